@@ -1,0 +1,3 @@
+//! The `steadygate` command.
+
+fn main() {}

@@ -1,0 +1,66 @@
+//! What the user asked for, normalised: listeners, hosts, routes, pools, probes, certificates.
+//!
+//! An Ingress and an ApplicationGateway end in this one vocabulary. It is plain data: it knows
+//! nothing of Kubernetes, of sockets or of time, and two equal inputs give two equal models
+//! (every collection is ordered).
+
+mod host;
+mod listener;
+mod path;
+mod pool;
+mod tls;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+
+pub use host::{HostPattern, HostPatternError};
+pub use listener::{
+    Action, Backend, Host, HostHeader, Listener, PathRewrite, Protocol, Redirect, Route, Unavailable,
+};
+pub use path::{PathMatch, PathMatchError, normalise_path};
+pub use pool::{
+    Address, Balance, Endpoint, Pool, PoolId, Probe, StatusRange, StatusRangeError, Transport,
+    UpstreamTls,
+};
+pub use tls::{Certificate, CertificateId, SecretBytes};
+
+/// Everything the data plane serves, at one instant.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Model {
+    /// Listeners by frontend port (1–65535). One port speaks one protocol.
+    pub listeners: BTreeMap<u16, Listener>,
+    /// Pools by identity; every `Backend` of a route names one of these.
+    pub pools: BTreeMap<PoolId, Pool>,
+    /// Server certificates by identity; every certificate that a listener names is here.
+    pub certificates: BTreeMap<CertificateId, Certificate>,
+}
+
+/// The Kubernetes object that a listener, route or report belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct ObjectRef {
+    /// Kind, as written in manifests: `Ingress`, `ApplicationGateway`, `Secret`, …
+    pub kind: &'static str,
+    /// Namespace; empty for kinds that have none.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+}
+
+impl ObjectRef {
+    /// An object of `kind` called `namespace`/`name`.
+    pub fn new(kind: &'static str, namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { kind, namespace: namespace.into(), name: name.into() }
+    }
+}
+
+impl fmt::Display for ObjectRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.namespace.is_empty() {
+            write!(f, "{} {}", self.kind, self.name)
+        } else {
+            write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
+        }
+    }
+}

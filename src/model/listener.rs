@@ -1,0 +1,118 @@
+//! Listeners, the hosts behind them, and the routes of each host.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::{CertificateId, HostPattern, ObjectRef, PathMatch, PoolId};
+
+/// What is served on one frontend port.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Listener {
+    /// What is spoken there.
+    pub protocol: Protocol,
+    /// Routes by host. Precedence among hosts is `HostPattern`'s: exact, wildcard, any.
+    pub hosts: BTreeMap<HostPattern, Host>,
+    /// Certificate for TLS clients whose server name no host's certificate fits, if any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_certificate: Option<CertificateId>,
+}
+
+/// What a listener speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub enum Protocol {
+    /// HTTP/1.1 in clear text, and WebSocket (`ws`).
+    Http,
+    /// TLS with HTTP/2 and HTTP/1.1 by ALPN, and WebSocket (`wss`).
+    Https,
+}
+
+/// One host of a listener.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Host {
+    /// Certificate for this host; `None` on a clear-text listener, or where the listener's default
+    /// is meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<CertificateId>,
+    /// Routes in order of precedence: `Exact`, then `Prefix` from the longest, then patterns as listed,
+    /// then at most one `Any`.
+    pub routes: Vec<Route>,
+}
+
+/// What is done with the requests of one host and path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Route {
+    /// Readable identity: the field that made it, such as
+    /// `spec.rules[0].http.paths[1]`; with the owner it is unique.
+    pub field: String,
+    /// The object that made it.
+    pub owner: ObjectRef,
+    /// Which paths.
+    pub path: PathMatch,
+    /// What to do.
+    pub action: Action,
+}
+
+/// What a route does with a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum Action {
+    /// Hand it to a member of a pool; WebSocket handshakes too.
+    Forward(Backend),
+    /// Answer with a redirect.
+    Redirect(Redirect),
+    /// The rule is broken: answer 503 and say why, rather than let a wider rule take its requests.
+    Unavailable(Unavailable),
+}
+
+/// A route that can't serve.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unavailable {
+    /// Why, in the words of the report on the owner: `ServiceNotFound`.
+    pub reason: &'static str,
+}
+
+/// Where and how a request is handed on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Backend {
+    /// The pool.
+    pub pool: PoolId,
+    /// `Host` that the backend sees.
+    pub host: HostHeader,
+    /// How the path changes.
+    pub rewrite: Option<PathRewrite>,
+    /// Time for the answer's header, and the longest silence within the body. For a WebSocket it bounds the
+    /// handshake and is then the session's idle timeout, unless `session_idle_timeout` says otherwise.
+    pub request_timeout: Duration,
+    /// Longest silence of a WebSocket session, both directions taken together; `Some(None)`: no limit.
+    pub session_idle_timeout: Option<Option<Duration>>,
+}
+
+/// `Host` of a forwarded request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum HostHeader {
+    /// As the client sent it.
+    Preserve,
+    /// This one.
+    Set(String),
+    /// The member's own name or address (`pickHostNameFromBackendAddress`).
+    Member,
+}
+
+/// The start of a path replaced (ARM `backendHttpSettings.path`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PathRewrite {
+    /// What is taken off the front, without case: `/pathrule`; empty: nothing.
+    pub strip: String,
+    /// What is put there: `/override/`.
+    pub prepend: String,
+}
+
+/// A redirect to HTTPS on the same host, path and query.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Redirect {
+    /// 301 or 308.
+    pub status: u16,
+    /// Frontend port of the HTTPS listener.
+    pub port: u16,
+}

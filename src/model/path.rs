@@ -1,0 +1,211 @@
+//! Which request paths a route is for, and the form in which paths are compared.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+/// A path condition.
+///
+/// The order of the variants is the order of precedence within one host; among prefixes the
+/// longest wins, among patterns the first listed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PathMatch {
+    /// The path itself, with case (Ingress `pathType: Exact`).
+    Exact(String),
+    /// By path element, with case (Ingress `pathType: Prefix`). Held without a trailing slash;
+    /// the empty text is `/`, which takes every path.
+    Prefix(String),
+    /// The text itself, without case (a `paths` entry of an ApplicationGateway without `*`).
+    /// Held in lower case.
+    PatternExact(String),
+    /// Whatever starts with the text, without case (`/images/*`). Held in lower case.
+    PatternPrefix(String),
+    /// Every path: the default of a host.
+    Any,
+}
+
+/// Why a text is not a path.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PathMatchError {
+    /// Does not begin with `/`.
+    #[error("a path begins with '/'")]
+    NotAbsolute,
+    /// Something that a normalised path never contains, so that nothing would ever match.
+    #[error("a path has no '//', '/./', '/../', '%2f' or '%5c' in it")]
+    NeverMatches,
+    /// A `*` that is not the last character.
+    #[error("at most one '*' can stand in a path pattern, as its last character")]
+    Star,
+    /// A character that no request path has.
+    #[error("{0:?} can't stand in a path")]
+    Character(char),
+}
+
+impl PathMatch {
+    /// Reads an Ingress path of type `Exact`.
+    pub fn exact(text: &str) -> Result<Self, PathMatchError> {
+        check(text)?;
+        Ok(Self::Exact(normalise_path(text).into_owned()))
+    }
+
+    /// Reads an Ingress path of type `Prefix`.
+    pub fn prefix(text: &str) -> Result<Self, PathMatchError> {
+        check(text)?;
+        Ok(Self::Prefix(normalise_path(text).trim_end_matches('/').to_owned()))
+    }
+
+    /// Reads a `paths` entry of an ApplicationGateway.
+    pub fn pattern(text: &str) -> Result<Self, PathMatchError> {
+        let (literal, star) = match text.strip_suffix('*') {
+            Some(literal) => (literal, true),
+            None => (text, false),
+        };
+        if literal.contains('*') {
+            return Err(PathMatchError::Star);
+        }
+        check(literal)?;
+        let literal = normalise_path(literal).to_ascii_lowercase();
+        Ok(if star { Self::PatternPrefix(literal) } else { Self::PatternExact(literal) })
+    }
+
+    /// Whether `path`, in the form that [`normalise_path`] gives, is one of those meant.
+    pub fn matches(&self, path: &str) -> bool {
+        match self {
+            Self::Exact(exact) => exact == path,
+            Self::Prefix(prefix) => {
+                path.strip_prefix(prefix.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            }
+            Self::PatternExact(text) => path.eq_ignore_ascii_case(text),
+            Self::PatternPrefix(text) => path
+                .as_bytes()
+                .get(..text.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(text.as_bytes())),
+            Self::Any => true,
+        }
+    }
+}
+
+fn check(text: &str) -> Result<(), PathMatchError> {
+    if !text.starts_with('/') {
+        return Err(PathMatchError::NotAbsolute);
+    }
+    if let Some(c) = text.chars().find(|c| !c.is_ascii_graphic() || matches!(c, '?' | '#')) {
+        return Err(PathMatchError::Character(c));
+    }
+    let lower = text.to_ascii_lowercase();
+    let dots = lower.split('/').any(|element| matches!(element, "." | ".."));
+    if dots || lower.contains("//") || lower.contains("%2f") || lower.contains("%5c") {
+        return Err(PathMatchError::NeverMatches);
+    }
+    Ok(())
+}
+
+/// The form in which a request path is compared: percent-encoded unreserved characters decoded
+/// (RFC 3986 section 6.2.2.2), `.` and `..` elements removed (section 5.2.4), and runs of `/`
+/// taken as one. Borrowed where the path is already in that form, as nearly all are.
+///
+/// `%2F` and `%5C` stay encoded: they are data, not separators.
+pub fn normalise_path(path: &str) -> Cow<'_, str> {
+    if !path.contains(['%', '.']) && !path.contains("//") {
+        return Cow::Borrowed(path);
+    }
+    let decoded = decode_unreserved(path);
+    let mut elements: Vec<&str> = Vec::new();
+    let mut trailing_slash = false;
+    for element in decoded.split('/').skip(1) {
+        trailing_slash = matches!(element, "" | "." | "..");
+        match element {
+            "" | "." => {}
+            ".." => {
+                elements.pop();
+            }
+            other => elements.push(other),
+        }
+    }
+    let mut out = String::with_capacity(decoded.len());
+    for element in &elements {
+        out.push('/');
+        out.push_str(element);
+    }
+    if trailing_slash || elements.is_empty() {
+        out.push('/');
+    }
+    if out == path { Cow::Borrowed(path) } else { Cow::Owned(out) }
+}
+
+fn decode_unreserved(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    let mut rest = path;
+    while let Some(at) = rest.find('%') {
+        out.push_str(&rest[..at]);
+        let encoded = rest.get(at + 1..at + 3).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match encoded {
+            Some(b) if b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~') => {
+                out.push(char::from(b));
+                rest = &rest[at + 3..];
+            }
+            _ => {
+                out.push('%');
+                rest = &rest[at + 1..];
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+impl fmt::Display for PathMatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(path) => write!(f, "= {path}"),
+            Self::Prefix(path) if path.is_empty() => f.write_str("/"),
+            Self::Prefix(path) => f.write_str(path),
+            Self::PatternExact(path) => write!(f, "~ {path}"),
+            Self::PatternPrefix(path) => write!(f, "~ {path}*"),
+            Self::Any => f.write_str("*"),
+        }
+    }
+}
+
+impl Serialize for PathMatch {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_compared_without_dots_doubled_slashes_and_needless_escapes() {
+        for (given, expected) in [
+            ("/", "/"),
+            ("/a/b", "/a/b"),
+            ("/a/./b", "/a/b"),
+            ("/a/../b", "/b"),
+            ("/a/..", "/"),
+            ("/a/b/..", "/a/"),
+            ("/../../etc", "/etc"),
+            ("/%2e%2E/etc", "/etc"),
+            ("//a///b//", "/a/b/"),
+            ("/%61dmin", "/admin"),
+            ("/a%2Fb", "/a%2Fb"),
+            ("/a%", "/a%"),
+            ("/a%zz", "/a%zz"),
+            ("/v1.2/x", "/v1.2/x"),
+        ] {
+            assert_eq!(normalise_path(given), expected, "{given}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_ignores_case_and_has_its_star_last() {
+        let images = PathMatch::pattern("/Images/*").expect("valid");
+        assert!(images.matches("/images/a.png"));
+        assert!(!images.matches("/images"));
+        assert!(PathMatch::pattern("/a/*/b").is_err());
+        assert!(PathMatch::pattern("images/*").is_err());
+    }
+}
