@@ -3,5 +3,7 @@
 
 pub mod api;
 pub mod model;
+pub mod pool;
 pub mod source;
 pub mod status;
+pub mod table;
