@@ -7,3 +7,4 @@ pub mod pool;
 pub mod source;
 pub mod status;
 pub mod table;
+pub mod websocket;
