@@ -4,6 +4,7 @@
 pub mod api;
 pub mod model;
 pub mod pool;
+pub mod proxy;
 pub mod source;
 pub mod status;
 pub mod table;

@@ -59,6 +59,8 @@ pub struct Target {
     pub route: Route,
     /// The pool of a route that forwards.
     pub pool: Option<Arc<Pool>>,
+    /// The owner, as logs and metrics name it: `Ingress default/site`.
+    pub name: String,
 }
 
 /// The handle by which the table is read and swapped. Cheap to clone.

@@ -11,8 +11,7 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
+use tokio_rustls::{TlsConnector, TlsStream};
 
 use super::trust::{self, TrustError};
 use crate::model::Transport;
@@ -94,11 +93,12 @@ impl Connector {
         tcp.set_nodelay(true).map_err(connect)?;
         let Some((config, server)) = &self.tls else { return Ok(Stream::Tcp(tcp)) };
         let tls = TlsConnector::from(Arc::clone(config)).connect(server.clone(), tcp).await;
-        tls.map(|tls| Stream::Tls(Box::new(tls))).map_err(|error| DialError::Tls(self.address, error))
+        tls.map(|tls| Stream::Tls(Box::new(TlsStream::Client(tls))))
+            .map_err(|error| DialError::Tls(self.address, error))
     }
 }
 
-/// A connection to a member.
+/// A connection to a member, or from a client.
 #[derive(Debug)]
 pub enum Stream {
     /// Clear text.

@@ -63,7 +63,7 @@ fn compile_host(host: &Host, pools: &BTreeMap<PoolId, Arc<Pool>>) -> HostTable {
             Action::Forward(backend) => pools.get(&backend.pool).cloned(),
             Action::Redirect(_) | Action::Unavailable(_) => None,
         };
-        let target = Arc::new(Target { route: route.clone(), pool });
+        let target = Arc::new(Target { route: route.clone(), pool, name: route.owner.to_string() });
         // The first of two equal paths is the one that the model prefers.
         match &route.path {
             PathMatch::Exact(path) => drop(table.exact.entry(path.clone()).or_insert(target)),

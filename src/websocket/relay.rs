@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -72,6 +73,14 @@ impl EndCause {
             Self::Drained => "drain",
         }
     }
+
+    /// What went wrong, if something did.
+    pub fn detail(&self) -> String {
+        match self {
+            Self::Failed(error) => error.to_string(),
+            _ => String::new(),
+        }
+    }
 }
 
 /// Relays until the session ends. `first_up` and `first_down` are bytes that came with the handshake: the tunnel's
@@ -79,11 +88,13 @@ impl EndCause {
 pub async fn relay<C: Stream, B: Stream>(
     client: C,
     backend: B,
-    (first_up, first_down): (&[u8], &[u8]),
+    (first_up, first_down): (Bytes, Bytes),
     idle: Option<Duration>,
     guard: &mut SessionGuard,
 ) -> End {
-    let (up, down) = (Direction::new(first_up), Direction::new(first_down));
+    let (up, down) = (Direction::new(&first_up), Direction::new(&first_down));
+    // They are parts of larger buffers, which are not to live as long as the session.
+    drop((first_up, first_down));
     let mut tunnel = Tunnel { client, backend, up, down, last: Instant::now(), closed_by: None };
     let cause = tunnel.run(idle, guard).await;
     match &cause {
@@ -364,7 +375,9 @@ mod tests {
         let (client, inner_client) = duplex(buffer);
         let (backend, inner_backend) = duplex(buffer);
         let mut guard = sessions.open();
-        let task = tokio::spawn(async move { relay(inner_client, inner_backend, (b"", b""), idle, &mut guard).await });
+        let task = tokio::spawn(async move {
+            relay(inner_client, inner_backend, (Bytes::new(), Bytes::new()), idle, &mut guard).await
+        });
         (client, backend, task)
     }
 
