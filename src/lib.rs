@@ -5,3 +5,4 @@ pub mod api;
 pub mod model;
 pub mod source;
 pub mod status;
+pub mod translate;
