@@ -23,8 +23,8 @@ pub(super) enum PortRef<'a> {
 /// What a reference to a Service port leads to.
 #[derive(Debug)]
 pub(super) struct Resolved<'a> {
-    /// The port as people call it: its name, else its number.
-    pub(super) label: String,
+    /// The port's name, if it has one.
+    pub(super) name: Option<String>,
     /// The port's number.
     pub(super) number: i32,
     /// The endpoints, by address.
@@ -64,7 +64,7 @@ pub(super) fn resolve<'a>(
     }
     let pod = found.pods.keys().find_map(|name| lookup.pod(namespace, name));
     Ok(Resolved {
-        label: label(port),
+        name: name_of(port),
         number: port.port,
         endpoints: found.endpoints.into_values().collect(),
         target: port.target_port.clone().unwrap_or(IntOrString::Int(port.port)),
@@ -72,11 +72,15 @@ pub(super) fn resolve<'a>(
     })
 }
 
-fn label(port: &ServicePort) -> String {
-    match port.name.as_deref() {
-        Some(name) if !name.is_empty() => name.to_owned(),
-        _ => port.port.to_string(),
+impl Resolved<'_> {
+    /// The port as people call it: its name, else its number.
+    pub(super) fn label(&self) -> String {
+        self.name.clone().unwrap_or_else(|| self.number.to_string())
     }
+}
+
+fn name_of(port: &ServicePort) -> Option<String> {
+    port.name.clone().filter(|name| !name.is_empty())
 }
 
 fn find_port<'s>(
@@ -121,9 +125,11 @@ fn port_not_found(namespace: &str, name: &str, wanted: PortRef<'_>, has: &str) -
 /// A Service of type ExternalName: a DNS name, at the port that the reference gives. Numbers need not be declared.
 fn external<'a>(service: &Service, namespace: &str, name: &str, port: PortRef<'_>) -> Result<Resolved<'a>, Fault> {
     let spec = service.spec.as_ref();
-    let number = match port {
-        PortRef::Number(number) => number,
-        PortRef::Name(_) => find_port(service, namespace, name, port)?.port,
+    let declared = find_port(service, namespace, name, port);
+    let (port_name, number) = match (port, declared) {
+        (_, Ok(declared)) => (name_of(declared), declared.port),
+        (PortRef::Number(number), Err(_)) => (None, number),
+        (PortRef::Name(_), Err(fault)) => return Err(fault),
     };
     let Some(number) = u16::try_from(number).ok().filter(|number| *number > 0) else {
         return Err(port_not_found(namespace, name, port, "a port is from 1 to 65535"));
@@ -131,7 +137,7 @@ fn external<'a>(service: &Service, namespace: &str, name: &str, port: PortRef<'_
     let text = spec.and_then(|spec| spec.external_name.as_deref()).unwrap_or_default();
     match HostPattern::ingress(text.trim_end_matches('.')) {
         Ok(HostPattern::Exact(host)) => Ok(Resolved {
-            label: number.to_string(),
+            name: port_name,
             number: number.into(),
             endpoints: vec![Endpoint { address: Address::Name(host, number), ready: true, target: None }],
             target: IntOrString::Int(number.into()),

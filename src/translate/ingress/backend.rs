@@ -66,11 +66,11 @@ fn pool(
             &site.owner,
             format!("{field}.name"),
             Reason::NoEndpoints,
-            format!("Service {namespace}/{} has no endpoint for port {}", service.name, resolved.label),
+            format!("Service {namespace}/{} has no endpoint for port {}", service.name, resolved.label()),
             "see that its selector matches pods and that they run",
         );
     }
-    let id = PoolId(format!("{namespace}/{}:{} ({})", service.name, resolved.label, site.owner));
+    let id = PoolId(format!("{namespace}/{}:{} ({})", service.name, resolved.label(), site.owner));
     if !draft.model.pools.contains_key(&id) {
         let pool = Pool {
             transport: transport(&site.settings),
@@ -126,7 +126,7 @@ fn first_host<'s>(site: &'s Site<'_>, service: &IngressServiceBackend, resolved:
             return false;
         };
         match port(other) {
-            Some(PortRef::Name(name)) => name == resolved.label,
+            Some(PortRef::Name(name)) => resolved.name.as_deref() == Some(name),
             Some(PortRef::Number(number)) => number == resolved.number,
             None => false,
         }
