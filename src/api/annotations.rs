@@ -71,6 +71,8 @@ pub enum ProblemKind {
     Invalid(String),
     /// Known, and not supported by this version. Holds what to do instead; empty where there is nothing.
     Unsupported(&'static str),
+    /// The annotation is supported, and this value of it is not. Holds what to do instead.
+    UnsupportedValue(&'static str),
     /// No annotation of its family has this key. Holds the one that is spelled most alike, if any is close.
     Unknown(Option<&'static str>),
 }

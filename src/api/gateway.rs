@@ -35,14 +35,10 @@ pub use status::ApplicationGatewayStatus;
     status = "ApplicationGatewayStatus",
     derive = "PartialEq",
     doc = "An application gateway: listeners, backend pools and the rules between them, in the words of ARM's Microsoft.Network/applicationGateways. WebSocket needs no field: every listener and rule carries it.",
-    printcolumn(name = "Class", type_ = "string", json_path = ".spec.ingressClassName"),
-    printcolumn(name = "Accepted", type_ = "string", json_path = ".status.conditions[?(@.type==\"Accepted\")].status"),
-    printcolumn(
-        name = "Programmed",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type==\"Programmed\")].status"
-    ),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn = r#"{"name": "Class", "type": "string", "jsonPath": ".spec.ingressClassName"}"#,
+    printcolumn = r#"{"name": "Accepted", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"Accepted\")].status"}"#,
+    printcolumn = r#"{"name": "Programmed", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"Programmed\")].status"}"#,
+    printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ApplicationGatewaySpec {

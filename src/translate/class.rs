@@ -183,7 +183,14 @@ pub(super) fn read_annotations(
                 object,
                 field,
                 Reason::Unsupported,
-                format!("{key} with this value is not supported by this version and has no effect"),
+                format!("{key} is not supported by this version and has no effect"),
+                if instead.is_empty() { "remove it where nothing depends on it" } else { instead },
+            ),
+            ProblemKind::UnsupportedValue(instead) => reports.warning(
+                object,
+                field,
+                Reason::Unsupported,
+                format!("{value:?} is not supported by this version, so the default stays"),
                 instead,
             ),
             ProblemKind::Unknown(nearest) => {

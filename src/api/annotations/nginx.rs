@@ -33,7 +33,7 @@ pub(super) const ENTRIES: &[Entry] = &[
                 "HTTP" => BackendProtocol::Http,
                 "HTTPS" => BackendProtocol::Https,
                 "GRPC" | "GRPCS" | "AUTO_HTTP" | "FCGI" => {
-                    return Err(ProblemKind::Unsupported("backends are spoken to in HTTP or HTTPS"));
+                    return Err(ProblemKind::UnsupportedValue("write HTTP or HTTPS, if the backend speaks it"));
                 }
                 _ => return Err("HTTP or HTTPS".to_owned().into()),
             });

@@ -50,7 +50,9 @@ impl<'a> Backends<'a> {
         lookup: &Lookup<'_>,
         draft: &mut Draft,
     ) -> Result<Backend, Reason> {
-        let id = PoolId(format!("{}/{} ({})", pool.value.name, settings.value.name, self.owner));
+        // No schema may have seen the names, and two pairs must never be one pool.
+        let [pool_name, settings_name] = [&pool.value.name, &settings.value.name].map(|name| name.replace('/', "%2F"));
+        let id = PoolId(format!("{pool_name}/{settings_name} ({})", self.owner));
         let read = &self.settings[&settings.field];
         if !draft.model.pools.contains_key(&id) {
             let made = self.pool(pool, settings, read, lookup, draft)?;
