@@ -5,6 +5,8 @@
 
 pub mod origin;
 pub mod snapshot;
+mod span;
+mod yaml;
 
 use std::sync::Arc;
 

@@ -7,7 +7,14 @@ use serde::{Deserialize, Serialize};
 
 /// A gateway.
 #[derive(CustomResource, Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[kube(group = "steadygate.io", version = "v1alpha1", kind = "ApplicationGateway", namespaced, shortname = "appgw", derive = "PartialEq")]
+#[kube(
+    group = "steadygate.io",
+    version = "v1alpha1",
+    kind = "ApplicationGateway",
+    namespaced,
+    shortname = "appgw",
+    derive = "PartialEq"
+)]
 #[serde(rename_all = "camelCase")]
 pub struct ApplicationGatewaySpec {
     /// Which instance serves it.
