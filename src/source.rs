@@ -4,6 +4,7 @@
 //! manifests is one; a cluster is another. Nothing behind this module knows which.
 
 mod defaults;
+pub mod directory;
 mod kind;
 mod object;
 pub mod origin;

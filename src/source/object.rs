@@ -17,7 +17,7 @@ use super::yaml::Document;
 use super::{Key, Snapshot};
 use crate::api::ApplicationGateway;
 use crate::model::ObjectRef;
-use crate::status::{Reason, Severity};
+use crate::status::Reason;
 
 /// An object that is read, of any kind.
 #[derive(Clone, PartialEq)]
@@ -171,13 +171,6 @@ fn identity(kind: Kind, value: &Value) -> Option<(Kind, Key)> {
 /// A name, cut short where it is longer than any valid one.
 fn clip(name: &str) -> String {
     name.chars().take(254).collect()
-}
-
-impl Entry {
-    /// Whether the object is refused.
-    pub(super) fn is_refused(&self) -> bool {
-        self.problems.iter().any(|problem| problem.severity == Severity::Error)
-    }
 }
 
 #[cfg(test)]
