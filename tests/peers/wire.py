@@ -144,7 +144,7 @@ class Exchange(Stream):
 
     def __init__(self, sock, buffer, head):
         super().__init__(sock)
-        self.buffer, self.head = buffer, head
+        self.buffer, self.head, self.rest = buffer, head, b""
         self.done = threading.Event()
 
 
@@ -202,7 +202,6 @@ def answers(raw):
 
     def script(exchange):
         exchange.send(raw)
-        exchange.rest = b""
         with suppress(EOFError, OSError):
             while True:
                 exchange.rest += exchange.read(1)
