@@ -1,0 +1,267 @@
+"""The WebSocket handshake, byte by byte: what the backend gets, and that only the backend's right answer opens a tunnel."""
+
+import pytest
+
+from manifests import ingress, service
+from wire import ACCEPTED, HANDSHAKE, Client, answers, get, response
+
+HOST = "server.example.com"
+
+
+def chat(port):
+    return [service("chat", port), ingress("chat", {"/chat": "chat"}, host=HOST)]
+
+
+def handshake(without=(), head="GET /chat HTTP/1.1", body=b"", **changed):
+    """The documents' handshake with header fields changed or left out; `_` is written for `-`."""
+    changed = {name.replace("_", "-").lower(): value for name, value in changed.items()}
+    lines = [head]
+    for line in HANDSHAKE.decode().split("\r\n")[1:-2]:
+        name = line.split(":")[0].lower()
+        if name in changed:
+            line = f"{line.split(':')[0]}: {changed.pop(name)}"
+        if name not in without:
+            lines.append(line)
+    lines += [f"{name}: {value}" for name, value in changed.items()]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def test_the_documents_own_handshake_passes_unaltered(gateway, scripted):
+    backend = scripted(answers(ACCEPTED))
+    gateway.serve(*chat(backend.port))
+    with Client(gateway.http) as client:
+        answer = client.ask(HANDSHAKE)
+        assert answer.status == 101
+        assert answer["upgrade"].lower() == "websocket"
+        assert answer["connection"].lower() == "upgrade"
+        assert answer["sec-websocket-accept"] == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+        assert answer["sec-websocket-protocol"] == "chat"
+    head = backend.next().head
+    assert head.first == "GET /chat HTTP/1.1"
+    for line in HANDSHAKE.decode().split("\r\n")[1:-2]:
+        name, value = line.split(": ", 1)
+        assert head.values(name) == [value] or (name == "Connection" and head[name].lower() == "upgrade")
+    added = {name for name, _ in head.fields} - {line.split(b":")[0].decode().lower() for line in HANDSHAKE.split(b"\r\n")}
+    assert added <= {
+        "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "x-real-ip", "x-request-id",
+    }  # fmt: skip
+    assert head["x-forwarded-for"] == "127.0.0.1"
+    assert head["x-forwarded-proto"] == "http"
+
+
+def test_over_tls_the_backend_gets_the_same_handshake(gateway, scripted):
+    backend = scripted(answers(ACCEPTED))
+    gateway.serve(*chat(backend.port))
+    with Client(gateway.https, tls_for=HOST) as client:
+        assert client.ask(HANDSHAKE).status == 101
+    head = backend.next().head
+    assert head["sec-websocket-key"] == "dGhlIHNhbXBsZSBub25jZQ=="
+    assert head["x-forwarded-proto"] == "https"
+
+
+def test_header_names_keep_their_case(gateway, scripted):
+    """Names are without case, but there are backends that look for `Sec-WebSocket-Key` as the RFC writes it."""
+    backend = scripted(answers(ACCEPTED))
+    gateway.serve(*chat(backend.port))
+    with Client(gateway.http) as client:
+        client.ask(HANDSHAKE)
+    raw = backend.next().head.raw
+    assert b"\r\nSec-WebSocket-Key: " in raw
+    assert b"\r\nSec-WebSocket-Version: 13\r\n" in raw
+
+
+def test_bytes_that_come_with_the_handshake_are_the_first_of_the_tunnel(gateway, scripted):
+    def script(exchange):
+        exchange.send(ACCEPTED + b"early from the backend")
+        exchange.early = exchange.read(len(b"early from the client"))
+
+    backend = scripted(script)
+    gateway.serve(*chat(backend.port))
+    with Client(gateway.http) as client:
+        client.send(HANDSHAKE + b"early from the client")
+        assert client.answer().status == 101
+        assert client.read(22) == b"early from the backend"
+    exchange = backend.next()
+    assert exchange.done.wait(5)
+    assert exchange.early == b"early from the client"
+
+
+def test_one_side_may_end_before_the_other(gateway, scripted):
+    def script(exchange):
+        exchange.send(ACCEPTED)
+        exchange.heard = exchange.read_to_end()
+        exchange.send(b"after your end")
+        exchange.close()
+
+    backend = scripted(script)
+    gateway.serve(*chat(backend.port))
+    with Client(gateway.http) as client:
+        client.send(HANDSHAKE)
+        client.answer()
+        client.send(b"last words").half_close()
+        assert client.read_to_end() == b"after your end"
+    assert backend.next().heard == b"last words"
+
+
+def test_the_backend_may_end_first(gateway, scripted):
+    def script(exchange):
+        exchange.send(ACCEPTED + b"my last words")
+        exchange.half_close()
+        exchange.heard = exchange.read_to_end()
+
+    backend = scripted(script)
+    gateway.serve(*chat(backend.port))
+    with Client(gateway.http) as client:
+        client.send(HANDSHAKE)
+        client.answer()
+        assert client.read_to_end() == b"my last words"
+        client.send(b"yours came, these are mine").half_close()
+        exchange = backend.next()
+        assert exchange.done.wait(5)
+        assert exchange.heard == b"yours came, these are mine"
+
+
+def changed_answer(find, put):
+    assert find in ACCEPTED
+    return ACCEPTED.replace(find, put)
+
+
+NOT_A_GRANT = {
+    "wrong Accept": changed_answer(b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", b"s3pPLMBiTxaQ9kYGzzhZRbK+xOp="),
+    "no Accept": changed_answer(b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n", b""),
+    "two Accepts": changed_answer(b"\r\n\r\n", b"\r\nSec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n"),
+    "no Upgrade": changed_answer(b"Upgrade: websocket\r\n", b""),
+    "another protocol": changed_answer(b"Upgrade: websocket", b"Upgrade: h2c"),
+    "no Connection": changed_answer(b"Connection: Upgrade\r\n", b""),
+    "Connection names something else": changed_answer(b"Connection: Upgrade", b"Connection: keep-alive"),
+    "a subprotocol that was not offered": changed_answer(b"Protocol: chat", b"Protocol: other"),
+    "an extension that was not offered": changed_answer(
+        b"\r\n\r\n", b"\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("raw", NOT_A_GRANT.values(), ids=NOT_A_GRANT.keys())
+def test_a_101_that_grants_nothing_opens_no_tunnel(gateway, scripted, raw):
+    backend = scripted(answers(raw))
+    gateway.serve(*chat(backend.port))
+    with Client(gateway.http) as client:
+        assert client.ask(HANDSHAKE).status == 502
+    exchange = backend.next()
+    assert exchange.done.wait(5), "the gateway leaves the connection to the backend open"
+    assert exchange.rest == b""
+
+
+def test_a_101_that_nobody_asked_for_is_a_bad_answer(gateway, scripted):
+    backend = scripted(answers(ACCEPTED))
+    gateway.serve(*chat(backend.port))
+    with Client(gateway.http) as client:
+        assert client.ask(get("/chat", HOST)).status == 502
+    assert backend.next().done.wait(5)
+
+
+@pytest.mark.parametrize("status", ["200 OK", "302 Found", "400 Bad Request", "401 Unauthorized", "403 Forbidden",
+                                    "404 Not Found", "426 Upgrade Required", "500 Internal Server Error"])  # fmt: skip
+def test_any_other_answer_is_http_and_so_stays_the_connection(gateway, scripted, status):
+    backend = scripted(answers(response(b"no", status, "X-From: backend")))
+    gateway.serve(*chat(backend.port))
+    with Client(gateway.http) as client:
+        answer = client.ask(HANDSHAKE)
+        assert (answer.status, answer.body, answer["x-from"]) == (int(status.split()[0]), b"no", "backend")
+        # What follows is a request to the gateway, not bytes to the backend.
+        if "close" not in answer["connection"].lower():
+            assert client.ask(get("/private", HOST)).status == 404
+    exchange = backend.next()
+    assert exchange.rest == b""
+    assert backend.got_nothing()
+
+
+def test_a_request_pipelined_behind_a_refused_upgrade_is_not_smuggled(gateway, scripted):
+    backend = scripted(answers(response(b"no", "426 Upgrade Required")))
+    gateway.serve(*chat(backend.port))
+    with Client(gateway.http) as client:
+        client.send(HANDSHAKE + get("/private", HOST))
+        assert client.answer().status == 426
+    exchange = backend.next()
+    assert exchange.done.wait(5)
+    assert b"/private" not in exchange.rest
+    assert backend.got_nothing()
+
+
+REFUSED = {
+    "version 12": (handshake(sec_websocket_version="12"), 426),
+    "no version": (handshake(without=["sec-websocket-version"]), 426),
+    "no key": (handshake(without=["sec-websocket-key"]), 400),
+    "key is not 16 bytes": (handshake(sec_websocket_key="c2hvcnQ="), 400),
+    "key is not base64": (handshake(sec_websocket_key="!!!!!!!!!!!!!!!!!!!!!!!!"), 400),
+    "two keys": (HANDSHAKE[:-2] + b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n", 400),
+    "a body": (handshake(content_length="5", body=b"hello"), 400),
+    "a chunked body": (handshake(transfer_encoding="chunked", body=b"5\r\nhello\r\n0\r\n\r\n"), 400),
+    "POST": (handshake(head="POST /chat HTTP/1.1", content_length="0"), 405),
+}
+
+
+@pytest.mark.parametrize("request_bytes, status", REFUSED.values(), ids=REFUSED.keys())
+def test_a_handshake_that_breaks_the_rfc_is_answered_by_the_gateway(gateway, scripted, request_bytes, status):
+    backend = scripted(answers(ACCEPTED))
+    gateway.serve(*chat(backend.port))
+    with Client(gateway.http) as client:
+        answer = client.ask(request_bytes)
+        assert answer.status == status or (answer.status, status) == (400, 405)
+        if status == 426:
+            assert answer["sec-websocket-version"] == "13"
+            assert answer["upgrade"].lower() == "websocket"
+    assert backend.got_nothing()
+
+
+UNASKED = {
+    "Upgrade is not in Connection": handshake(connection="keep-alive"),
+    "no Connection": handshake(without=["connection"]),
+    "HTTP/1.0": handshake(head="GET /chat HTTP/1.0"),
+    "h2c": handshake(upgrade="h2c", connection="Upgrade, HTTP2-Settings", http2_settings="AAMAAABkAAQAAP__"),
+    "another protocol": handshake(upgrade="carrier-pigeon"),
+}
+
+
+@pytest.mark.parametrize("request_bytes", UNASKED.values(), ids=UNASKED.keys())
+def test_what_is_no_websocket_handshake_is_plain_http_or_refused(gateway, scripted, request_bytes):
+    """The backend sees no Upgrade, and its 101 (it may believe whatever it likes) opens nothing."""
+    backend = scripted(answers(ACCEPTED))
+    gateway.serve(*chat(backend.port))
+    with Client(gateway.http) as client:
+        assert client.ask(request_bytes).status in (400, 426, 502)
+    if not backend.got_nothing():
+        head = backend.next().head
+        assert head.values("upgrade") == []
+        assert "upgrade" not in head["connection"].lower()
+        assert head.values("http2-settings") == []
+
+
+def test_no_route_and_no_backend_answer_the_handshake_as_they_answer_http(gateway):
+    gateway.serve(service("chat"), ingress("chat", {"/chat": "chat"}, host=HOST))
+    with Client(gateway.http) as client:
+        assert client.ask(handshake(head="GET /elsewhere HTTP/1.1")).status == 404
+    with Client(gateway.http) as client:
+        assert client.ask(HANDSHAKE).status == 503
+
+
+def test_a_backend_that_does_not_answer_the_handshake_is_given_up(gateway, scripted):
+    def script(exchange):
+        exchange.read_to_end()
+
+    backend = scripted(script)
+    seconds = {"appgw.ingress.kubernetes.io/request-timeout": "1"}
+    gateway.serve(service("chat", backend.port), ingress("chat", {"/chat": "chat"}, host=HOST, annotations=seconds))
+    with Client(gateway.http) as client:
+        assert client.ask(HANDSHAKE).status == 504
+    assert backend.next().done.wait(5)
+
+
+def test_a_session_that_is_silent_longer_than_the_request_timeout_is_closed(gateway, scripted):
+    backend = scripted(answers(ACCEPTED))
+    seconds = {"appgw.ingress.kubernetes.io/request-timeout": "1"}
+    gateway.serve(service("chat", backend.port), ingress("chat", {"/chat": "chat"}, host=HOST, annotations=seconds))
+    with Client(gateway.http) as client:
+        assert client.ask(HANDSHAKE).status == 101
+        client.read_to_end()
+    assert backend.next().done.wait(5)

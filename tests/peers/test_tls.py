@@ -1,0 +1,164 @@
+"""TLS as openssl's own client sees it: which certificate, which version, which protocol."""
+
+import json
+import re
+import subprocess
+
+import pytest
+
+from curl import curl
+from manifests import application_gateway, ingress, secret, service
+
+
+def s_client(port, *arguments, input=b""):
+    """What `openssl s_client` tells of a connection, and whether it came about."""
+    run = subprocess.run(
+        ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", *arguments],
+        input=input, capture_output=True, timeout=10,
+    )  # fmt: skip
+    return run.stdout.decode("latin-1") + run.stderr.decode("latin-1")
+
+
+def common_name(told):
+    return (re.search(r"subject=CN ?= ?(\S+)", told) or ["", None])[1]
+
+
+def alpn(told):
+    return (re.search(r"ALPN protocol: (\S+)", told) or ["", None])[1]
+
+
+@pytest.fixture
+def backend(http_backend):
+    return http_backend("one")
+
+
+@pytest.fixture
+def served(gateway, backend, certificate):
+    return gateway.serve(
+        service("one", backend.port),
+        secret("a-tls", certificate("a.example")),
+        secret("b-tls", certificate("b.example")),
+        secret("wild-tls", certificate("*.wild.example")),
+        ingress("a", {"/": "one"}, host="a.example", secret="a-tls"),
+        ingress("b", {"/": "one"}, host="b.example", secret="b-tls"),
+        ingress("wild", {"/": "one"}, host="*.wild.example", secret="wild-tls"),
+    )
+
+
+@pytest.mark.parametrize(
+    "name, expected",
+    [("a.example", "a.example"), ("b.example", "b.example"), ("B.EXAMPLE", "b.example"),
+     ("x.wild.example", "*.wild.example")],
+)  # fmt: skip
+def test_the_server_name_chooses_the_certificate(served, name, expected):
+    assert common_name(s_client(served.https, "-servername", name)) == expected
+
+
+def test_a_client_without_a_server_name_is_served_too(served):
+    """Its certificate is not its host's: that the client must judge. The handshake comes about."""
+    assert re.search(r"Protocol *(:|version:)|New, TLSv1", s_client(served.https, "-noservername"))
+
+
+@pytest.mark.parametrize("flag, version", [("-tls1_2", "TLSv1.2"), ("-tls1_3", "TLSv1.3")])
+def test_versions_that_are_spoken(served, flag, version):
+    assert f"New, {version}" in s_client(served.https, "-servername", "a.example", flag)
+
+
+def test_versions_that_are_not(served):
+    told = s_client(served.https, "-servername", "a.example", "-tls1_1", "-cipher", "ALL:@SECLEVEL=0")
+    assert "New, (NONE)" in told
+
+
+@pytest.mark.parametrize(
+    "offer, chosen", [("h2,http/1.1", "h2"), ("http/1.1", "http/1.1"), ("http/1.1,h2", "h2"), (None, None)]
+)
+def test_the_protocol_is_agreed_by_alpn(served, offer, chosen):
+    told = s_client(served.https, "-servername", "a.example", *(["-alpn", offer] if offer else []))
+    assert common_name(told) == "a.example"
+    assert alpn(told) == chosen
+
+
+def test_a_protocol_that_is_not_spoken_is_refused(served):
+    assert "alert" in s_client(served.https, "-servername", "a.example", "-alpn", "spdy/1")
+
+
+def test_a_request_by_hand(served):
+    request = b"GET /hand HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n"
+    told = s_client(served.https, "-servername", "a.example", "-quiet", "-ign_eof", input=request)
+    assert "HTTP/1.1 200" in told
+    assert '"target": "/hand"' in told
+
+
+def test_curl_trusts_it(served, certificate):
+    result = curl(
+        f"https://a.example:{served.https}/", "--connect-to", f"::127.0.0.1:{served.https}", ca=certificate("a.example").path
+    )
+    assert (result.status, result.version) == (200, "2")
+
+
+def test_a_certificate_is_replaced_without_a_restart(gateway, served, certificate):
+    assert common_name(s_client(served.https, "-servername", "a.example")) == "a.example"
+    gateway.apply("site.json", (gateway.manifests / "site.json").read_text().replace(*renewed(certificate)))
+    told = s_client(served.https, "-servername", "a.example")
+    assert common_name(told) == "renewed.example"
+
+
+def renewed(certificate):
+    """The text of the Secret's data, before and after."""
+    old, new = certificate("a.example"), certificate("renewed.example", "a.example")
+    as_written = [json.dumps({"tls.crt": c.crt, "tls.key": c.key})[1:-1] for c in (old, new)]
+    return tuple(text.replace(', "tls.key"', ',\n      "tls.key"') for text in as_written)
+
+
+def test_a_bad_certificate_damages_no_other(gateway, backend, certificate):
+    broken = secret("broken", certificate("broken.example"))
+    broken[0]["stringData"]["tls.key"] = certificate("a.example").key
+    gateway.serve(
+        service("one", backend.port),
+        broken,
+        secret("a-tls", certificate("a.example")),
+        ingress("broken", {"/": "one"}, host="broken.example", secret="broken"),
+        ingress("a", {"/": "one"}, host="a.example", secret="a-tls"),
+    )
+    assert common_name(s_client(gateway.https, "-servername", "a.example")) == "a.example"
+    assert common_name(s_client(gateway.https, "-servername", "broken.example")) != "broken.example"
+
+
+def test_no_secret_is_told(gateway, served, certificate):
+    told = gateway.admin_text("/debug/config") + gateway.admin_text("/metrics") + gateway.log()
+    for line in certificate("a.example").key.splitlines()[1:-1]:
+        assert line not in told
+    assert "PRIVATE KEY" not in told
+
+
+def test_an_application_gateways_own_certificate(gateway, backend, certificate):
+    objects = application_gateway("contoso", backend.port, hosts=["contoso.example"])
+    spec = objects[0]["spec"]
+    spec["frontendPorts"].append({"name": "port443", "port": 443})
+    spec["sslCertificates"] = [{"name": "cert1", "secretRef": {"name": "tls"}}]
+    spec["httpListeners"].append(
+        {"name": "https", "frontendPort": {"name": "port443"}, "protocol": "Https", "sslCertificate": {"name": "cert1"},
+         "hostNames": ["contoso.example"]}
+    )  # fmt: skip
+    spec["requestRoutingRules"].append(
+        spec["requestRoutingRules"][0] | {"name": "tls-rule", "priority": 20, "httpListener": {"name": "https"}}
+    )
+    gateway.serve(secret("tls", certificate("contoso.example")), *objects)
+    assert common_name(s_client(gateway.https, "-servername", "contoso.example")) == "contoso.example"
+    assert curl(gateway.url("/"), "-H", "Host: contoso.example").status == 200
+
+
+def test_a_backend_over_https_is_verified(gateway, certificate):
+    """A self-signed certificate that nobody vouched for is not trusted: no request, and the answer says so."""
+    server = subprocess.Popen(
+        ["openssl", "s_server", "-www", "-accept", "0", "-naccept", "20", "-cert", certificate("localhost").path,
+         "-key", str(certificate("localhost").path).replace(".crt", ".key")],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    try:
+        port = next(int(m[1]) for line in server.stdout if (m := re.search(r"ACCEPT .*:(\d+)", line)))
+        gateway.serve(application_gateway("tls", port, settings={"protocol": "Https", "hostName": "localhost"}))
+        assert curl(gateway.url("/")).status in (502, 503)
+    finally:
+        server.kill()
+        server.wait()
