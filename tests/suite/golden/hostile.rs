@@ -1,5 +1,5 @@
-//! Invariant 7, for translation: no panic from any object. Invariant 2, in part: what is wrong with one object
-//! leaves those of others as they were.
+//! Invariants 6 and 7, for translation: no value in any object makes it panic, print a key, or make a model that
+//! names what it does not hold.
 
 use proptest::prelude::*;
 use serde_json::Value;
