@@ -11,8 +11,8 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::admin::{self, Admin};
-pub use crate::controller::Published;
 use crate::controller::Controller;
+pub use crate::controller::Published;
 use crate::pool::{Policy, Registry};
 use crate::proxy::{Bindings, Listeners, Metrics, Settings, Shared};
 use crate::source::directory::{self, Watch};
@@ -85,7 +85,8 @@ pub async fn start(config: Config) -> anyhow::Result<App> {
 
     let (published_sender, published) = watch::channel(Published::default());
     let (ready, ready_receiver) = watch::channel(true);
-    let admin = Admin::new(published.clone(), addresses.clone(), ready_receiver, registry.clone(), sessions.clone(), &metrics);
+    let admin =
+        Admin::new(published.clone(), addresses.clone(), ready_receiver, registry.clone(), sessions.clone(), &metrics);
     tokio::spawn(admin::serve(listener, Arc::new(admin)));
 
     let controller = Controller {
@@ -98,7 +99,18 @@ pub async fn start(config: Config) -> anyhow::Result<App> {
     };
     let (stop, stopped) = oneshot::channel();
     let controller = tokio::spawn(controller.run(stopped));
-    Ok(App { published, addresses, admin: admin_address, sessions, table, ready, draining, stop, controller, _watch: watch })
+    Ok(App {
+        published,
+        addresses,
+        admin: admin_address,
+        sessions,
+        table,
+        ready,
+        draining,
+        stop,
+        controller,
+        _watch: watch,
+    })
 }
 
 impl App {

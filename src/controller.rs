@@ -4,7 +4,6 @@
 //! change that leaves routes and certificates as they were (pods that come and go) publishes no table.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -94,7 +93,11 @@ impl Controller {
         let model = Arc::new(translation.model);
         let generation = generation + 1;
         let pools = self.registry.apply(&model.pools);
-        if swaps == 0 || old.listeners != model.listeners || old.certificates != model.certificates || !same_pools(&old, &model) {
+        if swaps == 0
+            || old.listeners != model.listeners
+            || old.certificates != model.certificates
+            || !same_pools(&old, &model)
+        {
             self.table.publish(compile(&model, generation, &pools));
             swaps += 1;
         }
@@ -112,7 +115,8 @@ impl Controller {
     async fn open_ports(&mut self) {
         let wanted: BTreeSet<u16> = self.published.borrow().model.listeners.keys().copied().collect();
         let failed = self.listeners.reconcile(&wanted).await;
-        let unopened: BTreeMap<u16, String> = failed.into_iter().map(|(port, error)| (port, format!("{error:#}"))).collect();
+        let unopened: BTreeMap<u16, String> =
+            failed.into_iter().map(|(port, error)| (port, format!("{error:#}"))).collect();
         self.published.send_modify(|published| {
             for (port, error) in &unopened {
                 if !published.unopened.contains_key(port) {
@@ -146,4 +150,3 @@ fn tell(old: &[Report], new: &[Report], origins: &Origins) {
         tracing::info!(object = %report.object, reason = %report.reason, field = report.field, "mended");
     }
 }
-

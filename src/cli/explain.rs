@@ -64,7 +64,8 @@ impl Explain {
         let registry = Registry::new(tokio::runtime::Handle::current(), Policy { allow_loopback: true });
         // Only the pool that is chosen is probed: the table is compiled once to choose, once to probe.
         let chosen = compile(&translation.model, 1, &Default::default());
-        let wanted = chosen.listener(port).and_then(|listener| listener.find(&host, &path)).and_then(|target| pool_of(target));
+        let wanted =
+            chosen.listener(port).and_then(|listener| listener.find(&host, &path)).and_then(|target| pool_of(target));
         let mut specs = translation.model.pools.clone();
         specs.retain(|id, _| Some(id) == wanted.as_ref());
         let table = compile(&translation.model, 1, &registry.apply(&specs));
@@ -94,7 +95,8 @@ impl Explain {
 
     fn host_header(&self) -> anyhow::Result<Option<String>> {
         for header in &self.headers {
-            let (name, value) = header.split_once(':').with_context(|| format!("-H {header:?} is not 'Name: value'"))?;
+            let (name, value) =
+                header.split_once(':').with_context(|| format!("-H {header:?} is not 'Name: value'"))?;
             if name.trim().eq_ignore_ascii_case("host") {
                 let authority: http::uri::Authority =
                     value.trim().parse().with_context(|| format!("-H {header:?} names no host"))?;
