@@ -1,4 +1,8 @@
 //! The integration tests: one binary, a file a feature.
 
 mod directory;
+mod gateway;
 mod golden;
+mod pools;
+mod rooms;
+mod swap;
