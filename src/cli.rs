@@ -1,0 +1,3 @@
+//! The commands: one file each. They print; what they print is worked out elsewhere.
+
+pub mod check;
