@@ -3,6 +3,7 @@
 mod directory;
 mod gateway;
 mod golden;
+mod hostile;
 mod pools;
 mod rooms;
 mod swap;
