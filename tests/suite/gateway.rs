@@ -216,10 +216,11 @@ async fn answer(
 
 /// A Service and its EndpointSlice: name, and for each endpoint its address and whether it is ready.
 pub(crate) fn service(name: &str, endpoints: &[(SocketAddr, bool)]) -> String {
-    let ports: BTreeMap<u16, Vec<(std::net::IpAddr, bool)>> = endpoints.iter().fold(BTreeMap::new(), |mut ports, entry| {
-        ports.entry(entry.0.port()).or_insert_with(Vec::new).push((entry.0.ip(), entry.1));
-        ports
-    });
+    let ports: BTreeMap<u16, Vec<(std::net::IpAddr, bool)>> =
+        endpoints.iter().fold(BTreeMap::new(), |mut ports, entry| {
+            ports.entry(entry.0.port()).or_insert_with(Vec::new).push((entry.0.ip(), entry.1));
+            ports
+        });
     let mut text = format!(
         "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: default}}\n\
          spec: {{ports: [{{name: http, port: 80}}]}}\n"

@@ -4,6 +4,7 @@ mod directory;
 mod gateway;
 mod golden;
 mod hostile;
+mod hostile_served;
 mod pools;
 mod rooms;
 mod swap;

@@ -83,9 +83,8 @@ async fn readiness_alone_takes_a_member_out() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_member_is_probed_once_for_all_the_routes_that_use_it() {
     let one = Backend::start("one").await;
-    let sites: Vec<String> = (0..20)
-        .map(|n| ingress(&format!("site-{n}"), &format!("{n}.example"), &[], &[("/", "web")]))
-        .collect();
+    let sites: Vec<String> =
+        (0..20).map(|n| ingress(&format!("site-{n}"), &format!("{n}.example"), &[], &[("/", "web")])).collect();
     // The pod's own probe is the same for all of them.
     let pod = format!(
         "apiVersion: v1\nkind: Pod\nmetadata: {{name: web-0, namespace: default}}\nspec:\n  containers:\n  - name: c\n    image: i\n\
@@ -95,12 +94,8 @@ async fn a_member_is_probed_once_for_all_the_routes_that_use_it() {
     let services = service("web", &[(one.address, true)])
         .replace("port: 80}", &format!("port: 80, targetPort: {}}}", one.address.port()))
         .replace("conditions:", "targetRef: {kind: Pod, name: web-0, namespace: default}, conditions:");
-    let gateway = Gateway::start(&[
-        ("service.yaml", &services),
-        ("pod.yaml", &pod),
-        ("sites.yaml", &sites.join("---\n")),
-    ])
-    .await;
+    let gateway =
+        Gateway::start(&[("service.yaml", &services), ("pod.yaml", &pod), ("sites.yaml", &sites.join("---\n"))]).await;
     for n in 0..20 {
         assert_eq!(gateway.get(&format!("{n}.example"), "/").await.body, "one /");
     }

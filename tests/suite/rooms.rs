@@ -35,7 +35,11 @@ fn data_flows_one_way() {
     let mut wrong = Vec::new();
     for (room, path, text) in sources() {
         for line in text.lines().map(str::trim).filter(|line| !line.starts_with("//")) {
-            for used in line.split("crate::").skip(1).filter_map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next()) {
+            for used in line
+                .split("crate::")
+                .skip(1)
+                .filter_map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next())
+            {
                 let free = matches!(room.as_str(), "app" | "cli" | "main" | "lib") || room == used;
                 let may = allowed.get(room.as_str()).is_some_and(|rooms| rooms.contains(&used));
                 if !free && !may {

@@ -17,7 +17,10 @@ async fn a_thousand_swaps_cut_no_session_fail_no_request_and_leave_no_table_behi
     let (one, two) = (Backend::start("one").await, Backend::start("two").await);
     let site = |path: &str| ingress("other", "other.example", &[], &[(path, "two")]);
     let gateway = Gateway::start(&[
-        ("services.yaml", &[service("one", &[(one.address, true)]), service("two", &[(two.address, true)])].join("---\n")),
+        (
+            "services.yaml",
+            &[service("one", &[(one.address, true)]), service("two", &[(two.address, true)])].join("---\n"),
+        ),
         ("site.yaml", &ingress("site", "site.example", &[], &[("/", "one")])),
         ("other.yaml", &site("/0")),
     ])
@@ -129,7 +132,8 @@ async fn an_edit_is_served_within_a_tenth_of_a_second() {
         let path = format!("/{edit}");
         let began = Instant::now();
         gateway.write("site.yaml", &ingress("site", "site.example", &[], &[(&path, "web")]));
-        eventually("the edit is served", async || gateway.get("site.example", &path).await.status == StatusCode::OK).await;
+        eventually("the edit is served", async || gateway.get("site.example", &path).await.status == StatusCode::OK)
+            .await;
         took.push(began.elapsed());
     }
     took.sort();
@@ -151,10 +155,8 @@ async fn a_listener_is_not_restarted_by_what_is_not_about_it() {
     gateway.edit("gateway.yaml", gateway_object).await;
     eventually("the new port opens", async || gateway.app.addresses.borrow().contains_key(&8081)).await;
     assert_eq!(gateway.address(80), before);
-    eventually("the new port serves", async || {
-        get(gateway.address(8081), "any.example", "/y").await.body == "one /y"
-    })
-    .await;
+    eventually("the new port serves", async || get(gateway.address(8081), "any.example", "/y").await.body == "one /y")
+        .await;
     std::fs::remove_file(gateway.dir.path().join("gateway.yaml")).expect("removed");
     eventually("the port closes", async || !gateway.app.addresses.borrow().contains_key(&8081)).await;
     assert_eq!(gateway.address(80), before);
