@@ -94,6 +94,7 @@ pub async fn start(config: Config) -> anyhow::Result<App> {
         options: Options { serve_controllers: config.serve_controllers, everything_without_class: true },
         registry,
         table: table.clone(),
+        metrics,
         listeners,
         published: published_sender,
     };

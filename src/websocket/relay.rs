@@ -63,6 +63,9 @@ pub enum EndCause {
 }
 
 impl EndCause {
+    /// Every name that [`EndCause::name`] gives.
+    pub const NAMES: [&'static str; 5] = ["client", "backend", "error", "idle", "drain"];
+
     /// One word for logs and metrics.
     pub fn name(&self) -> &'static str {
         match self {
