@@ -1,5 +1,9 @@
 //! What users write: the `ApplicationGateway` resource and the annotations of an Ingress.
+//!
+//! Shapes, ranges and defaults only. What they mean together is `translate`'s, and nothing here
+//! knows the rest of the program.
 
+pub mod annotations;
 pub mod gateway;
 
-pub use gateway::{ApplicationGateway, ApplicationGatewaySpec};
+pub use gateway::{ApplicationGateway, ApplicationGatewaySpec, crd_yaml};

@@ -16,13 +16,10 @@ use std::fmt;
 use serde::Serialize;
 
 pub use host::{HostPattern, HostPatternError};
-pub use listener::{
-    Action, Backend, Host, HostHeader, Listener, PathRewrite, Protocol, Redirect, Route, Unavailable,
-};
+pub use listener::{Action, Backend, Host, HostHeader, Listener, PathRewrite, Protocol, Redirect, Route, Unavailable};
 pub use path::{PathMatch, PathMatchError, normalise_path};
 pub use pool::{
-    Address, Balance, Endpoint, Pool, PoolId, Probe, StatusRange, StatusRangeError, Transport,
-    UpstreamTls,
+    Address, Balance, Endpoint, Pool, PoolId, Probe, StatusRange, StatusRangeError, Transport, UpstreamTls,
 };
 pub use tls::{Certificate, CertificateId, SecretBytes};
 

@@ -3,8 +3,17 @@
 //! A source is a task that sends an [`Input`] each time what it sees has changed. A directory of
 //! manifests is one; a cluster is another. Nothing behind this module knows which.
 
+mod defaults;
+pub mod directory;
+mod kind;
+mod object;
 pub mod origin;
+mod problem;
+mod schema;
 pub mod snapshot;
+mod span;
+mod validate;
+mod yaml;
 
 use std::sync::Arc;
 

@@ -82,9 +82,9 @@ impl HostPattern {
     pub fn matches(&self, host: &str) -> bool {
         match self {
             Self::Exact(name) => name == host,
-            Self::SingleLabel(parent) => host
-                .split_once('.')
-                .is_some_and(|(label, rest)| !label.is_empty() && rest == parent),
+            Self::SingleLabel(parent) => {
+                host.split_once('.').is_some_and(|(label, rest)| !label.is_empty() && rest == parent)
+            }
             Self::Glob(pattern) => glob(pattern.as_bytes(), host.as_bytes()),
             Self::Any => true,
         }

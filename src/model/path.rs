@@ -77,10 +77,9 @@ impl PathMatch {
                 path.strip_prefix(prefix.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
             }
             Self::PatternExact(text) => path.eq_ignore_ascii_case(text),
-            Self::PatternPrefix(text) => path
-                .as_bytes()
-                .get(..text.len())
-                .is_some_and(|start| start.eq_ignore_ascii_case(text.as_bytes())),
+            Self::PatternPrefix(text) => {
+                path.as_bytes().get(..text.len()).is_some_and(|start| start.eq_ignore_ascii_case(text.as_bytes()))
+            }
             Self::Any => true,
         }
     }

@@ -1,8 +1,13 @@
-//! Where each object was written: file, document and line of each field.
+//! Where each object was written: file, document and line of each field. Names and places, never values.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::status::Report;
+use super::span::{Place, Side, Span};
+use crate::model::ObjectRef;
+use crate::status::{Reason, Report};
 
 /// A place in a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,12 +24,59 @@ pub struct Location {
 
 /// Where the objects of an input were written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Origins {}
+pub struct Origins {
+    /// By file, in the order of paths: the first that holds an object is the one that is served.
+    files: Vec<Arc<Written>>,
+    /// Of what the source itself reports. Such a report may be about a version of a file that is not served.
+    reports: BTreeMap<Report, Location>,
+}
+
+/// The objects of one file.
+#[derive(Default, PartialEq, Eq)]
+pub(super) struct Written {
+    /// The file, relative to the directory.
+    pub(super) file: PathBuf,
+    /// Document and fields of each object.
+    pub(super) objects: BTreeMap<ObjectRef, (usize, Arc<Span>)>,
+}
+
+/// The file and a count: the places of all fields would drown a log.
+impl fmt::Debug for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Written").field("file", &self.file).field("objects", &self.objects.len()).finish()
+    }
+}
 
 impl Origins {
+    /// Origins of the objects of `files`, and of `reports`.
+    pub(super) fn new(files: Vec<Arc<Written>>, reports: BTreeMap<Report, Location>) -> Self {
+        Self { files, reports }
+    }
+
     /// The place that a report is about: its field, else the nearest field around it that was written,
     /// else the object. `None` where the object came from no file.
-    pub fn locate(&self, _report: &Report) -> Option<Location> {
-        None
+    pub fn locate(&self, report: &Report) -> Option<Location> {
+        if let Some(location) = self.reports.get(report) {
+            return Some(location.clone());
+        }
+        let (written, (document, span)) =
+            self.files.iter().find_map(|written| Some((written, written.objects.get(&report.object)?)))?;
+        Some(location(&written.file, *document, place(span, report.reason, &report.field)))
     }
+
+    /// How many files objects were read from, and how many objects.
+    pub fn count(&self) -> (usize, usize) {
+        (self.files.len(), self.files.iter().map(|written| written.objects.len()).sum())
+    }
+}
+
+/// Where the field of a report stands: its name where the object is not of its form, else its value.
+pub(super) fn place(span: &Span, reason: Reason, field: &str) -> Place {
+    let side = if matches!(reason, Reason::InvalidObject | Reason::UnknownKind) { Side::Key } else { Side::Value };
+    span.locate(field, side)
+}
+
+/// A place in a document of a file.
+pub(super) fn location(file: &Path, document: usize, place: Place) -> Location {
+    Location { file: file.to_owned(), document, line: place.line as usize, column: place.column as usize }
 }

@@ -1,0 +1,197 @@
+//! The annotations of an Ingress that mean something here: three families, one table each, one typed result.
+//!
+//! Reading is all that happens here: a value that can't be read is a [`Problem`] and leaves what
+//! was before it. What a setting does is `translate`'s.
+
+mod agic;
+mod nginx;
+mod own;
+mod read;
+mod settings;
+
+use std::collections::BTreeMap;
+
+pub use settings::{BackendProtocol, ProbeSettings, Redirect, Settings};
+
+/// One annotation: a row of the reference page, and how to read it.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    /// Key without the family's prefix: `ssl-redirect`.
+    pub key: &'static str,
+    /// What a value looks like: `true or false`.
+    pub value: &'static str,
+    /// What it does, with its default; for one that is not supported: what to do instead, if anything.
+    pub meaning: &'static str,
+    /// How to take a value in. `None`: known, and not supported by this version.
+    read: Option<Read>,
+}
+
+/// Takes one value into the settings, or says what is the matter with it.
+type Read = fn(&mut Settings, &str) -> Result<(), ProblemKind>;
+
+impl Entry {
+    /// Whether this version does what the annotation asks for.
+    pub fn supported(&self) -> bool {
+        self.read.is_some()
+    }
+}
+
+/// A family of annotations.
+#[derive(Debug, Clone, Copy)]
+pub struct Family {
+    /// Prefix of its keys, with the slash.
+    pub prefix: &'static str,
+    /// Its annotations, by key.
+    pub entries: &'static [Entry],
+}
+
+/// Every family, in the order in which they are read: where two give the same setting, the later family
+/// stands.
+pub const FAMILIES: &[Family] = &[
+    Family { prefix: "nginx.ingress.kubernetes.io/", entries: nginx::ENTRIES },
+    Family { prefix: "appgw.ingress.kubernetes.io/", entries: agic::ENTRIES },
+    Family { prefix: "steadygate.io/", entries: own::ENTRIES },
+];
+
+/// An annotation that was not taken in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Its key, whole.
+    pub key: String,
+    /// Its value.
+    pub value: String,
+    /// What is the matter.
+    pub kind: ProblemKind,
+}
+
+/// Why an annotation was not taken in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProblemKind {
+    /// The value can't be read. Holds what was expected.
+    Invalid(String),
+    /// Known, and not supported by this version. Holds what to do instead; empty where there is nothing.
+    Unsupported(&'static str),
+    /// The annotation is supported, and this value of it is not. Holds what to do instead.
+    UnsupportedValue(&'static str),
+    /// No annotation of its family has this key. Holds the one that is spelled most alike, if any is close.
+    Unknown(Option<&'static str>),
+}
+
+impl From<String> for ProblemKind {
+    fn from(expected: String) -> Self {
+        Self::Invalid(expected)
+    }
+}
+
+impl Settings {
+    /// Takes in every annotation of our families. What this object does not ask for stays as it was, so
+    /// the annotations of a class can be read first.
+    pub fn read(&mut self, annotations: &BTreeMap<String, String>) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for family in FAMILIES {
+            for (key, value) in annotations {
+                let Some(short) = key.strip_prefix(family.prefix) else { continue };
+                if let Err(kind) = self.read_one(family, short, value) {
+                    problems.push(Problem { key: key.clone(), value: value.clone(), kind });
+                }
+            }
+        }
+        problems
+    }
+
+    fn read_one(&mut self, family: &Family, key: &str, value: &str) -> Result<(), ProblemKind> {
+        let Some(entry) = family.entries.iter().find(|entry| entry.key == key) else {
+            return Err(ProblemKind::Unknown(nearest(family, key)));
+        };
+        let Some(read) = entry.read else {
+            return Err(ProblemKind::Unsupported(entry.meaning));
+        };
+        read(self, value)
+    }
+}
+
+/// The key that differs from `key` by the fewest letters, if by two at most.
+fn nearest(family: &Family, key: &str) -> Option<&'static str> {
+    family
+        .entries
+        .iter()
+        .map(|entry| (distance(entry.key, key), entry.key))
+        .filter(|(distance, _)| *distance <= 2)
+        .min()
+        .map(|(_, key)| key)
+}
+
+/// Letters to add, take away or change between two texts.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().take(100).collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, a) in one.chars().enumerate() {
+        let mut corner = row[0];
+        row[0] = i + 1;
+        for (j, b) in other.iter().enumerate() {
+            let changed = corner + usize::from(a != *b);
+            corner = row[j + 1];
+            row[j + 1] = changed.min(corner + 1).min(row[j] + 1);
+        }
+    }
+    row[other.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(annotations: &[(&str, &str)]) -> (Settings, Vec<Problem>) {
+        let map = annotations.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let mut settings = Settings::default();
+        let problems = settings.read(&map);
+        (settings, problems)
+    }
+
+    #[test]
+    fn our_own_family_has_the_last_word() {
+        let (settings, problems) = read(&[
+            ("steadygate.io/ssl-redirect", "false"),
+            ("appgw.ingress.kubernetes.io/ssl-redirect", "true"),
+            ("nginx.ingress.kubernetes.io/ssl-redirect", "true"),
+        ]);
+        assert_eq!(settings.redirect, Some(Redirect::Off));
+        assert_eq!(problems, []);
+    }
+
+    #[test]
+    fn nothing_is_dropped_in_silence() {
+        let (settings, problems) = read(&[
+            ("appgw.ingress.kubernetes.io/request-timeout", "soon"),
+            ("appgw.ingress.kubernetes.io/request-timout", "20"),
+            ("nginx.ingress.kubernetes.io/configuration-snippet", "return 200;"),
+            ("nginx.ingress.kubernetes.io/no-such-thing-at-all", "1"),
+            ("example.com/other", "1"),
+        ]);
+        assert_eq!(settings, Settings::default());
+        let kinds: Vec<_> = problems.iter().map(|problem| &problem.kind).collect();
+        assert!(
+            matches!(
+                kinds[..],
+                [
+                    ProblemKind::Unsupported(_),
+                    ProblemKind::Unknown(None),
+                    ProblemKind::Invalid(_),
+                    ProblemKind::Unknown(Some("request-timeout"))
+                ]
+            ),
+            "{kinds:?}"
+        );
+    }
+
+    #[test]
+    fn each_key_stands_once_in_its_table() {
+        for family in FAMILIES {
+            let mut keys: Vec<_> = family.entries.iter().map(|entry| entry.key).collect();
+            keys.sort_unstable();
+            let count = keys.len();
+            keys.dedup();
+            assert_eq!(keys.len(), count, "{}", family.prefix);
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! `nginx.ingress.kubernetes.io/`: the annotations of ingress-nginx that migrations need.
+
+use super::{BackendProtocol, Entry, ProblemKind, Redirect, read};
+
+/// The table.
+pub(super) const ENTRIES: &[Entry] = &[
+    Entry {
+        key: "ssl-redirect",
+        value: "true or false",
+        meaning: "whether port 80 answers 308 to HTTPS where the host has TLS; \
+                  true on a class of ingress-nginx, else false, unless given",
+        read: Some(|settings, text| {
+            let redirect = if read::boolean(text)? { Redirect::PermanentRedirect } else { Redirect::Off };
+            settings.redirect = Some(redirect);
+            Ok(())
+        }),
+    },
+    Entry {
+        key: "force-ssl-redirect",
+        value: "true or false",
+        meaning: "whether port 80 answers 308 to HTTPS though this Ingress has no TLS; false unless given",
+        read: Some(|settings, text| {
+            settings.force_redirect = Some(read::boolean(text)?);
+            Ok(())
+        }),
+    },
+    Entry {
+        key: "backend-protocol",
+        value: "HTTP or HTTPS",
+        meaning: "what backends speak; HTTP unless given",
+        read: Some(|settings, text| {
+            settings.backend_protocol = Some(match text.to_ascii_uppercase().as_str() {
+                "HTTP" => BackendProtocol::Http,
+                "HTTPS" => BackendProtocol::Https,
+                "GRPC" | "GRPCS" | "AUTO_HTTP" | "FCGI" => {
+                    return Err(ProblemKind::UnsupportedValue("write HTTP or HTTPS, if the backend speaks it"));
+                }
+                _ => return Err("HTTP or HTTPS".to_owned().into()),
+            });
+            Ok(())
+        }),
+    },
+    Entry {
+        key: "proxy-read-timeout",
+        value: "seconds, 1 to 86400",
+        meaning: "time for a backend's answer, and a WebSocket session's idle timeout; \
+                  60 on a class of ingress-nginx, else 30, unless given",
+        read: Some(|settings, text| {
+            settings.request_timeout = Some(read::seconds(text, 1, 86_400)?);
+            Ok(())
+        }),
+    },
+    Entry {
+        key: "server-alias",
+        value: "host names with commas",
+        meaning: "more hosts for each rule",
+        read: Some(|settings, text| {
+            settings.server_alias = read::list(text);
+            Ok(())
+        }),
+    },
+    Entry {
+        key: "upstream-vhost",
+        value: "host name",
+        meaning: "the Host that backends see; the client's unless given",
+        read: Some(|settings, text| {
+            settings.backend_hostname = Some(read::host(text)?);
+            Ok(())
+        }),
+    },
+    unsupported("configuration-snippet", SNIPPET),
+    unsupported("server-snippet", SNIPPET),
+    unsupported("stream-snippet", SNIPPET),
+    unsupported("auth-snippet", SNIPPET),
+    unsupported("modsecurity-snippet", SNIPPET),
+    unsupported("affinity", ""),
+    unsupported("affinity-canary-behavior", ""),
+    unsupported("affinity-mode", ""),
+    unsupported("session-cookie-name", ""),
+    unsupported("session-cookie-path", ""),
+    unsupported("session-cookie-domain", ""),
+    unsupported("session-cookie-expires", ""),
+    unsupported("session-cookie-max-age", ""),
+    unsupported("session-cookie-samesite", ""),
+    unsupported("session-cookie-secure", ""),
+    unsupported("session-cookie-change-on-failure", ""),
+    unsupported("session-cookie-conditional-samesite-none", ""),
+    unsupported("app-root", ""),
+    unsupported("canary", ""),
+    unsupported("canary-by-header", ""),
+    unsupported("canary-by-header-value", ""),
+    unsupported("canary-by-header-pattern", ""),
+    unsupported("canary-by-cookie", ""),
+    unsupported("canary-weight", ""),
+    unsupported("canary-weight-total", ""),
+    unsupported("enable-cors", ""),
+    unsupported("cors-allow-origin", ""),
+    unsupported("cors-allow-methods", ""),
+    unsupported("cors-allow-headers", ""),
+    unsupported("cors-allow-credentials", ""),
+    unsupported("cors-expose-headers", ""),
+    unsupported("cors-max-age", ""),
+    unsupported("custom-headers", ""),
+    unsupported("from-to-www-redirect", ""),
+    unsupported("permanent-redirect", ""),
+    unsupported("permanent-redirect-code", ""),
+    unsupported("temporal-redirect", ""),
+    unsupported("temporal-redirect-code", ""),
+    unsupported("proxy-body-size", "bodies of any size are streamed; the annotation can go"),
+    unsupported("client-body-buffer-size", "bodies are streamed, not buffered; the annotation can go"),
+    unsupported("proxy-buffering", "bodies are streamed, not buffered; the annotation can go"),
+    unsupported("proxy-request-buffering", "bodies are streamed, not buffered; the annotation can go"),
+    unsupported("proxy-buffer-size", "bodies are streamed, not buffered; the annotation can go"),
+    unsupported("proxy-buffers-number", "bodies are streamed, not buffered; the annotation can go"),
+    unsupported("proxy-http-version", "WebSocket needs no setting; the annotation can go"),
+    unsupported("websocket-services", "WebSocket needs no setting; the annotation can go"),
+    unsupported("proxy-connect-timeout", ""),
+    unsupported("proxy-send-timeout", "for WebSocket sessions use steadygate.io/websocket-idle-timeout"),
+    unsupported("proxy-next-upstream", ""),
+    unsupported("proxy-next-upstream-tries", ""),
+    unsupported("proxy-next-upstream-timeout", ""),
+    unsupported("proxy-ssl-name", ""),
+    unsupported("proxy-ssl-secret", ""),
+    unsupported("proxy-ssl-server-name", ""),
+    unsupported("proxy-ssl-verify", "HTTPS backends are always verified"),
+    unsupported("proxy-ssl-verify-depth", ""),
+    unsupported("proxy-ssl-ciphers", ""),
+    unsupported("proxy-ssl-protocols", ""),
+    unsupported("rewrite-target", "for a plain prefix use appgw.ingress.kubernetes.io/backend-path-prefix"),
+    unsupported("use-regex", "paths are read by their pathType"),
+    unsupported("ssl-passthrough", ""),
+    unsupported("upstream-hash-by", ""),
+    unsupported("load-balance", "use steadygate.io/load-distribution"),
+    unsupported("whitelist-source-range", ""),
+    unsupported("allowlist-source-range", ""),
+    unsupported("denylist-source-range", ""),
+    unsupported("x-forwarded-prefix", ""),
+    unsupported("service-upstream", ""),
+    unsupported("default-backend", "use spec.defaultBackend"),
+    unsupported("custom-http-errors", ""),
+    unsupported("auth-type", ""),
+    unsupported("auth-secret", ""),
+    unsupported("auth-secret-type", ""),
+    unsupported("auth-realm", ""),
+    unsupported("auth-url", ""),
+    unsupported("auth-method", ""),
+    unsupported("auth-signin", ""),
+    unsupported("auth-response-headers", ""),
+    unsupported("auth-tls-secret", ""),
+    unsupported("auth-tls-verify-client", ""),
+    unsupported("auth-tls-verify-depth", ""),
+    unsupported("auth-tls-pass-certificate-to-upstream", ""),
+    unsupported("limit-rps", ""),
+    unsupported("limit-rpm", ""),
+    unsupported("limit-connections", ""),
+    unsupported("limit-burst-multiplier", ""),
+    unsupported("limit-allowlist", ""),
+    unsupported("enable-access-log", ""),
+    unsupported("mirror-target", ""),
+    unsupported("preserve-trailing-slash", ""),
+];
+
+const SNIPPET: &str = "snippets are never run: they put text into a configuration that everyone shares, which was the \
+                       source of the gravest vulnerabilities of their controller";
+
+const fn unsupported(key: &'static str, instead: &'static str) -> Entry {
+    Entry { key, value: "", meaning: instead, read: None }
+}

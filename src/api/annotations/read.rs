@@ -1,0 +1,92 @@
+//! Readers of single values. Each error says what was expected.
+
+use std::time::Duration;
+
+/// Go's `strconv.ParseBool`, which the controllers that these annotations come from use.
+pub(super) fn boolean(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err("true or false".to_owned()),
+    }
+}
+
+/// A whole number in a range, both ends included.
+pub(super) fn number(text: &str, first: u32, last: u32) -> Result<u32, String> {
+    let number = text.trim().parse::<u32>().ok().filter(|number| (first..=last).contains(number));
+    number.ok_or_else(|| format!("a whole number from {first} to {last}"))
+}
+
+/// Seconds in a range, both ends included.
+pub(super) fn seconds(text: &str, first: u32, last: u32) -> Result<Duration, String> {
+    match number(text, first, last) {
+        Ok(seconds) => Ok(Duration::from_secs(seconds.into())),
+        Err(expected) => Err(format!("{expected}, in seconds")),
+    }
+}
+
+/// A port.
+pub(super) fn port(text: &str) -> Result<u16, String> {
+    let port = number(text, 1, 65535)?;
+    u16::try_from(port).map_err(|_| "a port".to_owned())
+}
+
+/// A host name, sent as `Host` as it stands.
+pub(super) fn host(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '[' | ']');
+    if text.is_empty() || text.len() > 253 || !text.chars().all(fits) {
+        return Err("a host name".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// A path that can stand in a request.
+pub(super) fn path(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if !text.starts_with('/') || !text.chars().all(|c| c.is_ascii_graphic() && c != '#') {
+        return Err("a path that begins with '/'".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// A list with commas; empty places are skipped.
+pub(super) fn list(text: &str) -> Vec<String> {
+    text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+}
+
+/// Statuses and ranges of statuses with commas: `200-399, 401`.
+pub(super) fn statuses(text: &str) -> Result<Vec<(u16, u16)>, String> {
+    let expected = || "statuses and ranges from 100 to 599, such as 200-399, 401".to_owned();
+    let one = |text: &str| text.trim().parse::<u16>().ok().filter(|status| (100..600).contains(status));
+    let mut ranges = Vec::new();
+    for part in list(text) {
+        let (first, last) = part.split_once('-').unwrap_or((&part, &part));
+        match (one(first), one(last)) {
+            (Some(first), Some(last)) if first <= last => ranges.push((first, last)),
+            _ => return Err(expected()),
+        }
+    }
+    if ranges.is_empty() { Err(expected()) } else { Ok(ranges) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn booleans_are_those_of_go() {
+        assert_eq!(boolean("T"), Ok(true));
+        assert_eq!(boolean("FALSE"), Ok(false));
+        assert!(boolean("yes").is_err());
+        assert!(boolean("tRUE").is_err());
+    }
+
+    #[test]
+    fn statuses_are_a_list_of_ranges() {
+        assert_eq!(statuses("200-399, 401"), Ok(vec![(200, 399), (401, 401)]));
+        for bad in ["", "399-200", "99", "abc", "200-"] {
+            assert!(statuses(bad).is_err(), "{bad}");
+        }
+    }
+}

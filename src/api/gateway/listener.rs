@@ -1,0 +1,76 @@
+//! The client's side of an ApplicationGateway: ports, listeners, certificates.
+
+#![expect(unreachable_pub, reason = "the schema derive makes public items inside functions")]
+
+use kube::KubeSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Protocol, Reference};
+
+/// A port that listeners listen on (ARM `frontendPorts`).
+#[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FrontendPort {
+    /// Name, for references. Unique in its list.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// Port, 1–64999 (ARM's range; 65503–65534 are reserved there).
+    #[schemars(range(min = 1, max = 64999))]
+    pub port: i32,
+}
+
+/// A port, a protocol, and the hosts meant (ARM `httpListeners`). An exact host beats a wildcard, and that
+/// beats a listener for any host; two listeners with the same port and host conflict.
+#[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!(has(self.hostName) && has(self.hostNames) && size(self.hostNames) > 0)").message("hostName and hostNames can't stand together: list every host in hostNames"))]
+#[x_kube(validation = Rule::new("self.protocol != 'Https' || has(self.sslCertificate)").message("a listener of protocol Https needs an sslCertificate"))]
+pub struct HttpListener {
+    /// Name, for references. Unique in its list.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// The port, an element of `frontendPorts`. All listeners of one port have the same protocol.
+    pub frontend_port: Reference,
+    /// What is spoken: `Http` (and ws) or `Https` (and wss).
+    pub protocol: Protocol,
+    /// The one host meant. `*` stands for any run of characters, several labels too, and `?` for one character.
+    /// Default: any host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub host_name: Option<String>,
+    /// The hosts meant, at most 5, in place of `hostName`; the same wildcards.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 5), inner(length(max = 253)))]
+    pub host_names: Vec<String>,
+    /// The certificate, an element of `sslCertificates`. Needed for Https.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssl_certificate: Option<Reference>,
+}
+
+/// A server certificate (ARM `sslCertificates`).
+#[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SslCertificate {
+    /// Name, for references. Unique in its list.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// A Secret of type `kubernetes.io/tls` in the gateway's namespace: `tls.crt` and `tls.key`, PEM.
+    pub secret_ref: Reference,
+}
+
+/// CA certificates that an HTTPS backend may prove itself by, in place of the well-known ones
+/// (ARM `trustedRootCertificates`). PEM, in the key `ca.crt` of a Secret or ConfigMap.
+#[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.secretRef) != has(self.configMapRef)").message("give either secretRef or configMapRef"))]
+pub struct TrustedRootCertificate {
+    /// Name, for references. Unique in its list.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// A Secret of the gateway's namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_ref: Option<Reference>,
+    /// A ConfigMap of the gateway's namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_map_ref: Option<Reference>,
+}

@@ -1,0 +1,84 @@
+//! Between the two sides of an ApplicationGateway: routing rules and path maps.
+
+#![expect(unreachable_pub, reason = "the schema derive makes public items inside functions")]
+
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Reference;
+
+/// What a listener does with its requests (ARM `requestRoutingRules`). A listener obeys one rule.
+#[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.ruleType != 'Basic' || (has(self.backendAddressPool) && has(self.backendHttpSettings))").message("a rule of type Basic needs backendAddressPool and backendHttpSettings"))]
+#[x_kube(validation = Rule::new("self.ruleType != 'PathBasedRouting' || has(self.urlPathMap)").message("a rule of type PathBasedRouting needs a urlPathMap"))]
+pub struct RequestRoutingRule {
+    /// Name, for references. Unique in its list.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// `Basic`: everything goes to one pool. `PathBasedRouting`: by a `urlPathMap`.
+    pub rule_type: RuleType,
+    /// Which of several rules of one listener is obeyed: the one with the lowest number, 1–20000. Default: after
+    /// those that have one, in the order listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 20000))]
+    pub priority: Option<i32>,
+    /// The listener, an element of `httpListeners`.
+    pub http_listener: Reference,
+    /// The pool, an element of `backendAddressPools`. Basic only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backend_address_pool: Option<Reference>,
+    /// The settings, an element of `backendHttpSettingsCollection`. Basic only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backend_http_settings: Option<Reference>,
+    /// The path map, an element of `urlPathMaps`. PathBasedRouting only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url_path_map: Option<Reference>,
+}
+
+/// How a rule chooses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub enum RuleType {
+    /// Everything goes to one pool.
+    Basic,
+    /// By a path map.
+    PathBasedRouting,
+}
+
+/// Paths and where they go (ARM `urlPathMaps`). The first pattern that fits wins, then the default.
+#[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.defaultBackendAddressPool) == has(self.defaultBackendHttpSettings)").message("defaultBackendAddressPool and defaultBackendHttpSettings go together"))]
+pub struct UrlPathMap {
+    /// Name, for references. Unique in its list.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// Pool for paths that no rule names, an element of `backendAddressPools`. Default: such requests get 404.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_backend_address_pool: Option<Reference>,
+    /// Settings for paths that no rule names, an element of `backendHttpSettingsCollection`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_backend_http_settings: Option<Reference>,
+    /// Path rules, the first that fits wins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 400))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub path_rules: Vec<PathRule>,
+}
+
+/// Some paths, and where they go.
+#[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PathRule {
+    /// Name. Unique in its list.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// Patterns: each starts with `/` and has at most one `*`, as its last character. Compared without case.
+    #[schemars(length(min = 1, max = 100), inner(length(max = 1024), regex(pattern = "^/[^*]*[*]?$")))]
+    pub paths: Vec<String>,
+    /// The pool, an element of `backendAddressPools`.
+    pub backend_address_pool: Reference,
+    /// The settings, an element of `backendHttpSettingsCollection`.
+    pub backend_http_settings: Reference,
+}

@@ -1,0 +1,189 @@
+//! Pools at run time: members, their health, who takes the next request, and the connections to them.
+//!
+//! Members are interned by (address, name, transport, probe): all pools that would ask the same thing of the
+//! same place share one member, so its health, its counters and its connections survive every change
+//! of configuration. A pool is updated in place; routes hold it by reference and are not touched by
+//! the coming and going of members.
+//!
+//! Knows nothing of routes, tables or Kubernetes.
+
+mod balance;
+pub mod dial;
+mod member;
+mod probe;
+mod registry;
+mod resolve;
+mod trust;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::model::{Balance, PoolId};
+
+pub use member::{Health, Lease, Member, Outcome};
+pub use registry::{Policy, Registry};
+
+/// How long a request waits for the first answer to a probe, where no member has been probed yet.
+const FIRST_PROBE_WAIT: Duration = Duration::from_secs(1);
+
+/// A set of members that serve the same thing.
+#[derive(Debug)]
+pub struct Pool {
+    /// Identity, the same through every change of members.
+    pub id: PoolId,
+    state: ArcSwap<State>,
+    cursor: AtomicUsize,
+    /// Rings when the health of any member of any pool changes.
+    changed: Arc<Notify>,
+}
+
+/// What a pool consists of at one instant.
+#[derive(Debug, Default)]
+struct State {
+    balance: Balance,
+    /// Members whose endpoint is ready.
+    ready: Vec<Arc<Member>>,
+    /// Members whose endpoint says that it is not ready.
+    not_ready: Vec<Arc<Member>>,
+    /// Names that no address is known for.
+    unresolved: Vec<String>,
+}
+
+/// Why a pool has no member for a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoMember {
+    /// Endpoints that their source says are not ready.
+    pub not_ready: usize,
+    /// Endpoints that fail their probe.
+    pub down: usize,
+    /// Endpoints whose first probe has not been answered.
+    pub unknown: usize,
+    /// Names that do not resolve.
+    pub unresolved: usize,
+}
+
+impl NoMember {
+    /// For programs: the value of the reason header.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self { down: 0, not_ready: 0, unknown: 0, unresolved: 0 } => "NoEndpoints",
+            Self { unresolved: 1.., down: 0, not_ready: 0, unknown: 0 } => "NameNotResolved",
+            Self { down: 0, unknown: 0, .. } => "NoReadyEndpoint",
+            Self { unknown: 1.., down: 0, .. } => "ProbePending",
+            _ => "ProbeFailing",
+        }
+    }
+}
+
+impl std::fmt::Display for NoMember {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { not_ready, down, unknown, unresolved } = *self;
+        if not_ready + down + unknown + unresolved == 0 {
+            return f.write_str("the backend has no endpoints");
+        }
+        let mut parts = Vec::new();
+        for (count, what) in [
+            (down, "failing the health probe"),
+            (unknown, "not yet probed"),
+            (not_ready, "not ready"),
+            (unresolved, "not resolving to an address"),
+        ] {
+            if count > 0 {
+                parts.push(format!("{count} {what}"));
+            }
+        }
+        write!(f, "no backend endpoint is available: {}", parts.join(", "))
+    }
+}
+
+impl Pool {
+    fn new(id: PoolId, changed: Arc<Notify>) -> Self {
+        Self { id, state: ArcSwap::default(), cursor: AtomicUsize::new(0), changed }
+    }
+
+    /// Chooses the member for a request, other than those in `tried`. Where members have not been probed
+    /// yet and none is up, waits for the first answer, at most a second.
+    ///
+    /// # Errors
+    /// No member is ready and healthy.
+    pub async fn choose(&self, tried: &[u64]) -> Result<Lease, NoMember> {
+        let deadline = Instant::now() + FIRST_PROBE_WAIT;
+        loop {
+            // Registered before the look, so that an answer between the two is not missed.
+            let changed = self.changed.notified();
+            let state = self.state.load_full();
+            if let Some(member) = balance::pick(state.balance, &state.ready, &self.cursor, tried) {
+                return Ok(Lease::new(member));
+            }
+            let why = state.why_none();
+            if why.unknown == 0 || tokio::time::timeout_at(deadline, changed).await.is_err() {
+                return Err(why);
+            }
+        }
+    }
+
+    /// Every member, with whether its endpoint is ready.
+    pub fn members(&self) -> Vec<(Arc<Member>, bool)> {
+        let state = self.state.load();
+        let ready = state.ready.iter().map(|member| (Arc::clone(member), true));
+        ready.chain(state.not_ready.iter().map(|member| (Arc::clone(member), false))).collect()
+    }
+
+    /// Why no request could be served now, if so.
+    pub fn unavailable(&self) -> Option<NoMember> {
+        let state = self.state.load();
+        let up = state.ready.iter().any(|member| member.health() == Health::Up);
+        (!up).then(|| state.why_none())
+    }
+}
+
+impl State {
+    fn why_none(&self) -> NoMember {
+        let count = |health| self.ready.iter().filter(|member| member.health() == health).count();
+        NoMember {
+            not_ready: self.not_ready.len(),
+            down: count(Health::Down),
+            unknown: count(Health::Unknown),
+            unresolved: self.unresolved.len(),
+        }
+    }
+}
+
+/// Whether an address may be a backend at all. Link-local addresses (cloud metadata services live
+/// there), multicast and unspecified ones never are; loopback only where the operator's own files say so.
+pub fn permitted(address: IpAddr, allow_loopback: bool) -> bool {
+    let address = address.to_canonical();
+    let link_local = match address {
+        IpAddr::V4(v4) => v4.is_link_local() || v4.is_broadcast(),
+        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    };
+    !link_local && !address.is_multicast() && !address.is_unspecified() && (allow_loopback || !address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_addresses_are_never_backends() {
+        for (address, loopback, expected) in [
+            ("169.254.169.254", true, false),
+            ("fe80::1", true, false),
+            ("::ffff:169.254.169.254", true, false),
+            ("0.0.0.0", true, false),
+            ("224.0.0.1", true, false),
+            ("127.0.0.1", true, true),
+            ("127.0.0.1", false, false),
+            ("::1", false, false),
+            ("10.0.0.1", false, true),
+        ] {
+            assert_eq!(permitted(address.parse().expect("an address"), loopback), expected, "{address}");
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Opening a connection to a member: TCP, then TLS where the transport asks for it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsConnector, TlsStream};
+
+use super::trust::{self, TrustError};
+use crate::model::Transport;
+
+/// Time in which a connection, TLS included, must be made.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why a connection could not be made. Nothing of the request was sent.
+#[derive(Debug, thiserror::Error)]
+pub enum DialError {
+    /// TCP.
+    #[error("can't connect to {0}: {1}")]
+    Connect(SocketAddr, io::Error),
+    /// TLS.
+    #[error("TLS handshake with {0} failed: {1}")]
+    Tls(SocketAddr, io::Error),
+    /// Neither within the time.
+    #[error("no connection to {0} within {1:?}")]
+    Timeout(SocketAddr, Duration),
+}
+
+/// Opens connections to one address.
+#[derive(Clone)]
+pub struct Connector {
+    address: SocketAddr,
+    tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+}
+
+impl std::fmt::Debug for Connector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connector").field("address", &self.address).field("tls", &self.tls.is_some()).finish()
+    }
+}
+
+impl Connector {
+    /// For `address`, which `name` led to if it came by DNS.
+    ///
+    /// # Errors
+    /// The transport's server name or roots can't be used.
+    pub fn new(address: SocketAddr, name: Option<&str>, transport: &Transport) -> Result<Self, TrustError> {
+        let Transport::Https(tls) = transport else { return Ok(Self { address, tls: None }) };
+        let server = match tls.server_name.as_deref().or(name) {
+            Some(name) => ServerName::try_from(name.to_owned()).map_err(|_| TrustError::ServerName(name.to_owned()))?,
+            None => ServerName::from(address.ip()),
+        };
+        Ok(Self { address, tls: Some((trust::verifying(tls)?, server)) })
+    }
+
+    /// TLS to `address` without verification: for probes that ask for TLS where the transport is clear text, as
+    /// the kubelet does.
+    pub(super) fn unverified(address: SocketAddr) -> Self {
+        Self { address, tls: Some((trust::unverified(), ServerName::from(address.ip()))) }
+    }
+
+    /// Clear text to `address`.
+    pub(super) fn clear(address: SocketAddr) -> Self {
+        Self { address, tls: None }
+    }
+
+    /// The same, at another port.
+    pub(super) fn at_port(&self, port: u16) -> Self {
+        Self { address: SocketAddr::new(self.address.ip(), port), tls: self.tls.clone() }
+    }
+
+    /// Opens a connection.
+    ///
+    /// # Errors
+    /// It can't be made within [`CONNECT_TIMEOUT`].
+    pub async fn dial(&self) -> Result<Stream, DialError> {
+        match tokio::time::timeout(CONNECT_TIMEOUT, self.open()).await {
+            Ok(result) => result,
+            Err(_) => Err(DialError::Timeout(self.address, CONNECT_TIMEOUT)),
+        }
+    }
+
+    async fn open(&self) -> Result<Stream, DialError> {
+        let connect = |error| DialError::Connect(self.address, error);
+        let tcp = TcpStream::connect(self.address).await.map_err(connect)?;
+        tcp.set_nodelay(true).map_err(connect)?;
+        let Some((config, server)) = &self.tls else { return Ok(Stream::Tcp(tcp)) };
+        let tls = TlsConnector::from(Arc::clone(config)).connect(server.clone(), tcp).await;
+        tls.map(|tls| Stream::Tls(Box::new(TlsStream::Client(tls))))
+            .map_err(|error| DialError::Tls(self.address, error))
+    }
+}
+
+/// A connection to a member, or from a client.
+#[derive(Debug)]
+pub enum Stream {
+    /// Clear text.
+    Tcp(TcpStream),
+    /// TLS.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Tcp(stream) => stream.is_write_vectored(),
+            Self::Tls(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! All pools and members of the process, and the one place that changes them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use tokio::sync::Notify;
+
+use super::dial::Connector;
+use super::member::MemberKey;
+use super::{Health, Member, Pool, State, permitted, probe, resolve};
+use crate::model::{self, Address, PoolId};
+
+/// What may be a backend.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Policy {
+    /// Whether a loopback address may be one: true where the operator's own files name it, false where
+    /// tenants of a cluster write the objects.
+    pub allow_loopback: bool,
+}
+
+/// Probes answered, by result.
+#[derive(Debug, Clone, Default)]
+pub struct ProbeCounters(Arc<[AtomicU64; 2]>);
+
+impl ProbeCounters {
+    pub(super) fn count(&self, success: bool) {
+        self.0[usize::from(success)].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many failed, and how many succeeded.
+    pub fn totals(&self) -> (u64, u64) {
+        (self.0[0].load(Ordering::Relaxed), self.0[1].load(Ordering::Relaxed))
+    }
+}
+
+/// All pools and members. Cheap to clone; one a process.
+#[derive(Debug, Clone)]
+pub struct Registry(Arc<Inner>);
+
+/// The registry, for tasks that end when it does.
+#[derive(Debug, Clone)]
+pub(super) struct WeakRegistry(Weak<Inner>);
+
+impl WeakRegistry {
+    pub(super) fn upgrade(&self) -> Option<Registry> {
+        self.0.upgrade().map(Registry)
+    }
+}
+
+#[derive(Debug)]
+struct Inner {
+    runtime: tokio::runtime::Handle,
+    policy: Policy,
+    changed: Arc<Notify>,
+    counters: ProbeCounters,
+    registered: Mutex<Registered>,
+}
+
+#[derive(Debug, Default)]
+struct Registered {
+    specs: BTreeMap<PoolId, model::Pool>,
+    pools: BTreeMap<PoolId, Arc<Pool>>,
+    members: HashMap<MemberKey, Weak<Member>>,
+    /// The newest member at each address, for what is known of the place.
+    places: HashMap<SocketAddr, Weak<Member>>,
+    names: HashMap<String, resolve::Resolving>,
+    next_id: u64,
+}
+
+impl Registry {
+    /// An empty registry, whose probes run on `runtime`.
+    pub fn new(runtime: tokio::runtime::Handle, policy: Policy) -> Self {
+        Self(Arc::new(Inner {
+            runtime,
+            policy,
+            changed: Arc::default(),
+            counters: ProbeCounters::default(),
+            registered: Mutex::default(),
+        }))
+    }
+
+    /// Makes the pools what `specs` says: members come and go within them. A pool that is not in `specs` any
+    /// more lives on while a table or a request holds it. Gives every pool of `specs`.
+    pub fn apply(&self, specs: &BTreeMap<PoolId, model::Pool>) -> BTreeMap<PoolId, Arc<Pool>> {
+        let mut registered = self.lock();
+        registered.specs.clone_from(specs);
+        self.watch_names(&mut registered);
+        self.refresh(&mut registered);
+        registered.pools.clone()
+    }
+
+    /// Every pool now.
+    pub fn pools(&self) -> Vec<Arc<Pool>> {
+        self.lock().pools.values().cloned().collect()
+    }
+
+    /// Probes answered so far.
+    pub fn probe_counters(&self) -> &ProbeCounters {
+        &self.0.counters
+    }
+
+    /// New addresses for a name have come.
+    pub(super) fn resolved(&self, name: &str, addresses: Vec<IpAddr>) {
+        let mut registered = self.lock();
+        if let Some(resolving) = registered.names.get_mut(name) {
+            resolving.addresses = addresses;
+            self.refresh(&mut registered);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Registered> {
+        self.0.registered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn watch_names(&self, registered: &mut Registered) {
+        let endpoints = registered.specs.values().flat_map(|spec| &spec.endpoints);
+        let wanted: BTreeSet<String> = endpoints
+            .filter_map(|endpoint| match &endpoint.address {
+                Address::Name(name, _) => Some(name.clone()),
+                Address::Socket(_) => None,
+            })
+            .collect();
+        registered.names.retain(|name, _| wanted.contains(name));
+        for name in wanted {
+            registered.names.entry(name).or_insert_with_key(|name| {
+                resolve::start(&self.0.runtime, WeakRegistry(Arc::downgrade(&self.0)), name.clone())
+            });
+        }
+    }
+
+    /// Fills every pool with the members that its endpoints, and what their names resolve to, say.
+    fn refresh(&self, registered: &mut Registered) {
+        let specs = std::mem::take(&mut registered.specs);
+        registered.pools.retain(|id, _| specs.contains_key(id));
+        for (id, spec) in &specs {
+            let mut next = State { balance: spec.balance, ..State::default() };
+            for endpoint in &spec.endpoints {
+                let (addresses, name) = match &endpoint.address {
+                    Address::Socket(address) => (vec![*address], None),
+                    Address::Name(name, port) => {
+                        let known = registered.names.get(name).map(|resolving| resolving.addresses.as_slice());
+                        let known = known.unwrap_or_default();
+                        if known.is_empty() {
+                            next.unresolved.push(name.clone());
+                        }
+                        (known.iter().map(|ip| SocketAddr::new(*ip, *port)).collect(), Some(name.clone()))
+                    }
+                };
+                for address in addresses {
+                    if !permitted(address.ip(), self.0.policy.allow_loopback) {
+                        tracing::warn!(pool = %id, %address, "not used as a backend: a loopback, link-local, multicast \
+                            or unspecified address");
+                        continue;
+                    }
+                    let (transport, probe) = (spec.transport.clone(), spec.probe.clone());
+                    let key = MemberKey { address, name: name.clone(), transport, probe };
+                    let Some(member) = self.intern(registered, key) else { continue };
+                    let list = if endpoint.ready { &mut next.ready } else { &mut next.not_ready };
+                    list.push(member);
+                }
+            }
+            let pool = registered
+                .pools
+                .entry(id.clone())
+                .or_insert_with(|| Arc::new(Pool::new(id.clone(), Arc::clone(&self.0.changed))));
+            pool.state.store(Arc::new(next));
+        }
+        registered.specs = specs;
+        registered.members.retain(|_, member| member.strong_count() > 0);
+        registered.places.retain(|_, member| member.strong_count() > 0);
+        self.0.changed.notify_waiters();
+    }
+
+    fn intern(&self, registered: &mut Registered, key: MemberKey) -> Option<Arc<Member>> {
+        if let Some(member) = registered.members.get(&key).and_then(Weak::upgrade) {
+            return Some(member);
+        }
+        let connector = Connector::new(key.address, key.name.as_deref(), &key.transport)
+            .inspect_err(|error| tracing::warn!(address = %key.address, %error, "member can't be spoken to"))
+            .ok()?;
+        // Another probe for a place that is known to serve: what was learnt holds until the new probe answers.
+        let neighbour = registered.places.get(&key.address).and_then(Weak::upgrade);
+        let known_up =
+            neighbour.is_some_and(|member| member.key.transport == key.transport && member.health() == Health::Up);
+        let health = if known_up { Health::Up } else { Health::Unknown };
+        registered.next_id += 1;
+        let member = Arc::new(Member::new(key.clone(), registered.next_id, connector, health));
+        registered.places.insert(key.address, Arc::downgrade(&member));
+        registered.members.insert(key, Arc::downgrade(&member));
+        let probing = probe::run(Arc::downgrade(&member), Arc::clone(&self.0.changed), self.0.counters.clone());
+        self.0.runtime.spawn(probing);
+        Some(member)
+    }
+}

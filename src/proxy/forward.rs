@@ -1,0 +1,262 @@
+//! Handing a request to a member of the pool, and its answer back.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use http::header::{self, HeaderValue};
+use http::{Method, Request, Response, StatusCode, Version, request};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep_until};
+
+use super::access::Record;
+use super::body::{Progress, RequestBody, ResponseBody};
+use super::connection::Context;
+use super::refusal::Refusal;
+use super::request::Asked;
+use super::upgrade::{self, Opening};
+use super::upstream::{self, Sender};
+use super::{headers, rewrite};
+use crate::model::Backend;
+use crate::pool::dial::DialError;
+use crate::pool::{Lease, Pool};
+use crate::websocket::Handshake;
+
+/// Members that are tried for one request.
+const MEMBERS_TRIED: usize = 3;
+/// How long a backend may take to say 100 (Continue) before the body is sent all the same.
+const CONTINUE_WAIT: Duration = Duration::from_secs(1);
+
+type Answer = Result<Response<ResponseBody>, (Refusal, Box<Record>)>;
+
+/// Forwards a request along its route.
+///
+/// # Errors
+/// No member can answer it: the refusal says why, and the record comes back with it.
+pub(super) async fn forward(
+    context: &Context,
+    request: Request<Incoming>,
+    asked: &Asked,
+    backend: &Backend,
+    pool: &Pool,
+    mut record: Box<Record>,
+) -> Answer {
+    let (mut parts, body) = request.into_parts();
+    let has_body = !body.is_end_stream();
+    let handshake = match Handshake::read(&parts.method, parts.version, &parts.headers, has_body) {
+        Ok(handshake) => handshake,
+        Err(fault) => return Err((Refusal::handshake(fault), record)),
+    };
+    let opening = handshake.map(|handshake| {
+        let client = parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
+        client.map(|client| Opening { handshake, client })
+    });
+    let opening = opening.flatten();
+    prepare(context, asked, &mut parts, opening.is_some());
+    record.forwarded(&parts.headers);
+    let Some(uri) = rewrite::target(&parts.uri, asked, backend.rewrite.as_ref()) else {
+        return Err((Refusal::malformed("the request target is not a path"), record));
+    };
+    parts.uri = uri;
+
+    let (body, progress) = if has_body { with_body(&mut parts, body) } else { (RequestBody::empty(), None) };
+    let exchange = Exchange { backend, pool, asked, fresh: opening.is_some(), progress };
+    let (response, sender, lease) = match exchange.run(Request::from_parts(parts, body), &mut record).await {
+        Ok(answered) => answered,
+        Err(refusal) => return Err((refusal, record)),
+    };
+    match (response.status(), opening) {
+        (StatusCode::SWITCHING_PROTOCOLS, Some(opening)) => {
+            upgrade::open(context, opening, response, lease, backend, record)
+        }
+        (StatusCode::SWITCHING_PROTOCOLS, None) => {
+            let message = "the backend switched protocols though nobody asked it to";
+            Err((Refusal::bad_gateway("UnexpectedUpgrade", message), record))
+        }
+        _ => {
+            let (mut parts, incoming) = response.into_parts();
+            headers::response(&mut parts.headers);
+            record.answered(parts.status, &parts.headers);
+            let mut body = ResponseBody::upstream(incoming, backend.request_timeout, sender, lease);
+            body.record = Some(record);
+            Ok(Response::from_parts(parts, body))
+        }
+    }
+}
+
+/// Makes the request's head the one that goes out, whoever the member will be.
+fn prepare(context: &Context, asked: &Asked, parts: &mut request::Parts, upgrade: bool) {
+    let hop = headers::Hop {
+        peer: context.peer,
+        trusted: context.shared.settings.trusts(context.peer),
+        tls: context.tls,
+        authority: &asked.authority,
+        port: context.front.port,
+    };
+    headers::request(&mut parts.headers, &hop);
+    if upgrade {
+        upgrade::mark(&mut parts.headers);
+    }
+    parts.version = Version::HTTP_11;
+}
+
+/// The client's body. Where the client waits for a 100 (Continue), the body waits for the backend's.
+fn with_body(parts: &mut request::Parts, incoming: Incoming) -> (RequestBody, Option<Arc<Progress>>) {
+    let (mut body, progress) = RequestBody::new(incoming);
+    let expects = parts.headers.get(header::EXPECT);
+    if expects.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+        let (opener, opened) = oneshot::channel();
+        let opener = Mutex::new(Some(opener));
+        body.hold(opened, CONTINUE_WAIT);
+        let mut carrier = Request::new(());
+        hyper::ext::on_informational(&mut carrier, move |response| {
+            if response.status() == StatusCode::CONTINUE
+                && let Some(opener) = opener.lock().ok().and_then(|mut opener| opener.take())
+            {
+                // Nobody waits any more where patience has run out.
+                let _ = opener.send(());
+            }
+        });
+        parts.extensions.extend(std::mem::take(carrier.extensions_mut()));
+    }
+    (body, Some(progress))
+}
+
+/// One request, until a member has answered it.
+struct Exchange<'a> {
+    backend: &'a Backend,
+    pool: &'a Pool,
+    asked: &'a Asked,
+    /// Whether it needs a connection of its own.
+    fresh: bool,
+    progress: Option<Arc<Progress>>,
+}
+
+impl Exchange<'_> {
+    async fn run(
+        &self,
+        mut request: Request<RequestBody>,
+        record: &mut Record,
+    ) -> Result<(Response<Incoming>, Sender, Lease), Refusal> {
+        let repeatable = self.progress.is_none() && idempotent(request.method());
+        let mut tried = Vec::new();
+        let mut failure = None;
+        while tried.len() < MEMBERS_TRIED {
+            let lease = match self.pool.choose(&tried).await {
+                Ok(lease) => lease,
+                Err(why) => return Err(failure.unwrap_or_else(|| Refusal::no_member(why))),
+            };
+            let member = Arc::clone(lease.member());
+            record.member = Some(member.key.address);
+            let unused = if self.fresh { None } else { upstream::take(member.id) };
+            let reused = unused.is_some();
+            let connected = match unused {
+                Some(sender) => Ok(sender),
+                None => upstream::connect(&member).await,
+            };
+            let mut sender = match connected {
+                Ok(sender) => sender,
+                Err(error) => {
+                    tracing::warn!(pool = %self.pool.id, %error, "can't connect to member");
+                    member.suspect();
+                    tried.push(member.id);
+                    failure = Some(unreachable(&error));
+                    continue;
+                }
+            };
+            let host = rewrite::host(&self.backend.host, self.asked, &member);
+            if let Ok(host) = HeaderValue::from_str(&host) {
+                request.headers_mut().insert(header::HOST, host);
+            }
+            let again = repeatable.then(|| copy(&request));
+            let mut error = match self.answer(&mut sender, request).await {
+                Ok(response) => return Ok((response, sender, lease)),
+                Err(Failure::Refused(refusal)) => return Err(refusal),
+                Err(Failure::Send(error)) => error,
+            };
+            tracing::debug!(pool = %self.pool.id, member = %member.key.address, error = %error.error(), reused,
+                "request failed");
+            // A connection that was kept may have been closed by the member meanwhile; that says nothing of the member.
+            if !reused {
+                member.suspect();
+                tried.push(member.id);
+            }
+            if self.progress.as_ref().is_some_and(|progress| progress.failed()) {
+                return Err(Refusal::malformed("the request's body broke off"));
+            }
+            failure =
+                Some(Refusal::bad_gateway("BackendFailed", "the backend closed the connection before it answered"));
+            request = match error.take_message().or(again) {
+                Some(request) => request,
+                None => break,
+            };
+        }
+        Err(failure.unwrap_or_else(|| Refusal::bad_gateway("BackendFailed", "no backend could answer")))
+    }
+
+    /// Sends the request, and waits for the answer's head as long as the route allows, counted anew while the
+    /// request's body moves.
+    async fn answer(&self, sender: &mut Sender, request: Request<RequestBody>) -> Result<Response<Incoming>, Failure> {
+        let timeout = self.backend.request_timeout;
+        let sending = sender.try_send_request(request);
+        tokio::pin!(sending);
+        let mut deadline = Instant::now() + timeout;
+        loop {
+            tokio::select! {
+                biased;
+                answer = &mut sending => return answer.map_err(|error| Failure::Send(Box::new(error))),
+                () = sleep_until(deadline) => {
+                    match self.progress.as_ref().map(|progress| progress.last() + timeout) {
+                        Some(later) if later > Instant::now() => deadline = later,
+                        _ => return Err(Failure::Refused(self.timed_out())),
+                    }
+                }
+            }
+        }
+    }
+
+    fn timed_out(&self) -> Refusal {
+        let timeout = self.backend.request_timeout;
+        if self.progress.as_ref().is_some_and(|progress| progress.waiting()) {
+            let message = format!("the request's body did not come on for {timeout:?}");
+            return Refusal::new(StatusCode::REQUEST_TIMEOUT, "RequestTimeout", message);
+        }
+        let message = format!("the backend did not answer within {timeout:?}");
+        Refusal::new(StatusCode::GATEWAY_TIMEOUT, "BackendTimeout", message)
+    }
+}
+
+enum Failure {
+    Refused(Refusal),
+    Send(Box<TrySendError<Request<RequestBody>>>),
+}
+
+fn unreachable(error: &DialError) -> Refusal {
+    let (status, message): (_, Cow<'static, str>) = match error {
+        DialError::Timeout(..) => {
+            (StatusCode::GATEWAY_TIMEOUT, "no connection to the backend could be made in time".into())
+        }
+        DialError::Connect(..) => (StatusCode::BAD_GATEWAY, "the backend refused the connection".into()),
+        DialError::Tls(..) => (StatusCode::BAD_GATEWAY, "the TLS handshake with the backend failed".into()),
+    };
+    Refusal::new(status, "BackendUnreachable", message)
+}
+
+/// RFC 9110 section 9.2.2.
+fn idempotent(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE)
+}
+
+/// The same request, without a body.
+fn copy(request: &Request<RequestBody>) -> Request<RequestBody> {
+    let mut copy = Request::new(RequestBody::empty());
+    copy.method_mut().clone_from(request.method());
+    copy.uri_mut().clone_from(request.uri());
+    copy.headers_mut().clone_from(request.headers());
+    copy.extensions_mut().clone_from(request.extensions());
+    copy
+}

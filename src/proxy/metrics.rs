@@ -1,0 +1,76 @@
+//! What is counted of requests and sessions.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+/// Seconds.
+const BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+
+/// The object that a route belongs to. A gateway has as many as people wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Owner {
+    /// `Ingress default/site`; empty where no route was found.
+    route: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answered {
+    route: String,
+    code: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Ended {
+    route: String,
+    cause: &'static str,
+}
+
+/// Counters of the data plane. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    requests: Family<Answered, Counter>,
+    durations: Family<Owner, Histogram>,
+    opened: Family<Owner, Counter>,
+    ended: Family<Ended, Counter>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            requests: Family::default(),
+            durations: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
+            opened: Family::default(),
+            ended: Family::default(),
+        }
+    }
+}
+
+impl Metrics {
+    /// Names them.
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register("requests", "Requests answered, by route and status", self.requests.clone());
+        registry.register(
+            "request_duration_seconds",
+            "Time from a request's header to the end of its answer",
+            self.durations.clone(),
+        );
+        registry.register("websocket_sessions_opened", "WebSocket sessions opened", self.opened.clone());
+        registry.register("websocket_sessions_ended", "WebSocket sessions ended, by cause", self.ended.clone());
+    }
+
+    pub(super) fn answered(&self, route: &str, code: u16, seconds: f64) {
+        self.requests.get_or_create(&Answered { route: route.to_owned(), code }).inc();
+        self.durations.get_or_create(&Owner { route: route.to_owned() }).observe(seconds);
+    }
+
+    pub(super) fn opened(&self, route: &str) {
+        self.opened.get_or_create(&Owner { route: route.to_owned() }).inc();
+    }
+
+    pub(super) fn ended(&self, route: &str, cause: &'static str) {
+        self.ended.get_or_create(&Ended { route: route.to_owned(), cause }).inc();
+    }
+}

@@ -1,0 +1,85 @@
+//! The answers that are the gateway's own, in one place: status, reason for programs, sentence for people.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http::header::{self, HeaderName, HeaderValue};
+use http::{Response, StatusCode};
+
+use super::body::ResponseBody;
+use crate::pool::NoMember;
+use crate::websocket::RequestFault;
+
+/// Carries the reason of an answer that is the gateway's own.
+pub(super) const REASON: HeaderName = HeaderName::from_static("x-steadygate-reason");
+
+/// Why a request is not handed on, or its answer not handed back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) status: StatusCode,
+    /// One word, for programs.
+    pub(super) reason: &'static str,
+    /// A sentence, for people.
+    pub(super) message: Cow<'static, str>,
+    /// Whether nothing more may be read from the connection.
+    close: bool,
+}
+
+impl Refusal {
+    pub(super) fn new(status: StatusCode, reason: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, reason, message: message.into(), close: false }
+    }
+
+    /// 400: the request is ambiguous or malformed; the connection can't be trusted any further.
+    pub(super) fn malformed(message: &'static str) -> Self {
+        Self { close: true, ..Self::new(StatusCode::BAD_REQUEST, "MalformedRequest", message) }
+    }
+
+    pub(super) fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "NoRoute", "no route is configured for this host and path")
+    }
+
+    /// 421 (RFC 9110 section 15.5.20): the connection's certificate is not this host's.
+    pub(super) fn misdirected() -> Self {
+        let message = "this connection was made for another host; connect again for this one";
+        Self::new(StatusCode::MISDIRECTED_REQUEST, "Misdirected", message)
+    }
+
+    pub(super) fn no_member(why: NoMember) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, why.reason(), why.to_string())
+    }
+
+    pub(super) fn handshake(fault: RequestFault) -> Self {
+        Self::new(fault.status(), "WebSocketHandshake", fault.to_string())
+    }
+
+    pub(super) fn bad_gateway(reason: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_GATEWAY, reason, message)
+    }
+
+    pub(super) fn into_response(self) -> Response<ResponseBody> {
+        let text = format!("{}: {}\n", self.status, self.message);
+        let mut response = Response::new(ResponseBody::full(Bytes::from(text)));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(REASON, HeaderValue::from_static(self.reason));
+        if self.close {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        match self.status {
+            StatusCode::UPGRADE_REQUIRED => {
+                headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+                headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+                headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+            }
+            StatusCode::METHOD_NOT_ALLOWED => {
+                let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+                headers.insert(header::ALLOW, allowed);
+            }
+            _ => {}
+        }
+        response
+    }
+}

@@ -1,0 +1,42 @@
+//! TLS towards clients. The certificate is looked up in the newest table at each handshake, so a new one needs no
+//! new listener.
+
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::crypto::aws_lc_rs;
+use rustls::server::{ClientHello, ProducesTickets, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+
+use super::request::normalise_host;
+use crate::table::Handle;
+
+/// TLS 1.2 and 1.3 for a frontend port, HTTP/2 and HTTP/1.1 by ALPN.
+pub(super) fn server_config(
+    table: Handle,
+    port: u16,
+    tickets: Arc<dyn ProducesTickets>,
+) -> Result<Arc<ServerConfig>, rustls::Error> {
+    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(ByServerName { table, port }));
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.ticketer = tickets;
+    Ok(Arc::new(config))
+}
+
+#[derive(Debug)]
+struct ByServerName {
+    table: Handle,
+    port: u16,
+}
+
+impl ResolvesServerCert for ByServerName {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let table = self.table.load();
+        let name = hello.server_name().map(normalise_host);
+        let certificate = table.listener(self.port)?.certificates.find(name.as_deref())?;
+        Some(Arc::clone(&certificate.key))
+    }
+}

@@ -1,0 +1,78 @@
+//! From a granted handshake to a session.
+
+use http::header::{self, HeaderValue};
+use http::{HeaderMap, Response};
+use hyper::body::Incoming;
+use hyper::upgrade::{OnUpgrade, Parts, Upgraded};
+use hyper_util::rt::TokioIo;
+
+use super::access::Record;
+use super::body::ResponseBody;
+use super::connection::Context;
+use super::headers;
+use super::refusal::Refusal;
+use crate::model::Backend;
+use crate::pool::Lease;
+use crate::pool::dial::Stream;
+use crate::websocket::{self, End, EndCause, Handshake};
+
+/// Marks headers as those of an opening handshake, or of its answer.
+pub(super) fn mark(headers: &mut HeaderMap) {
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+}
+
+/// What a session needs besides its streams.
+pub(super) struct Opening {
+    pub(super) handshake: Handshake,
+    pub(super) client: OnUpgrade,
+}
+
+/// A member has answered 101: checks that it grants what was asked, and opens the session.
+///
+/// # Errors
+/// It does not; nothing is tunnelled.
+pub(super) fn open(
+    context: &Context,
+    opening: Opening,
+    mut response: Response<Incoming>,
+    lease: Lease,
+    backend: &Backend,
+    mut record: Box<Record>,
+) -> Result<Response<ResponseBody>, (Refusal, Box<Record>)> {
+    if let Err(fault) = opening.handshake.verify(response.headers()) {
+        let refusal =
+            Refusal::bad_gateway("WebSocketHandshake", format!("the backend's answer is no handshake: {fault}"));
+        return Err((refusal, record));
+    }
+    let member = hyper::upgrade::on(&mut response);
+    let (mut parts, _) = response.into_parts();
+    headers::response(&mut parts.headers);
+    mark(&mut parts.headers);
+    record.answered(parts.status, &parts.headers);
+    context.shared.metrics.opened(record.route());
+    let idle = backend.session_idle_timeout.unwrap_or(Some(backend.request_timeout));
+    let lease = lease.into_session();
+    let mut guard = context.shared.sessions.open();
+    let alive = context.alive.clone();
+    tokio::spawn(async move {
+        let _alive = alive;
+        let _lease = lease;
+        let end = match (opening.client.await.map(into_stream), member.await.map(into_stream)) {
+            (Ok(client), Ok(member)) => {
+                let first = (client.read_buf, member.read_buf);
+                websocket::relay(client.io.into_inner(), member.io.into_inner(), first, idle, &mut guard).await
+            }
+            (Err(error), _) | (_, Err(error)) => {
+                End { cause: EndCause::Failed(std::io::Error::other(error)), bytes_up: 0, bytes_down: 0 }
+            }
+        };
+        drop(guard);
+        record.ended(end);
+    });
+    Ok(Response::from_parts(parts, ResponseBody::full(bytes::Bytes::new())))
+}
+
+fn into_stream(upgraded: Upgraded) -> Parts<TokioIo<Stream>> {
+    upgraded.downcast().expect("every connection, from clients and to members, is a Stream")
+}

@@ -1,0 +1,82 @@
+//! Connections to members: HTTP/1.1, kept by each worker for the next request. They are found by the member, which
+//! every table shares, so they survive swaps.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::time::Duration;
+
+use hyper::client::conn::http1::{Builder, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::time::Instant;
+
+use super::body::RequestBody;
+use crate::pool::Member;
+use crate::pool::dial::DialError;
+
+/// Sends requests on one connection.
+pub(super) type Sender = SendRequest<RequestBody>;
+
+/// How long an unused connection is kept.
+const IDLE: Duration = Duration::from_secs(55);
+/// How many unused connections a worker keeps for one member.
+const IDLE_PER_MEMBER: usize = 256;
+
+thread_local! {
+    static UNUSED: RefCell<HashMap<u64, Vec<(Sender, Instant)>>> = RefCell::default();
+}
+
+/// A connection to the member `id` that waits for a request: the one used last.
+pub(super) fn take(id: u64) -> Option<Sender> {
+    UNUSED.with_borrow_mut(|unused| {
+        let senders = unused.get_mut(&id)?;
+        while let Some((sender, since)) = senders.pop() {
+            if sender.is_ready() && since.elapsed() < IDLE {
+                return Some(sender);
+            }
+        }
+        None
+    })
+}
+
+/// Keeps a connection for the next request.
+pub(super) fn give_back(id: u64, sender: Sender) {
+    if sender.is_closed() {
+        return;
+    }
+    UNUSED.with_borrow_mut(|unused| {
+        let senders = unused.entry(id).or_default();
+        if senders.len() < IDLE_PER_MEMBER {
+            senders.push((sender, Instant::now()));
+        }
+    });
+}
+
+/// Lets go of connections that nobody has used for long, those to members that are no more among them.
+pub(super) fn sweep() {
+    UNUSED.with_borrow_mut(|unused| {
+        unused.retain(|_, senders| {
+            senders.retain(|(sender, since)| !sender.is_closed() && since.elapsed() < IDLE);
+            !senders.is_empty()
+        });
+    });
+}
+
+/// A new connection.
+///
+/// # Errors
+/// It can't be made; nothing was sent.
+pub(super) async fn connect(member: &Member) -> Result<Sender, DialError> {
+    let address = member.key.address;
+    let stream = member.connector.dial().await?;
+    let (sender, connection) = Builder::new()
+        .preserve_header_case(true)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| DialError::Connect(address, std::io::Error::other(error)))?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.with_upgrades().await {
+            tracing::debug!(%address, %error, "connection to member ended");
+        }
+    });
+    Ok(sender)
+}

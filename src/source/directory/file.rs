@@ -1,0 +1,205 @@
+//! One file: the objects of a version of it, and which version is served.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::model::ObjectRef;
+use crate::source::Key;
+use crate::source::kind::Kind;
+use crate::source::object::{self, Entry, Object};
+use crate::source::origin::{self, Location, Written};
+use crate::source::problem::Problem;
+use crate::source::span::{Place, Span};
+use crate::source::yaml;
+use crate::status::{Reason, Report, Severity};
+
+/// An object and where it stands.
+#[derive(Clone)]
+pub(super) struct Item {
+    pub(super) object: Object,
+    document: usize,
+    span: Arc<Span>,
+}
+
+/// The objects of a file, by kind and key.
+pub(super) type Items = BTreeMap<(Kind, Key), Item>;
+
+/// One version of a file.
+pub(super) struct Version {
+    items: Items,
+    reports: Vec<(Report, Location)>,
+    /// Whether nothing in it is refused.
+    good: bool,
+}
+
+/// A file, as it is served.
+#[derive(Default)]
+pub(super) struct File {
+    /// What identifies the text that was read last.
+    content: Option<u64>,
+    /// The objects that are served.
+    pub(super) items: Items,
+    /// Where these stand.
+    pub(super) written: Arc<Written>,
+    /// What is wrong with the version that was read last.
+    pub(super) reports: Vec<(Report, Location)>,
+    /// Whether the objects are those of a version of which nothing was refused.
+    good: bool,
+}
+
+impl File {
+    /// Takes what was read. Tells whether anything changed by it.
+    pub(super) fn update(&mut self, path: &Path, content: io::Result<Vec<u8>>) -> bool {
+        let bytes = match content {
+            Ok(bytes) => bytes,
+            Err(error) => return self.fail(path, &error.to_string()),
+        };
+        let mut hasher = DefaultHasher::new();
+        bytes.hash(&mut hasher);
+        let content = Some(hasher.finish());
+        if self.content == content {
+            return false;
+        }
+        self.content = content;
+        self.take(path, version(path, &bytes));
+        true
+    }
+
+    /// Notes that the file can't be read; what was read of it before stays.
+    pub(super) fn fail(&mut self, path: &Path, reason: &str) -> bool {
+        let fault = whole(path, format!("the file can't be read: {reason}"), "make it readable, or remove it");
+        self.content = None;
+        let changed = self.reports.len() != 1 || self.reports[0] != fault;
+        self.reports = vec![fault];
+        changed
+    }
+
+    /// A good version replaces what is served. One in which something is refused does not; only where there
+    /// never was a good one, what is good in it is served.
+    fn take(&mut self, path: &Path, version: Version) {
+        self.reports = version.reports;
+        if !version.good && self.good {
+            return;
+        }
+        let before = std::mem::take(&mut self.items);
+        self.items = version.items;
+        for (identity, old) in before {
+            match self.items.get_mut(&identity) {
+                // What has not changed stays the same object, so that those who hold it can tell.
+                Some(new) if new.object == old.object => new.object = old.object,
+                Some(_) => {}
+                None if !version.good => drop(self.items.insert(identity, old)),
+                None => {}
+            }
+        }
+        self.good = version.good;
+        let objects = self
+            .items
+            .iter()
+            .map(|((kind, key), item)| (object::reference(*kind, key), (item.document, item.span.clone())));
+        self.written = Arc::new(Written { file: path.to_owned(), objects: objects.collect() });
+    }
+
+    /// Where an object of this file is called by its name.
+    pub(super) fn locate(&self, path: &Path, identity: &(Kind, Key), field: &str) -> Option<Location> {
+        let item = self.items.get(identity)?;
+        let place = origin::place(&item.span, Reason::DuplicateObject, field);
+        Some(origin::location(path, item.document, place))
+    }
+}
+
+/// Reads a file, unless it is larger than any that is parsed.
+pub(super) fn load(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let most = u64::try_from(yaml::MAX_BYTES).unwrap_or(u64::MAX) + 1;
+    fs::File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// A report about a file as a whole.
+pub(super) fn whole(path: &Path, message: String, remedy: &str) -> (Report, Location) {
+    let report = Report {
+        object: file_reference(path),
+        field: String::new(),
+        reason: Reason::Unreadable,
+        severity: Severity::Error,
+        message,
+        remedy: remedy.to_owned(),
+    };
+    (report, origin::location(path, 1, Place { line: 1, column: 1 }))
+}
+
+fn file_reference(path: &Path) -> ObjectRef {
+    ObjectRef::new("File", "", path.to_string_lossy())
+}
+
+fn version(path: &Path, bytes: &[u8]) -> Version {
+    let read = yaml::parse(bytes);
+    let mut version = Version { items: Items::new(), reports: Vec::new(), good: true };
+    for fault in read.faults {
+        version.report(
+            path,
+            None,
+            fault.document,
+            fault.place,
+            Problem {
+                field: String::new(),
+                reason: Reason::Unreadable,
+                severity: Severity::Error,
+                message: fault.message,
+                remedy: fault.remedy,
+            },
+        );
+    }
+    for entry in read.documents.into_iter().flat_map(object::entries) {
+        version.add(path, entry);
+    }
+    version
+}
+
+impl Version {
+    fn add(&mut self, path: &Path, entry: Entry) {
+        let reference = entry.identity.as_ref().map(|(kind, key)| object::reference(*kind, key));
+        for problem in entry.problems {
+            let place = origin::place(&entry.span, problem.reason, &problem.field);
+            self.report(path, reference.as_ref(), entry.document, place, problem);
+        }
+        let (Some(identity), Some(object)) = (entry.identity, entry.object) else { return };
+        if let Some(first) = self.items.get(&identity) {
+            let field = "metadata.name";
+            let place = origin::place(&entry.span, Reason::DuplicateObject, field);
+            let problem = Problem {
+                field: field.to_owned(),
+                reason: Reason::DuplicateObject,
+                severity: Severity::Error,
+                message: format!(
+                    "document {} of this file holds the same object; this one is not served",
+                    first.document
+                ),
+                remedy: "remove one of the two, or give it another name".to_owned(),
+            };
+            return self.report(path, reference.as_ref(), entry.document, place, problem);
+        }
+        self.items.insert(identity, Item { object, document: entry.document, span: Arc::new(entry.span) });
+    }
+
+    /// Adds a report: on the object where it is known, else on the file, with the place in it.
+    fn report(&mut self, path: &Path, reference: Option<&ObjectRef>, document: usize, place: Place, problem: Problem) {
+        let Problem { field, reason, severity, message, remedy } = problem;
+        self.good &= severity != Severity::Error;
+        let (object, field, message) = match reference {
+            Some(reference) => (reference.clone(), field, message),
+            None => {
+                let written = format!("document {document}, line {}, column {}", place.line, place.column);
+                let message = if field.is_empty() { message } else { format!("{field}: {message}") };
+                (file_reference(path), written, message)
+            }
+        };
+        let report = Report { object, field, reason, severity, message, remedy };
+        self.reports.push((report, origin::location(path, document, place)));
+    }
+}

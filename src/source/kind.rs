@@ -1,0 +1,187 @@
+//! Which kinds are read, and what to say of the others.
+
+use super::problem::nearest;
+use crate::status::Severity;
+
+/// A kind that is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    Ingress,
+    IngressClass,
+    EndpointSlice,
+    Service,
+    Pod,
+    Secret,
+    ConfigMap,
+    Namespace,
+    ApplicationGateway,
+}
+
+/// What a manifest says that it is.
+pub(super) enum Recognised {
+    /// An object that is read.
+    Read(Kind),
+    /// A well-formed object that people keep beside those that are read.
+    Beside,
+    /// Something that needs saying.
+    Unknown { severity: Severity, message: String, remedy: String },
+}
+
+impl Kind {
+    const ALL: [Self; 9] = [
+        Self::Ingress,
+        Self::IngressClass,
+        Self::EndpointSlice,
+        Self::Service,
+        Self::Pod,
+        Self::Secret,
+        Self::ConfigMap,
+        Self::Namespace,
+        Self::ApplicationGateway,
+    ];
+
+    /// The name, as manifests write it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Ingress => "Ingress",
+            Self::IngressClass => "IngressClass",
+            Self::EndpointSlice => "EndpointSlice",
+            Self::Service => "Service",
+            Self::Pod => "Pod",
+            Self::Secret => "Secret",
+            Self::ConfigMap => "ConfigMap",
+            Self::Namespace => "Namespace",
+            Self::ApplicationGateway => "ApplicationGateway",
+        }
+    }
+
+    /// The `apiVersion` under which it is read.
+    pub(super) fn api_version(self) -> &'static str {
+        match self {
+            Self::Ingress | Self::IngressClass => "networking.k8s.io/v1",
+            Self::EndpointSlice => "discovery.k8s.io/v1",
+            Self::Service | Self::Pod | Self::Secret | Self::ConfigMap | Self::Namespace => "v1",
+            Self::ApplicationGateway => "steadygate.io/v1alpha1",
+        }
+    }
+
+    /// Whether its objects are in a namespace.
+    pub(super) fn is_namespaced(self) -> bool {
+        !matches!(self, Self::IngressClass | Self::Namespace)
+    }
+}
+
+/// Built-in kinds of the groups whose other kinds are read. In these a kind that is not listed is a mistake.
+const BESIDE: &[&str] = &[
+    "Binding",
+    "ComponentStatus",
+    "Endpoints",
+    "Event",
+    "IPAddress",
+    "LimitRange",
+    "NetworkPolicy",
+    "Node",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "PodTemplate",
+    "ReplicationController",
+    "ResourceQuota",
+    "ServiceAccount",
+    "ServiceCIDR",
+];
+
+/// Groups of Kubernetes of which nothing is read.
+const BUILT_IN_GROUPS: &[&str] = &["apps", "autoscaling", "batch", "extensions", "policy"];
+
+/// Recognises an object by its `apiVersion` and `kind`.
+pub(super) fn recognise(api_version: &str, kind: &str) -> Recognised {
+    let group = api_version.split_once('/').map_or("", |(group, _)| group);
+    let same_name = Kind::ALL.into_iter().find(|known| known.name() == kind);
+    if let Some(known) = same_name {
+        if known.api_version() == api_version {
+            return Recognised::Read(known);
+        }
+        let own_group = known.api_version().split_once('/').map_or("", |(group, _)| group);
+        if group == own_group || matches!(group, "" | "extensions") || is_ours(group) {
+            return Recognised::Unknown {
+                severity: Severity::Error,
+                message: format!("there is no {kind} in {api_version}"),
+                remedy: renewal(known, api_version),
+            };
+        }
+    }
+    if same_name.is_none() && is_ours(group) {
+        return of_our_groups(api_version, kind);
+    }
+    if BUILT_IN_GROUPS.contains(&group) || group.ends_with(".k8s.io") {
+        return Recognised::Beside;
+    }
+    Recognised::Unknown {
+        severity: Severity::Warning,
+        message: format!("{kind} of {api_version} is not read"),
+        remedy: String::new(),
+    }
+}
+
+fn of_our_groups(api_version: &str, kind: &str) -> Recognised {
+    if BESIDE.contains(&kind) {
+        return Recognised::Beside;
+    }
+    let remedy = match nearest(kind, Kind::ALL.map(Kind::name)) {
+        Some(meant) => format!("did you mean {meant}?"),
+        None => "write apiVersion and kind as the object's documentation has them".to_owned(),
+    };
+    let message = format!("there is no {kind} in {api_version}");
+    Recognised::Unknown { severity: Severity::Error, message, remedy }
+}
+
+fn is_ours(group: &str) -> bool {
+    matches!(group, "" | "networking.k8s.io" | "discovery.k8s.io" | "steadygate.io")
+}
+
+/// How to bring an object of an old version up to date.
+fn renewal(kind: Kind, api_version: &str) -> String {
+    let write = format!("write apiVersion: {}", kind.api_version());
+    match (kind, api_version) {
+        (Kind::Ingress, "extensions/v1beta1" | "networking.k8s.io/v1beta1") => format!(
+            "{write}; each path needs a pathType, and serviceName and servicePort become \
+             service.name and service.port.number or service.port.name"
+        ),
+        (Kind::EndpointSlice, "discovery.k8s.io/v1beta1") => {
+            format!("{write}; an endpoint's topology becomes nodeName and zone")
+        }
+        _ => write,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_recognised_by_group_and_name() {
+        let say = |api_version, kind| match recognise(api_version, kind) {
+            Recognised::Read(kind) => format!("read {}", kind.name()),
+            Recognised::Beside => "beside".to_owned(),
+            Recognised::Unknown { severity, remedy, .. } => format!("{severity}: {remedy}"),
+        };
+        for (api_version, kind, expected) in [
+            ("networking.k8s.io/v1", "Ingress", "read Ingress"),
+            ("v1", "Service", "read Service"),
+            ("apps/v1", "Deployment", "beside"),
+            ("v1", "ServiceAccount", "beside"),
+            ("rbac.authorization.k8s.io/v1", "Role", "beside"),
+            ("networking.k8s.io/v1", "NetworkPolicy", "beside"),
+            ("gateway.networking.k8s.io/v1", "HTTPRoute", "beside"),
+            ("serving.knative.dev/v1", "Service", "warning: "),
+            ("cert-manager.io/v1", "Certificate", "warning: "),
+            ("v1", "Servce", "error: did you mean Service?"),
+            ("v1", "Ingress", "error: write apiVersion: networking.k8s.io/v1"),
+            ("steadygate.io/v1", "ApplicationGateway", "error: write apiVersion: steadygate.io/v1alpha1"),
+        ] {
+            assert_eq!(say(api_version, kind), expected, "{api_version} {kind}");
+        }
+        assert!(say("extensions/v1beta1", "Ingress").contains("networking.k8s.io/v1; each path needs a pathType"));
+        assert!(say("networking.k8s.io/v1beta1", "Ingress").contains("pathType"));
+    }
+}

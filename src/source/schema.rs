@@ -1,0 +1,189 @@
+//! Holds an object to the OpenAPI schema of its kind, as `kubectl apply --validate=strict` does: every wrong
+//! type, unknown field, missing field and value out of range is found, each with its path.
+//!
+//! It also writes the object in the form that an API server would store: no nulls, quantities as text,
+//! base64 without line breaks. It does not read `pattern` or CEL rules: `translate` checks again what those say.
+
+mod value;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value};
+
+use super::problem::{Problems, nearest};
+use super::span::join;
+
+/// The schema of one kind.
+pub(super) struct Schema {
+    root: Value,
+    /// Whether values may be shown in messages.
+    shows_values: bool,
+}
+
+/// Where a walk stands.
+struct Walk<'a> {
+    schema: &'a Schema,
+    problems: &'a mut Problems,
+}
+
+impl Schema {
+    /// A schema as `schemars` or a CustomResourceDefinition has it.
+    pub(super) fn new(root: Value) -> Self {
+        Self { root, shows_values: true }
+    }
+
+    /// The same, for a kind whose values are secret.
+    pub(super) fn secret(self) -> Self {
+        Self { shows_values: false, ..self }
+    }
+
+    /// Checks `object`, and puts it in stored form.
+    pub(super) fn check(&self, object: &mut Value, problems: &mut Problems) {
+        self.check_at(object, "", problems);
+    }
+
+    /// Checks a part of an object, which stands at `path`.
+    pub(super) fn check_at(&self, part: &mut Value, path: &str, problems: &mut Problems) {
+        Walk { schema: self, problems }.value(&self.root, part, path);
+    }
+
+    fn resolve<'a>(&'a self, schema: &'a Value) -> &'a Value {
+        schema
+            .get("$ref")
+            .and_then(Value::as_str)
+            .and_then(|reference| self.root.get("$defs")?.get(reference.strip_prefix("#/$defs/")?))
+            .unwrap_or(schema)
+    }
+}
+
+impl Walk<'_> {
+    fn value(&mut self, written: &Value, value: &mut Value, path: &str) {
+        let schema = self.schema.resolve(written);
+        if schema.get("x-kubernetes-int-or-string").is_some_and(|flag| flag == true) {
+            return self.int_or_string(written, value, path);
+        }
+        let expected = schema.get("type").and_then(Value::as_str).unwrap_or_default();
+        let fits = match expected {
+            "object" => value.is_object(),
+            "array" => value.is_array(),
+            "string" => value.is_string(),
+            "boolean" => value.is_boolean(),
+            "integer" => value.is_i64() || value.is_u64(),
+            "number" => value.is_number(),
+            _ => true,
+        };
+        if !fits {
+            let message = format!("{} is expected, and this is {}", noun(expected), self.shown(value));
+            return self.problems.malformed(path, message, retype(expected, value));
+        }
+        match value {
+            Value::Object(fields) => self.fields(schema, fields, path),
+            Value::Array(items) => self.items(schema, items, path),
+            Value::String(text) => self.text(schema, text, path),
+            Value::Number(number) => self.number(schema, number, path),
+            Value::Bool(_) | Value::Null => {}
+        }
+        self.one_of(schema, value, path);
+    }
+
+    fn fields(&mut self, schema: &Value, fields: &mut Map<String, Value>, path: &str) {
+        let empty = Map::new();
+        let properties = schema.get("properties").and_then(Value::as_object);
+        let required = schema.get("required").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        for name in required.iter().filter_map(Value::as_str) {
+            let known = properties.and_then(|p| p.get(name));
+            let is_list = known.is_some_and(|p| self.schema.resolve(p).get("type").is_some_and(|t| t == "array"));
+            match fields.get_mut(name) {
+                // What `kubectl get -o yaml` prints for a list that has no items.
+                Some(nothing @ Value::Null) if is_list => *nothing = Value::Array(Vec::new()),
+                None | Some(Value::Null) => {
+                    fields.remove(name);
+                    let field = join(path, name);
+                    self.problems.malformed(field, format!("the field {name} is required"), format!("write {name}"));
+                }
+                Some(_) => {}
+            }
+        }
+        if properties.is_some() {
+            fields.retain(|name, value| !value.is_null() || properties.is_none_or(|p| !p.contains_key(name)));
+        }
+        let rest = schema.get("additionalProperties").filter(|rest| rest.is_object());
+        let open = properties.is_none()
+            || schema.get("additionalProperties").is_some_and(|rest| rest == true)
+            || schema.get("x-kubernetes-preserve-unknown-fields").is_some_and(|flag| flag == true);
+        let properties = properties.unwrap_or(&empty);
+        for (name, value) in fields.iter_mut() {
+            let field = join(path, name);
+            match properties.get(name).or(rest) {
+                Some(inner) => self.value(inner, value, &field),
+                None if open || (path.is_empty() && is_envelope(name)) => {}
+                None => self.unknown(&field, name, properties),
+            }
+        }
+        self.bounds(schema, fields.len(), ["minProperties", "maxProperties"], "fields", path);
+    }
+
+    fn unknown(&mut self, field: &str, name: &str, properties: &Map<String, Value>) {
+        let remedy = match nearest(name, properties.keys().map(String::as_str)) {
+            Some(meant) => format!("did you mean {meant}?"),
+            None if properties.len() > 8 || properties.is_empty() => "remove it".to_owned(),
+            None => {
+                let names: Vec<_> = properties.keys().map(String::as_str).collect();
+                format!("remove it; what can stand there: {}", names.join(", "))
+            }
+        };
+        let name: String = name.chars().take(64).collect();
+        self.problems.malformed(field, format!("the field {name:?} is not known"), remedy);
+    }
+
+    fn items(&mut self, schema: &Value, items: &mut [Value], path: &str) {
+        self.bounds(schema, items.len(), ["minItems", "maxItems"], "items", path);
+        if let Some(inner) = schema.get("items") {
+            for (index, item) in items.iter_mut().enumerate() {
+                self.value(inner, item, &format!("{path}[{index}]"));
+            }
+        }
+        if schema.get("x-kubernetes-list-type").is_some_and(|kind| kind == "map") {
+            self.unique(schema, items, path);
+        }
+    }
+}
+
+/// What every object has around its own fields. The schema of a CustomResourceDefinition leaves it out.
+fn is_envelope(name: &str) -> bool {
+    matches!(name, "apiVersion" | "kind" | "metadata" | "status")
+}
+
+fn noun(expected: &str) -> &str {
+    match expected {
+        "object" => "a mapping",
+        "array" => "a list",
+        "string" => "text",
+        "boolean" => "true or false",
+        "integer" => "a whole number",
+        other => other,
+    }
+}
+
+fn retype(expected: &str, value: &Value) -> String {
+    let remedy = match (expected, value) {
+        ("string", Value::Number(_) | Value::Bool(_)) => "put the value in quotes",
+        ("string", Value::Null) => "write the text, or \"\" for an empty one",
+        ("integer" | "number", Value::String(text)) if text.trim().parse::<f64>().is_ok() => "remove the quotes",
+        ("boolean", Value::String(text)) if nearest(text, ["true", "false", "yes", "no", "on", "off"]).is_some() => {
+            "write true or false, without quotes"
+        }
+        ("array", _) => "write a list: each item on its own line, after '- '",
+        ("object", Value::Array(_)) => "remove the '-' before the fields",
+        ("object", _) => "write its fields below it, indented",
+        _ => "",
+    };
+    if remedy.is_empty() { format!("write {}", noun(expected)) } else { remedy.to_owned() }
+}
+
+fn is_base64(text: &str) -> bool {
+    STANDARD.decode(text).is_ok()
+}
+
+#[cfg(test)]
+mod tests;

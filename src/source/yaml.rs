@@ -1,0 +1,129 @@
+//! Manifest text to values: YAML 1.2 with several documents, and JSON, which is read by the same rules.
+//!
+//! Each document is read on its own, so that a mistake in one says nothing about the next. What a text may
+//! cost is bounded: size, depth, and nodes with aliases expanded. This module knows nothing of Kubernetes.
+
+mod build;
+mod scalar;
+mod split;
+
+use std::borrow::Cow;
+
+use saphyr_parser::Parser;
+use serde_json::Value;
+
+use super::span::{Place, Span};
+use build::{Budget, Builder};
+
+/// The largest file that is read, in bytes.
+pub(crate) const MAX_BYTES: usize = 16 << 20;
+
+/// A document that was read.
+#[derive(Clone)]
+pub(crate) struct Document {
+    /// Which one of the file, from 1; those that are empty don't count.
+    pub(crate) number: usize,
+    /// What it holds.
+    pub(crate) value: Value,
+    /// Where that stands.
+    pub(crate) span: Span,
+}
+
+/// Why a document could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fault {
+    /// Which document of the file, from 1.
+    pub(crate) document: usize,
+    /// Where reading stopped.
+    pub(crate) place: Place,
+    /// What is wrong.
+    pub(crate) message: String,
+    /// What to do.
+    pub(crate) remedy: String,
+}
+
+/// The documents of a file, and the faults of those that can't be read.
+#[derive(Default)]
+pub(crate) struct Documents {
+    /// What could be read.
+    pub(crate) documents: Vec<Document>,
+    /// What could not.
+    pub(crate) faults: Vec<Fault>,
+}
+
+/// Reads the documents of a file.
+pub(crate) fn parse(bytes: &[u8]) -> Documents {
+    let mut out = Documents::default();
+    let text = match decode(bytes) {
+        Ok(text) => text,
+        Err(fault) => {
+            out.faults.push(fault);
+            return out;
+        }
+    };
+    let mut budget = Budget::default();
+    let mut number = 1;
+    for chunk in split::chunks(&text) {
+        let before = out.faults.len();
+        number = parse_chunk(chunk, number, &mut budget, &mut out);
+        if out.faults.len() > before && budget.is_spent() {
+            break;
+        }
+    }
+    out
+}
+
+/// Reads the documents between two `---`: one, or several where `...` ends them. Gives the number of the
+/// next.
+fn parse_chunk(chunk: split::Chunk<'_>, first: usize, budget: &mut Budget, out: &mut Documents) -> usize {
+    let mut number = first;
+    let mut builder = Builder::new(chunk.line, budget);
+    for event in Parser::new_from_str(chunk.text) {
+        let step = match event {
+            Ok((event, span)) => builder.event(event, span),
+            Err(error) => Err(builder.scan_error(&error)),
+        };
+        match step {
+            Ok(None) => {}
+            Ok(Some((Value::Null, _))) => {}
+            Ok(Some((value, span))) => {
+                out.documents.push(Document { number, value, span });
+                number += 1;
+            }
+            Err(stop) => {
+                out.faults.push(Fault {
+                    document: number,
+                    place: stop.place,
+                    message: stop.message,
+                    remedy: stop.remedy,
+                });
+                return number + 1;
+            }
+        }
+    }
+    number
+}
+
+/// The text of a file: UTF-8, without a byte order mark, and with JSON's surrogate pairs written as the
+/// characters they are, since YAML has no such pairs.
+fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, Fault> {
+    let refuse = |line: usize, message: String, remedy: &str| Fault {
+        document: 1,
+        place: Place { line: u32::try_from(line).unwrap_or(u32::MAX), column: 1 },
+        message,
+        remedy: remedy.to_owned(),
+    };
+    if bytes.len() > MAX_BYTES {
+        let message = format!("the file has {} bytes, and at most {MAX_BYTES} are read", bytes.len());
+        return Err(refuse(1, message, "split it into several files"));
+    }
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let line = 1 + bytes[..error.valid_up_to()].iter().filter(|b| **b == b'\n').count();
+        refuse(line, "the text is not UTF-8".to_owned(), "save the file as UTF-8")
+    })?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    Ok(if text.trim_start().starts_with(['{', '[']) { split::join_surrogates(text) } else { Cow::Borrowed(text) })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,110 @@
+//! The routing table: the model compiled for look-up, and the handle by which it is swapped.
+//!
+//! A table is immutable. A request reads the newest one once and takes its route out of it; nothing that
+//! lives longer than the look-up holds the table, so a superseded one is freed though sessions opened
+//! under it live on.
+
+mod certificate;
+mod compile;
+mod look_up;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use crate::model::{HostPattern, PathMatch, Protocol, Route};
+use crate::pool::Pool;
+
+pub use certificate::{Certificates, ServedCertificate};
+pub use compile::compile;
+pub use look_up::{Considered, Explanation, Miss};
+
+/// Everything the proxy asks, compiled from one model.
+#[derive(Debug, Default)]
+pub struct RoutingTable {
+    /// Which publication this is, from 1; 0 is the empty table before the first.
+    pub generation: u64,
+    listeners: BTreeMap<u16, ListenerTable>,
+}
+
+/// One frontend port.
+#[derive(Debug)]
+pub struct ListenerTable {
+    /// What is spoken there.
+    pub protocol: Protocol,
+    /// Certificates by server name.
+    pub certificates: Certificates,
+    exact: HashMap<String, HostTable>,
+    single_label: HashMap<String, HostTable>,
+    globs: Vec<(HostPattern, HostTable)>,
+    any: Option<HostTable>,
+}
+
+/// The routes of one host.
+#[derive(Debug, Default)]
+pub struct HostTable {
+    exact: HashMap<String, Arc<Target>>,
+    prefix: HashMap<String, Arc<Target>>,
+    /// Length of the longest prefix, so that long paths cost no more than that.
+    longest_prefix: usize,
+    patterns: Vec<(PathMatch, Arc<Target>)>,
+    any: Option<Arc<Target>>,
+}
+
+/// A route, with the pool it leads to.
+#[derive(Debug)]
+pub struct Target {
+    /// The route as the model has it.
+    pub route: Route,
+    /// The pool of a route that forwards.
+    pub pool: Option<Arc<Pool>>,
+    /// The owner, as logs and metrics name it: `Ingress default/site`.
+    pub name: String,
+}
+
+/// The handle by which the table is read and swapped. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Handle(Arc<ArcSwap<RoutingTable>>);
+
+impl Handle {
+    /// The newest table. To be let go of at once: never held over an await.
+    pub fn load(&self) -> arc_swap::Guard<Arc<RoutingTable>> {
+        self.0.load()
+    }
+
+    /// Makes `table` the one that every later look-up reads.
+    pub fn publish(&self, table: RoutingTable) {
+        self.0.store(Arc::new(table));
+    }
+}
+
+impl RoutingTable {
+    /// The listener at a frontend port.
+    pub fn listener(&self, port: u16) -> Option<&ListenerTable> {
+        self.listeners.get(&port)
+    }
+
+    /// Frontend ports that have a listener.
+    pub fn ports(&self) -> impl Iterator<Item = u16> {
+        self.listeners.keys().copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_superseded_table_is_freed_while_a_route_of_it_lives_on() {
+        let handle = Handle::default();
+        let model = look_up::tests::model(&[("a.example", "/")]);
+        handle.publish(compile(&model, 1, &BTreeMap::new()));
+        let old = Arc::downgrade(&handle.load());
+        let target =
+            handle.load().listener(80).and_then(|listener| listener.find("a.example", "/x").cloned()).expect("found");
+        handle.publish(RoutingTable::default());
+        assert!(old.upgrade().is_none());
+        assert_eq!(target.route.owner.name, "site");
+    }
+}

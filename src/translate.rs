@@ -1,0 +1,95 @@
+//! Snapshot -> Model and Reports: what the objects ask for, in one vocabulary.
+//!
+//! A pure, synchronous function. It never fails: each problem becomes a Report on the object that
+//! caused it, and the damage is one rule. The same snapshot gives a byte-identical model, so nothing
+//! here may depend on the order of a hash map, a clock, or the environment.
+//!
+//! Objects are taken from the oldest to the youngest (`metadata.creationTimestamp`; those without one
+//! last; then by kind, namespace and name), and whoever comes first to a port, a host or a path has it.
+
+mod claim;
+mod class;
+mod draft;
+mod gateway;
+mod ingress;
+mod lookup;
+mod probe;
+mod report;
+mod rewrite;
+mod service;
+mod tls;
+
+use crate::api::gateway::LoadDistributionAlgorithm;
+use crate::model::{Balance, Model};
+use crate::source::Snapshot;
+use crate::status::Report;
+
+use claim::Claims;
+use class::Classes;
+use draft::Draft;
+use lookup::Lookup;
+
+/// What the controller's own arguments say about translation.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Controllers whose IngressClasses are served as well as our own: `k8s.io/ingress-nginx`,
+    /// `azure/application-gateway`.
+    pub serve_controllers: Vec<String>,
+    /// Where there is no IngressClass at all, serve everything, whatever class it names. Meant for a
+    /// directory, whose objects are all ours; it also has objects told why they are not served.
+    pub everything_without_class: bool,
+}
+
+/// What became of a snapshot.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Translation {
+    /// What to serve.
+    pub model: Model,
+    /// What users should know, sorted, each once.
+    pub reports: Vec<Report>,
+}
+
+/// The controller's name in an IngressClass.
+pub const CONTROLLER: &str = "steadygate.io/ingress-controller";
+
+/// Translates.
+pub fn translate(snapshot: &Snapshot, options: &Options) -> Translation {
+    let lookup = Lookup::new(snapshot);
+    let mut draft = Draft::default();
+    let classes = Classes::read(snapshot, options, &mut draft.reports);
+    let sites = ingress::Sites::read(snapshot, &classes, &mut draft.reports);
+    let gateways = gateway::read(snapshot, &classes, &mut draft.reports);
+
+    let mut claims = Claims::default();
+    let mut claimants: Vec<(claim::Age<'_>, Claimant)> = Vec::new();
+    claimants.extend(sites.ages().enumerate().map(|(index, age)| (age, Claimant::Site(index))));
+    claimants.extend(gateways.iter().enumerate().map(|(index, gateway)| (gateway.age(), Claimant::Gateway(index))));
+    claimants.sort();
+    for (_, claimant) in &claimants {
+        match claimant {
+            Claimant::Site(index) => sites.claim(*index, &mut claims, &mut draft.reports),
+            Claimant::Gateway(index) => gateways[*index].claim(*index, &mut claims, &mut draft.reports),
+        }
+    }
+
+    sites.build(&lookup, &claims, &mut draft);
+    for (index, gateway) in gateways.iter().enumerate() {
+        gateway.build(index, &lookup, &claims, &mut draft);
+    }
+    draft.finish()
+}
+
+/// Someone who may claim ports and hosts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Claimant {
+    Site(usize),
+    Gateway(usize),
+}
+
+/// Which member takes the next request, as a model says it.
+fn balance(algorithm: Option<LoadDistributionAlgorithm>) -> Balance {
+    match algorithm {
+        None | Some(LoadDistributionAlgorithm::RoundRobin) => Balance::RoundRobin,
+        Some(LoadDistributionAlgorithm::LeastConnections) => Balance::LeastConnections,
+    }
+}

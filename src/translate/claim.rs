@@ -1,0 +1,93 @@
+//! Who has which port and host: whoever came first.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+
+use crate::model::{HostPattern, ObjectRef, Protocol};
+
+/// When an object came: its creation, those without one last; then kind, namespace, name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Age<'a> {
+    undated: bool,
+    created: Option<&'a Time>,
+    object: &'a ObjectRef,
+}
+
+impl<'a> Age<'a> {
+    /// The age of `object`.
+    pub(super) fn of(metadata: &'a ObjectMeta, object: &'a ObjectRef) -> Self {
+        let created = metadata.creation_timestamp.as_ref();
+        Self { undated: created.is_none(), created, object }
+    }
+}
+
+/// Who serves a host of a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Holder {
+    /// Every Ingress that names it, together.
+    Ingresses,
+    /// One listener of one ApplicationGateway, by their indices.
+    Listener(usize, usize),
+}
+
+/// Ports and hosts that are taken.
+#[derive(Debug, Default)]
+pub(super) struct Claims {
+    ports: BTreeMap<u16, (Protocol, ObjectRef)>,
+    hosts: BTreeMap<(u16, HostPattern), (Holder, ObjectRef)>,
+}
+
+impl Claims {
+    /// Takes `port` for `protocol`, or names the object that has it for the other protocol.
+    pub(super) fn port(&mut self, port: u16, protocol: Protocol, owner: &ObjectRef) -> Result<(), ObjectRef> {
+        let (held, holder) = self.ports.entry(port).or_insert_with(|| (protocol, owner.clone()));
+        if *held == protocol { Ok(()) } else { Err(holder.clone()) }
+    }
+
+    /// Takes a host of a port, or names the object that has it.
+    pub(super) fn host(
+        &mut self,
+        port: u16,
+        host: &HostPattern,
+        holder: Holder,
+        owner: &ObjectRef,
+    ) -> Result<(), ObjectRef> {
+        let entry = self.hosts.entry((port, host.clone())).or_insert_with(|| (holder.clone(), owner.clone()));
+        let (held, first) = entry;
+        if *held == holder { Ok(()) } else { Err(first.clone()) }
+    }
+
+    /// Whether `holder` serves this host of this port.
+    pub(super) fn holds(&self, port: u16, host: &HostPattern, holder: &Holder) -> bool {
+        self.hosts.get(&(port, host.clone())).is_some_and(|(held, _)| held == holder)
+    }
+
+    /// Whether anyone serves this host of this port.
+    pub(super) fn is_held(&self, port: u16, host: &HostPattern) -> bool {
+        self.hosts.contains_key(&(port, host.clone()))
+    }
+
+    /// The port on which `host` is served over TLS, if any: 443 before others.
+    pub(super) fn https_port(&self, host: &HostPattern) -> Option<u16> {
+        let speaks_tls = |port: u16| matches!(self.ports.get(&port), Some((Protocol::Https, _)));
+        self.hosts
+            .keys()
+            .filter(|(port, held)| speaks_tls(*port) && covers(held, host))
+            .map(|(port, _)| *port)
+            .min_by_key(|port| (*port != 443, *port))
+    }
+}
+
+/// Whether every host that `narrow` means is one that `wide` means.
+pub(super) fn covers(wide: &HostPattern, narrow: &HostPattern) -> bool {
+    match (wide, narrow) {
+        (HostPattern::Any, _) => true,
+        (wide, HostPattern::Exact(name)) => wide.matches(name),
+        // A label in place of `*` has no character that a name could not have.
+        (HostPattern::Glob(_), HostPattern::SingleLabel(parent)) => {
+            wide == narrow || wide.to_string() == format!("*.{parent}")
+        }
+        (wide, narrow) => wide == narrow,
+    }
+}

@@ -1,0 +1,212 @@
+//! Which objects are ours: IngressClass, the default class, and the annotation that came before them.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::networking::v1::IngressClass;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use crate::api::annotations::{Problem, ProblemKind, Settings};
+use crate::model::ObjectRef;
+use crate::source::Snapshot;
+use crate::status::Reason;
+
+use super::report::Reports;
+use super::{CONTROLLER, Options};
+
+const LEGACY: &str = "kubernetes.io/ingress.class";
+const DEFAULT: &str = "ingressclass.kubernetes.io/is-default-class";
+const INGRESS_NGINX: &str = "k8s.io/ingress-nginx";
+
+/// Class names that the annotation had by convention, before a class was an object, and their controllers.
+const CONVENTIONAL: &[(&str, &str)] =
+    &[("steadygate", CONTROLLER), ("nginx", INGRESS_NGINX), ("azure/application-gateway", "azure/application-gateway")];
+
+/// What a class gives the objects that it serves.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Class {
+    /// What its annotations ask for.
+    pub(super) settings: Settings,
+    /// Whether it is taken over from ingress-nginx, whose defaults it then keeps.
+    pub(super) ingress_nginx: bool,
+}
+
+/// Every class, and what to do with objects that name it.
+#[derive(Debug)]
+pub(super) struct Classes<'a> {
+    options: &'a Options,
+    /// Every class by name; `None`: another controller's.
+    classes: BTreeMap<&'a str, Option<Class>>,
+    default: Option<&'a str>,
+}
+
+impl<'a> Classes<'a> {
+    /// Reads the classes.
+    pub(super) fn read(snapshot: &'a Snapshot, options: &'a Options, reports: &mut Reports) -> Self {
+        let mut classes = BTreeMap::new();
+        let mut default: Option<(&'a str, &'a IngressClass)> = None;
+        for (key, class) in &snapshot.ingress_classes {
+            classes.insert(key.name.as_str(), read_class(&key.name, class, options, reports));
+            let marked = annotation(&class.metadata, DEFAULT) == Some("true");
+            // As the API server's admission chooses among several: the youngest, then the first by name.
+            let created = |class: &IngressClass| class.metadata.creation_timestamp.clone();
+            if marked && default.is_none_or(|(_, best)| created(class) > created(best)) {
+                default = Some((&key.name, class));
+            }
+        }
+        Self { options, classes, default: default.map(|(name, _)| name) }
+    }
+
+    /// The class that serves an object, if it is ours. An object that is not is left alone; one that names a
+    /// class which does not exist is told.
+    pub(super) fn of(
+        &self,
+        object: &ObjectRef,
+        metadata: &ObjectMeta,
+        named: Option<&str>,
+        reports: &mut Reports,
+    ) -> Option<Class> {
+        if self.classes.is_empty() && self.options.everything_without_class {
+            return Some(self.without_class(metadata, named));
+        }
+        // networking.k8s.io/v1, IngressSpec.ingressClassName: the annotation has precedence over the field.
+        let legacy = annotation(metadata, LEGACY).filter(|_| object.kind == "Ingress");
+        if let Some(legacy) = legacy {
+            return self.by_annotation(object, legacy, reports);
+        }
+        let Some(name) = named.or(self.default) else {
+            if self.options.everything_without_class {
+                reports.warning(
+                    object,
+                    "spec.ingressClassName",
+                    Reason::ClassNotFound,
+                    "it names no class and no IngressClass is the default, so it is not served",
+                    "name a class, or annotate one as the default",
+                );
+            }
+            return None;
+        };
+        if let Some(class) = self.classes.get(name) {
+            return class.clone();
+        }
+        reports.error(
+            object,
+            "spec.ingressClassName",
+            Reason::ClassNotFound,
+            format!("there is no IngressClass {name:?}, so it is not served"),
+            "create the class or correct the name",
+        );
+        None
+    }
+
+    /// The annotation is no reference: its value may be a convention of some other controller, whose objects are left alone.
+    fn by_annotation(&self, object: &ObjectRef, name: &str, reports: &mut Reports) -> Option<Class> {
+        if let Some(class) = self.classes.get(name) {
+            return class.clone();
+        }
+        let controller = CONVENTIONAL.iter().find(|(value, _)| *value == name).map(|(_, controller)| *controller);
+        if let Some(controller) = controller.filter(|controller| is_served(controller, self.options)) {
+            return Some(Class { settings: Settings::default(), ingress_nginx: controller == INGRESS_NGINX });
+        }
+        if self.options.everything_without_class {
+            reports.warning(
+                object,
+                annotation_field(LEGACY),
+                Reason::ClassNotFound,
+                format!("there is no IngressClass {name:?}, so it is not served"),
+                "create the class or correct the name",
+            );
+        }
+        None
+    }
+
+    fn without_class(&self, metadata: &ObjectMeta, named: Option<&str>) -> Class {
+        let name = annotation(metadata, LEGACY).or(named);
+        let ingress_nginx = name == Some("nginx") && is_served(INGRESS_NGINX, self.options);
+        Class { settings: Settings::default(), ingress_nginx }
+    }
+}
+
+fn read_class(name: &str, class: &IngressClass, options: &Options, reports: &mut Reports) -> Option<Class> {
+    let spec = class.spec.as_ref();
+    let controller = spec.and_then(|spec| spec.controller.as_deref()).unwrap_or_default();
+    if !is_served(controller, options) {
+        return None;
+    }
+    let object = ObjectRef::new("IngressClass", "", name);
+    if spec.is_some_and(|spec| spec.parameters.is_some()) {
+        reports.warning(
+            &object,
+            "spec.parameters",
+            Reason::Unsupported,
+            "the parameters of a class are not read by this version",
+            "set defaults for its Ingresses by annotations on the class",
+        );
+    }
+    let settings = read_annotations(Settings::default(), &object, &class.metadata, reports);
+    Some(Class { settings, ingress_nginx: controller == INGRESS_NGINX })
+}
+
+fn is_served(controller: &str, options: &Options) -> bool {
+    controller == CONTROLLER || options.serve_controllers.iter().any(|served| served == controller)
+}
+
+/// One annotation of an object.
+fn annotation<'m>(metadata: &'m ObjectMeta, key: &str) -> Option<&'m str> {
+    metadata.annotations.as_ref()?.get(key).map(String::as_str)
+}
+
+/// The field path of an annotation.
+pub(super) fn annotation_field(key: &str) -> String {
+    format!("metadata.annotations[{key}]")
+}
+
+/// What an object's annotations ask for, on top of `defaults`. What can't be taken in is reported.
+pub(super) fn read_annotations(
+    defaults: Settings,
+    object: &ObjectRef,
+    metadata: &ObjectMeta,
+    reports: &mut Reports,
+) -> Settings {
+    let mut settings = defaults;
+    let problems = metadata.annotations.as_ref().map(|annotations| settings.read(annotations)).unwrap_or_default();
+    for Problem { key, value, kind } in problems {
+        let field = annotation_field(&key);
+        match kind {
+            ProblemKind::Invalid(expected) => reports.warning(
+                object,
+                field,
+                Reason::InvalidAnnotation,
+                format!("{value:?} can't be read, so the default stays"),
+                format!("write {expected}"),
+            ),
+            ProblemKind::Unsupported(instead) => reports.warning(
+                object,
+                field,
+                Reason::Unsupported,
+                format!("{key} is not supported by this version and has no effect"),
+                if instead.is_empty() { "remove it where nothing depends on it" } else { instead },
+            ),
+            ProblemKind::UnsupportedValue(instead) => reports.warning(
+                object,
+                field,
+                Reason::Unsupported,
+                format!("{value:?} is not supported by this version, so the default stays"),
+                instead,
+            ),
+            ProblemKind::Unknown(nearest) => {
+                let remedy = match nearest {
+                    Some(nearest) => format!("perhaps {nearest} is meant"),
+                    None => "remove it, or correct the key".to_owned(),
+                };
+                reports.warning(
+                    object,
+                    field,
+                    Reason::Unsupported,
+                    format!("{key} is no annotation that this version knows, and has no effect"),
+                    remedy,
+                );
+            }
+        }
+    }
+    settings
+}

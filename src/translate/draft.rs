@@ -1,0 +1,60 @@
+//! The model while it is being made.
+
+use std::cmp::{Ordering, Reverse};
+
+use crate::model::{Host, HostPattern, Listener, Model, PathMatch, Protocol, Route};
+
+use super::Translation;
+use super::report::Reports;
+
+/// The model and the reports so far.
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    pub(super) model: Model,
+    pub(super) reports: Reports,
+}
+
+impl Draft {
+    /// The listener of `port`, made if it is new. That one port has one protocol is `Claims`' to see to.
+    pub(super) fn listener(&mut self, port: u16, protocol: Protocol) -> &mut Listener {
+        self.model.listeners.entry(port).or_insert_with(|| Listener {
+            protocol,
+            hosts: Default::default(),
+            default_certificate: None,
+        })
+    }
+
+    /// Puts the routes of `host` in place, in their order of precedence.
+    pub(super) fn host(
+        &mut self,
+        port: u16,
+        protocol: Protocol,
+        host: HostPattern,
+        mut routes: Vec<Route>,
+    ) -> &mut Host {
+        routes.sort_by(|a, b| precedence(&a.path, &b.path));
+        let host = self.listener(port, protocol).hosts.entry(host);
+        host.or_insert(Host { certificate: None, routes })
+    }
+
+    /// Ends it.
+    pub(super) fn finish(self) -> Translation {
+        Translation { model: self.model, reports: self.reports.into_sorted() }
+    }
+}
+
+/// The order of routes within a host: `Exact`, then `Prefix` from the longest, then patterns as they stand, then `Any`.
+fn precedence(a: &PathMatch, b: &PathMatch) -> Ordering {
+    use PathMatch::{Any, Exact, PatternExact, PatternPrefix, Prefix};
+    let rank = |path: &PathMatch| match path {
+        Exact(_) => 0,
+        Prefix(_) => 1,
+        PatternExact(_) | PatternPrefix(_) => 2,
+        Any => 3,
+    };
+    match (a, b) {
+        (Exact(a), Exact(b)) => a.cmp(b),
+        (Prefix(a), Prefix(b)) => (Reverse(a.len()), a).cmp(&(Reverse(b.len()), b)),
+        (a, b) => rank(a).cmp(&rank(b)),
+    }
+}

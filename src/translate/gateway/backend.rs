@@ -1,0 +1,145 @@
+//! A pool and settings together: the backend of a rule.
+
+use std::collections::BTreeMap;
+
+use crate::api::gateway::{BackendAddressPool, BackendHttpSettings, Reference, TrustedRootCertificate};
+use crate::model::{
+    Backend, HostHeader, ObjectRef, PathMatch, PathRewrite, Pool, PoolId, SecretBytes, Transport, UpstreamTls,
+};
+use crate::status::Reason;
+
+use super::element::{Element, Elements};
+use super::pool::{self, Members, Target};
+use super::probe;
+use super::settings::{self, Settings};
+use crate::translate::draft::Draft;
+use crate::translate::lookup::Lookup;
+use crate::translate::report::Reports;
+use crate::translate::{rewrite, tls};
+
+/// The backend's side of a gateway, read.
+#[derive(Debug)]
+pub(super) struct Backends<'a> {
+    owner: &'a ObjectRef,
+    pub(super) elements: &'a Elements<'a>,
+    settings: BTreeMap<String, Settings<'a>>,
+    targets: BTreeMap<String, Vec<Target>>,
+}
+
+impl<'a> Backends<'a> {
+    /// Reads every settings element and pool, in use or not, so that each mistake is told.
+    pub(super) fn read(owner: &'a ObjectRef, elements: &'a Elements<'a>, reports: &mut Reports) -> Self {
+        let settings = elements.settings.iter();
+        let settings: BTreeMap<_, _> =
+            settings.map(|element| (element.field.clone(), settings::read(owner, &element, reports))).collect();
+        let pools = elements.pools.iter();
+        let targets = pools.map(|element| (element.field.clone(), pool::addresses(owner, &element, reports))).collect();
+        let used: Vec<&str> = settings.values().filter_map(|s| s.probe).map(|probe| probe.name.as_str()).collect();
+        for element in elements.probes.iter().filter(|element| !used.contains(&element.value.name.as_str())) {
+            probe::read(owner, &element, &HostHeader::Member, reports);
+        }
+        Self { owner, elements, settings, targets }
+    }
+
+    /// The backend that a pool and settings make for requests to `path`. Its pool is put into the draft.
+    pub(super) fn backend(
+        &self,
+        pool: &Element<'a, BackendAddressPool>,
+        settings: &Element<'a, BackendHttpSettings>,
+        path: &PathMatch,
+        lookup: &Lookup<'_>,
+        draft: &mut Draft,
+    ) -> Result<Backend, Reason> {
+        // No schema may have seen the names, and two pairs must never be one pool.
+        let [pool_name, settings_name] = [&pool.value.name, &settings.value.name].map(|name| name.replace('/', "%2F"));
+        let id = PoolId(format!("{pool_name}/{settings_name} ({})", self.owner));
+        let read = &self.settings[&settings.field];
+        if !draft.model.pools.contains_key(&id) {
+            let made = self.pool(pool, settings, read, lookup, draft)?;
+            draft.model.pools.insert(id.clone(), made);
+        }
+        Ok(Backend {
+            pool: id,
+            host: read.host.clone(),
+            rewrite: read
+                .path
+                .map(|prepend| PathRewrite { strip: rewrite::literal(path), prepend: prepend.to_owned() }),
+            request_timeout: read.request_timeout,
+            session_idle_timeout: read.session_idle_timeout,
+        })
+    }
+
+    fn pool(
+        &self,
+        pool: &Element<'a, BackendAddressPool>,
+        element: &Element<'a, BackendHttpSettings>,
+        settings: &Settings<'a>,
+        lookup: &Lookup<'_>,
+        draft: &mut Draft,
+    ) -> Result<Pool, Reason> {
+        let reports = &mut draft.reports;
+        let port = settings.port.ok_or(Reason::InvalidValue)?;
+        let probe = match settings.probe {
+            Some(reference) => {
+                let field = format!("{}.probe", element.field);
+                let found = self.elements.probes.find(self.owner, reference, &field, reports)?;
+                Some(probe::read(self.owner, &found, &settings.host, reports))
+            }
+            None => None,
+        };
+        let transport = if settings.https {
+            let server_name = match &settings.host {
+                HostHeader::Set(name) => Some(name.clone()),
+                HostHeader::Member | HostHeader::Preserve => None,
+            };
+            let trusted_roots = self.roots(element, settings.roots, lookup, reports)?;
+            Transport::Https(UpstreamTls { server_name, trusted_roots })
+        } else {
+            Transport::Http
+        };
+        let targets = &self.targets[&pool.field];
+        let Members { endpoints, probe: declared } = pool::members(self.owner, pool, targets, port, lookup, reports)?;
+        let probe = probe.or(declared).unwrap_or_else(|| probe::default(settings.https, &settings.host));
+        Ok(Pool { endpoints, transport, probe, balance: settings.balance })
+    }
+
+    /// The CA certificates of `references`, one PEM text; `None`: the well-known ones. One that can't be had makes the
+    /// backend unusable, rather than prove itself by something else.
+    fn roots(
+        &self,
+        element: &Element<'a, BackendHttpSettings>,
+        references: &[Reference],
+        lookup: &Lookup<'_>,
+        reports: &mut Reports,
+    ) -> Result<Option<SecretBytes>, Reason> {
+        let mut pem = Vec::new();
+        for (index, reference) in references.iter().enumerate() {
+            let field = format!("{}.trustedRootCertificates[{index}]", element.field);
+            let found = self.elements.roots.find(self.owner, reference, &field, reports)?;
+            pem.extend(self.root(&found, lookup, reports)?);
+            pem.push(b'\n');
+        }
+        Ok(if pem.is_empty() { None } else { Some(SecretBytes::new(&pem)) })
+    }
+
+    fn root(
+        &self,
+        Element { field, value }: &Element<'a, TrustedRootCertificate>,
+        lookup: &Lookup<'_>,
+        reports: &mut Reports,
+    ) -> Result<Vec<u8>, Reason> {
+        let (kind, part, reference) = match (&value.secret_ref, &value.config_map_ref) {
+            (Some(secret), None) => ("Secret", "secretRef", secret),
+            (None, Some(map)) => ("ConfigMap", "configMapRef", map),
+            _ => {
+                let message = "it needs either secretRef or configMapRef";
+                reports.error(self.owner, field, Reason::InvalidValue, message, "give one of the two");
+                return Err(Reason::InvalidValue);
+            }
+        };
+        tls::trusted_roots(lookup, kind, &self.owner.namespace, &reference.name).map_err(|fault| {
+            reports.fault(self.owner, &format!("{field}.{part}.name"), &fault);
+            fault.reason
+        })
+    }
+}

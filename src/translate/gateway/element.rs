@@ -1,0 +1,175 @@
+//! The elements of an ApplicationGateway by name, and references among them.
+
+use std::collections::BTreeMap;
+
+use crate::api::ApplicationGatewaySpec;
+use crate::api::gateway::{
+    BackendAddressPool, BackendHttpSettings, FrontendPort, HttpListener, Probe, Reference, RequestRoutingRule,
+    SslCertificate, TrustedRootCertificate, UrlPathMap,
+};
+use crate::model::ObjectRef;
+use crate::status::Reason;
+
+use crate::translate::report::Reports;
+
+/// One list of elements.
+#[derive(Debug)]
+pub(super) struct List<'a, T> {
+    /// The list's name in the specification: `frontendPorts`.
+    name: &'static str,
+    /// What one element is called: `frontend port`.
+    each: &'static str,
+    by_name: BTreeMap<&'a str, (usize, &'a T)>,
+}
+
+/// An element that a reference led to.
+#[derive(Debug)]
+pub(super) struct Element<'a, T> {
+    /// Its field path: `spec.probes[0]`.
+    pub(super) field: String,
+    pub(super) value: &'a T,
+}
+
+impl<'a, T> List<'a, T> {
+    fn read(
+        owner: &ObjectRef,
+        (name, each): (&'static str, &'static str),
+        list: &'a [T],
+        name_of: fn(&T) -> &str,
+        reports: &mut Reports,
+    ) -> Self {
+        let mut by_name = BTreeMap::new();
+        for (index, element) in list.iter().enumerate() {
+            if let Some((first, _)) = by_name.get(name_of(element)) {
+                reports.error(
+                    owner,
+                    format!("spec.{name}[{index}].name"),
+                    Reason::InvalidValue,
+                    format!("spec.{name}[{first}] has the name {:?} too, so this one is not used", name_of(element)),
+                    "give each its own name",
+                );
+                continue;
+            }
+            by_name.insert(name_of(element), (index, element));
+        }
+        Self { name, each, by_name }
+    }
+
+    /// The element that `reference` names, or a report at `field`.
+    pub(super) fn find(
+        &self,
+        owner: &ObjectRef,
+        reference: &Reference,
+        field: &str,
+        reports: &mut Reports,
+    ) -> Result<Element<'a, T>, Reason> {
+        let Some((index, value)) = self.by_name.get(reference.name.as_str()) else {
+            let remedy = match self.by_name.keys().copied().collect::<Vec<_>>()[..] {
+                [] => format!("add it to spec.{}, which is empty", self.name),
+                [only] => format!("add it to spec.{}, or name {only:?}", self.name),
+                ref names => format!("add it to spec.{}, or name one of {names:?}", self.name),
+            };
+            reports.error(
+                owner,
+                format!("{field}.name"),
+                Reason::ElementNotFound,
+                format!("there is no {} {:?}", self.each, reference.name),
+                remedy,
+            );
+            return Err(Reason::ElementNotFound);
+        };
+        Ok(Element { field: format!("spec.{}[{index}]", self.name), value })
+    }
+
+    /// Every element, in the order listed.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Element<'a, T>> {
+        let mut all: Vec<_> = self.by_name.values().copied().collect();
+        all.sort_by_key(|(index, _)| *index);
+        let name = self.name;
+        all.into_iter().map(move |(index, value)| Element { field: format!("spec.{name}[{index}]"), value })
+    }
+}
+
+/// Every list of elements.
+#[derive(Debug)]
+pub(super) struct Elements<'a> {
+    pub(super) ports: List<'a, FrontendPort>,
+    pub(super) listeners: List<'a, HttpListener>,
+    pub(super) certificates: List<'a, SslCertificate>,
+    pub(super) roots: List<'a, TrustedRootCertificate>,
+    pub(super) pools: List<'a, BackendAddressPool>,
+    pub(super) settings: List<'a, BackendHttpSettings>,
+    pub(super) probes: List<'a, Probe>,
+    pub(super) rules: List<'a, RequestRoutingRule>,
+    pub(super) maps: List<'a, UrlPathMap>,
+}
+
+impl<'a> Elements<'a> {
+    /// Indexes a specification. Of two elements with one name the first is meant, and the other reported.
+    pub(super) fn read(owner: &ObjectRef, spec: &'a ApplicationGatewaySpec, reports: &mut Reports) -> Self {
+        let ApplicationGatewaySpec {
+            ingress_class_name: _,
+            frontend_ports,
+            http_listeners,
+            ssl_certificates,
+            trusted_root_certificates,
+            backend_address_pools,
+            backend_http_settings_collection,
+            probes,
+            request_routing_rules,
+            url_path_maps,
+        } = spec;
+        let certificates = ("sslCertificates", "SSL certificate");
+        let roots = ("trustedRootCertificates", "trusted root certificate");
+        let settings = ("backendHttpSettingsCollection", "backend HTTP settings element");
+        Self {
+            ports: List::read(owner, ("frontendPorts", "frontend port"), frontend_ports, |e| &e.name, reports),
+            listeners: List::read(owner, ("httpListeners", "HTTP listener"), http_listeners, |e| &e.name, reports),
+            certificates: List::read(owner, certificates, ssl_certificates, |e| &e.name, reports),
+            roots: List::read(owner, roots, trusted_root_certificates, |e| &e.name, reports),
+            pools: List::read(
+                owner,
+                ("backendAddressPools", "backend address pool"),
+                backend_address_pools,
+                |e| &e.name,
+                reports,
+            ),
+            settings: List::read(owner, settings, backend_http_settings_collection, |e| &e.name, reports),
+            probes: List::read(owner, ("probes", "probe"), probes, |e| &e.name, reports),
+            rules: List::read(
+                owner,
+                ("requestRoutingRules", "request routing rule"),
+                request_routing_rules,
+                |e| &e.name,
+                reports,
+            ),
+            maps: List::read(owner, ("urlPathMaps", "URL path map"), url_path_maps, |e| &e.name, reports),
+        }
+    }
+}
+
+/// A whole number in its range, or a report and `None`.
+pub(super) fn in_range(
+    owner: &ObjectRef,
+    field: String,
+    value: i32,
+    (first, last): (i32, i32),
+    reports: &mut Reports,
+) -> Option<u32> {
+    if (first..=last).contains(&value) {
+        return u32::try_from(value).ok();
+    }
+    reports.error(
+        owner,
+        field,
+        Reason::InvalidValue,
+        format!("{value} is outside {first} to {last} and is not used"),
+        format!("write a number from {first} to {last}"),
+    );
+    None
+}
+
+/// A port from 1 to 65535, or a report and `None`.
+pub(super) fn port(owner: &ObjectRef, field: String, value: i32, reports: &mut Reports) -> Option<u16> {
+    in_range(owner, field, value, (1, 65535), reports).and_then(|port| u16::try_from(port).ok())
+}

@@ -1,0 +1,137 @@
+//! Listeners: ports, protocols, hosts, and the Secrets of their certificates.
+
+use std::ops::RangeInclusive;
+
+use crate::api::gateway::{HttpListener, Protocol as Spoken};
+use crate::model::{HostPattern, ObjectRef, Protocol};
+use crate::status::Reason;
+
+use super::element::{Element, Elements, in_range};
+use crate::translate::report::Reports;
+
+/// A listener that can be served.
+#[derive(Debug)]
+pub(super) struct Frontend<'a> {
+    pub(super) listener: &'a HttpListener,
+    /// Its field path.
+    pub(super) field: String,
+    pub(super) port: u16,
+    pub(super) protocol: Protocol,
+    /// Its hosts, each with the field that names it.
+    pub(super) hosts: Vec<(HostPattern, String)>,
+    /// The Secret of its certificate, with the field that names it.
+    pub(super) secret: Option<(String, String)>,
+}
+
+/// Hosts that one listener may name (ARM's limit).
+const MOST_HOSTS: usize = 5;
+
+/// Ports that a frontend port may have.
+const PORTS: RangeInclusive<i32> = 1..=64999;
+
+/// Reads the listeners, in the order listed.
+pub(super) fn read<'a>(owner: &ObjectRef, elements: &Elements<'a>, reports: &mut Reports) -> Vec<Frontend<'a>> {
+    for Element { field, value } in elements.ports.iter() {
+        in_range(owner, format!("{field}.port"), value.port, (*PORTS.start(), *PORTS.end()), reports);
+    }
+    elements.listeners.iter().filter_map(|element| read_one(owner, elements, element, reports)).collect()
+}
+
+fn read_one<'a>(
+    owner: &ObjectRef,
+    elements: &Elements<'a>,
+    Element { field, value: listener }: Element<'a, HttpListener>,
+    reports: &mut Reports,
+) -> Option<Frontend<'a>> {
+    let port = elements.ports.find(owner, &listener.frontend_port, &format!("{field}.frontendPort"), reports).ok()?;
+    // A port out of range has been reported where it stands.
+    let port = u16::try_from(port.value.port).ok().filter(|port| PORTS.contains(&i32::from(*port)))?;
+    let hosts = hosts(owner, &field, listener, reports);
+    if hosts.is_empty() {
+        return None;
+    }
+    let (protocol, secret) = match listener.protocol {
+        Spoken::Http => {
+            if listener.ssl_certificate.is_some() {
+                reports.warning(
+                    owner,
+                    format!("{field}.sslCertificate"),
+                    Reason::InvalidValue,
+                    "a listener of protocol Http has no use for a certificate, and serves clear text",
+                    "remove it, or write protocol Https",
+                );
+            }
+            (Protocol::Http, None)
+        }
+        Spoken::Https => (Protocol::Https, secret(owner, elements, &field, listener, reports)),
+    };
+    Some(Frontend { listener, field, port, protocol, hosts, secret })
+}
+
+fn secret(
+    owner: &ObjectRef,
+    elements: &Elements<'_>,
+    field: &str,
+    listener: &HttpListener,
+    reports: &mut Reports,
+) -> Option<(String, String)> {
+    let field = format!("{field}.sslCertificate");
+    let Some(reference) = &listener.ssl_certificate else {
+        reports.error(
+            owner,
+            field,
+            Reason::InvalidValue,
+            "a listener of protocol Https needs a certificate, and has none",
+            "name an element of spec.sslCertificates",
+        );
+        return None;
+    };
+    let certificate = elements.certificates.find(owner, reference, &field, reports).ok()?;
+    Some((format!("{}.secretRef.name", certificate.field), certificate.value.secret_ref.name.clone()))
+}
+
+/// The hosts of a listener; none where it names some and no one is valid, for then it does not mean any host.
+fn hosts(owner: &ObjectRef, field: &str, listener: &HttpListener, reports: &mut Reports) -> Vec<(HostPattern, String)> {
+    let HttpListener { host_name, host_names, .. } = listener;
+    if host_name.is_some() && !host_names.is_empty() {
+        reports.error(
+            owner,
+            format!("{field}.hostName"),
+            Reason::InvalidValue,
+            "hostName and hostNames can't stand together, so the listener is not served",
+            "list every host in hostNames",
+        );
+        return Vec::new();
+    }
+    let named = host_name.iter().map(|text| (text, format!("{field}.hostName")));
+    let listed = host_names.iter().enumerate().map(|(index, text)| (text, format!("{field}.hostNames[{index}]")));
+    let texts: Vec<_> = named.chain(listed).collect();
+    if texts.is_empty() {
+        return vec![(HostPattern::Any, field.to_owned())];
+    }
+    let mut hosts: Vec<(HostPattern, String)> = Vec::new();
+    for (index, (text, field)) in texts.into_iter().enumerate() {
+        if index >= MOST_HOSTS {
+            reports.error(
+                owner,
+                field,
+                Reason::InvalidValue,
+                format!("a listener has at most {MOST_HOSTS} hosts, so {text:?} is left out"),
+                "add a listener for it",
+            );
+            continue;
+        }
+        match HostPattern::gateway(text) {
+            Ok(host) if hosts.iter().any(|(known, _)| *known == host) => {}
+            Ok(host) => hosts.push((host, field)),
+            Err(error) => reports.error(
+                owner,
+                field,
+                Reason::InvalidValue,
+                format!("{text:?} is not a host, so it is left out: {error}"),
+                "correct the host",
+            ),
+        }
+    }
+    hosts
+}

@@ -1,0 +1,140 @@
+//! `backendAddressPools`, read: addresses and the endpoints of Services.
+
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use std::net::{IpAddr, SocketAddr};
+
+use crate::api::gateway::{BackendAddress, BackendAddressPool, ServiceRef};
+use crate::model::{Address, Endpoint, HostPattern, ObjectRef, Probe};
+use crate::status::Reason;
+
+use super::element::Element;
+use crate::translate::lookup::Lookup;
+use crate::translate::probe;
+use crate::translate::report::Reports;
+use crate::translate::service::{self, PortRef};
+
+/// What a pool holds, for one port.
+#[derive(Debug)]
+pub(super) struct Members {
+    pub(super) endpoints: Vec<Endpoint>,
+    /// What the pods declare, where the pool is those of a Service alone.
+    pub(super) probe: Option<Probe>,
+}
+
+/// Reads the addresses of a pool. `None` in place of one that is not valid.
+pub(super) fn addresses(
+    owner: &ObjectRef,
+    Element { field, value }: &Element<'_, BackendAddressPool>,
+    reports: &mut Reports,
+) -> Vec<Target> {
+    let listed = value.backend_addresses.iter().enumerate();
+    listed
+        .filter_map(|(index, address)| {
+            let field = format!("{field}.backendAddresses[{index}]");
+            match read(address) {
+                Ok(target) => Some(target),
+                Err((part, message)) => {
+                    let remedy = "give each address either an ipAddress or an fqdn";
+                    reports.error(owner, format!("{field}{part}"), Reason::InvalidValue, message, remedy);
+                    None
+                }
+            }
+        })
+        .collect()
+}
+
+/// One address of a pool, without its port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Target {
+    Ip(IpAddr),
+    Name(String),
+}
+
+fn read(address: &BackendAddress) -> Result<Target, (&'static str, String)> {
+    match (&address.ip_address, &address.fqdn) {
+        (Some(text), None) => {
+            let read = text.parse().map(Target::Ip);
+            read.map_err(|_| (".ipAddress", format!("{text:?} is not an IP address, so it is left out")))
+        }
+        (None, Some(text)) => match HostPattern::ingress(text.trim_end_matches('.')) {
+            Ok(HostPattern::Exact(name)) => Ok(Target::Name(name)),
+            _ => Err((".fqdn", format!("{text:?} is not a DNS name, so it is left out"))),
+        },
+        (Some(_), Some(_)) => Err(("", "it has both ipAddress and fqdn, so it is left out".to_owned())),
+        (None, None) => Err(("", "it has neither ipAddress nor fqdn".to_owned())),
+    }
+}
+
+/// The members of a pool at `port`. A Service that can't be found is reported, and matters only where the pool has
+/// nothing else.
+pub(super) fn members(
+    owner: &ObjectRef,
+    Element { field, value }: &Element<'_, BackendAddressPool>,
+    targets: &[Target],
+    port: u16,
+    lookup: &Lookup<'_>,
+    reports: &mut Reports,
+) -> Result<Members, Reason> {
+    let mut endpoints: Vec<Endpoint> = targets.iter().map(|target| endpoint(target, port)).collect();
+    let mut declared = None;
+    if let Some(reference) = &value.service_ref {
+        let field = format!("{field}.serviceRef");
+        match service(owner, &field, reference, port, lookup, reports) {
+            Ok(resolved) => {
+                declared = probe::infer(&resolved).filter(|_| value.backend_addresses.is_empty());
+                endpoints.extend(resolved.endpoints);
+            }
+            Err(reason) if endpoints.is_empty() => return Err(reason),
+            Err(_) => {}
+        }
+    }
+    endpoints.sort();
+    endpoints.dedup_by(|a, b| a.address == b.address);
+    if endpoints.is_empty() {
+        let message = format!("the pool {:?} has no member", value.name);
+        let remedy = "give it backendAddresses or a serviceRef whose Service has endpoints";
+        reports.warning(owner, field, Reason::NoEndpoints, message, remedy);
+    }
+    Ok(Members { endpoints, probe: declared })
+}
+
+fn endpoint(target: &Target, port: u16) -> Endpoint {
+    let address = match target {
+        Target::Ip(ip) => Address::Socket(SocketAddr::new(*ip, port)),
+        Target::Name(name) => Address::Name(name.clone(), port),
+    };
+    Endpoint { address, ready: true, target: None }
+}
+
+fn service<'a>(
+    owner: &ObjectRef,
+    field: &str,
+    ServiceRef { name, namespace, port: own }: &ServiceRef,
+    port: u16,
+    lookup: &Lookup<'a>,
+    reports: &mut Reports,
+) -> Result<service::Resolved<'a>, Reason> {
+    if let Some(other) = namespace.as_ref().filter(|namespace| **namespace != owner.namespace) {
+        reports.error(
+            owner,
+            format!("{field}.namespace"),
+            Reason::RefNotPermitted,
+            format!("Service {other}/{name} is in another namespace, and nothing there permits the reference"),
+            "use a Service of the gateway's namespace; permissions (ReferenceGrant) are not read by this version",
+        );
+        return Err(Reason::RefNotPermitted);
+    }
+    let port = match own {
+        Some(IntOrString::Int(number)) => PortRef::Number(*number),
+        Some(IntOrString::String(name)) => match name.parse() {
+            Ok(number) => PortRef::Number(number),
+            Err(_) => PortRef::Name(name),
+        },
+        None => PortRef::Number(port.into()),
+    };
+    service::resolve(lookup, &owner.namespace, name, port, reports).map_err(|fault| {
+        reports.fault(owner, field, &fault);
+        fault.reason
+    })
+}

@@ -1,0 +1,141 @@
+//! `probes`, read: values in their ranges, or ARM's defaults and a report.
+
+use std::time::Duration;
+
+use crate::api::gateway::{Probe as Written, ProbeMatch, Protocol};
+use crate::model::{HostHeader, ObjectRef, Probe, StatusRange};
+use crate::status::Reason;
+
+use super::element::{Element, in_range, port};
+use crate::translate::report::Reports;
+
+/// Text of the body that is compared at most (ARM's limit), in characters.
+const LONGEST_BODY: usize = 4090;
+
+/// Reads one probe. `host` is what the settings that name it send to backends.
+pub(super) fn read(
+    owner: &ObjectRef,
+    Element { field, value }: &Element<'_, Written>,
+    sent: &HostHeader,
+    reports: &mut Reports,
+) -> Probe {
+    let Written {
+        name: _,
+        protocol,
+        host,
+        path,
+        port: number,
+        interval,
+        timeout,
+        unhealthy_threshold,
+        pick_host_name_from_backend_http_settings,
+        expected,
+    } = value;
+    let default = Probe::arm_default(*protocol == Protocol::Https);
+    let mut number_of =
+        |name: &str, value: &Option<i32>, range| in_range(owner, format!("{field}.{name}"), (*value)?, range, reports);
+    let seconds = |value: u32| Duration::from_secs(value.into());
+    let interval = number_of("interval", interval, (1, 86_400)).map(seconds);
+    let timeout = number_of("timeout", timeout, (1, 86_400)).map(seconds);
+    let threshold = number_of("unhealthyThreshold", unhealthy_threshold, (1, 20));
+    let number = number.and_then(|number| port(owner, format!("{field}.port"), number, reports));
+    let picks = pick_host_name_from_backend_http_settings.unwrap_or_default();
+    let (statuses, body) = match expected {
+        Some(expected) => expectation(owner, field, expected, reports),
+        None => (None, None),
+    };
+    Probe {
+        host: self::host(owner, field, host.as_deref(), picks, sent, reports),
+        path: checked_path(owner, field, path, reports),
+        port: number,
+        interval: interval.unwrap_or(default.interval),
+        timeout: timeout.unwrap_or(default.timeout),
+        unhealthy_threshold: threshold.unwrap_or(default.unhealthy_threshold),
+        statuses: statuses.unwrap_or(default.statuses),
+        body,
+        ..default
+    }
+}
+
+/// ARM's default for settings without a probe, with the host that the settings send, if they name one.
+pub(super) fn default(https: bool, sent: &HostHeader) -> Probe {
+    let default = Probe::arm_default(https);
+    match sent {
+        HostHeader::Set(host) => Probe { host: Some(host.clone()), ..default },
+        HostHeader::Member => Probe { host: None, ..default },
+        HostHeader::Preserve => default,
+    }
+}
+
+fn host(
+    owner: &ObjectRef,
+    field: &str,
+    host: Option<&str>,
+    picks: bool,
+    sent: &HostHeader,
+    reports: &mut Reports,
+) -> Option<String> {
+    let default = Probe::arm_default(false).host;
+    let field = format!("{field}.pickHostNameFromBackendHttpSettings");
+    match (host, picks, sent) {
+        (Some(host), false, _) => Some(host.to_owned()),
+        (Some(host), true, _) => {
+            let message = "host and pickHostNameFromBackendHttpSettings can't stand together; host is used";
+            reports.error(owner, field, Reason::InvalidValue, message, "remove one of the two");
+            Some(host.to_owned())
+        }
+        (None, false, _) => default,
+        (None, true, HostHeader::Set(host)) => Some(host.clone()),
+        (None, true, HostHeader::Member) => None,
+        (None, true, HostHeader::Preserve) => {
+            let message = "the settings that name this probe send the client's host, so the probe sends 127.0.0.1";
+            let remedy = "give the settings a hostName or pickHostNameFromBackendAddress, or the probe a host";
+            reports.error(owner, field, Reason::InvalidValue, message, remedy);
+            default
+        }
+    }
+}
+
+fn checked_path(owner: &ObjectRef, field: &str, path: &str, reports: &mut Reports) -> String {
+    if path.starts_with('/') && path.chars().all(|c| c.is_ascii_graphic() && c != '#') {
+        return path.to_owned();
+    }
+    let message = format!("{path:?} is not a path, so the probe asks for /");
+    reports.error(owner, format!("{field}.path"), Reason::InvalidValue, message, "begin it with '/'");
+    "/".to_owned()
+}
+
+fn expectation(
+    owner: &ObjectRef,
+    field: &str,
+    ProbeMatch { status_codes, body }: &ProbeMatch,
+    reports: &mut Reports,
+) -> (Option<Vec<StatusRange>>, Option<String>) {
+    let mut ranges: Vec<StatusRange> = Vec::new();
+    for (index, text) in status_codes.iter().enumerate() {
+        match text.trim().parse() {
+            Ok(range) => ranges.push(range),
+            Err(error) => reports.error(
+                owner,
+                format!("{field}.match.statusCodes[{index}]"),
+                Reason::InvalidValue,
+                format!("{text:?} is left out: {error}"),
+                "write a status or a range of statuses",
+            ),
+        }
+    }
+    if let Some(body) = body.as_ref().filter(|body| body.chars().count() > LONGEST_BODY) {
+        reports.error(
+            owner,
+            format!("{field}.match.body"),
+            Reason::InvalidValue,
+            format!(
+                "the text has {} characters, and at most {LONGEST_BODY} are compared; any body will do",
+                body.chars().count()
+            ),
+            "shorten it",
+        );
+    }
+    let body = body.clone().filter(|body| !body.is_empty() && body.chars().count() <= LONGEST_BODY);
+    (Some(ranges).filter(|ranges| !ranges.is_empty()), body)
+}

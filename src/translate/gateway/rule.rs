@@ -1,0 +1,191 @@
+//! Routing rules: which one a listener obeys, and the routes that it makes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::api::gateway::{PathRule, Reference, RequestRoutingRule, RuleType, UrlPathMap};
+use crate::model::{Action, ObjectRef, PathMatch, Route, Unavailable};
+use crate::status::Reason;
+
+use super::backend::Backends;
+use super::element::{Element, Elements, in_range};
+use crate::translate::draft::Draft;
+use crate::translate::lookup::Lookup;
+use crate::translate::report::Reports;
+
+/// The rule that each listener obeys: the lowest priority number, then those without one, as listed.
+pub(super) fn by_listener<'a>(
+    owner: &ObjectRef,
+    elements: &Elements<'a>,
+    reports: &mut Reports,
+) -> BTreeMap<&'a str, Element<'a, RequestRoutingRule>> {
+    let mut rules: Vec<_> = elements.rules.iter().collect();
+    rules.sort_by_key(|rule| (rule.value.priority.is_none(), rule.value.priority));
+    let mut chosen: BTreeMap<&str, Element<'a, RequestRoutingRule>> = BTreeMap::new();
+    for rule in rules {
+        let Element { field, value } = &rule;
+        if let Some(priority) = value.priority {
+            in_range(owner, format!("{field}.priority"), priority, (1, 20000), reports);
+        }
+        let listener = &value.http_listener;
+        if elements.listeners.find(owner, listener, &format!("{field}.httpListener"), reports).is_err() {
+            continue;
+        }
+        if let Some(first) = chosen.get(listener.name.as_str()) {
+            reports.error(
+                owner,
+                format!("{field}.httpListener"),
+                Reason::Conflict,
+                format!("listener {:?} obeys the rule {:?}, so this one is not used", listener.name, first.value.name),
+                "give each rule its own listener, or this one a lower priority number",
+            );
+            continue;
+        }
+        chosen.insert(&value.http_listener.name, rule);
+    }
+    chosen
+}
+
+/// What routes are made with.
+struct Routes<'r, 'a> {
+    owner: &'r ObjectRef,
+    backends: &'r Backends<'a>,
+    lookup: &'r Lookup<'a>,
+    draft: &'r mut Draft,
+    routes: Vec<Route>,
+}
+
+/// The routes of one rule, in their order.
+pub(super) fn routes<'a>(
+    owner: &ObjectRef,
+    Element { field, value: rule }: &Element<'a, RequestRoutingRule>,
+    elements: &Elements<'a>,
+    backends: &Backends<'a>,
+    lookup: &Lookup<'a>,
+    draft: &mut Draft,
+) -> Vec<Route> {
+    let mut made = Routes { owner, backends, lookup, draft, routes: Vec::new() };
+    match rule.rule_type {
+        RuleType::Basic => {
+            let names = ["backendAddressPool", "backendHttpSettings"];
+            made.add(field, PathMatch::Any, &rule.backend_address_pool, &rule.backend_http_settings, names);
+        }
+        RuleType::PathBasedRouting => {
+            let map = match &rule.url_path_map {
+                Some(map) => elements.maps.find(owner, map, &format!("{field}.urlPathMap"), &mut made.draft.reports),
+                None => Err(missing(owner, field, "urlPathMap", &mut made.draft.reports)),
+            };
+            match map {
+                Ok(map) => made.add_map(&map),
+                Err(reason) => made.push(field, PathMatch::Any, unavailable(reason)),
+            }
+        }
+    }
+    made.routes
+}
+
+impl<'a> Routes<'_, 'a> {
+    fn add_map(&mut self, Element { field, value: map }: &Element<'a, UrlPathMap>) {
+        let UrlPathMap { name: _, default_backend_address_pool, default_backend_http_settings, path_rules } = map;
+        let mut seen: BTreeSet<PathMatch> = BTreeSet::new();
+        for (index, rule) in path_rules.iter().enumerate() {
+            let field = format!("{field}.pathRules[{index}]");
+            for (index, text) in rule.paths.iter().enumerate() {
+                self.add_pattern(&field, rule, index, text, &mut seen);
+            }
+        }
+        if default_backend_address_pool.is_some() || default_backend_http_settings.is_some() {
+            let names = ["defaultBackendAddressPool", "defaultBackendHttpSettings"];
+            self.add(field, PathMatch::Any, default_backend_address_pool, default_backend_http_settings, names);
+        }
+    }
+
+    fn add_pattern(
+        &mut self,
+        field: &str,
+        rule: &'a PathRule,
+        index: usize,
+        text: &str,
+        seen: &mut BTreeSet<PathMatch>,
+    ) {
+        let path_field = format!("{field}.paths[{index}]");
+        let path = match PathMatch::pattern(text) {
+            Ok(path) => path,
+            Err(error) => {
+                return self.draft.reports.error(
+                    self.owner,
+                    path_field,
+                    Reason::InvalidValue,
+                    format!("{text:?} is not a path pattern, so it is left out: {error}"),
+                    "begin it with '/', and put '*' at its end or nowhere",
+                );
+            }
+        };
+        if !seen.insert(path.clone()) {
+            return self.draft.reports.error(
+                self.owner,
+                path_field,
+                Reason::Conflict,
+                format!("{text:?} stands further up in this path map, and the first listed wins"),
+                "remove one of the two",
+            );
+        }
+        let PathRule { name: _, paths: _, backend_address_pool, backend_http_settings } = rule;
+        let action = self.action(
+            field,
+            &path,
+            backend_address_pool,
+            backend_http_settings,
+            ["backendAddressPool", "backendHttpSettings"],
+        );
+        self.push(&path_field, path, action);
+    }
+
+    fn add(
+        &mut self,
+        field: &str,
+        path: PathMatch,
+        pool: &Option<Reference>,
+        settings: &Option<Reference>,
+        names: [&str; 2],
+    ) {
+        let action = match (pool, settings) {
+            (Some(pool), Some(settings)) => self.action(field, &path, pool, settings, names),
+            (None, _) => unavailable(missing(self.owner, field, names[0], &mut self.draft.reports)),
+            (_, None) => unavailable(missing(self.owner, field, names[1], &mut self.draft.reports)),
+        };
+        self.push(field, path, action);
+    }
+
+    fn action(
+        &mut self,
+        field: &str,
+        path: &PathMatch,
+        pool: &Reference,
+        settings: &Reference,
+        [pool_name, settings_name]: [&str; 2],
+    ) -> Action {
+        let Self { owner, backends, lookup, draft, .. } = self;
+        let pool = backends.elements.pools.find(owner, pool, &format!("{field}.{pool_name}"), &mut draft.reports);
+        let field = format!("{field}.{settings_name}");
+        let settings = backends.elements.settings.find(owner, settings, &field, &mut draft.reports);
+        let made = match (pool, settings) {
+            (Ok(pool), Ok(settings)) => backends.backend(&pool, &settings, path, lookup, draft),
+            (Err(reason), _) | (_, Err(reason)) => Err(reason),
+        };
+        made.map_or_else(unavailable, Action::Forward)
+    }
+
+    fn push(&mut self, field: &str, path: PathMatch, action: Action) {
+        self.routes.push(Route { field: field.to_owned(), owner: self.owner.clone(), path, action });
+    }
+}
+
+fn unavailable(reason: Reason) -> Action {
+    Action::Unavailable(Unavailable { reason: reason.name() })
+}
+
+fn missing(owner: &ObjectRef, field: &str, name: &str, reports: &mut Reports) -> Reason {
+    let message = format!("the rule needs {name}, and has none");
+    reports.error(owner, format!("{field}.{name}"), Reason::InvalidValue, message, "name one");
+    Reason::InvalidValue
+}

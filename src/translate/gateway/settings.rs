@@ -1,0 +1,112 @@
+//! `backendHttpSettingsCollection`, read: values in their ranges, or their defaults and a report.
+
+use std::time::Duration;
+
+use crate::api::gateway::{BackendHttpSettings, Protocol, Reference, WebSocketSettings};
+use crate::model::{Balance, HostHeader, HostPattern, ObjectRef};
+use crate::status::Reason;
+
+use super::element::{Element, in_range, port};
+use crate::translate::balance;
+use crate::translate::report::Reports;
+
+/// One settings element.
+#[derive(Debug)]
+pub(super) struct Settings<'a> {
+    /// Port of the backends; `None`: it is out of range, as reported.
+    pub(super) port: Option<u16>,
+    pub(super) https: bool,
+    pub(super) host: HostHeader,
+    pub(super) path: Option<&'a str>,
+    pub(super) request_timeout: Duration,
+    pub(super) session_idle_timeout: Option<Option<Duration>>,
+    pub(super) balance: Balance,
+    pub(super) probe: Option<&'a Reference>,
+    pub(super) roots: &'a [Reference],
+}
+
+const DEFAULT_TIMEOUT: u32 = 30;
+
+/// Reads one element.
+pub(super) fn read<'a>(
+    owner: &ObjectRef,
+    Element { field, value }: &Element<'a, BackendHttpSettings>,
+    reports: &mut Reports,
+) -> Settings<'a> {
+    let BackendHttpSettings {
+        name: _,
+        port: number,
+        protocol,
+        request_timeout,
+        path,
+        host_name,
+        pick_host_name_from_backend_address,
+        probe,
+        trusted_root_certificates,
+        load_distribution_algorithm,
+        web_socket,
+    } = value;
+    let timeout = request_timeout
+        .and_then(|value| in_range(owner, format!("{field}.requestTimeout"), value, (1, 86_400), reports))
+        .unwrap_or(DEFAULT_TIMEOUT);
+    let idle = web_socket.as_ref().and_then(|WebSocketSettings { idle_timeout }| {
+        let field = format!("{field}.webSocket.idleTimeout");
+        let seconds = in_range(owner, field, (*idle_timeout)?, (0, 2_592_000), reports)?;
+        Some((seconds > 0).then(|| Duration::from_secs(seconds.into())))
+    });
+    let picks = pick_host_name_from_backend_address.unwrap_or_default();
+    Settings {
+        port: port(owner, format!("{field}.port"), *number, reports),
+        https: *protocol == Protocol::Https,
+        host: host(owner, field, host_name.as_deref(), picks, reports),
+        path: path.as_deref().and_then(|path| checked_path(owner, field, path, reports)),
+        request_timeout: Duration::from_secs(timeout.into()),
+        session_idle_timeout: idle,
+        balance: balance(*load_distribution_algorithm),
+        probe: probe.as_ref(),
+        roots: trusted_root_certificates,
+    }
+}
+
+fn host(owner: &ObjectRef, field: &str, name: Option<&str>, picks: bool, reports: &mut Reports) -> HostHeader {
+    let Some(name) = name else {
+        return if picks { HostHeader::Member } else { HostHeader::Preserve };
+    };
+    let field = format!("{field}.hostName");
+    if picks {
+        reports.error(
+            owner,
+            &field,
+            Reason::InvalidValue,
+            "hostName and pickHostNameFromBackendAddress can't stand together; hostName is used",
+            "remove one of the two",
+        );
+    }
+    match HostPattern::ingress(name) {
+        Ok(HostPattern::Exact(name)) => HostHeader::Set(name),
+        _ => {
+            reports.error(
+                owner,
+                field,
+                Reason::InvalidValue,
+                format!("{name:?} is not a host name, so backends see the client's"),
+                "correct the name",
+            );
+            HostHeader::Preserve
+        }
+    }
+}
+
+fn checked_path<'a>(owner: &ObjectRef, field: &str, path: &'a str, reports: &mut Reports) -> Option<&'a str> {
+    if path.starts_with('/') && path.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '?' | '#')) {
+        return Some(path);
+    }
+    reports.error(
+        owner,
+        format!("{field}.path"),
+        Reason::InvalidValue,
+        format!("{path:?} is not a path, so paths stay as they are"),
+        "begin it with '/'",
+    );
+    None
+}

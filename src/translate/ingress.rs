@@ -1,0 +1,234 @@
+//! Ingresses: from all of them together to hosts and routes.
+//!
+//! Port 80 serves every host in clear text. Port 443 serves the hosts that some Ingress covers in `spec.tls`, with
+//! the same routes. Several Ingresses share a host; of two routes with the same host and path the oldest stays.
+
+mod backend;
+mod redirect;
+mod secure;
+mod site;
+
+use std::collections::BTreeMap;
+
+use crate::model::{Action, HostPattern, ObjectRef, PathMatch, Protocol, Redirect, Route};
+use crate::source::Snapshot;
+use crate::status::Reason;
+
+use super::claim::{Age, Claims, Holder, covers};
+use super::class::Classes;
+use super::draft::Draft;
+use super::lookup::Lookup;
+use super::report::Reports;
+use super::tls;
+use secure::Secure;
+use site::{Path, Site};
+
+const HTTP: u16 = 80;
+const HTTPS: u16 = 443;
+
+/// Every Ingress that is served, oldest first, and what they make together.
+#[derive(Debug)]
+pub(super) struct Sites<'a> {
+    sites: Vec<Site<'a>>,
+    /// Routes by host, each with the site that it is of.
+    hosts: BTreeMap<HostPattern, Vec<(usize, Path<'a>)>>,
+    /// Hosts that are served over TLS.
+    secure: BTreeMap<HostPattern, Secure>,
+    /// Those hosts again, by the site that asks for each.
+    secure_of: BTreeMap<usize, Vec<HostPattern>>,
+}
+
+impl<'a> Sites<'a> {
+    /// Reads the Ingresses that are ours.
+    pub(super) fn read(snapshot: &'a Snapshot, classes: &Classes<'_>, reports: &mut Reports) -> Self {
+        let mut sites = Vec::new();
+        for (key, object) in &snapshot.ingresses {
+            let owner = ObjectRef::new("Ingress", key.namespace.clone(), key.name.clone());
+            let named = object.spec.as_ref().and_then(|spec| spec.ingress_class_name.as_deref());
+            let Some(class) = classes.of(&owner, &object.metadata, named, reports) else { continue };
+            sites.push(Site::read(owner, object, class, reports));
+        }
+        sites.sort_by(|a, b| a.age().cmp(&b.age()));
+        let hosts = merge(&sites, reports);
+        let secure = secure::read(&sites, &hosts, reports);
+        let mut secure_of: BTreeMap<usize, Vec<HostPattern>> = BTreeMap::new();
+        for (host, Secure { site, .. }) in &secure {
+            secure_of.entry(*site).or_default().push(host.clone());
+        }
+        Self { sites, hosts, secure, secure_of }
+    }
+
+    /// The ages of the sites, in their order.
+    pub(super) fn ages(&self) -> impl Iterator<Item = Age<'_>> {
+        self.sites.iter().map(Site::age)
+    }
+
+    /// Claims the ports and hosts of one site. The claims of another object are older where they are refused.
+    pub(super) fn claim(&self, index: usize, claims: &mut Claims, reports: &mut Reports) {
+        let site = &self.sites[index];
+        let hosts: Vec<_> = site.hosts.iter().map(|(host, field)| (host, field.as_str())).collect();
+        claim(site, HTTP, Protocol::Http, &hosts, claims, reports);
+        let secure = self.secure_of.get(&index).into_iter().flatten();
+        let secure: Vec<_> = secure.map(|host| (host, self.secure[host].field.as_str())).collect();
+        claim(site, HTTPS, Protocol::Https, &secure, claims, reports);
+    }
+    /// Puts hosts, routes, pools and certificates into the draft.
+    pub(super) fn build(&self, lookup: &Lookup<'_>, claims: &Claims, draft: &mut Draft) {
+        for (host, paths) in &self.hosts {
+            if claims.holds(HTTP, host, &Holder::Ingresses) {
+                let routes = self.clear_routes(host, paths, claims, lookup, draft);
+                draft.host(HTTP, Protocol::Http, host.clone(), routes);
+            }
+        }
+        for (host, secure) in &self.secure {
+            if !claims.holds(HTTPS, host, &Holder::Ingresses) {
+                continue;
+            }
+            let (wider, paths) = self.serving(host);
+            let routes = paths.iter().map(|(site, path)| self.forward(*site, path, lookup, draft)).collect();
+            draft.host(HTTPS, Protocol::Https, host.clone(), routes);
+            self.certificate(host, secure, lookup, draft);
+            // A host that stands in `spec.tls` alone needs a place on port 80 only to be redirected from there.
+            if wider && !claims.is_held(HTTP, host) && claims.holds(HTTP, self.wide(host), &Holder::Ingresses) {
+                let routes = self.clear_routes(host, paths, claims, lookup, draft);
+                if routes.iter().any(|route| matches!(route.action, Action::Redirect(_))) {
+                    draft.host(HTTP, Protocol::Http, host.clone(), routes);
+                }
+            }
+        }
+    }
+
+    fn clear_routes(
+        &self,
+        host: &HostPattern,
+        paths: &[(usize, Path<'_>)],
+        claims: &Claims,
+        lookup: &Lookup<'_>,
+        draft: &mut Draft,
+    ) -> Vec<Route> {
+        let secure = self.secure.get(host).filter(|_| claims.holds(HTTPS, host, &Holder::Ingresses));
+        let mut routes = Vec::with_capacity(paths.len());
+        for (index, path) in paths {
+            let site = &self.sites[*index];
+            let redirect = redirect::decide(site, &path.path, host, secure, claims, &mut draft.reports);
+            routes.push(match redirect {
+                Some((status, port)) => Route {
+                    field: path.field.clone(),
+                    owner: site.owner.clone(),
+                    path: path.path.clone(),
+                    action: Action::Redirect(Redirect { status, port }),
+                },
+                None => self.forward(*index, path, lookup, draft),
+            });
+        }
+        routes
+    }
+
+    fn forward(&self, site: usize, path: &Path<'_>, lookup: &Lookup<'_>, draft: &mut Draft) -> Route {
+        let site = &self.sites[site];
+        let action = backend::action(site, path, lookup, draft);
+        Route { field: path.field.clone(), owner: site.owner.clone(), path: path.path.clone(), action }
+    }
+
+    /// The routes for requests to `host`, and whether they are those of a wider host.
+    fn serving(&self, host: &HostPattern) -> (bool, &[(usize, Path<'a>)]) {
+        match self.hosts.get(host) {
+            Some(paths) => (false, paths),
+            None => (true, self.hosts.get(self.wide(host)).map_or(&[], Vec::as_slice)),
+        }
+    }
+
+    /// The narrowest host with routes that takes the requests to `host`.
+    fn wide<'h>(&'h self, host: &'h HostPattern) -> &'h HostPattern {
+        let wider = self.hosts.keys().filter(|wide| covers(wide, host));
+        wider.max_by_key(|wide| wide.literal_length()).unwrap_or(host)
+    }
+
+    fn certificate(&self, host: &HostPattern, secure: &Secure, lookup: &Lookup<'_>, draft: &mut Draft) {
+        let Some(secret) = &secure.secret else { return };
+        let owner = &self.sites[secure.site].owner;
+        let id = match tls::server_certificate(lookup, &mut draft.model, &owner.namespace, secret) {
+            Ok(id) => id,
+            Err(fault) => return draft.reports.fault(owner, &secure.field, &fault),
+        };
+        let listener = draft.listener(HTTPS, Protocol::Https);
+        if *host == HostPattern::Any {
+            listener.default_certificate = Some(id);
+        } else if let Some(host) = listener.hosts.get_mut(host) {
+            host.certificate = Some(id);
+        }
+    }
+}
+
+/// Claims hosts of a port for a site.
+fn claim(
+    site: &Site<'_>,
+    port: u16,
+    protocol: Protocol,
+    hosts: &[(&HostPattern, &str)],
+    claims: &mut Claims,
+    reports: &mut Reports,
+) {
+    if hosts.is_empty() {
+        return;
+    }
+    if let Err(winner) = claims.port(port, protocol, &site.owner) {
+        reports.error(
+            &site.owner,
+            "spec",
+            Reason::Conflict,
+            format!("{winner} has port {port} for another protocol, so nothing of this Ingress is served there"),
+            "give the listener of that gateway another port",
+        );
+        return;
+    }
+    for (host, field) in hosts {
+        if let Err(winner) = claims.host(port, host, Holder::Ingresses, &site.owner) {
+            reports.error(
+                &site.owner,
+                *field,
+                Reason::Conflict,
+                format!("{winner} already serves host {host} on port {port}"),
+                "remove the host from one of the two",
+            );
+        }
+    }
+}
+
+/// Routes by host: the first of several with the same host and path.
+fn merge<'a>(sites: &[Site<'a>], reports: &mut Reports) -> BTreeMap<HostPattern, Vec<(usize, Path<'a>)>> {
+    let mut hosts: BTreeMap<HostPattern, Vec<(usize, Path<'a>)>> = BTreeMap::new();
+    let mut taken: BTreeMap<(HostPattern, PathMatch), (usize, String)> = BTreeMap::new();
+    for (index, site) in sites.iter().enumerate() {
+        for (host, _) in &site.hosts {
+            hosts.entry(host.clone()).or_default();
+        }
+        for path in &site.paths {
+            let key = (path.host.clone(), path.path.clone());
+            if let Some((winner, field)) = taken.get(&key) {
+                conflict(site, path, &sites[*winner].owner, field, reports);
+                continue;
+            }
+            taken.insert(key, (index, path.field.clone()));
+            hosts.entry(path.host.clone()).or_default().push((index, path.clone()));
+        }
+    }
+    hosts
+}
+
+fn conflict(site: &Site<'_>, path: &Path<'_>, winner: &ObjectRef, winner_field: &str, reports: &mut Reports) {
+    let Path { host, path: paths, field, .. } = path;
+    let winner = if *winner == site.owner { "this Ingress".to_owned() } else { winner.to_string() };
+    let what = match paths {
+        PathMatch::Any => "has the default backend".to_owned(),
+        PathMatch::Exact(path) => format!("has the path {path} (Exact)"),
+        other => format!("has the path {other} (Prefix)"),
+    };
+    reports.error(
+        &site.owner,
+        field,
+        Reason::Conflict,
+        format!("{winner} came first and {what} of host {host}, at {winner_field}"),
+        "remove one of the two, or change its host or path",
+    );
+}

@@ -1,0 +1,57 @@
+//! Redirects from port 80 to HTTPS: only where an annotation or the class asks for it.
+
+use crate::api::annotations::Redirect;
+use crate::model::{HostPattern, PathMatch};
+use crate::status::Reason;
+
+use super::HTTPS;
+use super::secure::Secure;
+use super::site::Site;
+use crate::translate::claim::Claims;
+use crate::translate::class::annotation_field;
+use crate::translate::report::Reports;
+
+/// Status and port of the redirect that a clear-text route of `host` is, if it is one.
+pub(super) fn decide(
+    site: &Site<'_>,
+    path: &PathMatch,
+    host: &HostPattern,
+    secure: Option<&Secure>,
+    claims: &Claims,
+    reports: &mut Reports,
+) -> Option<(u16, u16)> {
+    if is_acme_challenge(path) {
+        return None;
+    }
+    let asked = match site.settings.redirect {
+        Some(Redirect::Off) => None,
+        Some(Redirect::MovedPermanently) => secure.map(|_| 301),
+        Some(Redirect::PermanentRedirect) => secure.map(|_| 308),
+        None if site.ingress_nginx => secure.filter(|secure| !secure.within).map(|_| 308),
+        None => None,
+    };
+    if let Some(status) = asked {
+        return Some((status, HTTPS));
+    }
+    if site.settings.force_redirect != Some(true) {
+        return None;
+    }
+    let port = secure.map(|_| HTTPS).or_else(|| claims.https_port(host));
+    if port.is_none() {
+        reports.warning(
+            &site.owner,
+            annotation_field("nginx.ingress.kubernetes.io/force-ssl-redirect"),
+            Reason::InvalidAnnotation,
+            format!("nothing serves host {host} over HTTPS, so it is served over HTTP and not redirected"),
+            "add the host to spec.tls",
+        );
+    }
+    Some((308, port?))
+}
+
+/// A certificate authority asks for its challenge on port 80, often before there is a certificate (RFC 8555
+/// section 8.3).
+fn is_acme_challenge(path: &PathMatch) -> bool {
+    let (PathMatch::Exact(text) | PathMatch::Prefix(text)) = path else { return false };
+    text.strip_prefix("/.well-known/acme-challenge").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}

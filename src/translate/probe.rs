@@ -1,0 +1,127 @@
+//! Probes that nobody wrote: taken from what the pods declare for the kubelet, and the defaults where they
+//! declare nothing.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::{Container, HTTPGetAction, Pod, Probe as PodProbe};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use crate::api::annotations::ProbeSettings;
+use crate::model::{Address, Endpoint, Probe, StatusRange};
+
+use super::service::Resolved;
+
+/// The probe that the first pod behind a Service declares: `readinessProbe.httpGet` of the container that has
+/// the target port, else its `livenessProbe.httpGet`. Defaults are the kubelet's.
+pub(super) fn infer(resolved: &Resolved<'_>) -> Option<Probe> {
+    let container = container_of(resolved.pod?, &resolved.target)?;
+    let declared = [container.readiness_probe.as_ref(), container.liveness_probe.as_ref()];
+    let (probe, get) = declared.into_iter().flatten().find_map(|probe| Some((probe, probe.http_get.as_ref()?)))?;
+    let port = number(container, &get.port)?;
+    Some(Probe {
+        https: get.scheme.as_deref() == Some("HTTPS"),
+        host: host(get),
+        path: path(get),
+        port: Some(port).filter(|port| !is_own_port(&resolved.endpoints, *port)),
+        interval: seconds(probe.period_seconds, 10),
+        timeout: seconds(probe.timeout_seconds, 1),
+        unhealthy_threshold: threshold(probe),
+        statuses: vec![StatusRange { first: 200, last: 399 }],
+        body: None,
+    })
+}
+
+/// The default of an Ingress: `GET /`, and any answer below 500 will do, for a backend that says 404 or 401 there is
+/// alive, and people who never heard of probes must not lose it.
+pub(super) fn ingress_default(https: bool, host: Option<&str>) -> Probe {
+    let host = host.unwrap_or("127.0.0.1").to_owned();
+    Probe { host: Some(host), statuses: vec![StatusRange { first: 100, last: 499 }], ..Probe::arm_default(https) }
+}
+
+/// Puts what annotations ask for in place of what was inferred.
+pub(super) fn annotate(probe: &mut Probe, settings: &ProbeSettings, endpoints: &[Endpoint]) {
+    let ProbeSettings { hostname, port, path, status_codes, interval, timeout, unhealthy_threshold } = settings;
+    if let Some(hostname) = hostname {
+        probe.host = Some(hostname.clone());
+    }
+    if let Some(port) = *port {
+        probe.port = Some(port).filter(|port| !is_own_port(endpoints, *port));
+    }
+    if let Some(path) = path {
+        probe.path.clone_from(path);
+    }
+    if let Some(ranges) = status_codes {
+        probe.statuses = ranges.iter().map(|(first, last)| StatusRange { first: *first, last: *last }).collect();
+    }
+    probe.interval = interval.unwrap_or(probe.interval);
+    probe.timeout = timeout.unwrap_or(probe.timeout);
+    probe.unhealthy_threshold = unhealthy_threshold.unwrap_or(probe.unhealthy_threshold);
+}
+
+/// Whether `port` is the port of every endpoint, so that a probe need not name it.
+fn is_own_port(endpoints: &[Endpoint], port: u16) -> bool {
+    !endpoints.is_empty()
+        && endpoints.iter().all(|endpoint| match &endpoint.address {
+            Address::Socket(address) => address.port() == port,
+            Address::Name(_, own) => *own == port,
+        })
+}
+
+/// The container that has the target port: by declaration, else the one whose own probe asks that port.
+fn container_of<'p>(pod: &'p Pod, target: &IntOrString) -> Option<&'p Container> {
+    let spec = pod.spec.as_ref()?;
+    // An init container that restarts always is a sidecar, which serves as any other does.
+    let sidecars = spec.init_containers.iter().flatten();
+    let sidecars = sidecars.filter(|container| container.restart_policy.as_deref() == Some("Always"));
+    let containers: Vec<&Container> = spec.containers.iter().chain(sidecars).collect();
+    let declares = |container: &&&Container| {
+        container.ports.iter().flatten().any(|port| match target {
+            IntOrString::Int(number) => port.container_port == *number,
+            IntOrString::String(name) => port.name.as_deref() == Some(name),
+        })
+    };
+    let probes = |container: &&&Container| {
+        let declared = [container.readiness_probe.as_ref(), container.liveness_probe.as_ref()];
+        declared.into_iter().flatten().filter_map(|probe| probe.http_get.as_ref()).any(|get| get.port == *target)
+    };
+    containers.iter().find(declares).or_else(|| containers.iter().find(probes)).copied()
+}
+
+fn number(container: &Container, port: &IntOrString) -> Option<u16> {
+    let number = match port {
+        IntOrString::Int(number) => *number,
+        IntOrString::String(name) => match name.parse() {
+            Ok(number) => number,
+            Err(_) => {
+                let named = container.ports.iter().flatten().find(|port| port.name.as_ref() == Some(name));
+                named?.container_port
+            }
+        },
+    };
+    u16::try_from(number).ok().filter(|number| *number > 0)
+}
+
+/// `Host` as the kubelet sends it: the header if one is declared, else the host it would connect to, else (`None`)
+/// the member's address, which all routes to that member then share.
+fn host(get: &HTTPGetAction) -> Option<String> {
+    let header = get.http_headers.iter().flatten().find(|header| header.name.eq_ignore_ascii_case("host"));
+    header.map(|header| &header.value).or(get.host.as_ref()).filter(|host| !host.is_empty()).cloned()
+}
+
+fn path(get: &HTTPGetAction) -> String {
+    match get.path.as_deref() {
+        None | Some("") => "/".to_owned(),
+        Some(path) if path.starts_with('/') => path.to_owned(),
+        Some(path) => format!("/{path}"),
+    }
+}
+
+fn seconds(value: Option<i32>, default: u64) -> Duration {
+    let given = value.and_then(|value| u64::try_from(value).ok()).filter(|value| *value > 0);
+    Duration::from_secs(given.unwrap_or(default))
+}
+
+fn threshold(probe: &PodProbe) -> u32 {
+    let given = probe.failure_threshold.and_then(|count| u32::try_from(count).ok()).filter(|count| *count > 0);
+    given.unwrap_or(3).min(20)
+}

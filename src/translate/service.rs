@@ -1,0 +1,218 @@
+//! Services: from a name and a port to the endpoints behind them.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use k8s_openapi::api::core::v1::{Pod, Service, ServicePort};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use crate::model::{Address, Endpoint, HostPattern, ObjectRef};
+use crate::status::Reason;
+
+use super::lookup::Lookup;
+use super::report::{Fault, Reports};
+
+/// A port of a Service, as a user refers to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PortRef<'a> {
+    Name(&'a str),
+    Number(i32),
+}
+
+/// What a reference to a Service port leads to.
+#[derive(Debug)]
+pub(super) struct Resolved<'a> {
+    /// The port's name, if it has one.
+    pub(super) name: Option<String>,
+    /// The port's number.
+    pub(super) number: i32,
+    /// The endpoints, by address.
+    pub(super) endpoints: Vec<Endpoint>,
+    /// `targetPort` of the Service port: what to look for among a pod's containers.
+    pub(super) target: IntOrString,
+    /// The first pod behind the Service, by name.
+    pub(super) pod: Option<&'a Pod>,
+}
+
+/// Follows a reference to a Service port.
+pub(super) fn resolve<'a>(
+    lookup: &Lookup<'a>,
+    namespace: &str,
+    name: &str,
+    port: PortRef<'_>,
+    reports: &mut Reports,
+) -> Result<Resolved<'a>, Fault> {
+    let Some(service) = lookup.service(namespace, name) else {
+        return Err(Fault {
+            reason: Reason::ServiceNotFound,
+            part: ".name",
+            message: format!("there is no Service {namespace}/{name}"),
+            remedy: "create it or correct the name".to_owned(),
+        });
+    };
+    let spec = service.spec.as_ref();
+    if spec.and_then(|spec| spec.type_.as_deref()) == Some("ExternalName") {
+        return external(service, namespace, name, port);
+    }
+    let port = find_port(service, namespace, name, port)?;
+    let slices = lookup.slices(namespace, name);
+    let mut found = Found::default();
+    for (key, slice) in slices {
+        let object = ObjectRef::new("EndpointSlice", key.namespace.clone(), key.name.clone());
+        found.take(slice, namespace, port, &object, reports);
+    }
+    let pod = found.pods.keys().find_map(|name| lookup.pod(namespace, name));
+    Ok(Resolved {
+        name: name_of(port),
+        number: port.port,
+        endpoints: found.endpoints.into_values().collect(),
+        target: port.target_port.clone().unwrap_or(IntOrString::Int(port.port)),
+        pod,
+    })
+}
+
+impl Resolved<'_> {
+    /// The port as people call it: its name, else its number.
+    pub(super) fn label(&self) -> String {
+        self.name.clone().unwrap_or_else(|| self.number.to_string())
+    }
+}
+
+fn name_of(port: &ServicePort) -> Option<String> {
+    port.name.clone().filter(|name| !name.is_empty())
+}
+
+fn find_port<'s>(
+    service: &'s Service,
+    namespace: &str,
+    name: &str,
+    wanted: PortRef<'_>,
+) -> Result<&'s ServicePort, Fault> {
+    let ports = service.spec.as_ref().and_then(|spec| spec.ports.as_deref()).unwrap_or_default();
+    let is_tcp = |port: &&ServicePort| port.protocol.as_deref().unwrap_or("TCP") == "TCP";
+    let found = ports.iter().filter(is_tcp).find(|port| match wanted {
+        PortRef::Name(name) => port.name.as_deref() == Some(name),
+        PortRef::Number(number) => port.port == number,
+    });
+    found.ok_or_else(|| {
+        let has: Vec<_> = ports.iter().filter(is_tcp).map(describe).collect();
+        let has = if has.is_empty() { "it has no TCP port".to_owned() } else { format!("it has {}", has.join(", ")) };
+        port_not_found(namespace, name, wanted, &has)
+    })
+}
+
+fn describe(port: &ServicePort) -> String {
+    match &port.name {
+        Some(name) => format!("{} ({name})", port.port),
+        None => port.port.to_string(),
+    }
+}
+
+fn port_not_found(namespace: &str, name: &str, wanted: PortRef<'_>, has: &str) -> Fault {
+    let wanted = match wanted {
+        PortRef::Name(name) => format!("{name:?}"),
+        PortRef::Number(number) => number.to_string(),
+    };
+    Fault {
+        reason: Reason::PortNotFound,
+        part: ".port",
+        message: format!("Service {namespace}/{name} has no TCP port {wanted}: {has}"),
+        remedy: "refer to one of its ports, or add this one".to_owned(),
+    }
+}
+
+/// A Service of type ExternalName: a DNS name, at the port that the reference gives. Numbers need not be declared.
+fn external<'a>(service: &Service, namespace: &str, name: &str, port: PortRef<'_>) -> Result<Resolved<'a>, Fault> {
+    let spec = service.spec.as_ref();
+    let declared = find_port(service, namespace, name, port);
+    let (port_name, number) = match (port, declared) {
+        (_, Ok(declared)) => (name_of(declared), declared.port),
+        (PortRef::Number(number), Err(_)) => (None, number),
+        (PortRef::Name(_), Err(fault)) => return Err(fault),
+    };
+    let Some(number) = u16::try_from(number).ok().filter(|number| *number > 0) else {
+        return Err(port_not_found(namespace, name, port, "a port is from 1 to 65535"));
+    };
+    let text = spec.and_then(|spec| spec.external_name.as_deref()).unwrap_or_default();
+    match HostPattern::ingress(text.trim_end_matches('.')) {
+        Ok(HostPattern::Exact(host)) => Ok(Resolved {
+            name: port_name,
+            number: number.into(),
+            endpoints: vec![Endpoint { address: Address::Name(host, number), ready: true, target: None }],
+            target: IntOrString::Int(number.into()),
+            pod: None,
+        }),
+        _ => Err(Fault {
+            reason: Reason::InvalidValue,
+            part: ".name",
+            message: format!("Service {namespace}/{name} has the externalName {text:?}, which is not a DNS name"),
+            remedy: "give it a DNS name; for an IP address use a Service with an EndpointSlice".to_owned(),
+        }),
+    }
+}
+
+/// What the slices of a Service have, merged.
+#[derive(Debug, Default)]
+struct Found {
+    endpoints: BTreeMap<Address, Endpoint>,
+    pods: BTreeMap<String, ()>,
+}
+
+impl Found {
+    fn take(
+        &mut self,
+        slice: &EndpointSlice,
+        namespace: &str,
+        port: &ServicePort,
+        object: &ObjectRef,
+        reports: &mut Reports,
+    ) {
+        if !matches!(slice.address_type.as_str(), "IPv4" | "IPv6") {
+            reports.warning(
+                object,
+                "addressType",
+                Reason::Unsupported,
+                format!("endpoints of type {:?} are not used", slice.address_type),
+                "use IPv4 or IPv6; for a DNS name use a Service of type ExternalName",
+            );
+            return;
+        }
+        let wanted = port.name.as_deref().unwrap_or_default();
+        let ports = slice.ports.as_deref().unwrap_or_default();
+        let number = ports
+            .iter()
+            .filter(|port| port.protocol.as_deref().unwrap_or("TCP") == "TCP")
+            .find(|port| port.name.as_deref().unwrap_or_default() == wanted)
+            .and_then(|port| port.port)
+            .and_then(|number| u16::try_from(number).ok());
+        let Some(number) = number else { return };
+        for (index, endpoint) in slice.endpoints.iter().flatten().enumerate() {
+            let pod = endpoint.target_ref.as_ref().filter(|target| target.kind.as_deref() == Some("Pod"));
+            let pod = pod.and_then(|target| target.name.as_deref());
+            self.pods.extend(pod.map(|pod| (pod.to_owned(), ())));
+            let ready = endpoint.conditions.as_ref().and_then(|conditions| conditions.ready).unwrap_or(true);
+            for (place, text) in endpoint.addresses.iter().enumerate() {
+                let Ok(ip) = text.parse::<IpAddr>() else {
+                    reports.warning(
+                        object,
+                        format!("endpoints[{index}].addresses[{place}]"),
+                        Reason::InvalidValue,
+                        format!("{text:?} is not an IP address, so this endpoint is not used"),
+                        "write an IPv4 or IPv6 address",
+                    );
+                    continue;
+                };
+                self.add(SocketAddr::new(ip, number), ready, pod.map(|pod| format!("Pod {namespace}/{pod}")));
+            }
+        }
+    }
+
+    /// While an endpoint moves between slices it can stand in two; it is ready if either says so.
+    fn add(&mut self, address: SocketAddr, ready: bool, target: Option<String>) {
+        let address = Address::Socket(address);
+        let endpoint = self.endpoints.entry(address.clone()).or_insert(Endpoint { address, ready, target: None });
+        endpoint.ready |= ready;
+        endpoint.target = endpoint.target.take().or(target);
+    }
+}

@@ -1,0 +1,257 @@
+//! The opening handshake, both legs (RFC 6455 section 4).
+//!
+//! The upgrade is the backend's to grant: the gateway checks that the request is one, and that the answer
+//! really grants it, before a byte is tunnelled.
+
+use aws_lc_rs::digest;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use http::header::{self, HeaderMap, HeaderName};
+use http::{Method, StatusCode, Version};
+
+/// Joined to the key before hashing (section 1.3).
+const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// A valid opening request: what its answer has to fit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Handshake {
+    accept: String,
+    protocols: Vec<String>,
+    extensions: Vec<String>,
+}
+
+/// Why a request that asks for WebSocket is no valid handshake (section 4.2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RequestFault {
+    /// Not GET.
+    #[error("a WebSocket handshake is a GET request")]
+    Method,
+    /// `Upgrade` is not named in `Connection`.
+    #[error("a WebSocket handshake has Connection: Upgrade")]
+    Connection,
+    /// It has a body, which would be read as frames.
+    #[error("a WebSocket handshake has no body")]
+    Body,
+    /// Another version than 13, or none.
+    #[error("only WebSocket version 13 is spoken here (Sec-WebSocket-Version: 13)")]
+    Version,
+    /// Missing, repeated, or not 16 bytes in base64.
+    #[error("a WebSocket handshake has one Sec-WebSocket-Key: 16 bytes in base64")]
+    Key,
+}
+
+impl RequestFault {
+    /// The answer that the RFC asks for: 426 for the version (section 4.4), else 400.
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::Version => StatusCode::UPGRADE_REQUIRED,
+            _ => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+/// Why a 101 of a backend does not open the session (section 4.1, the client's checks).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ResponseFault {
+    /// No `Upgrade: websocket`.
+    #[error("the 101 answer has no Upgrade: websocket")]
+    Upgrade,
+    /// No `Connection: Upgrade`.
+    #[error("the 101 answer has no Connection: Upgrade")]
+    Connection,
+    /// Not the hash of the key that was sent.
+    #[error("Sec-WebSocket-Accept does not fit the key that was sent")]
+    Accept,
+    /// A subprotocol that was not offered, or several.
+    #[error("Sec-WebSocket-Protocol names a subprotocol that was not offered")]
+    Protocol,
+    /// An extension that was not offered.
+    #[error("Sec-WebSocket-Extensions names an extension that was not offered")]
+    Extension,
+}
+
+impl Handshake {
+    /// Reads a request. `None`: it does not ask for WebSocket (an `Upgrade` to something else, or in HTTP/1.0
+    /// or HTTP/2, is ignored: RFC 9110 section 7.8).
+    ///
+    /// # Errors
+    /// It asks for WebSocket but is no valid handshake.
+    pub fn read(
+        method: &Method,
+        version: Version,
+        headers: &HeaderMap,
+        has_body: bool,
+    ) -> Result<Option<Self>, RequestFault> {
+        if version != Version::HTTP_11 || !has_token(headers, header::UPGRADE, "websocket") {
+            return Ok(None);
+        }
+        if method != Method::GET {
+            return Err(RequestFault::Method);
+        }
+        if !has_token(headers, header::CONNECTION, "upgrade") {
+            return Err(RequestFault::Connection);
+        }
+        if has_body {
+            return Err(RequestFault::Body);
+        }
+        if only(headers, header::SEC_WEBSOCKET_VERSION) != Some("13") {
+            return Err(RequestFault::Version);
+        }
+        let key = only(headers, header::SEC_WEBSOCKET_KEY).ok_or(RequestFault::Key)?;
+        if !BASE64_STANDARD.decode(key).is_ok_and(|nonce| nonce.len() == 16) {
+            return Err(RequestFault::Key);
+        }
+        Ok(Some(Self {
+            accept: accept(key),
+            protocols: tokens(headers, header::SEC_WEBSOCKET_PROTOCOL).map(str::to_owned).collect(),
+            extensions: extensions(headers).map(str::to_owned).collect(),
+        }))
+    }
+
+    /// Whether a 101 answer with these headers opens the session that was asked for.
+    ///
+    /// # Errors
+    /// It does not; nothing may be tunnelled.
+    pub fn verify(&self, headers: &HeaderMap) -> Result<(), ResponseFault> {
+        if only(headers, header::UPGRADE).is_none_or(|value| !value.eq_ignore_ascii_case("websocket")) {
+            return Err(ResponseFault::Upgrade);
+        }
+        if !has_token(headers, header::CONNECTION, "upgrade") {
+            return Err(ResponseFault::Connection);
+        }
+        if only(headers, header::SEC_WEBSOCKET_ACCEPT) != Some(&self.accept) {
+            return Err(ResponseFault::Accept);
+        }
+        if headers.contains_key(header::SEC_WEBSOCKET_PROTOCOL) {
+            let chosen = only(headers, header::SEC_WEBSOCKET_PROTOCOL).ok_or(ResponseFault::Protocol)?;
+            if !self.protocols.iter().any(|offered| offered == chosen) {
+                return Err(ResponseFault::Protocol);
+            }
+        }
+        let unasked = |name: &str| !self.extensions.iter().any(|offered| offered.eq_ignore_ascii_case(name));
+        if extensions(headers).any(unasked) {
+            return Err(ResponseFault::Extension);
+        }
+        Ok(())
+    }
+
+    /// The subprotocols that the client offers, in its order.
+    pub fn protocols(&self) -> &[String] {
+        &self.protocols
+    }
+}
+
+/// `Sec-WebSocket-Accept` for a key.
+fn accept(key: &str) -> String {
+    let mut context = digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY);
+    context.update(key.as_bytes());
+    context.update(GUID.as_bytes());
+    BASE64_STANDARD.encode(context.finish())
+}
+
+/// The elements of a comma-separated header, over all its lines.
+fn tokens(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
+    let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(str::trim).filter(|token| !token.is_empty())
+}
+
+fn extensions(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    tokens(headers, header::SEC_WEBSOCKET_EXTENSIONS)
+        .map(|extension| extension.split_once(';').map_or(extension, |(name, _)| name).trim())
+}
+
+fn has_token(headers: &HeaderMap, name: HeaderName, wanted: &str) -> bool {
+    tokens(headers, name).any(|token| token.eq_ignore_ascii_case(wanted))
+}
+
+/// The value of a header that stands exactly once.
+fn only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    let mut values = headers.get_all(name).into_iter();
+    let value = values.next()?.to_str().ok()?.trim();
+    values.next().is_none().then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        lines
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), header::HeaderValue::from_static(value)))
+            .collect()
+    }
+
+    /// The handshake of RFC 6455 section 1.2.
+    const REQUEST: &[(&str, &str)] = &[
+        ("upgrade", "websocket"),
+        ("connection", "keep-alive, Upgrade"),
+        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ("sec-websocket-protocol", "chat, superchat"),
+        ("sec-websocket-version", "13"),
+    ];
+    const RESPONSE: &[(&str, &str)] = &[
+        ("upgrade", "websocket"),
+        ("connection", "Upgrade"),
+        ("sec-websocket-accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
+        ("sec-websocket-protocol", "chat"),
+    ];
+
+    fn read(lines: &[(&'static str, &'static str)]) -> Result<Option<Handshake>, RequestFault> {
+        Handshake::read(&Method::GET, Version::HTTP_11, &headers(lines), false)
+    }
+
+    fn without(lines: &[(&'static str, &'static str)], name: &str) -> Vec<(&'static str, &'static str)> {
+        lines.iter().filter(|(other, _)| *other != name).copied().collect()
+    }
+
+    fn with(
+        lines: &[(&'static str, &'static str)],
+        name: &'static str,
+        value: &'static str,
+    ) -> Vec<(&'static str, &'static str)> {
+        let mut lines = without(lines, name);
+        lines.push((name, value));
+        lines
+    }
+
+    #[test]
+    fn the_rfc_example_opens() {
+        let handshake = read(REQUEST).expect("valid").expect("a handshake");
+        assert_eq!(handshake.verify(&headers(RESPONSE)), Ok(()));
+        assert_eq!(handshake.protocols(), ["chat", "superchat"]);
+    }
+
+    #[test]
+    fn a_request_is_held_to_the_rfc() {
+        assert_eq!(read(&without(REQUEST, "upgrade")), Ok(None));
+        assert_eq!(read(&with(REQUEST, "upgrade", "h2c")), Ok(None));
+        assert_eq!(read(&with(REQUEST, "connection", "keep-alive")), Err(RequestFault::Connection));
+        assert_eq!(read(&with(REQUEST, "sec-websocket-version", "8")), Err(RequestFault::Version));
+        assert_eq!(read(&without(REQUEST, "sec-websocket-version")), Err(RequestFault::Version));
+        assert_eq!(read(&without(REQUEST, "sec-websocket-key")), Err(RequestFault::Key));
+        assert_eq!(read(&with(REQUEST, "sec-websocket-key", "c2hvcnQ=")), Err(RequestFault::Key));
+        let map = headers(REQUEST);
+        assert_eq!(Handshake::read(&Method::POST, Version::HTTP_11, &map, false), Err(RequestFault::Method));
+        assert_eq!(Handshake::read(&Method::GET, Version::HTTP_11, &map, true), Err(RequestFault::Body));
+        assert_eq!(Handshake::read(&Method::GET, Version::HTTP_10, &map, false), Ok(None));
+    }
+
+    #[test]
+    fn an_answer_is_held_to_the_request() {
+        let handshake = read(REQUEST).expect("valid").expect("a handshake");
+        for (lines, fault) in [
+            (without(RESPONSE, "upgrade"), ResponseFault::Upgrade),
+            (with(RESPONSE, "upgrade", "h2c"), ResponseFault::Upgrade),
+            (without(RESPONSE, "connection"), ResponseFault::Connection),
+            (without(RESPONSE, "sec-websocket-accept"), ResponseFault::Accept),
+            (with(RESPONSE, "sec-websocket-accept", "AAAAAAAAAAAAAAAAAAAAAAAAAAA="), ResponseFault::Accept),
+            (with(RESPONSE, "sec-websocket-protocol", "other"), ResponseFault::Protocol),
+            (with(RESPONSE, "sec-websocket-protocol", "chat, superchat"), ResponseFault::Protocol),
+            (with(RESPONSE, "sec-websocket-extensions", "permessage-deflate"), ResponseFault::Extension),
+        ] {
+            assert_eq!(handshake.verify(&headers(&lines)), Err(fault), "{lines:?}");
+        }
+        assert_eq!(handshake.verify(&headers(&without(RESPONSE, "sec-websocket-protocol"))), Ok(()));
+    }
+}

@@ -1,0 +1,459 @@
+//! The tunnel of a session: both directions at once, with back-pressure and half-close.
+//!
+//! Bytes are read into a buffer of the thread, borrowed only while they move; a session that is idle holds none.
+//! Only what the other side is too slow to take is kept on the heap, and nothing more is read until it has gone.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::{Frames, SessionGuard, close_frame};
+
+/// Bytes moved at once.
+const BUFFER: usize = 64 * 1024;
+/// Time that the peers have to answer the gateway's Close.
+const CLOSE_WAIT: Duration = Duration::from_secs(2);
+
+thread_local! {
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; BUFFER].into_boxed_slice());
+}
+
+/// A stream that can be relayed.
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+
+/// One of the two peers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// Who opened the session.
+    Client,
+    /// Who granted it.
+    Backend,
+}
+
+/// How a session ended.
+#[derive(Debug)]
+pub struct End {
+    /// Why.
+    pub cause: EndCause,
+    /// Bytes from the client to the backend.
+    pub bytes_up: u64,
+    /// Bytes from the backend to the client.
+    pub bytes_down: u64,
+}
+
+/// Why a session ended.
+#[derive(Debug)]
+pub enum EndCause {
+    /// A peer closed it, by a Close frame or by ending its stream.
+    Closed(Side),
+    /// A stream failed.
+    Failed(io::Error),
+    /// No byte either way for the idle timeout.
+    Idle,
+    /// The gateway is going away.
+    Drained,
+}
+
+impl EndCause {
+    /// One word for logs and metrics.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Closed(Side::Client) => "client",
+            Self::Closed(Side::Backend) => "backend",
+            Self::Failed(_) => "error",
+            Self::Idle => "idle",
+            Self::Drained => "drain",
+        }
+    }
+
+    /// What went wrong, if something did.
+    pub fn detail(&self) -> String {
+        match self {
+            Self::Failed(error) => error.to_string(),
+            _ => String::new(),
+        }
+    }
+}
+
+/// Relays until the session ends. `first_up` and `first_down` are bytes that came with the handshake: the tunnel's
+/// first. After `idle` without a byte either way the session is closed; `None`: never.
+pub async fn relay<C: Stream, B: Stream>(
+    client: C,
+    backend: B,
+    (first_up, first_down): (Bytes, Bytes),
+    idle: Option<Duration>,
+    guard: &mut SessionGuard,
+) -> End {
+    let (up, down) = (Direction::new(&first_up), Direction::new(&first_down));
+    // They are parts of larger buffers, which are not to live as long as the session.
+    drop((first_up, first_down));
+    let mut tunnel = Tunnel { client, backend, up, down, last: Instant::now(), closed_by: None };
+    let cause = tunnel.run(idle, guard).await;
+    match &cause {
+        EndCause::Idle => tunnel.close(1001, "idle timeout").await,
+        EndCause::Drained => tunnel.close(1001, "going away").await,
+        EndCause::Closed(_) | EndCause::Failed(_) => {}
+    }
+    End { cause, bytes_up: tunnel.up.bytes, bytes_down: tunnel.down.bytes }
+}
+
+/// The two streams and what is between them.
+struct Tunnel<C, B> {
+    client: C,
+    backend: B,
+    up: Direction,
+    down: Direction,
+    last: Instant,
+    closed_by: Option<Side>,
+}
+
+impl<C: Stream, B: Stream> Tunnel<C, B> {
+    /// Relays until a peer ends the session or the gateway has to.
+    async fn run(&mut self, idle: Option<Duration>, guard: &mut SessionGuard) -> EndCause {
+        let drained = guard.drained();
+        tokio::pin!(drained);
+        let mut deadline = idle.map(|idle| self.last + idle);
+        loop {
+            let silence = async {
+                match deadline {
+                    Some(deadline) => sleep_until(deadline).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                result = poll_fn(|cx| self.poll_relay(cx)) => return match (result, self.closed_by) {
+                    (Err(error), None) => EndCause::Failed(error),
+                    (_, side) => EndCause::Closed(side.unwrap_or(Side::Client)),
+                },
+                () = &mut drained => return EndCause::Drained,
+                () = silence => {
+                    // Bytes that moved meanwhile have not touched the timer; it is set again only when it fires.
+                    deadline = idle.map(|idle| self.last + idle);
+                    if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                        return EndCause::Idle;
+                    }
+                }
+            }
+        }
+    }
+
+    fn poll_relay(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let before = self.up.bytes + self.down.bytes;
+        let (up, down) = SCRATCH.with_borrow_mut(|scratch| {
+            let up = self.up.poll_relay(&mut self.client, &mut self.backend, scratch, cx);
+            (up, self.down.poll_relay(&mut self.backend, &mut self.client, scratch, cx))
+        });
+        if self.up.bytes + self.down.bytes != before {
+            self.last = Instant::now();
+        }
+        if self.closed_by.is_none() {
+            let sides = [(&self.up, Side::Client), (&self.down, Side::Backend)];
+            self.closed_by = sides.into_iter().find(|(direction, _)| direction.ended()).map(|(_, side)| side);
+        }
+        match (up, down) {
+            (Poll::Ready(Err(error)), _) | (_, Poll::Ready(Err(error))) => Poll::Ready(Err(error)),
+            (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => Poll::Ready(Ok(())),
+            _ => Poll::Pending,
+        }
+    }
+
+    /// Sends both peers a Close at the next frame boundary, waits for theirs, and ends the streams.
+    async fn close(&mut self, code: u16, reason: &str) {
+        self.up.closing = Some(close_frame(code, reason, Some(fastrand::u32(..).to_be_bytes())));
+        self.down.closing = Some(close_frame(code, reason, None));
+        let closed = poll_fn(|cx| {
+            SCRATCH.with_borrow_mut(|scratch| {
+                let up = self.up.poll_close(&mut self.client, &mut self.backend, scratch, cx);
+                let down = self.down.poll_close(&mut self.backend, &mut self.client, scratch, cx);
+                if up.is_ready() && down.is_ready() { Poll::Ready(()) } else { Poll::Pending }
+            })
+        });
+        // A peer that does not answer in time, or whose stream fails, is left: the session is over either way.
+        let _ = timeout(CLOSE_WAIT, closed).await;
+        let shutdown = poll_fn(|cx| {
+            let client = Pin::new(&mut self.client).poll_shutdown(cx).is_ready();
+            let backend = Pin::new(&mut self.backend).poll_shutdown(cx).is_ready();
+            if client && backend { Poll::Ready(()) } else { Poll::Pending }
+        });
+        let _ = timeout(CLOSE_WAIT, shutdown).await;
+    }
+}
+
+/// What flows from one peer to the other.
+#[derive(Default)]
+struct Direction {
+    /// Bytes that the writer could not take yet. Empty, and without heap, while it keeps up.
+    pending: Vec<u8>,
+    /// How many of `pending` have been written.
+    written: usize,
+    /// Whether the writer may hold bytes back until flushed.
+    dirty: bool,
+    /// A Close that waits for its frame boundary.
+    closing: Option<Vec<u8>>,
+    frames: Frames,
+    state: State,
+    bytes: u64,
+}
+
+#[derive(Default, PartialEq)]
+enum State {
+    #[default]
+    Open,
+    /// The reader has ended; the writer is still to be told.
+    ReadEnded,
+    Done,
+}
+
+impl Direction {
+    fn new(first: &[u8]) -> Self {
+        let mut direction = Self { pending: first.to_vec(), bytes: first.len() as u64, ..Self::default() };
+        direction.frames.observe(first);
+        direction
+    }
+
+    /// Whether the reading side has said that it is done.
+    fn ended(&self) -> bool {
+        self.frames.close_seen() || self.state != State::Open
+    }
+
+    /// Moves bytes until the reader has ended and the writer has been told.
+    fn poll_relay<R: Stream, W: Stream>(
+        &mut self,
+        reader: &mut R,
+        writer: &mut W,
+        scratch: &mut [u8],
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            ready!(self.poll_pending(writer, cx))?;
+            match self.state {
+                State::Open => {}
+                State::ReadEnded => {
+                    // A writer that is gone already needs not be told.
+                    let _ = ready!(Pin::new(&mut *writer).poll_shutdown(cx));
+                    self.state = State::Done;
+                    return Poll::Ready(Ok(()));
+                }
+                State::Done => return Poll::Ready(Ok(())),
+            }
+            let Poll::Ready(bytes) = poll_read(reader, scratch, cx)? else {
+                self.flush(writer, cx)?;
+                return Poll::Pending;
+            };
+            if bytes.is_empty() {
+                self.state = State::ReadEnded;
+                continue;
+            }
+            self.frames.observe(bytes);
+            self.bytes += bytes.len() as u64;
+            self.write(writer, bytes, cx)?;
+        }
+    }
+
+    /// Passes on the rest of the current frame, then the gateway's Close, then nothing more; ready when the reader
+    /// has closed too.
+    fn poll_close<R: Stream, W: Stream>(
+        &mut self,
+        reader: &mut R,
+        writer: &mut W,
+        scratch: &mut [u8],
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            ready!(self.poll_pending(writer, cx))?;
+            if self.frames.at_boundary()
+                && let Some(close) = self.closing.take()
+                && !self.ended()
+            {
+                self.pending = close;
+                continue;
+            }
+            self.flush(writer, cx)?;
+            if self.closing.is_none() && self.ended() {
+                return if self.dirty { Poll::Pending } else { Poll::Ready(Ok(())) };
+            }
+            let bytes = ready!(poll_read(reader, scratch, cx))?;
+            if bytes.is_empty() {
+                self.state = State::ReadEnded;
+                self.closing = None;
+                continue;
+            }
+            let passed = if self.closing.is_some() { self.frames.observe_to_boundary(bytes) } else { 0 };
+            self.bytes += passed as u64;
+            self.write(writer, &bytes[..passed], cx)?;
+            if self.closing.is_none() {
+                self.frames.observe(&bytes[passed..]);
+            } else if passed < bytes.len() {
+                // What came behind the boundary is not passed on, but may be the peer's Close.
+                self.frames.observe(&bytes[passed..]);
+                self.pending.extend(self.closing.take().unwrap_or_default());
+            }
+        }
+    }
+
+    /// Writes what it can; keeps the rest.
+    fn write<W: Stream>(&mut self, writer: &mut W, mut bytes: &[u8], cx: &mut Context<'_>) -> io::Result<()> {
+        while !bytes.is_empty() {
+            self.dirty = true;
+            match Pin::new(&mut *writer).poll_write(cx, bytes) {
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(count)) => bytes = &bytes[count..],
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => {
+                    self.pending = bytes.to_vec();
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what was kept, and gives its memory back.
+    fn poll_pending<W: Stream>(&mut self, writer: &mut W, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.written < self.pending.len() {
+            self.dirty = true;
+            match ready!(Pin::new(&mut *writer).poll_write(cx, &self.pending[self.written..]))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                count => self.written += count,
+            }
+        }
+        if !self.pending.is_empty() {
+            self.pending = Vec::new();
+            self.written = 0;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Flushes as far as the writer can now; it wakes the task when it can do more.
+    fn flush<W: Stream>(&mut self, writer: &mut W, cx: &mut Context<'_>) -> io::Result<()> {
+        if self.dirty {
+            match Pin::new(writer).poll_flush(cx) {
+                Poll::Ready(result) => {
+                    result?;
+                    self.dirty = false;
+                }
+                Poll::Pending => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads what there is; empty at the end of the stream. TLS peers that leave without a close_notify have ended too.
+fn poll_read<'a, R: Stream>(reader: &mut R, scratch: &'a mut [u8], cx: &mut Context<'_>) -> Poll<io::Result<&'a [u8]>> {
+    let mut buffer = ReadBuf::new(scratch);
+    match ready!(Pin::new(reader).poll_read(cx, &mut buffer)) {
+        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Poll::Ready(Err(error)),
+        _ => {}
+    }
+    let count = buffer.filled().len();
+    Poll::Ready(Ok(&scratch[..count]))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+    use super::*;
+    use crate::websocket::Sessions;
+
+    /// A relay between two in-memory pipes: the client's end, the backend's end, and the relay's result.
+    fn start(
+        sessions: &Sessions,
+        idle: Option<Duration>,
+        buffer: usize,
+    ) -> (DuplexStream, DuplexStream, tokio::task::JoinHandle<End>) {
+        let (client, inner_client) = duplex(buffer);
+        let (backend, inner_backend) = duplex(buffer);
+        let mut guard = sessions.open();
+        let task = tokio::spawn(async move {
+            relay(inner_client, inner_backend, (Bytes::new(), Bytes::new()), idle, &mut guard).await
+        });
+        (client, backend, task)
+    }
+
+    #[tokio::test]
+    async fn bytes_go_both_ways_and_half_close_is_passed_on() {
+        let (mut client, mut backend, task) = start(&Sessions::default(), None, 64);
+        let (mut seen, mut echoed) = (vec![0; 5], Vec::new());
+        client.write_all(b"hello").await.expect("writes");
+        backend.read_exact(&mut seen).await.expect("reads");
+        client.shutdown().await.expect("half-closes");
+        assert_eq!(backend.read(&mut [0; 8]).await.expect("reads"), 0, "the end has arrived");
+        backend.write_all(b"still here").await.expect("the other half is open");
+        drop(backend);
+        client.read_to_end(&mut echoed).await.expect("reads");
+        assert_eq!((seen.as_slice(), echoed.as_slice()), (&b"hello"[..], &b"still here"[..]));
+        let end = task.await.expect("ends");
+        assert!(matches!(end.cause, EndCause::Closed(Side::Client)), "{end:?}");
+        assert_eq!((end.bytes_up, end.bytes_down), (5, 10));
+    }
+
+    #[tokio::test]
+    async fn a_slow_reader_holds_the_writer_back() {
+        let (mut client, mut backend, _task) = start(&Sessions::default(), None, 1024);
+        let sent = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let counter = std::sync::Arc::clone(&sent);
+        tokio::spawn(async move {
+            while client.write_all(&[7; 512]).await.is_ok() {
+                counter.fetch_add(512, std::sync::atomic::Ordering::Relaxed);
+            }
+        });
+        let mut read = 0;
+        for _ in 0..100 {
+            backend.read_exact(&mut [0; 512]).await.expect("reads");
+            read += 512;
+            let ahead = sent.load(std::sync::atomic::Ordering::Relaxed)
+                - read.min(sent.load(std::sync::atomic::Ordering::Relaxed));
+            assert!(ahead <= 4 * 1024, "{ahead} bytes are on their way");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_drain_closes_at_the_frame_boundary() {
+        let sessions = Sessions::default();
+        let (mut client, mut backend, task) = start(&sessions, None, 64);
+        // Half a frame is under way when the drain begins.
+        backend.write_all(&[0x82, 6, 1, 2, 3]).await.expect("writes");
+        let mut half = [0; 5];
+        client.read_exact(&mut half).await.expect("reads");
+        sessions.drain(Duration::ZERO);
+        let mut up = vec![0; 8];
+        backend.read_exact(&mut up).await.expect("the backend is told at once");
+        assert_eq!(up[..2], [0x88, 0x80 | 12]);
+        backend.write_all(&[4, 5, 6, 0x82, 1, 9]).await.expect("the frame ends, another begins");
+        let mut down = [0; 17];
+        client.read_exact(&mut down).await.expect("reads");
+        assert_eq!(down[..7], [4, 5, 6, 0x88, 12, 0x03, 0xe9], "the rest of the frame, then Close 1001");
+        client.write_all(&close_frame(1001, "", Some([1, 2, 3, 4]))).await.expect("answers");
+        backend.write_all(&close_frame(1001, "", None)).await.expect("answers");
+        assert!(matches!(task.await.expect("ends").cause, EndCause::Drained));
+        assert_eq!(sessions.count(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_both_ways_ends_a_session_and_any_byte_prolongs_it() {
+        let sessions = Sessions::default();
+        let (mut client, mut backend, task) = start(&sessions, Some(Duration::from_secs(10)), 64);
+        let begun = Instant::now();
+        for _ in 0..3 {
+            tokio::time::sleep(Duration::from_secs(8)).await;
+            backend.write_all(&[0x82, 0]).await.expect("writes");
+            client.read_exact(&mut [0; 2]).await.expect("reads");
+        }
+        let mut close = Vec::new();
+        client.read_to_end(&mut close).await.expect("reads");
+        assert_eq!(close[..4], close_frame(1001, "idle timeout", None)[..4]);
+        assert!(matches!(task.await.expect("ends").cause, EndCause::Idle));
+        assert!(begun.elapsed() >= Duration::from_secs(34), "{:?}", begun.elapsed());
+    }
+}

@@ -1,0 +1,52 @@
+//! Invariant 1: the same snapshot gives a byte-identical model, whatever order its objects came in.
+
+use proptest::prelude::*;
+use serde_json::Value;
+use steadygate::source::Snapshot;
+use steadygate::status::Report;
+use steadygate::translate::{Options, translate};
+
+use super::{cases, manifests};
+
+/// The documents of every case, by case.
+fn inputs() -> Vec<Vec<Value>> {
+    let texts = cases().into_iter().map(|file| std::fs::read_to_string(file).expect("readable"));
+    texts.map(|text| manifests::documents(text.split(super::MARK).next().unwrap_or_default())).collect()
+}
+
+fn print(documents: &[Value], options: &Options) -> (String, Vec<Report>) {
+    let mut snapshot = Snapshot::default();
+    for document in documents {
+        manifests::add(&mut snapshot, document.clone());
+    }
+    let translation = translate(&snapshot, options);
+    (serde_json::to_string(&translation.model).expect("plain data"), translation.reports)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, max_shrink_iters: 16, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_order_in_which_objects_come_means_nothing(
+        (case, order) in any::<prop::sample::Index>().prop_flat_map(|index| {
+            let mut all = inputs();
+            let case = all.swap_remove(index.index(all.len()));
+            (Just(case.clone()), Just(case).prop_shuffle())
+        }),
+        taken_over in any::<bool>(),
+        everything_without_class in any::<bool>(),
+    ) {
+        let serve_controllers = if taken_over { vec!["k8s.io/ingress-nginx".to_owned()] } else { Vec::new() };
+        let options = Options { serve_controllers, everything_without_class };
+        let expected = print(&case, &options);
+        prop_assert_eq!(&expected, &print(&order, &options));
+        // Within an EndpointSlice the endpoints have no order either; a report names one by its place.
+        let mut order = order;
+        for document in &mut order {
+            if let Some(endpoints) = document.pointer_mut("/endpoints").and_then(Value::as_array_mut) {
+                endpoints.reverse();
+            }
+        }
+        prop_assert_eq!(&expected.0, &print(&order, &options).0);
+    }
+}

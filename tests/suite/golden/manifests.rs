@@ -1,0 +1,99 @@
+//! Manifests in a text -> Snapshot, for tests. Strict: an unknown kind, or a field that is unknown, fails the test.
+//!
+//! `{{cert:NAME}}` and `{{key:NAME}}` stand for a certificate for the host NAME and its key, made anew in each run, so
+//! that no key is checked in.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock, Mutex};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::core::DynamicObject;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use steadygate::source::snapshot::Objects;
+use steadygate::source::{Key, Snapshot};
+
+/// Reads a text of YAML documents.
+pub(crate) fn read(text: &str) -> Snapshot {
+    let mut snapshot = Snapshot::default();
+    for document in documents(text) {
+        add(&mut snapshot, document);
+    }
+    snapshot
+}
+
+/// The documents of a text, with certificates in place.
+pub(crate) fn documents(text: &str) -> Vec<Value> {
+    let mut documents: Vec<Value> = serde_saphyr::from_multiple(text).expect("YAML");
+    documents.retain(|document| !document.is_null());
+    documents.iter_mut().for_each(fill_in);
+    documents
+}
+
+/// Adds one object.
+pub(crate) fn add(snapshot: &mut Snapshot, document: Value) {
+    let Snapshot {
+        ingresses,
+        ingress_classes,
+        services,
+        endpoint_slices,
+        pods,
+        secrets,
+        config_maps,
+        namespaces,
+        gateways,
+    } = snapshot;
+    let object: DynamicObject = serde_json::from_value(document.clone()).expect("an object");
+    let kind = object.types.as_ref().map(|types| types.kind.clone()).unwrap_or_default();
+    let metadata = &object.metadata;
+    match kind.as_str() {
+        "Ingress" => insert(ingresses, metadata, true, document),
+        "IngressClass" => insert(ingress_classes, metadata, false, document),
+        "Service" => insert(services, metadata, true, document),
+        "EndpointSlice" => insert(endpoint_slices, metadata, true, document),
+        "Pod" => insert(pods, metadata, true, document),
+        "Secret" => insert(secrets, metadata, true, document),
+        "ConfigMap" => insert(config_maps, metadata, true, document),
+        "Namespace" => insert(namespaces, metadata, false, document),
+        "ApplicationGateway" => insert(gateways, metadata, true, document),
+        other => panic!("no objects of kind {other:?} are read"),
+    }
+}
+
+fn insert<K: DeserializeOwned>(objects: &mut Objects<K>, metadata: &ObjectMeta, namespaced: bool, document: Value) {
+    let namespace = metadata.namespace.as_deref().unwrap_or("default");
+    let key = Key::new(if namespaced { namespace } else { "" }, metadata.name.clone().expect("a name"));
+    let mut unknown = Vec::new();
+    let object = serde_ignored::deserialize(&document, |path| unknown.push(path.to_string()));
+    let object = object.unwrap_or_else(|error| panic!("{key}: {error}"));
+    // The derived type of a custom resource doesn't keep these two.
+    unknown.retain(|field| !matches!(field.as_str(), "apiVersion" | "kind"));
+    assert!(unknown.is_empty(), "{key} has unknown fields: {unknown:?}");
+    assert!(objects.insert(key.clone(), Arc::new(object)).is_none(), "{key} is there twice");
+}
+
+fn fill_in(value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            if let Some((what, name)) =
+                text.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}")?.split_once(':'))
+            {
+                let (certificate, key) = pair(name);
+                *text = if what == "cert" { certificate } else { key };
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(fill_in),
+        Value::Object(fields) => fields.values_mut().for_each(fill_in),
+        _ => {}
+    }
+}
+
+fn pair(name: &str) -> (String, String) {
+    static MADE: LazyLock<Mutex<BTreeMap<String, (String, String)>>> = LazyLock::new(Mutex::default);
+    let mut made = MADE.lock().expect("no test panicked here");
+    let pair = made.entry(name.to_owned()).or_insert_with(|| {
+        let made = rcgen::generate_simple_self_signed([name.to_owned()]).expect("a valid name");
+        (made.cert.pem(), made.signing_key.serialize_pem())
+    });
+    pair.clone()
+}
