@@ -181,10 +181,12 @@ def test_a_request_pipelined_behind_a_refused_upgrade_is_not_smuggled(gateway, s
     gateway.serve(*chat(backend.port))
     with Client(gateway.http) as client:
         client.send(HANDSHAKE + get("/private", HOST))
-        assert client.answer().status == 426
-    exchange = backend.next()
-    assert exchange.done.wait(5)
-    assert b"/private" not in exchange.rest
+        answer = client.answer()
+        assert answer.status == 426
+        # The second request is the gateway's to answer, or the connection is over.
+        if "close" not in answer["connection"].lower():
+            assert client.answer().status == 404
+    assert backend.next().rest == b""
     assert backend.got_nothing()
 
 

@@ -1,6 +1,5 @@
 """TLS as openssl's own client sees it: which certificate, which version, which protocol."""
 
-import json
 import re
 import subprocess
 
@@ -54,9 +53,17 @@ def test_the_server_name_chooses_the_certificate(served, name, expected):
     assert common_name(s_client(served.https, "-servername", name)) == expected
 
 
-def test_a_client_without_a_server_name_is_served_too(served):
-    """Its certificate is not its host's: that the client must judge. The handshake comes about."""
-    assert re.search(r"Protocol *(:|version:)|New, TLSv1", s_client(served.https, "-noservername"))
+def test_a_client_without_a_server_name_gets_the_default_or_nothing(gateway, served, certificate):
+    """Such a client (it asks for an IP address) gets the certificate of an Ingress for every host, if there is one."""
+    assert common_name(s_client(served.https, "-noservername")) is None
+    gateway.apply(
+        "default.json",
+        secret("default", certificate("default.example")),
+        ingress("default", {"/": "one"}, secret="default"),
+    )
+    assert common_name(s_client(served.https, "-noservername")) == "default.example"
+    assert common_name(s_client(served.https, "-servername", "elsewhere.example")) == "default.example"
+    assert common_name(s_client(served.https, "-servername", "a.example")) == "a.example"
 
 
 @pytest.mark.parametrize("flag, version", [("-tls1_2", "TLSv1.2"), ("-tls1_3", "TLSv1.3")])
@@ -96,18 +103,12 @@ def test_curl_trusts_it(served, certificate):
     assert (result.status, result.version) == (200, "2")
 
 
-def test_a_certificate_is_replaced_without_a_restart(gateway, served, certificate):
-    assert common_name(s_client(served.https, "-servername", "a.example")) == "a.example"
-    gateway.apply("site.json", (gateway.manifests / "site.json").read_text().replace(*renewed(certificate)))
-    told = s_client(served.https, "-servername", "a.example")
-    assert common_name(told) == "renewed.example"
-
-
-def renewed(certificate):
-    """The text of the Secret's data, before and after."""
-    old, new = certificate("a.example"), certificate("renewed.example", "a.example")
-    as_written = [json.dumps({"tls.crt": c.crt, "tls.key": c.key})[1:-1] for c in (old, new)]
-    return tuple(text.replace(', "tls.key"', ',\n      "tls.key"') for text in as_written)
+def test_a_certificate_is_replaced_without_a_restart(gateway, backend, certificate):
+    gateway.write("tls.json", secret("tls", certificate("old.example", "a.example")))
+    gateway.serve(service("one", backend.port), ingress("a", {"/": "one"}, host="a.example", secret="tls"))
+    assert common_name(s_client(gateway.https, "-servername", "a.example")) == "old.example"
+    gateway.apply("tls.json", secret("tls", certificate("new.example", "a.example")))
+    assert common_name(s_client(gateway.https, "-servername", "a.example")) == "new.example"
 
 
 def test_a_bad_certificate_damages_no_other(gateway, backend, certificate):
