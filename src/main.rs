@@ -1,3 +1,7 @@
 //! The `steadygate` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    steadygate::cli::main()
+}

@@ -14,6 +14,8 @@ use super::{Front, Shared, tls};
 
 /// Connections that the kernel keeps for a busy worker.
 const BACKLOG: i32 = 4096;
+/// Commands that may wait for a worker.
+const COMMANDS: usize = 16;
 
 /// Where frontend ports are bound.
 #[derive(Debug, Clone, Default)]
@@ -40,7 +42,7 @@ pub struct Listeners {
     shared: Arc<Shared>,
     bindings: Bindings,
     tickets: Arc<dyn ProducesTickets>,
-    workers: Vec<mpsc::UnboundedSender<Command>>,
+    workers: Vec<mpsc::Sender<Command>>,
     addresses: watch::Sender<BTreeMap<u16, SocketAddr>>,
     running: mpsc::Receiver<()>,
 }
@@ -59,7 +61,7 @@ impl Listeners {
         let tickets = rustls::crypto::aws_lc_rs::Ticketer::new()?;
         let (running_guard, running) = mpsc::channel(1);
         let workers = (0..workers.max(1)).map(|number| {
-            let (sender, commands) = mpsc::unbounded_channel();
+            let (sender, commands) = mpsc::channel(COMMANDS);
             let (shared, guard) = (Arc::clone(&shared), running_guard.clone());
             std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
                 let _guard = guard;
@@ -75,12 +77,12 @@ impl Listeners {
 
     /// Opens and closes ports so that exactly `wanted` are open. A port that stays is not touched. Gives the ports
     /// that could not be opened.
-    pub fn reconcile(&mut self, wanted: &BTreeSet<u16>) -> Vec<(u16, anyhow::Error)> {
+    pub async fn reconcile(&mut self, wanted: &BTreeSet<u16>) -> Vec<(u16, anyhow::Error)> {
         let open: BTreeSet<u16> = self.addresses.borrow().keys().copied().collect();
         for port in open.difference(wanted) {
             for worker in &self.workers {
                 // A worker that is gone has closed everything.
-                let _ = worker.send(Command::Close(*port));
+                let _ = worker.send(Command::Close(*port)).await;
             }
             self.addresses.send_modify(|addresses| {
                 addresses.remove(port);
@@ -89,7 +91,7 @@ impl Listeners {
         }
         let mut failed = Vec::new();
         for port in wanted.difference(&open) {
-            match self.open(*port) {
+            match self.open(*port).await {
                 Ok(bound) => {
                     self.addresses.send_modify(|addresses| {
                         addresses.insert(*port, bound);
@@ -108,14 +110,14 @@ impl Listeners {
         Closing(self.running)
     }
 
-    fn open(&self, port: u16) -> anyhow::Result<SocketAddr> {
+    async fn open(&self, port: u16) -> anyhow::Result<SocketAddr> {
         let sockets = self.bind(port)?;
         let bound = sockets[0].local_addr()?;
         let tls = tls::server_config(self.shared.table.clone(), port, Arc::clone(&self.tickets))?;
         let front = Arc::new(Front { port, bound, tls });
         for (worker, socket) in self.workers.iter().zip(sockets) {
             // A worker that is gone has been reported; the others serve.
-            let _ = worker.send(Command::Listen(Arc::clone(&front), socket));
+            let _ = worker.send(Command::Listen(Arc::clone(&front), socket)).await;
         }
         Ok(bound)
     }

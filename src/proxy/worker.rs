@@ -23,7 +23,7 @@ const SWEEP: Duration = Duration::from_secs(5);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Runs until the commands end and every connection and session has.
-pub(super) fn run(shared: &Arc<Shared>, mut commands: mpsc::UnboundedReceiver<Command>) -> std::io::Result<()> {
+pub(super) fn run(shared: &Arc<Shared>, mut commands: mpsc::Receiver<Command>) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let (alive, mut all_gone) = mpsc::channel::<()>(1);

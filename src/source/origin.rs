@@ -64,9 +64,14 @@ impl Origins {
         Some(location(&written.file, *document, place(span, report.reason, &report.field)))
     }
 
-    /// How many files objects were read from, and how many objects.
-    pub fn count(&self) -> (usize, usize) {
-        (self.files.len(), self.files.iter().map(|written| written.objects.len()).sum())
+    /// How many files were read.
+    pub fn files(&self) -> usize {
+        self.files.len()
+    }
+
+    /// The objects that were read, in no order that means anything; one that two files hold comes twice.
+    pub fn objects(&self) -> impl Iterator<Item = &ObjectRef> {
+        self.files.iter().flat_map(|written| written.objects.keys())
     }
 }
 

@@ -91,3 +91,38 @@ pub(super) fn covers(wide: &HostPattern, narrow: &HostPattern) -> bool {
         (wide, narrow) => wide == narrow,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wide_host_covers_the_narrow_ones_within() {
+        let ingress = |text| HostPattern::ingress(text).expect("valid");
+        let gateway = |text| HostPattern::gateway(text).expect("valid");
+        for (wide, narrow, expected) in [
+            (ingress(""), ingress("*.a.example"), true),
+            (ingress("*.a.example"), ingress("b.a.example"), true),
+            (ingress("*.a.example"), ingress("c.b.a.example"), false),
+            (ingress("*.a.example"), ingress(""), false),
+            (ingress("b.a.example"), ingress("*.a.example"), false),
+            (gateway("*.a.example"), ingress("*.a.example"), true),
+            (gateway("*.a.example"), ingress("c.b.a.example"), true),
+            (gateway("shop?.a.example"), ingress("*.a.example"), false),
+        ] {
+            assert_eq!(covers(&wide, &narrow), expected, "{wide} {narrow}");
+        }
+    }
+
+    #[test]
+    fn the_first_has_the_port_and_the_host() {
+        let [first, second] = ["a", "b"].map(|name| ObjectRef::new("Ingress", "default", name));
+        let mut claims = Claims::default();
+        assert_eq!(claims.port(80, Protocol::Http, &first), Ok(()));
+        assert_eq!(claims.port(80, Protocol::Http, &second), Ok(()));
+        assert_eq!(claims.port(80, Protocol::Https, &second), Err(first.clone()));
+        assert_eq!(claims.host(80, &HostPattern::Any, Holder::Ingresses, &first), Ok(()));
+        assert_eq!(claims.host(80, &HostPattern::Any, Holder::Ingresses, &second), Ok(()));
+        assert_eq!(claims.host(80, &HostPattern::Any, Holder::Listener(0, 0), &second), Err(first));
+    }
+}

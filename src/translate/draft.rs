@@ -58,3 +58,29 @@ fn precedence(a: &PathMatch, b: &PathMatch) -> Ordering {
         (a, b) => rank(a).cmp(&rank(b)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exact_then_the_longest_prefix_then_patterns_as_listed_then_any() {
+        let path = |path: Result<PathMatch, _>| path.expect("valid");
+        let expected = [
+            path(PathMatch::exact("/b")),
+            path(PathMatch::exact("/long/exact")),
+            path(PathMatch::prefix("/long/prefix")),
+            path(PathMatch::prefix("/a")),
+            path(PathMatch::prefix("/z")),
+            path(PathMatch::prefix("/")),
+            path(PathMatch::pattern("/z*")),
+            path(PathMatch::pattern("/a")),
+            PathMatch::Any,
+        ];
+        let mut paths = expected.clone();
+        paths[..6].reverse();
+        paths.rotate_right(3);
+        paths.sort_by(precedence);
+        assert_eq!(paths, expected);
+    }
+}

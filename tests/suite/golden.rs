@@ -4,8 +4,10 @@
 //! The first lines of a case can be comments; `# serve: NAME` among them has an IngressClass controller taken over.
 
 mod determinism;
+mod hostile;
 mod manifests;
 mod precedence;
+mod schema;
 
 use std::fs;
 use std::path::{Path, PathBuf};

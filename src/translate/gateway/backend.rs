@@ -34,8 +34,7 @@ impl<'a> Backends<'a> {
             settings.map(|element| (element.field.clone(), settings::read(owner, &element, reports))).collect();
         let pools = elements.pools.iter();
         let targets = pools.map(|element| (element.field.clone(), pool::addresses(owner, &element, reports))).collect();
-        let used: Vec<&str> = settings.values().filter_map(|s| s.probe).map(|probe| probe.name.as_str()).collect();
-        for element in elements.probes.iter().filter(|element| !used.contains(&element.value.name.as_str())) {
+        for element in elements.probes.iter() {
             probe::read(owner, &element, &HostHeader::Member, reports);
         }
         Self { owner, elements, settings, targets }

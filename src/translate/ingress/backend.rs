@@ -151,3 +151,17 @@ fn backend(site: &Site<'_>, path: &Path<'_>, pool: PoolId) -> Backend {
         session_idle_timeout: settings.websocket_idle_timeout,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_name_has_no_port() {
+        for (host, name) in
+            [("a.example:8443", "a.example"), ("a.example", "a.example"), ("[::1]", "[::1]"), ("a:b", "a:b")]
+        {
+            assert_eq!(without_port(host), name);
+        }
+    }
+}

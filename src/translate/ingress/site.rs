@@ -84,6 +84,7 @@ impl<'a> Site<'a> {
         }
     }
 
+    /// Reads one path. `ImplementationSpecific` is read as `Prefix`, which the Ingress API permits.
     fn read_path(&mut self, host: HostPattern, path: &'a HTTPIngressPath, field: String, reports: &mut Reports) {
         let text = path.path.as_deref().filter(|path| !path.is_empty()).unwrap_or("/");
         let read = match path.path_type.as_str() {

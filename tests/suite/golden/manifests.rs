@@ -32,6 +32,15 @@ pub(crate) fn documents(text: &str) -> Vec<Value> {
 
 /// Adds one object.
 pub(crate) fn add(snapshot: &mut Snapshot, document: Value) {
+    insert_any(snapshot, document).unwrap_or_else(|problem| panic!("{problem}"));
+}
+
+/// Adds one object if it is one.
+pub(crate) fn try_add(snapshot: &mut Snapshot, document: Value) {
+    let _refused = insert_any(snapshot, document);
+}
+
+fn insert_any(snapshot: &mut Snapshot, document: Value) -> Result<(), String> {
     let Snapshot {
         ingresses,
         ingress_classes,
@@ -43,7 +52,7 @@ pub(crate) fn add(snapshot: &mut Snapshot, document: Value) {
         namespaces,
         gateways,
     } = snapshot;
-    let object: DynamicObject = serde_json::from_value(document.clone()).expect("an object");
+    let object: DynamicObject = serde_json::from_value(document.clone()).map_err(|error| error.to_string())?;
     let kind = object.types.as_ref().map(|types| types.kind.clone()).unwrap_or_default();
     let metadata = &object.metadata;
     match kind.as_str() {
@@ -56,20 +65,31 @@ pub(crate) fn add(snapshot: &mut Snapshot, document: Value) {
         "ConfigMap" => insert(config_maps, metadata, true, document),
         "Namespace" => insert(namespaces, metadata, false, document),
         "ApplicationGateway" => insert(gateways, metadata, true, document),
-        other => panic!("no objects of kind {other:?} are read"),
+        other => Err(format!("no objects of kind {other:?} are read")),
     }
 }
 
-fn insert<K: DeserializeOwned>(objects: &mut Objects<K>, metadata: &ObjectMeta, namespaced: bool, document: Value) {
+fn insert<K: DeserializeOwned>(
+    objects: &mut Objects<K>,
+    metadata: &ObjectMeta,
+    namespaced: bool,
+    document: Value,
+) -> Result<(), String> {
     let namespace = metadata.namespace.as_deref().unwrap_or("default");
-    let key = Key::new(if namespaced { namespace } else { "" }, metadata.name.clone().expect("a name"));
+    let name = metadata.name.clone().ok_or("an object has no name")?;
+    let key = Key::new(if namespaced { namespace } else { "" }, name);
     let mut unknown = Vec::new();
     let object = serde_ignored::deserialize(&document, |path| unknown.push(path.to_string()));
-    let object = object.unwrap_or_else(|error| panic!("{key}: {error}"));
+    let object = object.map_err(|error| format!("{key}: {error}"))?;
     // The derived type of a custom resource doesn't keep these two.
     unknown.retain(|field| !matches!(field.as_str(), "apiVersion" | "kind"));
-    assert!(unknown.is_empty(), "{key} has unknown fields: {unknown:?}");
-    assert!(objects.insert(key.clone(), Arc::new(object)).is_none(), "{key} is there twice");
+    if !unknown.is_empty() {
+        return Err(format!("{key} has unknown fields: {unknown:?}"));
+    }
+    match objects.insert(key.clone(), Arc::new(object)) {
+        Some(_) => Err(format!("{key} is there twice")),
+        None => Ok(()),
+    }
 }
 
 fn fill_in(value: &mut Value) {

@@ -1,0 +1,131 @@
+//! For operators and their tools: health, readiness, metrics, what is being served. Read access to everything, and
+//! a say in nothing.
+
+mod config;
+mod metrics;
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{self, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use prometheus_client::registry::Registry as MetricRegistry;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::controller::Published;
+use crate::pool::Registry;
+use crate::proxy::Metrics;
+use crate::websocket::Sessions;
+
+/// What the admin port shows.
+pub struct Admin {
+    published: watch::Receiver<Published>,
+    addresses: watch::Receiver<BTreeMap<u16, SocketAddr>>,
+    ready: watch::Receiver<bool>,
+    pools: Registry,
+    metrics: MetricRegistry,
+}
+
+impl Admin {
+    /// Reads from the given places. `ready` is false once the gateway drains.
+    pub fn new(
+        published: watch::Receiver<Published>,
+        addresses: watch::Receiver<BTreeMap<u16, SocketAddr>>,
+        ready: watch::Receiver<bool>,
+        pools: Registry,
+        sessions: Sessions,
+        proxy: &Metrics,
+    ) -> Self {
+        let metrics = metrics::registry(published.clone(), pools.clone(), sessions, proxy);
+        Self { published, addresses, ready, pools, metrics }
+    }
+
+    /// Why the gateway should get no traffic now, if so.
+    fn unready(&self) -> Option<String> {
+        let published = self.published.borrow();
+        if !*self.ready.borrow() {
+            return Some("draining".to_owned());
+        }
+        if published.generation == 0 {
+            return Some("the configuration has not been read yet".to_owned());
+        }
+        if !published.complete {
+            let failed: Vec<String> =
+                published.unopened.iter().map(|(port, error)| format!("port {port}: {error}")).collect();
+            return Some(format!("not every listener is open: {}", failed.join("; ")));
+        }
+        None
+    }
+
+    fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return text(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here\n".to_owned());
+        }
+        match request.uri().path() {
+            "/livez" => text(StatusCode::OK, "ok\n".to_owned()),
+            "/readyz" => match self.unready() {
+                None => text(StatusCode::OK, "ok\n".to_owned()),
+                Some(why) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
+            },
+            "/metrics" => {
+                let mut out = String::new();
+                match prometheus_client::encoding::text::encode(&mut out, &self.metrics) {
+                    Ok(()) => with_type(out, "application/openmetrics-text; version=1.0.0; charset=utf-8"),
+                    Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
+                }
+            }
+            "/debug/config" => match config::dump(&self.published.borrow(), &self.addresses.borrow(), &self.pools) {
+                Ok(json) => with_type(json, "application/json"),
+                Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
+            },
+            _ => text(StatusCode::NOT_FOUND, "here are /livez, /readyz, /metrics and /debug/config\n".to_owned()),
+        }
+    }
+}
+
+fn text(status: StatusCode, text: String) -> Response<Full<Bytes>> {
+    let mut response = with_type(text, "text/plain; charset=utf-8");
+    *response.status_mut() = status;
+    response
+}
+
+fn with_type(body: String, content_type: &'static str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+/// Serves the admin port until the runtime ends.
+pub async fn serve(listener: TcpListener, admin: Arc<Admin>) {
+    loop {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "admin: accept failed");
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let admin = Arc::clone(&admin);
+        let service = service_fn(move |request| {
+            let response = admin.answer(&request);
+            async move { Ok::<_, Infallible>(response) }
+        });
+        let connection = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .serve_connection(TokioIo::new(stream), service);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "admin: connection ended");
+            }
+        });
+    }
+}

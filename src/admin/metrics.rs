@@ -1,0 +1,83 @@
+//! Prometheus metrics: the proxy's counters, and what is read from the other rooms at each scrape.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+use tokio::sync::watch;
+
+use crate::controller::Published;
+use crate::pool;
+use crate::proxy::Metrics;
+use crate::status::Severity;
+use crate::websocket::Sessions;
+
+/// Everything that `/metrics` shows.
+pub(super) fn registry(
+    published: watch::Receiver<Published>,
+    pools: pool::Registry,
+    sessions: Sessions,
+    proxy: &Metrics,
+) -> Registry {
+    let mut registry = Registry::with_prefix("steadygate");
+    proxy.register(&mut registry);
+    registry.register_collector(Box::new(Rooms { published, pools, sessions }));
+    registry
+}
+
+/// The rooms whose state is read when asked.
+#[derive(Debug)]
+struct Rooms {
+    published: watch::Receiver<Published>,
+    pools: pool::Registry,
+    sessions: Sessions,
+}
+
+impl Collector for Rooms {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let published = self.published.borrow().clone();
+        let open = self.sessions.count() as i64;
+        gauge(&mut encoder, "websocket_sessions_open", "WebSocket sessions open", open)?;
+        gauge(&mut encoder, "config_generation", "Inputs taken in", published.generation as i64)?;
+        gauge(&mut encoder, "listeners_unopened", "Ports that could not be opened", published.unopened.len() as i64)?;
+        let swaps = encoder.encode_descriptor("table_swaps", "Routing tables published", None, MetricType::Counter)?;
+        ConstCounter::new(published.swaps).encode(swaps)?;
+
+        let mut reports = encoder.encode_descriptor("reports", "Problems of objects", None, MetricType::Gauge)?;
+        for severity in [Severity::Error, Severity::Warning] {
+            let count = published.reports.iter().filter(|report| report.severity == severity).count();
+            let labels = [("severity", severity.to_string())];
+            ConstGauge::new(count as i64).encode(reports.encode_family(&labels)?)?;
+        }
+
+        let (failed, succeeded) = self.pools.probe_counters().totals();
+        let mut probes = encoder.encode_descriptor("probes", "Health probes answered", None, MetricType::Counter)?;
+        for (result, count) in [("failure", failed), ("success", succeeded)] {
+            ConstCounter::new(count).encode(probes.encode_family(&[("result", result)])?)?;
+        }
+
+        let mut members =
+            encoder.encode_descriptor("pool_members", "Members of pools, by state", None, MetricType::Gauge)?;
+        for pool in self.pools.pools() {
+            let mut states = BTreeMap::from([("up", 0), ("down", 0), ("unknown", 0), ("not_ready", 0)]);
+            for (member, ready) in pool.members() {
+                let state = if ready { member.health().name() } else { "not_ready" };
+                *states.entry(state).or_default() += 1;
+            }
+            for (state, count) in states {
+                let labels = [("pool", pool.id.0.as_str()), ("state", state)];
+                ConstGauge::<i64>::new(count).encode(members.encode_family(&labels)?)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: i64) -> fmt::Result {
+    ConstGauge::new(value).encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)
+}

@@ -1,0 +1,83 @@
+//! The command line: arguments and exit codes, one file a command.
+
+pub mod check;
+pub mod demo;
+mod explain;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::source::Input;
+use crate::translate::{Options, translate};
+
+/// A Kubernetes ingress controller and application gateway whose configuration changes never cut a WebSocket session.
+#[derive(Debug, Parser)]
+#[command(name = "steadygate", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve a directory of Kubernetes manifests, and follow every edit of them
+    Run(run::Run),
+    /// Say everything that would be refused of a directory of manifests
+    Check(Check),
+    /// Say which listener, host, rule, pool and members a request would get, and why not the others
+    Explain(explain::Explain),
+    /// Print the custom resource definitions
+    Crds,
+    /// Serve two backends on this machine, to see edits take effect without a session being cut
+    Demo(demo::Demo),
+}
+
+/// Runs the command that the arguments name. Exit codes: 0 done; 1 something is wrong with what was given; 2 it could
+/// not be done.
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Run(run) => run.execute(),
+        Command::Check(check) => check.execute(),
+        Command::Explain(explain) => explain.execute(),
+        Command::Crds => crds(),
+        Command::Demo(demo) => run::demo(&demo),
+    };
+    result.unwrap_or_else(|error| {
+        say(&format!("steadygate: {error:#}"));
+        ExitCode::from(2)
+    })
+}
+
+fn crds() -> anyhow::Result<ExitCode> {
+    print!("{}", crate::api::gateway::crd_yaml());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A line for the one who typed the command.
+#[allow(clippy::print_stderr, reason = "the one place that speaks to the terminal's user")]
+fn say(line: &str) {
+    eprintln!("{line}");
+}
+
+/// Arguments of `steadygate check`.
+#[derive(Debug, Clone, clap::Args)]
+struct Check {
+    /// Directory of manifests
+    #[arg(value_name = "DIR")]
+    dir: std::path::PathBuf,
+
+    /// Serve IngressClasses of this controller too (repeatable)
+    #[arg(long, value_name = "NAME")]
+    serve_controller: Vec<String>,
+}
+
+impl Check {
+    fn execute(self) -> anyhow::Result<ExitCode> {
+        let options = Options { serve_controllers: self.serve_controller, everything_without_class: true };
+        let reports = |input: &Input| translate(&input.snapshot, &options).reports;
+        let code = check::run(&self.dir, reports, &mut std::io::stdout(), &mut std::io::stderr());
+        Ok(ExitCode::from(code))
+    }
+}

@@ -1,0 +1,170 @@
+//! `steadygate run`, and what `demo` makes of it.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use ipnet::IpNet;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use super::demo;
+use crate::app::{self, Config};
+use crate::proxy::{Bindings, Settings};
+
+/// Arguments of `steadygate run`.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct Run {
+    /// Directory of manifests: *.yaml, *.yml and *.json, in subdirectories too
+    #[arg(long, value_name = "DIR")]
+    manifests: PathBuf,
+
+    /// Serve a frontend port (what Ingresses call 80 and 443) at another address (repeatable)
+    #[arg(long, value_name = "PORT=ADDR:PORT", value_parser = binding)]
+    listen: Vec<(u16, SocketAddr)>,
+
+    /// The address of the other frontend ports [default: all of the machine]
+    #[arg(long, value_name = "ADDR")]
+    address: Option<IpAddr>,
+
+    /// Where /livez, /readyz, /metrics and /debug/config are
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9180")]
+    admin: SocketAddr,
+
+    /// Form of the log on standard error
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+
+    /// What is logged (tracing's filter syntax: info, debug, access=off,info, …)
+    #[arg(long, value_name = "FILTER", default_value = "info", env = "STEADYGATE_LOG")]
+    log: String,
+
+    /// No record of each request and session
+    #[arg(long)]
+    no_access_log: bool,
+
+    /// Time for requests to finish and sessions to close (1001) after SIGTERM
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    drain_timeout: u64,
+
+    /// Peers whose X-Forwarded-* headers are believed (repeatable)
+    #[arg(long, value_name = "CIDR")]
+    trusted_proxy: Vec<IpNet>,
+
+    /// Serve IngressClasses of this controller too, such as k8s.io/ingress-nginx or azure/application-gateway (repeatable)
+    #[arg(long, value_name = "NAME")]
+    serve_controller: Vec<String>,
+
+    /// Take HTTP/2 with prior knowledge on clear-text listeners
+    #[arg(long)]
+    h2c: bool,
+
+    /// Time for a request's header, and for which idle client connections are kept
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    header_timeout: u64,
+
+    /// Worker threads [default: one a core]
+    #[arg(long, value_name = "COUNT")]
+    workers: Option<usize>,
+}
+
+/// Form of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    /// A line for people
+    Text,
+    /// A JSON object a line
+    Json,
+}
+
+fn binding(text: &str) -> Result<(u16, SocketAddr), String> {
+    let (port, address) = text.split_once('=').ok_or("write it as PORT=ADDR:PORT, such as 80=127.0.0.1:8080")?;
+    let port = port.parse().map_err(|_| format!("{port:?} is not a port"))?;
+    let address = address.parse().map_err(|_| format!("{address:?} is not an address and port"))?;
+    Ok((port, address))
+}
+
+impl Run {
+    /// Serves until told to stop.
+    ///
+    /// # Errors
+    /// It could not start.
+    pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
+        log(self.log_format, &self.log)?;
+        let drain = Duration::from_secs(self.drain_timeout);
+        let workers = self.workers.or_else(|| std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1);
+        serve(
+            Config {
+                manifests: self.manifests,
+                serve_controllers: self.serve_controller,
+                bindings: Bindings { address: self.address, ports: self.listen.into_iter().collect() },
+                settings: Settings {
+                    trusted_proxies: self.trusted_proxy,
+                    clear_text_http2: self.h2c,
+                    access_log: !self.no_access_log,
+                    header_timeout: Duration::from_secs(self.header_timeout),
+                },
+                workers,
+                admin: self.admin,
+            },
+            drain,
+        )
+    }
+}
+
+/// Prepares the demo and serves it.
+///
+/// # Errors
+/// It could not start.
+pub(super) fn demo(demo: &demo::Demo) -> anyhow::Result<ExitCode> {
+    let prepared = demo::prepare(demo)?;
+    log(LogFormat::Text, "info")?;
+    let config = Config {
+        manifests: prepared.manifests,
+        serve_controllers: Vec::new(),
+        bindings: Bindings { address: None, ports: BTreeMap::from_iter(prepared.listen) },
+        settings: Settings::default(),
+        workers: 1,
+        admin: prepared.admin,
+    };
+    let code = serve(config, Duration::from_secs(5));
+    drop(prepared.backends);
+    code
+}
+
+fn log(format: LogFormat, filter: &str) -> anyhow::Result<()> {
+    let colours = std::io::stderr().is_terminal();
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::try_new(filter)?)
+        .with_ansi(colours)
+        .with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => builder.init(),
+        LogFormat::Json => builder.json().flatten_event(true).init(),
+    }
+    Ok(())
+}
+
+fn serve(config: Config, drain: Duration) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let app = app::start(config).await?;
+        tracing::info!(admin = %app.admin, "started");
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!(sessions = app.sessions.count(), limit = ?drain, "draining; a second signal ends it at once");
+        let left = tokio::select! {
+            left = app.drain(drain) => left,
+            _ = terminate.recv() => usize::MAX,
+            _ = interrupt.recv() => usize::MAX,
+        };
+        Ok(if left == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    })
+}

@@ -1,0 +1,152 @@
+//! The loop: a new input, translated, compiled, published; and what came of it, for those who tell people.
+//!
+//! Pools are brought up to date before a table that leads to them is published, and a port is opened only after. A
+//! change that leaves routes and certificates as they were (pods that come and go) publishes no table.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{oneshot, watch};
+
+use crate::model::Model;
+use crate::pool::Registry;
+use crate::proxy::Listeners;
+use crate::source::{Input, Inputs, Origins};
+use crate::status::{Report, Severity};
+use crate::table::{Handle, compile};
+use crate::translate::{Options, translate};
+
+/// Pause before a port that could not be opened is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// What is being served, and what is wrong with it.
+#[derive(Debug, Clone, Default)]
+pub struct Published {
+    /// Inputs taken in so far.
+    pub generation: u64,
+    /// Tables published so far.
+    pub swaps: u64,
+    /// What is served.
+    pub model: Arc<Model>,
+    /// Everything the users should know.
+    pub reports: Arc<Vec<Report>>,
+    /// Ports that could not be opened, and why.
+    pub unopened: BTreeMap<u16, String>,
+    /// Whether everything has been open at once since the start.
+    pub complete: bool,
+}
+
+/// Takes inputs to the data plane.
+pub(crate) struct Controller {
+    /// Where they come from.
+    pub inputs: Inputs,
+    /// How they are translated.
+    pub options: Options,
+    /// Pools at run time.
+    pub registry: Registry,
+    /// The table.
+    pub table: Handle,
+    /// Open ports.
+    pub listeners: Listeners,
+    /// Told of each input taken in.
+    pub published: watch::Sender<Published>,
+}
+
+impl Controller {
+    /// Runs until `stop` rings; gives the listeners back, still open.
+    pub(crate) async fn run(mut self, mut stop: oneshot::Receiver<()>) -> Listeners {
+        loop {
+            let retry = async {
+                if self.published.borrow().unopened.is_empty() {
+                    std::future::pending::<()>().await;
+                }
+                tokio::time::sleep(RETRY).await;
+            };
+            tokio::select! {
+                _ = &mut stop => return self.listeners,
+                () = retry => self.open_ports().await,
+                changed = self.inputs.changed() => {
+                    if changed.is_err() {
+                        // The source has ended: what it said last goes on being served.
+                        let _ = stop.await;
+                        return self.listeners;
+                    }
+                    let input = self.inputs.borrow_and_update().clone();
+                    if let Some(input) = input {
+                        self.take(input).await;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn take(&mut self, input: Input) {
+        let began = Instant::now();
+        let translation = translate(&input.snapshot, &self.options);
+        let mut reports = input.reports;
+        reports.extend(translation.reports);
+        reports.sort();
+        reports.dedup();
+
+        let Published { generation, mut swaps, model: old, reports: old_reports, .. } = self.published.borrow().clone();
+        let model = Arc::new(translation.model);
+        let generation = generation + 1;
+        let pools = self.registry.apply(&model.pools);
+        if swaps == 0
+            || old.listeners != model.listeners
+            || old.certificates != model.certificates
+            || !same_pools(&old, &model)
+        {
+            self.table.publish(compile(&model, generation, &pools));
+            swaps += 1;
+        }
+        tracing::info!(generation, swaps, took = ?began.elapsed(), "configuration served");
+        tell(&old_reports, &reports, &input.origins);
+        self.published.send_modify(|published| {
+            published.generation = generation;
+            published.swaps = swaps;
+            published.model = model;
+            published.reports = Arc::new(reports);
+        });
+        self.open_ports().await;
+    }
+
+    async fn open_ports(&mut self) {
+        let wanted: BTreeSet<u16> = self.published.borrow().model.listeners.keys().copied().collect();
+        let failed = self.listeners.reconcile(&wanted).await;
+        let unopened: BTreeMap<u16, String> =
+            failed.into_iter().map(|(port, error)| (port, format!("{error:#}"))).collect();
+        self.published.send_modify(|published| {
+            for (port, error) in &unopened {
+                if !published.unopened.contains_key(port) {
+                    tracing::error!(port, %error, "listener can't be opened; tried again every second");
+                }
+            }
+            published.complete |= unopened.is_empty();
+            published.unopened = unopened;
+        });
+    }
+}
+
+/// Whether the routes of both lead to the same pools, whoever their members are.
+fn same_pools(old: &Model, new: &Model) -> bool {
+    old.pools.keys().eq(new.pools.keys())
+}
+
+/// Logs what has come up since the last input, and what has been mended.
+fn tell(old: &[Report], new: &[Report], origins: &Origins) {
+    let old: BTreeSet<&Report> = old.iter().collect();
+    for report in new.iter().filter(|report| !old.contains(report)) {
+        let at = origins.locate(report).map(|place| format!("{}:{}", place.file.display(), place.line));
+        let at = at.unwrap_or_default();
+        match report.severity {
+            Severity::Error => tracing::error!(at, "{report}"),
+            Severity::Warning => tracing::warn!(at, "{report}"),
+        }
+    }
+    let new: BTreeSet<&Report> = new.iter().collect();
+    for report in old.difference(&new) {
+        tracing::info!(object = %report.object, reason = %report.reason, field = report.field, "mended");
+    }
+}

@@ -1,0 +1,75 @@
+//! The CEL rules of the ApplicationGateway definition, run as an API server runs them.
+
+use kube::CustomResourceExt;
+use serde_json::Value;
+use steadygate::api::ApplicationGateway;
+
+/// The messages of the rules that `spec` breaks.
+fn broken(spec: &str) -> Vec<String> {
+    let definition = ApplicationGateway::crd();
+    let schema = definition.spec.versions[0].schema.as_ref().and_then(|schema| schema.open_api_v3_schema.as_ref());
+    let schema = serde_json::to_value(schema.expect("a schema")).expect("plain data");
+    let spec: Value = serde_saphyr::from_str(spec).expect("YAML");
+    let object = serde_json::json!({
+        "apiVersion": "steadygate.io/v1alpha1", "kind": "ApplicationGateway", "metadata": {"name": "g"}, "spec": spec
+    });
+    match kube_cel::validate(&schema, &object, None) {
+        Ok(()) => Vec::new(),
+        Err(errors) => errors.into_vec().into_iter().map(|error| error.message).collect(),
+    }
+}
+
+#[test]
+fn what_is_valid_breaks_no_rule() {
+    let spec = "
+        frontendPorts: [{name: p, port: 80}]
+        httpListeners:
+        - {name: a, frontendPort: {name: p}, protocol: Http}
+        - {name: b, frontendPort: {name: p}, protocol: Https, sslCertificate: {name: c}, hostNames: [a.example, b.example]}
+        trustedRootCertificates: [{name: r, secretRef: {name: s}}]
+        backendAddressPools: [{name: p, backendAddresses: [{ipAddress: 10.0.0.1}, {fqdn: a.example}]}]
+        probes: [{name: p, protocol: Http, path: /, pickHostNameFromBackendHttpSettings: true}]
+        backendHttpSettingsCollection:
+        - {name: a, port: 80, protocol: Http, hostName: a.example, pickHostNameFromBackendAddress: false}
+        - {name: b, port: 80, protocol: Http, pickHostNameFromBackendAddress: true}
+        requestRoutingRules:
+        - {name: a, ruleType: Basic, httpListener: {name: a}, backendAddressPool: {name: p}, backendHttpSettings: {name: s}}
+        - {name: b, ruleType: PathBasedRouting, httpListener: {name: b}, urlPathMap: {name: m}}
+        urlPathMaps: [{name: m, pathRules: [{name: r, paths: [/], backendAddressPool: {name: p}, backendHttpSettings: {name: s}}]}]
+    ";
+    assert_eq!(broken(spec), [""; 0]);
+}
+
+#[test]
+fn each_rule_refuses_what_it_is_for() {
+    for (spec, message) in [
+        (
+            "httpListeners: [{name: l, frontendPort: {name: p}, protocol: Http, hostName: a, hostNames: [b]}]",
+            "hostName and hostNames can't stand together",
+        ),
+        ("httpListeners: [{name: l, frontendPort: {name: p}, protocol: Https}]", "needs an sslCertificate"),
+        ("trustedRootCertificates: [{name: r}]", "either secretRef or configMapRef"),
+        ("trustedRootCertificates: [{name: r, secretRef: {name: s}, configMapRef: {name: c}}]", "either secretRef"),
+        ("backendAddressPools: [{name: p, backendAddresses: [{}]}]", "either ipAddress or fqdn"),
+        ("backendAddressPools: [{name: p, backendAddresses: [{ipAddress: 10.0.0.1, fqdn: a}]}]", "either ipAddress"),
+        (
+            "backendHttpSettingsCollection: \
+             [{name: s, port: 80, protocol: Http, hostName: a, pickHostNameFromBackendAddress: true}]",
+            "hostName and pickHostNameFromBackendAddress",
+        ),
+        (
+            "probes: [{name: p, protocol: Http, path: /, host: a, pickHostNameFromBackendHttpSettings: true}]",
+            "host and pickHostNameFromBackendHttpSettings",
+        ),
+        (
+            "requestRoutingRules: \
+             [{name: r, ruleType: Basic, httpListener: {name: l}, backendAddressPool: {name: p}}]",
+            "type Basic needs",
+        ),
+        ("requestRoutingRules: [{name: r, ruleType: PathBasedRouting, httpListener: {name: l}}]", "needs a urlPathMap"),
+        ("urlPathMaps: [{name: m, defaultBackendAddressPool: {name: p}}]", "go together"),
+    ] {
+        let broken = broken(spec);
+        assert!(matches!(&broken[..], [only] if only.contains(message)), "{spec}: {broken:?}");
+    }
+}
