@@ -142,7 +142,7 @@ def test_a_peer_that_does_not_answer_the_close_is_not_waited_for_longer_than_ask
         client.send(HANDSHAKE)
         client.answer()
         gateway.terminate()
-        assert gateway.exit_code(timeout=6) == 0
+        assert gateway.exit_code(timeout=6) == 1, "a session was cut, and the exit code says so"
 
 
 def test_new_connections_are_not_accepted(gateway, http_backend):

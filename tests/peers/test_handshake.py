@@ -2,7 +2,7 @@
 
 import pytest
 
-from manifests import ingress, service
+from manifests import ingress, secret, service
 from wire import ACCEPTED, HANDSHAKE, Client, answers, get, response
 
 HOST = "server.example.com"
@@ -49,9 +49,13 @@ def test_the_documents_own_handshake_passes_unaltered(gateway, scripted):
     assert head["x-forwarded-proto"] == "http"
 
 
-def test_over_tls_the_backend_gets_the_same_handshake(gateway, scripted):
+def test_over_tls_the_backend_gets_the_same_handshake(gateway, scripted, certificate):
     backend = scripted(answers(ACCEPTED))
-    gateway.serve(*chat(backend.port))
+    gateway.serve(
+        service("chat", backend.port),
+        secret("tls", certificate(HOST)),
+        ingress("chat", {"/chat": "chat"}, host=HOST, secret="tls"),
+    )
     with Client(gateway.https, tls_for=HOST) as client:
         assert client.ask(HANDSHAKE).status == 101
     head = backend.next().head
