@@ -39,7 +39,7 @@ pub(super) fn service(service: &mut Service) {
             Some(IntOrString::String(name)) => name.is_empty(),
             Some(IntOrString::Int(_)) => false,
         };
-        if blank && !external {
+        if blank && !external && port.port > 0 {
             port.target_port = Some(IntOrString::Int(port.port));
         }
     }

@@ -24,7 +24,21 @@ pub(super) enum Recognised {
     /// A well-formed object that people keep beside those that are read.
     Beside,
     /// Something that needs saying.
-    Unknown { severity: Severity, message: String, remedy: String },
+    Unknown(Unknown),
+}
+
+/// Why an object is not read.
+pub(super) struct Unknown {
+    /// The kind that it would be, but for its version or group.
+    pub(super) kind: Option<Kind>,
+    /// The field that is wrong.
+    pub(super) field: &'static str,
+    /// Whether it is a mistake.
+    pub(super) severity: Severity,
+    /// What is wrong.
+    pub(super) message: String,
+    /// What to do; empty where nothing needs doing.
+    pub(super) remedy: String,
 }
 
 impl Kind {
@@ -103,11 +117,13 @@ pub(super) fn recognise(api_version: &str, kind: &str) -> Recognised {
         }
         let own_group = known.api_version().split_once('/').map_or("", |(group, _)| group);
         if group == own_group || matches!(group, "" | "extensions") || is_ours(group) {
-            return Recognised::Unknown {
+            return Recognised::Unknown(Unknown {
+                kind: Some(known),
+                field: "apiVersion",
                 severity: Severity::Error,
                 message: format!("there is no {kind} in {api_version}"),
                 remedy: renewal(known, api_version),
-            };
+            });
         }
     }
     if same_name.is_none() && is_ours(group) {
@@ -116,11 +132,13 @@ pub(super) fn recognise(api_version: &str, kind: &str) -> Recognised {
     if BUILT_IN_GROUPS.contains(&group) || group.ends_with(".k8s.io") {
         return Recognised::Beside;
     }
-    Recognised::Unknown {
+    Recognised::Unknown(Unknown {
+        kind: None,
+        field: "kind",
         severity: Severity::Warning,
         message: format!("{kind} of {api_version} is not read"),
         remedy: String::new(),
-    }
+    })
 }
 
 fn of_our_groups(api_version: &str, kind: &str) -> Recognised {
@@ -132,7 +150,7 @@ fn of_our_groups(api_version: &str, kind: &str) -> Recognised {
         None => "write apiVersion and kind as the object's documentation has them".to_owned(),
     };
     let message = format!("there is no {kind} in {api_version}");
-    Recognised::Unknown { severity: Severity::Error, message, remedy }
+    Recognised::Unknown(Unknown { kind: None, field: "kind", severity: Severity::Error, message, remedy })
 }
 
 fn is_ours(group: &str) -> bool {
@@ -163,7 +181,7 @@ mod tests {
         let say = |api_version, kind| match recognise(api_version, kind) {
             Recognised::Read(kind) => format!("read {}", kind.name()),
             Recognised::Beside => "beside".to_owned(),
-            Recognised::Unknown { severity, remedy, .. } => format!("{severity}: {remedy}"),
+            Recognised::Unknown(Unknown { severity, remedy, .. }) => format!("{severity}: {remedy}"),
         };
         for (api_version, kind, expected) in [
             ("networking.k8s.io/v1", "Ingress", "read Ingress"),

@@ -100,10 +100,15 @@ fn collect(document: usize, mut value: Value, span: Span, of: Option<&Items>, ou
         Recognised::Beside => {
             out.push(Entry { document, span, identity: None, object: None, problems: Vec::new() });
         }
-        Recognised::Unknown { severity, message, remedy } => {
-            let field = if api_version.is_empty() { "kind" } else { "apiVersion" };
-            problems.push(Reason::UnknownKind, severity, field, message, remedy);
-            out.push(Entry { document, span, identity: None, object: None, problems: problems.0 });
+        Recognised::Unknown(unknown) => {
+            let name = value.pointer("/metadata/name").and_then(Value::as_str);
+            let identity = unknown.kind.and_then(|kind| identity(kind, &value));
+            let message = match name {
+                Some(name) if identity.is_none() => format!("{kind} {:?}: {}", clip(name), unknown.message),
+                _ => unknown.message,
+            };
+            problems.push(Reason::UnknownKind, unknown.severity, unknown.field, message, unknown.remedy);
+            out.push(Entry { document, span, identity, object: None, problems: problems.0 });
         }
     }
 }

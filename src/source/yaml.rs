@@ -114,7 +114,7 @@ fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, Fault> {
         remedy: remedy.to_owned(),
     };
     if bytes.len() > MAX_BYTES {
-        let message = format!("the file has {} bytes, and at most {MAX_BYTES} are read", bytes.len());
+        let message = format!("the file has more than {MAX_BYTES} bytes, and is not read");
         return Err(refuse(1, message, "split it into several files"));
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {

@@ -1,4 +1,10 @@
 //! The integration tests: one binary, a file a feature.
 
 mod directory;
+mod gateway;
 mod golden;
+mod hostile;
+mod hostile_served;
+mod pools;
+mod rooms;
+mod swap;

@@ -153,7 +153,7 @@ pub(crate) fn ingress_class(class: &mut IngressClass, problems: &mut Problems) {
     let spec = class.spec.as_ref();
     match spec.and_then(|spec| spec.controller.as_deref()).unwrap_or_default() {
         "" => {
-            let remedy = "write the controller that serves the class, as in steadygate.io/controller";
+            let remedy = "write the controller that serves the class, as in steadygate.io/ingress-controller";
             problems.malformed("spec.controller", "the field controller is required", remedy);
         }
         controller => {
@@ -162,7 +162,7 @@ pub(crate) fn ingress_class(class: &mut IngressClass, problems: &mut Problems) {
                 .is_some_and(|(domain, path)| name::subdomain(domain).is_ok() && !path.is_empty());
             if !valid || controller.len() > 250 {
                 let message = format!("{} is not a domain and a path", name::quoted(controller));
-                problems.refuse("spec.controller", message, "write it as in steadygate.io/controller");
+                problems.refuse("spec.controller", message, "write it as in steadygate.io/ingress-controller");
             }
         }
     }

@@ -1,0 +1,268 @@
+//! The real gateway on ports that the system chooses, and backends for it: what the other files speak.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use steadygate::app::{App, Config, start};
+use steadygate::proxy::{Bindings, Settings};
+use tempfile::TempDir;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+/// Longer than anything here may take on a machine that does much else.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running gateway and the directory that it serves.
+pub(crate) struct Gateway {
+    pub(crate) dir: TempDir,
+    pub(crate) app: App,
+}
+
+/// A client's end of a session.
+pub(crate) type Session = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+impl Gateway {
+    /// Serves these files; frontend port 80 is open when it returns.
+    pub(crate) async fn start(files: &[(&str, &str)]) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        for (name, text) in files {
+            std::fs::write(dir.path().join(name), text).expect("written");
+        }
+        let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let ports = [80, 443, 8081].into_iter().map(|port| (port, loopback(0))).collect();
+        let config = Config {
+            manifests: dir.path().to_owned(),
+            serve_controllers: Vec::new(),
+            bindings: Bindings { address: Some(Ipv4Addr::LOCALHOST.into()), ports },
+            settings: Settings::default(),
+            workers: 2,
+            admin: loopback(0),
+        };
+        let app = start(config).await.expect("starts");
+        let gateway = Self { dir, app };
+        gateway.wait_for_generation(1).await;
+        let mut addresses = gateway.app.addresses.clone();
+        let open = addresses.wait_for(|addresses| addresses.contains_key(&80));
+        drop(tokio::time::timeout(PATIENCE, open).await.expect("port 80 opens").expect("the app runs"));
+        gateway
+    }
+
+    /// Writes a file as editors do (beside, then renamed into place) and waits until it has been taken in.
+    pub(crate) async fn edit(&self, name: &str, text: &str) {
+        let generation = self.app.published.borrow().generation;
+        self.write(name, text);
+        self.wait_for_generation(generation + 1).await;
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        let beside = self.dir.path().join(format!(".{name}.new"));
+        std::fs::write(&beside, text).expect("written");
+        std::fs::rename(beside, self.dir.path().join(name)).expect("renamed");
+    }
+
+    pub(crate) async fn wait_for_generation(&self, generation: u64) {
+        let mut published = self.app.published.clone();
+        let taken = published.wait_for(|published| published.generation >= generation);
+        drop(tokio::time::timeout(PATIENCE, taken).await.expect("taken in").expect("the app runs"));
+    }
+
+    /// Where a frontend port is bound.
+    pub(crate) fn address(&self, port: u16) -> SocketAddr {
+        self.app.addresses.borrow()[&port]
+    }
+
+    /// GET on frontend port 80.
+    pub(crate) async fn get(&self, host: &str, path: &str) -> Answer {
+        get(self.address(80), host, path).await
+    }
+
+    /// Opens a session on frontend port 80.
+    pub(crate) async fn session(&self, host: &str, path: &str) -> Session {
+        session(self.address(80), host, path).await.expect("a session opens")
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: http::HeaderMap,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    /// Why the gateway answered by itself, if it did.
+    pub(crate) fn reason(&self) -> Option<&str> {
+        self.headers.get("x-steadygate-reason").and_then(|reason| reason.to_str().ok())
+    }
+}
+
+/// GET on a connection of its own.
+pub(crate) async fn get(address: SocketAddr, host: &str, path: &str) -> Answer {
+    let stream = TcpStream::connect(address).await.expect("connects");
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("HTTP");
+    tokio::spawn(connection);
+    let request = Request::get(path).header("host", host).body(Full::<Bytes>::default()).expect("a request");
+    let (parts, body) = sender.send_request(request).await.expect("an answer").into_parts();
+    let body = body.collect().await.expect("a whole body").to_bytes();
+    Answer { status: parts.status, headers: parts.headers, body: String::from_utf8_lossy(&body).into_owned() }
+}
+
+/// Opens a session.
+pub(crate) async fn session(
+    address: SocketAddr,
+    host: &str,
+    path: &str,
+) -> Result<Session, tokio_tungstenite::tungstenite::Error> {
+    let stream = TcpStream::connect(address).await.expect("connects");
+    let url = format!("ws://{host}{path}");
+    Ok(tokio_tungstenite::client_async(url, MaybeTlsStream::Plain(stream)).await?.0)
+}
+
+/// Sends a message and gives the one that comes back.
+pub(crate) async fn echo(session: &mut Session, text: &str) -> String {
+    session.send(text.to_owned().into()).await.expect("sent");
+    let answer = tokio::time::timeout(PATIENCE, session.next()).await.expect("in time").expect("open");
+    answer.expect("a message").into_text().expect("text").to_string()
+}
+
+/// A backend on loopback: answers its name and the path, echoes WebSocket messages, and answers /healthz with a status
+/// that can be set.
+pub(crate) struct Backend {
+    pub(crate) address: SocketAddr,
+    pub(crate) health: Arc<AtomicU16>,
+    pub(crate) requests: Arc<AtomicUsize>,
+    pub(crate) probes: Arc<AtomicUsize>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Backend {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Backend {
+    pub(crate) async fn start(name: &'static str) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("binds");
+        let address = listener.local_addr().expect("bound");
+        let (health, requests, probes) = (Arc::new(AtomicU16::new(200)), Arc::default(), Arc::default());
+        let state = (Arc::clone(&health), Arc::clone(&requests), Arc::clone(&probes));
+        let task = tokio::spawn(async move {
+            // Ends with this task: a backend that is dropped is gone, with its connections.
+            let mut connections = tokio::task::JoinSet::new();
+            loop {
+                let Ok((stream, _)) = listener.accept().await else { continue };
+                let state = state.clone();
+                let service = service_fn(move |request| answer(name, state.clone(), request));
+                let connection = hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service)
+                    .with_upgrades();
+                connections.spawn(connection);
+            }
+        });
+        Self { address, health, requests, probes, task }
+    }
+}
+
+type State = (Arc<AtomicU16>, Arc<AtomicUsize>, Arc<AtomicUsize>);
+
+async fn answer(
+    name: &'static str,
+    (health, requests, probes): State,
+    mut request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    if request.uri().path() == "/healthz" {
+        probes.fetch_add(1, Ordering::Relaxed);
+        let mut response = Response::new(Full::default());
+        *response.status_mut() = StatusCode::from_u16(health.load(Ordering::Relaxed)).expect("a status");
+        return Ok(response);
+    }
+    requests.fetch_add(1, Ordering::Relaxed);
+    let Some(key) = request.headers().get("sec-websocket-key") else {
+        let text = format!("{name} {}", request.uri().path());
+        return Ok(Response::new(Full::new(Bytes::from(text))));
+    };
+    let accept = tokio_tungstenite::tungstenite::handshake::derive_accept_key(key.as_bytes());
+    let upgrade = hyper::upgrade::on(&mut request);
+    tokio::spawn(async move {
+        let Ok(upgraded) = upgrade.await else { return };
+        let role = tokio_tungstenite::tungstenite::protocol::Role::Server;
+        let mut socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), role, None).await;
+        while let Some(Ok(message)) = socket.next().await {
+            if (message.is_text() || message.is_binary()) && socket.send(message).await.is_err() {
+                return;
+            }
+        }
+    });
+    let response = Response::builder()
+        .status(StatusCode::SWITCHING_PROTOCOLS)
+        .header("upgrade", "websocket")
+        .header("connection", "Upgrade")
+        .header("sec-websocket-accept", accept);
+    Ok(response.body(Full::default()).expect("a response"))
+}
+
+/// A Service and its EndpointSlice: name, and for each endpoint its address and whether it is ready.
+pub(crate) fn service(name: &str, endpoints: &[(SocketAddr, bool)]) -> String {
+    let ports: BTreeMap<u16, Vec<(std::net::IpAddr, bool)>> =
+        endpoints.iter().fold(BTreeMap::new(), |mut ports, entry| {
+            ports.entry(entry.0.port()).or_insert_with(Vec::new).push((entry.0.ip(), entry.1));
+            ports
+        });
+    let mut text = format!(
+        "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: default}}\n\
+         spec: {{ports: [{{name: http, port: 80}}]}}\n"
+    );
+    for (port, addresses) in ports {
+        text += &format!(
+            "---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n\
+             metadata: {{name: {name}-{port}, namespace: default, labels: {{kubernetes.io/service-name: {name}}}}}\n\
+             addressType: IPv4\nports: [{{name: http, port: {port}}}]\nendpoints:\n"
+        );
+        for (ip, ready) in addresses {
+            text += &format!("- {{addresses: [{ip}], conditions: {{ready: {ready}}}}}\n");
+        }
+    }
+    text
+}
+
+/// An Ingress with one host, its annotations, and paths (prefixes) to services.
+pub(crate) fn ingress(name: &str, host: &str, annotations: &[(&str, &str)], paths: &[(&str, &str)]) -> String {
+    let mut text = format!(
+        "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: {name}\n  namespace: default\n  annotations:\n"
+    );
+    // The probe's own path, for the backends here; others as given.
+    text += "    appgw.ingress.kubernetes.io/health-probe-path: /healthz\n";
+    for (key, value) in annotations {
+        text += &format!("    {key}: {value:?}\n");
+    }
+    text += &format!("spec:\n  rules:\n  - host: {host}\n    http:\n      paths:\n");
+    for (path, service) in paths {
+        text += &format!(
+            "      - {{path: {path}, pathType: Prefix, backend: {{service: {{name: {service}, port: {{name: http}}}}}}}}\n"
+        );
+    }
+    text
+}
+
+/// Waits until `condition` holds.
+pub(crate) async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let waiting = async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok(), "never: {what}");
+}

@@ -1,0 +1,160 @@
+//! Who takes requests: readiness and probes together, at once when new, shared by all who use the same member.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+
+use crate::gateway::{Backend, Gateway, PATIENCE, echo, eventually, ingress, service, session};
+
+const INTERVAL: (&str, &str) = ("appgw.ingress.kubernetes.io/health-probe-interval", "1");
+const THRESHOLD: (&str, &str) = ("appgw.ingress.kubernetes.io/health-probe-unhealthy-threshold", "2");
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_request_waits_for_the_first_probe_and_no_longer() {
+    let one = Backend::start("one").await;
+    let gateway = Gateway::start(&[
+        ("service.yaml", &service("web", &[(one.address, true)])),
+        ("site.yaml", &ingress("site", "site.example", &[], &[("/", "web")])),
+    ])
+    .await;
+    // At once, with the default interval of 30 s before it.
+    assert_eq!(gateway.get("site.example", "/first").await.body, "one /first");
+
+    // One that accepts and never answers: a second, then 503.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    let address = silent.local_addr().expect("bound");
+    gateway.edit("service.yaml", &service("web", &[(address, true)])).await;
+    let began = Instant::now();
+    let answer = gateway.get("site.example", "/").await;
+    assert_eq!((answer.status, answer.reason()), (StatusCode::SERVICE_UNAVAILABLE, Some("ProbePending")));
+    assert!(began.elapsed() >= Duration::from_millis(900), "{:?}", began.elapsed());
+    assert!(answer.body.contains("1 not yet probed"), "{}", answer.body);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_that_is_ready_but_fails_its_probe_gets_nothing_websocket_included() {
+    let one = Backend::start("one").await;
+    let site = ingress("site", "site.example", &[INTERVAL, THRESHOLD], &[("/", "web")]);
+    let gateway =
+        Gateway::start(&[("service.yaml", &service("web", &[(one.address, true)])), ("site.yaml", &site)]).await;
+    let mut open = gateway.session("site.example", "/").await;
+    one.health.store(500, Ordering::Relaxed);
+    eventually("two failures take it out", async || {
+        gateway.get("site.example", "/").await.status == StatusCode::SERVICE_UNAVAILABLE
+    })
+    .await;
+    let before = one.requests.load(Ordering::Relaxed);
+    let answer = gateway.get("site.example", "/").await;
+    assert_eq!(answer.reason(), Some("ProbeFailing"));
+    assert!(answer.body.contains("1 failing the health probe"), "{}", answer.body);
+    match session(gateway.address(80), "site.example", "/").await {
+        Err(tokio_tungstenite::tungstenite::Error::Http(response)) => {
+            assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(response.headers()["x-steadygate-reason"], "ProbeFailing");
+        }
+        other => panic!("the handshake should be refused: {other:?}"),
+    }
+    assert_eq!(one.requests.load(Ordering::Relaxed), before, "nothing reached the member");
+    assert_eq!(echo(&mut open, "the open session goes on").await, "the open session goes on");
+    one.health.store(200, Ordering::Relaxed);
+    eventually("one success heals", async || gateway.get("site.example", "/").await.status == StatusCode::OK).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readiness_alone_takes_a_member_out() {
+    let (one, two) = (Backend::start("one").await, Backend::start("two").await);
+    let gateway = Gateway::start(&[
+        ("service.yaml", &service("web", &[(one.address, true), (two.address, false)])),
+        ("site.yaml", &ingress("site", "site.example", &[], &[("/", "web")])),
+    ])
+    .await;
+    for _ in 0..10 {
+        assert_eq!(gateway.get("site.example", "/").await.body, "one /");
+    }
+    assert_eq!(two.requests.load(Ordering::Relaxed), 0);
+    gateway.edit("service.yaml", &service("web", &[(one.address, false), (two.address, false)])).await;
+    let answer = gateway.get("site.example", "/").await;
+    assert_eq!((answer.status, answer.reason()), (StatusCode::SERVICE_UNAVAILABLE, Some("NoReadyEndpoint")));
+    gateway.edit("service.yaml", &service("web", &[])).await;
+    assert_eq!(gateway.get("site.example", "/").await.reason(), Some("NoEndpoints"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_is_probed_once_for_all_the_routes_that_use_it() {
+    let one = Backend::start("one").await;
+    let sites: Vec<String> =
+        (0..20).map(|n| ingress(&format!("site-{n}"), &format!("{n}.example"), &[], &[("/", "web")])).collect();
+    // The pod's own probe is the same for all of them.
+    let pod = format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: web-0, namespace: default}}\nspec:\n  containers:\n  - name: c\n    image: i\n\
+         \x20   ports: [{{containerPort: {port}}}]\n    readinessProbe: {{httpGet: {{path: /healthz, port: {port}}}}}\n",
+        port = one.address.port()
+    );
+    let services = service("web", &[(one.address, true)])
+        .replace("port: 80}", &format!("port: 80, targetPort: {}}}", one.address.port()))
+        .replace("conditions:", "targetRef: {kind: Pod, name: web-0, namespace: default}, conditions:");
+    let gateway =
+        Gateway::start(&[("service.yaml", &services), ("pod.yaml", &pod), ("sites.yaml", &sites.join("---\n"))]).await;
+    for n in 0..20 {
+        assert_eq!(gateway.get(&format!("{n}.example"), "/").await.body, "one /");
+    }
+    assert_eq!(one.probes.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn round_robin_is_even_and_least_connections_counts_sessions() {
+    let (one, two) = (Backend::start("one").await, Backend::start("two").await);
+    let least = ("steadygate.io/load-distribution", "least-connections");
+    let gateway = Gateway::start(&[
+        ("service.yaml", &service("web", &[(one.address, true), (two.address, true)])),
+        (
+            "sites.yaml",
+            &[
+                ingress("even", "even.example", &[], &[("/", "web")]),
+                ingress("least", "least.example", &[least], &[("/", "web")]),
+            ]
+            .join("---\n"),
+        ),
+    ])
+    .await;
+    let both_up = tokio::time::timeout(PATIENCE, async {
+        while !(one.requests.load(Ordering::Relaxed) > 0 && two.requests.load(Ordering::Relaxed) > 0) {
+            gateway.get("even.example", "/").await;
+        }
+    });
+    both_up.await.expect("both take requests");
+    let (one_before, two_before) = (one.requests.load(Ordering::Relaxed), two.requests.load(Ordering::Relaxed));
+    for _ in 0..20 {
+        gateway.get("even.example", "/").await;
+    }
+    assert_eq!(one.requests.load(Ordering::Relaxed) - one_before, 10);
+    assert_eq!(two.requests.load(Ordering::Relaxed) - two_before, 10);
+
+    let mut sessions = Vec::new();
+    for _ in 0..10 {
+        sessions.push(gateway.session("least.example", "/").await);
+    }
+    assert_eq!(one.requests.load(Ordering::Relaxed) - one_before, 15);
+    assert_eq!(two.requests.load(Ordering::Relaxed) - two_before, 15);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_that_refuses_connections_is_passed_over() {
+    let one = Backend::start("one").await;
+    let gone = Backend::start("gone").await;
+    let gateway = Gateway::start(&[
+        ("service.yaml", &service("web", &[(one.address, true), (gone.address, true)])),
+        ("site.yaml", &ingress("site", "site.example", &[], &[("/", "web")])),
+    ])
+    .await;
+    eventually("both take requests", async || {
+        gateway.get("site.example", "/").await;
+        gone.requests.load(Ordering::Relaxed) > 0
+    })
+    .await;
+    drop(gone);
+    for _ in 0..20 {
+        assert_eq!(gateway.get("site.example", "/x").await.body, "one /x");
+    }
+}
