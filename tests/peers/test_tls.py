@@ -149,17 +149,56 @@ def test_an_application_gateways_own_certificate(gateway, backend, certificate):
     assert curl(gateway.url("/"), "-H", "Host: contoso.example").status == 200
 
 
-def test_a_backend_over_https_is_verified(gateway, certificate):
-    """A self-signed certificate that nobody vouched for is not trusted: no request, and the answer says so."""
-    server = subprocess.Popen(
-        ["openssl", "s_server", "-www", "-accept", "0", "-naccept", "20", "-cert", certificate("localhost").path,
-         "-key", str(certificate("localhost").path).replace(".crt", ".key")],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    try:
-        port = next(int(m[1]) for line in server.stdout if (m := re.search(r"ACCEPT .*:(\d+)", line)))
-        gateway.serve(application_gateway("tls", port, settings={"protocol": "Https", "hostName": "localhost"}))
-        assert curl(gateway.url("/")).status in (502, 503)
-    finally:
-        server.kill()
-        server.wait()
+class TlsBackend:
+    """openssl's own server, with a page for every request."""
+
+    def __init__(self, certificate):
+        self.process = subprocess.Popen(
+            ["openssl", "s_server", "-www", "-accept", "127.0.0.1:0", "-cert", certificate.path,
+             "-key", certificate.path.with_suffix(".key")],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        self.port = next(int(m[1]) for line in self.process.stdout if (m := re.search(r"ACCEPT .*:(\d+)", line)))
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def tls_backend(certificate):
+    backend = TlsBackend(certificate("backend.example"))
+    yield backend
+    backend.close()
+
+
+def over_https(backend, host, ca=None):
+    objects = application_gateway("tls", backend.port, settings={"protocol": "Https", "hostName": host})
+    if ca:
+        spec = objects[0]["spec"]
+        spec["trustedRootCertificates"] = [{"name": "ca", "secretRef": {"name": "ca"}}]
+        spec["backendHttpSettingsCollection"][0]["trustedRootCertificates"] = [{"name": "ca"}]
+        objects.append(
+            {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "ca", "namespace": "default"},
+             "stringData": {"ca.crt": ca.crt}}
+        )  # fmt: skip
+    return objects
+
+
+def test_a_backend_over_https_that_is_vouched_for(gateway, tls_backend, certificate):
+    gateway.serve(over_https(tls_backend, "backend.example", ca=certificate("backend.example")))
+    result = curl(gateway.url("/"))
+    assert result.status == 200
+    assert b"s_server" in result.body
+
+
+@pytest.mark.parametrize("why", ["nobody vouches for it", "it is for another name", "another vouches"])
+def test_a_backend_over_https_is_verified(gateway, tls_backend, certificate, why):
+    """A certificate that is not trusted: no request goes there, and the answer says so."""
+    objects = {
+        "nobody vouches for it": lambda: over_https(tls_backend, "backend.example"),
+        "it is for another name": lambda: over_https(tls_backend, "other.example", ca=certificate("backend.example")),
+        "another vouches": lambda: over_https(tls_backend, "backend.example", ca=certificate("a.example")),
+    }[why]()
+    gateway.serve(objects)
+    assert curl(gateway.url("/")).status in (502, 503)
