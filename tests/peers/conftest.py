@@ -75,10 +75,11 @@ def certificate(tmp_path_factory):
 
     def make(*names):
         if names not in made:
-            crt, key = directory / f"{names[0]}.crt", directory / f"{names[0]}.key"
+            crt, key = directory / f"{len(made)}.crt", directory / f"{len(made)}.key"
             subprocess.run(
                 ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
                  "-days", "2", "-subj", f"/CN={names[0]}", "-keyout", key, "-out", crt,
+                 "-addext", "basicConstraints=critical,CA:FALSE",
                  "-addext", "subjectAltName=" + ",".join(f"DNS:{name}" for name in names)],
                 check=True, capture_output=True,
             )  # fmt: skip

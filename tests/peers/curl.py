@@ -28,7 +28,7 @@ class Result:
 def curl(url, *arguments, ca=None, input=None, timeout=30):
     """Runs curl; fails where curl does."""
     run = subprocess.run(
-        ["curl", "--silent", "--show-error", "--verbose", "--noproxy", "*", "--max-time", str(timeout),
+        ["curl", "--silent", "--show-error", "--verbose", "--noproxy", "*", "--max-time", str(timeout), "--dump-header", "/dev/stderr",
          *(["--cacert", ca] if ca else []),
          "--write-out", "\n%{http_version} %{num_connects}", *arguments, url],
         input=input, capture_output=True, timeout=timeout + 5,

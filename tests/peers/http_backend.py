@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import socket
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 MIB = 1024 * 1024
@@ -105,7 +107,13 @@ class HttpBackend(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), Handler)
         self.name, self.port, self.health, self.sent = name, self.server_address[1], 200, 0
         self.reached, self.release = threading.Event(), threading.Event()
+        self.connections = []
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+
+    def get_request(self):
+        connection, peer = super().get_request()
+        self.connections.append(connection)
+        return connection, peer
 
     def handle_error(self, *_):
         pass  # a peer that left
@@ -114,3 +122,6 @@ class HttpBackend(ThreadingHTTPServer):
         self.release.set()
         self.shutdown()
         self.server_close()
+        for connection in self.connections:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)

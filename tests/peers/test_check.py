@@ -7,14 +7,19 @@ from manifests import application_gateway, ingress, secret, service
 
 
 @pytest.fixture
-def directory(tmp_path, certificate):
-    """Manifests that are all right."""
+def backend(http_backend):
+    return http_backend()
+
+
+@pytest.fixture
+def directory(tmp_path, certificate, backend):
+    """Manifests that are all right, and a backend that is there."""
     (tmp_path / "good.json").write_text(
         documents(
-            service("chat", 9101),
+            service("chat", backend.port),
             secret("tls", certificate("chat.example")),
             ingress("chat", {"/": "chat", "/api": "chat"}, host="chat.example", secret="tls"),
-            application_gateway("contoso", 9101, hosts=["contoso.example"]),
+            application_gateway("contoso", backend.port, hosts=["contoso.example"]),
         )
     )
     return tmp_path
@@ -57,16 +62,21 @@ def test_check_of_no_directory(tmp_path):
     assert "missing" in run.stdout + run.stderr
 
 
-def test_explain_tells_the_way_of_a_request(directory):
+def test_explain_tells_the_way_of_a_request(directory, backend):
     run = steadygate("explain", "--manifests", directory, "http://chat.example/api/x")
     assert run.returncode == 0, run.stderr
-    for word in ("chat.example", "/api", "127.0.0.1:9101"):
+    for word in ("chat.example", "/api", f"127.0.0.1:{backend.port}", "up"):
         assert word in run.stdout
 
 
-def test_explain_tells_why_not(directory):
+def test_explain_tells_why_not(directory, backend):
     run = steadygate("explain", "--manifests", directory, "http://nobody.example/")
+    assert run.returncode == 1
     assert "404" in run.stdout or "no " in run.stdout
+    backend.close()
+    run = steadygate("explain", "--manifests", directory, "http://chat.example/")
+    assert run.returncode == 1
+    assert "503" in run.stdout or "down" in run.stdout
 
 
 def test_explain_takes_headers(directory):
@@ -94,7 +104,7 @@ def test_no_secret_is_told(directory, certificate):
 def test_wrong_arguments_are_explained(arguments):
     run = steadygate(*arguments)
     assert run.returncode == 2
-    assert "usage" in run.stderr.lower()
+    assert "--help" in run.stderr
 
 
 @pytest.mark.parametrize("command", [[], ["run"], ["check"], ["explain"], ["crds"], ["demo"]])

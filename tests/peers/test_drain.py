@@ -6,12 +6,11 @@ import threading
 
 import pytest
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
 
 from curl import curl
 from gateway import wait_for
 from manifests import ingress, secret, service
-from websocket_peers import CLIENTS
+from websocket_peers import CLIENTS, sessions
 from wire import ACCEPTED, HANDSHAKE, Client, get
 
 
@@ -78,12 +77,12 @@ def test_sessions_are_told_1001_both_ways(gateway, echo, certificate, scheme):
         ingress("echo", {"/": "echo"}, secret="tls"),
     )
     context = ssl.create_default_context(cafile=certificate("localhost").path) if scheme == "wss" else None
-    sockets = [connect(gateway.url("/", scheme), ssl=context, proxy=None) for _ in range(5)]
-    for sock in sockets:
-        sock.send("hello")
-        assert sock.recv(5) == "hello"
-    gateway.terminate()
-    assert [close_frame(sock) for sock in sockets] == [1001] * 5
+    with sessions(gateway.url("/", scheme), 5, ssl=context) as sockets:
+        for sock in sockets:
+            sock.send("hello")
+            assert sock.recv(5) == "hello"
+        gateway.terminate()
+        assert [close_frame(sock) for sock in sockets] == [1001] * 5
     assert wait_for(lambda: echo.closed, "the backend is told too")[0] == 1001
     assert gateway.exit_code() == 0
 
@@ -143,7 +142,7 @@ def test_a_peer_that_does_not_answer_the_close_is_not_waited_for_longer_than_ask
         client.send(HANDSHAKE)
         client.answer()
         gateway.terminate()
-        assert gateway.exit_code(timeout=6) == 0
+        assert gateway.exit_code(timeout=6) == 1, "a session was cut, and the exit code says so"
 
 
 def test_new_connections_are_not_accepted(gateway, http_backend):

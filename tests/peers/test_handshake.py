@@ -2,7 +2,7 @@
 
 import pytest
 
-from manifests import ingress, service
+from manifests import ingress, secret, service
 from wire import ACCEPTED, HANDSHAKE, Client, answers, get, response
 
 HOST = "server.example.com"
@@ -49,9 +49,13 @@ def test_the_documents_own_handshake_passes_unaltered(gateway, scripted):
     assert head["x-forwarded-proto"] == "http"
 
 
-def test_over_tls_the_backend_gets_the_same_handshake(gateway, scripted):
+def test_over_tls_the_backend_gets_the_same_handshake(gateway, scripted, certificate):
     backend = scripted(answers(ACCEPTED))
-    gateway.serve(*chat(backend.port))
+    gateway.serve(
+        service("chat", backend.port),
+        secret("tls", certificate(HOST)),
+        ingress("chat", {"/chat": "chat"}, host=HOST, secret="tls"),
+    )
     with Client(gateway.https, tls_for=HOST) as client:
         assert client.ask(HANDSHAKE).status == 101
     head = backend.next().head
@@ -181,10 +185,12 @@ def test_a_request_pipelined_behind_a_refused_upgrade_is_not_smuggled(gateway, s
     gateway.serve(*chat(backend.port))
     with Client(gateway.http) as client:
         client.send(HANDSHAKE + get("/private", HOST))
-        assert client.answer().status == 426
-    exchange = backend.next()
-    assert exchange.done.wait(5)
-    assert b"/private" not in exchange.rest
+        answer = client.answer()
+        assert answer.status == 426
+        # The second request is the gateway's to answer, or the connection is over.
+        if "close" not in answer["connection"].lower():
+            assert client.answer().status == 404
+    assert backend.next().rest == b""
     assert backend.got_nothing()
 
 

@@ -11,6 +11,7 @@ from websockets.sync.client import connect
 from curl import curl
 from gateway import wait_for
 from manifests import ingress, secret, service
+from websocket_peers import sessions
 from wire import Client, get
 
 
@@ -34,14 +35,13 @@ def served(gateway, echo, page, certificate):
 
 
 @contextmanager
-def sessions(gateway, count=5, path="/chat"):
+def lasting_sessions(gateway, count=5):
     """Open sessions that must live until the end."""
-    sockets = [connect(gateway.url(path, "ws"), proxy=None) for _ in range(count)]
-    yield sockets
-    for number, socket in enumerate(sockets):
-        socket.send(f"still here {number}")
-        assert socket.recv(5) == f"still here {number}"
-        socket.close()
+    with sessions(gateway.url("/chat", "ws"), count) as sockets:
+        yield sockets
+        for number, socket in enumerate(sockets):
+            socket.send(f"still here {number}")
+            assert socket.recv(5) == f"still here {number}"
 
 
 def test_an_edit_is_served_within_100_ms(gateway, served):
@@ -62,7 +62,7 @@ def test_an_edit_is_served_within_100_ms(gateway, served):
 
 
 def test_sessions_survive_edits_of_other_routes(gateway, served):
-    with sessions(gateway) as sockets:
+    with lasting_sessions(gateway) as sockets:
         for number in range(10):
             gateway.apply("page.json", ingress("page", {f"/page-{number}": "page"}))
             sockets[0].send("between edits")
@@ -70,25 +70,25 @@ def test_sessions_survive_edits_of_other_routes(gateway, served):
 
 
 def test_sessions_survive_edits_of_their_own_route(gateway, served):
-    with sessions(gateway):
+    with lasting_sessions(gateway):
         gateway.apply("chat.json", ingress("chat", {"/chat": "page"}))
         assert curl(gateway.url("/chat")).json()["server"] == "page"
 
 
 def test_sessions_survive_the_end_of_their_route(gateway, served):
-    with sessions(gateway):
+    with lasting_sessions(gateway):
         gateway.apply("chat.json", ingress("chat", {"/talk": "echo"}))
         assert curl(gateway.url("/chat")).status == 404
 
 
 def test_sessions_survive_the_removal_of_their_file(gateway, served):
-    with sessions(gateway):
+    with lasting_sessions(gateway):
         (gateway.manifests / "chat.json").unlink()
         wait_for(lambda: curl(gateway.url("/chat")).status == 404, "the route is gone")
 
 
 def test_sessions_survive_a_service_without_endpoints(gateway, served, page):
-    with sessions(gateway):
+    with lasting_sessions(gateway):
         gateway.write("services.json", service("echo"), service("page", page.port))
         wait_for(lambda: curl(gateway.url("/chat")).status == 503, "new requests find no member")
 
@@ -100,8 +100,8 @@ def test_tls_sessions_survive_a_new_certificate(gateway, served, certificate):
 
         def renewed():
             try:
-                connect(gateway.url("/chat", "wss"), ssl=trusting(new), proxy=None).close()
-                return True
+                with connect(gateway.url("/chat", "wss"), ssl=trusting(new), proxy=None):
+                    return True
             except OSError:
                 return False
 
@@ -134,7 +134,7 @@ def test_a_request_under_way_ends_under_the_rule_that_it_began_with(gateway, ser
 
 
 def test_a_file_that_breaks_keeps_its_last_good_version(gateway, served):
-    with sessions(gateway):
+    with lasting_sessions(gateway):
         gateway.write("page.json", "apiVersion: v1\nkind: [unclosed\n")
         wait_for(lambda: "page.json" in gateway.log(), "the broken file is named")
         assert curl(gateway.url("/page")).status == 200
@@ -163,7 +163,7 @@ def test_an_edit_that_changes_nothing_swaps_nothing(gateway, served):
 
 
 def test_the_admin_port_counts_sessions_and_swaps(gateway, served):
-    with sessions(gateway, 3):
+    with lasting_sessions(gateway, 3):
         metrics = gateway.admin_text("/metrics")
         open_now = [line for line in metrics.splitlines() if "session" in line and "open" in line and line[0] != "#"]
         assert any(line.split()[-1] in ("3", "3.0") for line in open_now), metrics

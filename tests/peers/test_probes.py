@@ -32,7 +32,8 @@ def test_a_websocket_handshake_gets_the_same(gateway, http_backend):
     backend.health = 500
     gateway.serve(application_gateway("one", backend.port, probe=PROBE))
     with pytest.raises(InvalidStatus) as refused:
-        connect(gateway.url("/always", "ws"), proxy=None)
+        with connect(gateway.url("/always", "ws"), proxy=None):
+            pass
     assert refused.value.response.status_code == 503
 
 

@@ -1,6 +1,5 @@
 """TLS as openssl's own client sees it: which certificate, which version, which protocol."""
 
-import json
 import re
 import subprocess
 
@@ -54,9 +53,17 @@ def test_the_server_name_chooses_the_certificate(served, name, expected):
     assert common_name(s_client(served.https, "-servername", name)) == expected
 
 
-def test_a_client_without_a_server_name_is_served_too(served):
-    """Its certificate is not its host's: that the client must judge. The handshake comes about."""
-    assert re.search(r"Protocol *(:|version:)|New, TLSv1", s_client(served.https, "-noservername"))
+def test_a_client_without_a_server_name_gets_the_default_or_nothing(gateway, served, certificate):
+    """Such a client (it asks for an IP address) gets the certificate of an Ingress for every host, if there is one."""
+    assert common_name(s_client(served.https, "-noservername")) is None
+    gateway.apply(
+        "default.json",
+        secret("default", certificate("default.example")),
+        ingress("default", {"/": "one"}, secret="default"),
+    )
+    assert common_name(s_client(served.https, "-noservername")) == "default.example"
+    assert common_name(s_client(served.https, "-servername", "elsewhere.example")) == "default.example"
+    assert common_name(s_client(served.https, "-servername", "a.example")) == "a.example"
 
 
 @pytest.mark.parametrize("flag, version", [("-tls1_2", "TLSv1.2"), ("-tls1_3", "TLSv1.3")])
@@ -96,18 +103,12 @@ def test_curl_trusts_it(served, certificate):
     assert (result.status, result.version) == (200, "2")
 
 
-def test_a_certificate_is_replaced_without_a_restart(gateway, served, certificate):
-    assert common_name(s_client(served.https, "-servername", "a.example")) == "a.example"
-    gateway.apply("site.json", (gateway.manifests / "site.json").read_text().replace(*renewed(certificate)))
-    told = s_client(served.https, "-servername", "a.example")
-    assert common_name(told) == "renewed.example"
-
-
-def renewed(certificate):
-    """The text of the Secret's data, before and after."""
-    old, new = certificate("a.example"), certificate("renewed.example", "a.example")
-    as_written = [json.dumps({"tls.crt": c.crt, "tls.key": c.key})[1:-1] for c in (old, new)]
-    return tuple(text.replace(', "tls.key"', ',\n      "tls.key"') for text in as_written)
+def test_a_certificate_is_replaced_without_a_restart(gateway, backend, certificate):
+    gateway.write("tls.json", secret("tls", certificate("old.example", "a.example")))
+    gateway.serve(service("one", backend.port), ingress("a", {"/": "one"}, host="a.example", secret="tls"))
+    assert common_name(s_client(gateway.https, "-servername", "a.example")) == "old.example"
+    gateway.apply("tls.json", secret("tls", certificate("new.example", "a.example")))
+    assert common_name(s_client(gateway.https, "-servername", "a.example")) == "new.example"
 
 
 def test_a_bad_certificate_damages_no_other(gateway, backend, certificate):
@@ -148,17 +149,56 @@ def test_an_application_gateways_own_certificate(gateway, backend, certificate):
     assert curl(gateway.url("/"), "-H", "Host: contoso.example").status == 200
 
 
-def test_a_backend_over_https_is_verified(gateway, certificate):
-    """A self-signed certificate that nobody vouched for is not trusted: no request, and the answer says so."""
-    server = subprocess.Popen(
-        ["openssl", "s_server", "-www", "-accept", "0", "-naccept", "20", "-cert", certificate("localhost").path,
-         "-key", str(certificate("localhost").path).replace(".crt", ".key")],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    try:
-        port = next(int(m[1]) for line in server.stdout if (m := re.search(r"ACCEPT .*:(\d+)", line)))
-        gateway.serve(application_gateway("tls", port, settings={"protocol": "Https", "hostName": "localhost"}))
-        assert curl(gateway.url("/")).status in (502, 503)
-    finally:
-        server.kill()
-        server.wait()
+class TlsBackend:
+    """openssl's own server, with a page for every request."""
+
+    def __init__(self, certificate):
+        self.process = subprocess.Popen(
+            ["openssl", "s_server", "-www", "-accept", "127.0.0.1:0", "-cert", certificate.path,
+             "-key", certificate.path.with_suffix(".key")],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        self.port = next(int(m[1]) for line in self.process.stdout if (m := re.search(r"ACCEPT .*:(\d+)", line)))
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def tls_backend(certificate):
+    backend = TlsBackend(certificate("backend.example"))
+    yield backend
+    backend.close()
+
+
+def over_https(backend, host, ca=None):
+    objects = application_gateway("tls", backend.port, settings={"protocol": "Https", "hostName": host})
+    if ca:
+        spec = objects[0]["spec"]
+        spec["trustedRootCertificates"] = [{"name": "ca", "secretRef": {"name": "ca"}}]
+        spec["backendHttpSettingsCollection"][0]["trustedRootCertificates"] = [{"name": "ca"}]
+        objects.append(
+            {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "ca", "namespace": "default"},
+             "stringData": {"ca.crt": ca.crt}}
+        )  # fmt: skip
+    return objects
+
+
+def test_a_backend_over_https_that_is_vouched_for(gateway, tls_backend, certificate):
+    gateway.serve(over_https(tls_backend, "backend.example", ca=certificate("backend.example")))
+    result = curl(gateway.url("/"))
+    assert result.status == 200
+    assert b"s_server" in result.body
+
+
+@pytest.mark.parametrize("why", ["nobody vouches for it", "it is for another name", "another vouches"])
+def test_a_backend_over_https_is_verified(gateway, tls_backend, certificate, why):
+    """A certificate that is not trusted: no request goes there, and the answer says so."""
+    objects = {
+        "nobody vouches for it": lambda: over_https(tls_backend, "backend.example"),
+        "it is for another name": lambda: over_https(tls_backend, "other.example", ca=certificate("backend.example")),
+        "another vouches": lambda: over_https(tls_backend, "backend.example", ca=certificate("a.example")),
+    }[why]()
+    gateway.serve(objects)
+    assert curl(gateway.url("/")).status in (502, 503)

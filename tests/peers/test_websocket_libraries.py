@@ -3,11 +3,10 @@
 import hashlib
 
 import pytest
-from websockets.sync.client import connect
 
 from gateway import wait_for
 from manifests import ingress, secret, service
-from websocket_peers import CLIENTS, SERVERS, pattern
+from websocket_peers import CLIENTS, SERVERS, pattern, sessions
 
 MIB = 1024 * 1024
 SIXTEEN = {"bytes": 16 * MIB, "sha256": hashlib.sha256(pattern(16 * MIB)).hexdigest()}
@@ -83,9 +82,7 @@ def test_no_subprotocol_is_made_up(served, client):
 
 
 def test_many_sessions_at_once(gateway, served):
-    sockets = [connect(gateway.url("/", "ws"), proxy=None) for _ in range(50)]
-    for number, socket in enumerate(sockets):
-        socket.send(f"message {number}")
-    assert [socket.recv(5) for socket in sockets] == [f"message {number}" for number in range(50)]
-    for socket in sockets:
-        socket.close()
+    with sessions(gateway.url("/", "ws"), 50) as sockets:
+        for number, socket in enumerate(sockets):
+            socket.send(f"message {number}")
+        assert [socket.recv(5) for socket in sockets] == [f"message {number}" for number in range(50)]

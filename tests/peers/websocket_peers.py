@@ -11,6 +11,7 @@ import os
 import ssl
 import subprocess
 import threading
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from websockets.exceptions import ConnectionClosed
@@ -32,6 +33,13 @@ def pattern(count):
     """`count` bytes that no run-length trick makes small: the same in every library."""
     block = b"".join(hashlib.sha256(str(number).encode()).digest() for number in range(2048))
     return (block * (count // len(block) + 1))[:count]
+
+
+@contextmanager
+def sessions(url, count=1, **named):
+    """Open sessions of the Python library."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(connect(url, proxy=None, **named)) for _ in range(count)]
 
 
 def python_client(url, steps, subprotocols=(), deflate=True, ca=None):
