@@ -126,17 +126,31 @@ fn probing_runtime() -> anyhow::Result<tokio::runtime::Handle> {
 }
 
 impl App {
+    /// Ends only if the part that takes in the configuration breaks down. Nothing new would be served from then on.
+    pub async fn broken(&mut self) {
+        while !self.controller.is_finished() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        self.ready.send_replace(false);
+    }
+
     /// Ends in good order: not ready any more, no new connections, requests finished, sessions closed (1001), all
     /// within `limit`. Gives how many sessions were still open then.
     pub async fn drain(self, limit: Duration) -> usize {
         self.ready.send_replace(false);
         // The controller may have ended with its source; its listeners come back either way.
         let _ = self.stop.send(());
-        let Ok(listeners) = self.controller.await else { return self.sessions.count() };
-        let mut closing = listeners.close();
+        let closing = self.controller.await.map(Listeners::close);
         self.draining.send_replace(true);
         self.sessions.drain(limit / 2);
-        if tokio::time::timeout(limit, closing.ended()).await.is_err() {
+        let ended = async {
+            match closing {
+                Ok(mut closing) => closing.ended().await,
+                // The controller broke down, and the listeners with it; the sessions are told all the same.
+                Err(_) => std::future::pending().await,
+            }
+        };
+        if tokio::time::timeout(limit, ended).await.is_err() {
             tracing::warn!(sessions = self.sessions.count(), ?limit, "not everything ended in time");
         }
         self.sessions.count()

@@ -37,7 +37,7 @@ pub use request::normalise_host;
 /// What an operator can set for all listeners.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Peers whose `X-Forwarded-*` and `Forwarded` headers are believed and added to.
+    /// Peers whose `X-Forwarded-*` headers are believed and added to; their `Forwarded` header is passed on.
     pub trusted_proxies: Vec<IpNet>,
     /// Whether clear-text listeners take HTTP/2 with prior knowledge.
     pub clear_text_http2: bool,

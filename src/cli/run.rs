@@ -153,11 +153,15 @@ fn serve(config: Config, drain: Duration) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        let app = app::start(config).await?;
+        let mut app = app::start(config).await?;
         tracing::info!(admin = %app.admin, "started");
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+            () = app.broken() => {
+                app.drain(drain).await;
+                anyhow::bail!("the controller broke down; what it said of it is in the log");
+            }
         }
         tracing::info!(sessions = app.sessions.count(), limit = ?drain, "draining; a second signal ends it at once");
         let left = tokio::select! {

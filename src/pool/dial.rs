@@ -100,6 +100,16 @@ impl Connector {
     }
 }
 
+impl Stream {
+    /// The connection under it.
+    pub fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Tcp(stream) => stream,
+            Self::Tls(stream) => stream.get_ref().0,
+        }
+    }
+}
+
 /// Has the kernel find out when a peer has gone without a word, within about two minutes.
 ///
 /// # Errors

@@ -7,6 +7,7 @@ use std::time::Instant;
 use http::{HeaderMap, Method, StatusCode, Version};
 
 use super::Shared;
+use super::connection::Active;
 use super::headers::REQUEST_ID;
 use super::refusal::REASON;
 use crate::table::Target;
@@ -20,7 +21,7 @@ pub(super) struct Record {
     started: Instant,
     client: IpAddr,
     method: Method,
-    version: Version,
+    pub(super) version: Version,
     host: String,
     path: String,
     request_id: String,
@@ -32,10 +33,11 @@ pub(super) struct Record {
     pub(super) member: Option<SocketAddr>,
     /// Bytes of the answer's body handed to the client.
     pub(super) sent: u64,
+    _active: Active,
 }
 
 impl Record {
-    pub(super) fn new(shared: &Arc<Shared>, client: IpAddr, request: &http::request::Parts) -> Self {
+    pub(super) fn new(shared: &Arc<Shared>, client: IpAddr, request: &http::request::Parts, active: Active) -> Self {
         Self {
             shared: Arc::clone(shared),
             started: Instant::now(),
@@ -51,6 +53,7 @@ impl Record {
             target: None,
             member: None,
             sent: 0,
+            _active: active,
         }
     }
 

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::access::Record;
+use super::headers;
 use super::upstream::{self, Sender};
 use crate::pool::Lease;
 
@@ -26,6 +27,9 @@ pub(super) enum BodyError {
     /// Nothing came for too long.
     #[error("nothing came for {0:?}")]
     Silence(Duration),
+    /// The backend answered a request that waits for 100 (Continue) with something else.
+    #[error("the backend did not ask for the body")]
+    Unwanted,
 }
 
 /// How far a request's body has come; shared with the one who waits for the answer.
@@ -35,16 +39,29 @@ pub(super) struct Progress {
     last: Mutex<Instant>,
 }
 
-const WAITING: u8 = 0;
-const DONE: u8 = 1;
-const FAILED: u8 = 2;
+/// A part has been handed on; the member may take the next when it can.
+const HANDED_ON: u8 = 0;
+/// The client owes the next part.
+const OWED: u8 = 1;
+/// All of it has come.
+const DONE: u8 = 2;
+/// The client broke it off, or was silent for too long.
+const FAILED: u8 = 3;
 
 impl Progress {
-    fn moved(&self, state: u8) {
+    fn set(&self, state: u8) {
         self.state.store(state, Ordering::Relaxed);
+    }
+
+    fn moved(&self, state: u8) {
+        self.set(state);
         if let Ok(mut last) = self.last.lock() {
             *last = Instant::now();
         }
+    }
+
+    fn is(&self, state: u8) -> bool {
+        self.state.load(Ordering::Relaxed) == state
     }
 
     /// When the body moved last.
@@ -52,14 +69,19 @@ impl Progress {
         self.last.lock().map_or_else(|poisoned| *poisoned.into_inner(), |last| *last)
     }
 
-    /// Whether the client still owes some of it.
-    pub(super) fn waiting(&self) -> bool {
-        self.state.load(Ordering::Relaxed) == WAITING
+    /// Whether it is the client that does not go on.
+    pub(super) fn owed(&self) -> bool {
+        self.is(OWED)
     }
 
     /// Whether the client broke it off.
     pub(super) fn failed(&self) -> bool {
-        self.state.load(Ordering::Relaxed) == FAILED
+        self.is(FAILED)
+    }
+
+    /// Whether all of it has come.
+    pub(super) fn done(&self) -> bool {
+        self.is(DONE)
     }
 }
 
@@ -73,18 +95,20 @@ struct Gate {
 pub(super) struct RequestBody {
     inner: Option<(Incoming, Arc<Progress>)>,
     gate: Option<Gate>,
+    silence: Silence,
 }
 
 impl RequestBody {
     /// No body.
     pub(super) fn empty() -> Self {
-        Self { inner: None, gate: None }
+        Self { inner: None, gate: None, silence: Silence::new(Duration::ZERO) }
     }
 
-    /// A client's body, and the view of its progress.
-    pub(super) fn new(incoming: Incoming) -> (Self, Arc<Progress>) {
-        let progress = Arc::new(Progress { state: AtomicU8::new(WAITING), last: Mutex::new(Instant::now()) });
-        (Self { inner: Some((incoming, Arc::clone(&progress))), gate: None }, progress)
+    /// A client's body, which may be silent for `silence` at most, and the view of its progress.
+    pub(super) fn new(incoming: Incoming, silence: Duration) -> (Self, Arc<Progress>) {
+        let progress = Arc::new(Progress { state: AtomicU8::new(HANDED_ON), last: Mutex::new(Instant::now()) });
+        let inner = Some((incoming, Arc::clone(&progress)));
+        (Self { inner, gate: None, silence: Silence::new(silence) }, progress)
     }
 
     /// Holds the body back until `opened` rings, or `patience` is over (RFC 9110 section 10.1.1).
@@ -93,26 +117,70 @@ impl RequestBody {
     }
 }
 
+/// A limit on how long a body may be silent. The timer exists only while it is.
+#[derive(Debug)]
+struct Silence {
+    limit: Duration,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Silence {
+    fn new(limit: Duration) -> Self {
+        Self { limit, timer: None }
+    }
+
+    /// Something came.
+    fn broken(&mut self) {
+        self.timer = None;
+    }
+
+    /// Nothing came yet: ready when that has lasted too long.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
+        let limit = self.limit;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(limit)));
+        timer.as_mut().poll(cx).map(|()| BodyError::Silence(limit))
+    }
+}
+
 impl Body for RequestBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BodyError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        if let Some(gate) = &mut self.gate {
-            if Pin::new(&mut gate.opened).poll(cx).is_pending() && gate.patience.as_mut().poll(cx).is_pending() {
-                return Poll::Pending;
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let body = &mut *self;
+        if let Some(gate) = &mut body.gate {
+            match Pin::new(&mut gate.opened).poll(cx) {
+                Poll::Ready(Ok(())) => {}
+                // The answer has come without it: what the backend refused is not asked of the client.
+                Poll::Ready(Err(_)) => return Poll::Ready(Some(Err(BodyError::Unwanted))),
+                Poll::Pending => ready!(gate.patience.as_mut().poll(cx)),
             }
-            self.gate = None;
+            body.gate = None;
         }
-        let Some((incoming, progress)) = &mut self.inner else { return Poll::Ready(None) };
-        let frame = ready!(Pin::new(&mut *incoming).poll_frame(cx));
-        progress.moved(match &frame {
-            Some(Ok(_)) if incoming.is_end_stream() => DONE,
-            Some(Ok(_)) => WAITING,
-            Some(Err(_)) => FAILED,
-            None => DONE,
-        });
-        Poll::Ready(frame)
+        let Some((incoming, progress)) = &mut body.inner else { return Poll::Ready(None) };
+        let Poll::Ready(frame) = Pin::new(&mut *incoming).poll_frame(cx) else {
+            progress.set(OWED);
+            let silent = ready!(body.silence.poll(cx));
+            return Poll::Ready(Some(Err(silent)));
+        };
+        body.silence.broken();
+        match frame {
+            None => {
+                progress.moved(DONE);
+                Poll::Ready(None)
+            }
+            Some(Err(error)) => {
+                progress.moved(FAILED);
+                Poll::Ready(Some(Err(error.into())))
+            }
+            Some(Ok(mut frame)) => {
+                progress.moved(if incoming.is_end_stream() { DONE } else { HANDED_ON });
+                if let Some(trailers) = frame.trailers_mut() {
+                    headers::trailers(trailers);
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+        }
     }
 
     fn is_end_stream(&self) -> bool {
@@ -141,10 +209,11 @@ enum Content {
 struct UpstreamBody {
     incoming: Incoming,
     ended: bool,
-    silence: Duration,
-    timer: Option<Pin<Box<Sleep>>>,
-    /// Given back to the idle ones when the body has come whole.
+    silence: Silence,
+    /// Given back to the idle ones when both bodies are through.
     sender: Option<Sender>,
+    /// Of the request's body, if it has one.
+    request: Option<Arc<Progress>>,
     lease: Lease,
 }
 
@@ -154,34 +223,38 @@ impl ResponseBody {
         Self { content: Content::Own((!text.is_empty()).then_some(text)), record: None }
     }
 
-    /// A member's answer, which may be silent for `silence` at most.
-    pub(super) fn upstream(incoming: Incoming, silence: Duration, sender: Sender, lease: Lease) -> Self {
-        let body = UpstreamBody { incoming, ended: false, silence, timer: None, sender: Some(sender), lease };
+    /// A member's answer, which may be silent for `silence` at most. `request` is the view of the request's own body.
+    pub(super) fn upstream(
+        incoming: Incoming,
+        silence: Duration,
+        sender: Sender,
+        request: Option<Arc<Progress>>,
+        lease: Lease,
+    ) -> Self {
+        let silence = Silence::new(silence);
+        let body = UpstreamBody { incoming, ended: false, silence, sender: Some(sender), request, lease };
         Self { content: Content::Upstream(Box::new(body)), record: None }
     }
 }
 
 impl UpstreamBody {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match Pin::new(&mut self.incoming).poll_frame(cx) {
-            Poll::Ready(frame) => {
-                self.timer = None;
-                self.ended |= frame.is_none();
-                Poll::Ready(frame.map(|frame| frame.map_err(BodyError::from)))
-            }
-            Poll::Pending => {
-                let silence = self.silence;
-                let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(silence)));
-                ready!(timer.as_mut().poll(cx));
-                Poll::Ready(Some(Err(BodyError::Silence(silence))))
-            }
-        }
+        let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else {
+            return self.silence.poll(cx).map(|silent| Some(Err(silent)));
+        };
+        self.silence.broken();
+        self.ended |= frame.is_none();
+        Poll::Ready(frame.map(|frame| frame.map_err(BodyError::from)))
     }
 }
 
 impl Drop for UpstreamBody {
     fn drop(&mut self) {
-        if (self.ended || self.incoming.is_end_stream())
+        let answered = self.ended || self.incoming.is_end_stream();
+        // Where the answer came before the request's body was through, the rest of that body is still on its way.
+        let sent = self.request.as_ref().is_none_or(|request| request.done());
+        if answered
+            && sent
             && let Some(sender) = self.sender.take()
         {
             upstream::give_back(self.lease.member().id, sender);

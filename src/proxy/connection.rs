@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::header::{self, HeaderValue};
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::Service;
@@ -35,6 +35,8 @@ const HEADER_BYTES: usize = 64 * 1024;
 const HEADER_LIST_BYTES: u32 = 16 * 1024;
 /// Requests at once on one HTTP/2 connection.
 const STREAMS: u32 = 100;
+/// How long a connection is kept for one more request while draining.
+const DRAIN_GRACE: Duration = Duration::from_secs(1);
 /// HTTP/2 pings to peers that may have gone, and the time they have to answer.
 const PING: Duration = Duration::from_secs(30);
 
@@ -48,10 +50,48 @@ pub(super) struct Context {
     server_name: Option<String>,
     /// Held by all that has to end before the process may.
     pub(super) alive: mpsc::Sender<()>,
-    /// Requests begun.
+    requests: Arc<Requests>,
+}
+
+/// The requests of a connection, counted.
+#[derive(Debug, Default)]
+struct Requests {
     begun: AtomicUsize,
-    /// Requests being answered.
+    /// Those whose answer has not gone out whole.
     active: AtomicUsize,
+}
+
+/// A request, counted until its answer has gone out whole, or its client has.
+#[derive(Debug)]
+pub(super) struct Active(Arc<Requests>);
+
+impl Active {
+    fn new(requests: &Arc<Requests>) -> Self {
+        requests.begun.fetch_add(1, Ordering::Relaxed);
+        requests.active.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(requests))
+    }
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        self.0.active.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Requests {
+    /// Ends when nothing has been asked or answered for `time`.
+    async fn quiet(&self, time: Duration) {
+        let mut seen = self.begun.load(Ordering::Relaxed);
+        loop {
+            tokio::time::sleep(time).await;
+            let begun = self.begun.load(Ordering::Relaxed);
+            if begun == seen && self.active.load(Ordering::Relaxed) == 0 {
+                return;
+            }
+            seen = begun;
+        }
+    }
 }
 
 /// Serves a connection until it ends.
@@ -70,8 +110,7 @@ pub(super) async fn serve(
         tls: protocol == Protocol::Https,
         server_name: None,
         alive,
-        begun: AtomicUsize::new(0),
-        active: AtomicUsize::new(0),
+        requests: Arc::default(),
     };
     if protocol == Protocol::Http {
         let http2 = context.shared.settings.clear_text_http2 && begins_http2(&stream).await;
@@ -117,7 +156,10 @@ async fn http(context: Arc<Context>, stream: Stream, http2: bool) {
             .max_header_list_size(HEADER_LIST_BYTES)
             .keep_alive_interval(PING)
             .keep_alive_timeout(PING);
-        drive(&context, Box::pin(builder.serve_connection(io, service))).await
+        let connection = Box::pin(builder.serve_connection(io, service));
+        // HTTP/1.1 has hyper's header timeout for this.
+        let idle = context.requests.quiet(context.shared.settings.header_timeout);
+        drive(&context, connection, idle, Duration::ZERO).await
     } else {
         let mut builder = http1::Builder::new();
         builder
@@ -125,20 +167,38 @@ async fn http(context: Arc<Context>, stream: Stream, http2: bool) {
             .header_read_timeout(context.shared.settings.header_timeout)
             .preserve_header_case(true)
             .max_buf_size(HEADER_BYTES);
-        drive(&context, Box::pin(builder.serve_connection(io, service).with_upgrades())).await
+        let connection = Box::pin(builder.serve_connection(io, service).with_upgrades());
+        drive(&context, connection, std::future::pending(), DRAIN_GRACE).await
     };
     if let Err(error) = result {
         tracing::debug!(peer = %context.peer, %error, "client connection ended");
     }
 }
 
-/// Runs a connection to its end; when the gateway drains, or nothing has been asked for long, after what it is at.
-async fn drive<C: Graceful>(context: &Context, mut connection: Pin<Box<C>>) -> hyper::Result<()> {
+/// Runs a connection to its end; when it is idle, or the gateway drains, after what it is at. While draining, HTTP/1.1 has
+/// no way to tell a client that a request of its is not read any more: it is told so with its next answer, and the connection
+/// is ended by us only when nothing has come for `grace`.
+async fn drive<C: Graceful>(
+    context: &Context,
+    mut connection: Pin<Box<C>>,
+    idle: impl Future<Output = ()>,
+    grace: Duration,
+) -> hyper::Result<()> {
     let mut draining = context.shared.draining.clone();
+    let over = async {
+        tokio::select! {
+            () = async { drop(draining.wait_for(|draining| *draining).await) } => {
+                if !grace.is_zero() {
+                    context.requests.quiet(grace).await;
+                }
+            }
+            () = idle => {}
+        }
+    };
     tokio::select! {
+        biased;
         result = connection.as_mut() => return result,
-        _ = draining.wait_for(|draining| *draining) => {}
-        () = idle(context) => {}
+        () = over => {}
     }
     connection.as_mut().finish();
     connection.await
@@ -168,53 +228,26 @@ where
     }
 }
 
-/// Ends when the connection has had no request for the idle time. (HTTP/1.1 has its own timer for this, in hyper's
-/// header timeout; HTTP/2 has none.)
-async fn idle(context: &Context) {
-    let mut seen = context.begun.load(Ordering::Relaxed);
-    loop {
-        tokio::time::sleep(context.shared.settings.header_timeout).await;
-        let begun = context.begun.load(Ordering::Relaxed);
-        if begun == seen && context.active.load(Ordering::Relaxed) == 0 {
-            return;
-        }
-        seen = begun;
-    }
-}
-
 /// Answers one request.
 async fn answer(context: Arc<Context>, request: Request<Incoming>) -> Result<Response<ResponseBody>, Infallible> {
-    let _active = Active::new(&context);
+    let active = Active::new(&context.requests);
     let (parts, body) = request.into_parts();
-    let record = Box::new(Record::new(&context.shared, context.peer, &parts));
+    let (head, http1) = (parts.method == Method::HEAD, parts.version < Version::HTTP_2);
+    let record = Box::new(Record::new(&context.shared, context.peer, &parts, active));
     let request = Request::from_parts(parts, body);
-    let response = match decide(&context, request, record).await {
+    let mut response = match decide(&context, request, record).await {
         Ok(response) => response,
         Err((refusal, mut record)) => {
-            let mut response = refusal.into_response();
+            let mut response = refusal.into_response(head);
             record.answered(response.status(), response.headers());
             response.body_mut().record = Some(record);
             response
         }
     };
+    if http1 && response.status() != StatusCode::SWITCHING_PROTOCOLS && *context.shared.draining.borrow() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     Ok(response)
-}
-
-/// Counts a request while it is being answered, also where the client leaves before that.
-struct Active<'a>(&'a Context);
-
-impl<'a> Active<'a> {
-    fn new(context: &'a Context) -> Self {
-        context.begun.fetch_add(1, Ordering::Relaxed);
-        context.active.fetch_add(1, Ordering::Relaxed);
-        Self(context)
-    }
-}
-
-impl Drop for Active<'_> {
-    fn drop(&mut self) {
-        self.0.active.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 /// The decision: refuse, redirect or forward.
@@ -232,6 +265,7 @@ async fn decide(
     record.asked(&asked.host);
     record.target = Some(Arc::clone(&target));
     match (&target.route.action, &target.pool) {
+        (Action::Redirect(_), _) if asked.host.is_empty() => Err((Refusal::malformed("no Host is given"), record)),
         (Action::Redirect(redirect), _) => {
             let mut response = redirected(context, &asked, &parts.uri, redirect);
             record.answered(response.status(), response.headers());

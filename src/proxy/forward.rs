@@ -11,7 +11,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::access::Record;
 use super::body::{Progress, RequestBody, ResponseBody};
@@ -63,14 +63,17 @@ pub(super) async fn forward(
     };
     parts.uri = uri;
 
-    let (body, progress) = if has_body { with_body(&mut parts, body) } else { (RequestBody::empty(), None) };
-    let exchange = Exchange { backend, pool, asked, fresh: opening.is_some(), progress };
+    headers::frame(&mut parts.headers, &parts.method, has_body);
+    let silence = backend.request_timeout;
+    let (body, progress) = if has_body { with_body(&mut parts, body, silence) } else { (RequestBody::empty(), None) };
+    let exchange = Exchange { backend, pool, asked, upgrade: opening.is_some(), progress };
     let (response, sender, lease) = match exchange.run(Request::from_parts(parts, body), &mut record).await {
         Ok(answered) => answered,
         Err(refusal) => return Err((refusal, record)),
     };
     match (response.status(), opening) {
         (StatusCode::SWITCHING_PROTOCOLS, Some(opening)) => {
+            sender.release();
             upgrade::open(context, opening, response, lease, backend, record)
         }
         (StatusCode::SWITCHING_PROTOCOLS, None) => {
@@ -79,9 +82,17 @@ pub(super) async fn forward(
         }
         _ => {
             let (mut parts, incoming) = response.into_parts();
-            headers::response(&mut parts.headers);
+            if headers::response(&mut parts.headers).is_err() {
+                let message = "the backend's answer has a Transfer-Encoding other than chunked";
+                return Err((Refusal::bad_gateway("BackendEncoding", message), record));
+            }
+            // Ours, not the backend's.
+            parts.version = Version::HTTP_11;
+            if parts.status == StatusCode::UPGRADE_REQUIRED && record.version == Version::HTTP_11 {
+                upgrade::mark(&mut parts.headers);
+            }
             record.answered(parts.status, &parts.headers);
-            let mut body = ResponseBody::upstream(incoming, backend.request_timeout, sender, lease);
+            let mut body = ResponseBody::upstream(incoming, silence, sender, exchange.progress, lease);
             body.record = Some(record);
             Ok(Response::from_parts(parts, body))
         }
@@ -105,8 +116,12 @@ fn prepare(context: &Context, asked: &Asked, parts: &mut request::Parts, upgrade
 }
 
 /// The client's body. Where the client waits for a 100 (Continue), the body waits for the backend's.
-fn with_body(parts: &mut request::Parts, incoming: Incoming) -> (RequestBody, Option<Arc<Progress>>) {
-    let (mut body, progress) = RequestBody::new(incoming);
+fn with_body(
+    parts: &mut request::Parts,
+    incoming: Incoming,
+    silence: Duration,
+) -> (RequestBody, Option<Arc<Progress>>) {
+    let (mut body, progress) = RequestBody::new(incoming, silence);
     let expects = parts.headers.get(header::EXPECT);
     if expects.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
         let (opener, opened) = oneshot::channel();
@@ -131,8 +146,8 @@ struct Exchange<'a> {
     backend: &'a Backend,
     pool: &'a Pool,
     asked: &'a Asked,
-    /// Whether it needs a connection of its own.
-    fresh: bool,
+    /// Whether it asks for an upgrade, and so for a connection of its own.
+    upgrade: bool,
     progress: Option<Arc<Progress>>,
 }
 
@@ -143,6 +158,8 @@ impl Exchange<'_> {
         record: &mut Record,
     ) -> Result<(Response<Incoming>, Sender, Lease), Refusal> {
         let repeatable = self.progress.is_none() && idempotent(request.method());
+        let deadline = Instant::now() + self.backend.request_timeout;
+        let mut fresh = self.upgrade;
         let mut tried = Vec::new();
         let mut failure = None;
         while tried.len() < MEMBERS_TRIED {
@@ -152,11 +169,14 @@ impl Exchange<'_> {
             };
             let member = Arc::clone(lease.member());
             record.member = Some(member.key.address);
-            let unused = if self.fresh { None } else { upstream::take(member.id) };
+            let unused = if fresh { None } else { upstream::take(member.id) };
             let reused = unused.is_some();
             let connected = match unused {
                 Some(sender) => Ok(sender),
-                None => upstream::connect(&member).await,
+                None => match timeout_at(deadline, upstream::connect(&member)).await {
+                    Ok(connected) => connected,
+                    Err(_) => return Err(self.timed_out()),
+                },
             };
             let mut sender = match connected {
                 Ok(sender) => sender,
@@ -173,20 +193,27 @@ impl Exchange<'_> {
                 request.headers_mut().insert(header::HOST, host);
             }
             let again = repeatable.then(|| copy(&request));
-            let mut error = match self.answer(&mut sender, request).await {
+            let mut error = match self.answer(&mut sender, request, deadline).await {
                 Ok(response) => return Ok((response, sender, lease)),
                 Err(Failure::Refused(refusal)) => return Err(refusal),
                 Err(Failure::Send(error)) => error,
             };
             tracing::debug!(pool = %self.pool.id, member = %member.key.address, error = %error.error(), reused,
                 "request failed");
-            // A connection that was kept may have been closed by the member meanwhile; that says nothing of the member.
-            if !reused {
+            match &self.progress {
+                Some(progress) if progress.failed() => {
+                    return Err(Refusal::malformed("the request's body broke off"));
+                }
+                Some(progress) if progress.owed() => return Err(self.timed_out()),
+                _ => {}
+            }
+            // A connection that was kept may have been closed by the member meanwhile, which says nothing of the member;
+            // but a request is not to go through all of the kept ones.
+            if reused {
+                fresh = true;
+            } else {
                 member.suspect();
                 tried.push(member.id);
-            }
-            if self.progress.as_ref().is_some_and(|progress| progress.failed()) {
-                return Err(Refusal::malformed("the request's body broke off"));
             }
             failure =
                 Some(Refusal::bad_gateway("BackendFailed", "the backend closed the connection before it answered"));
@@ -198,19 +225,23 @@ impl Exchange<'_> {
         Err(failure.unwrap_or_else(|| Refusal::bad_gateway("BackendFailed", "no backend could answer")))
     }
 
-    /// Sends the request, and waits for the answer's head as long as the route allows, counted anew while the
-    /// request's body moves.
-    async fn answer(&self, sender: &mut Sender, request: Request<RequestBody>) -> Result<Response<Incoming>, Failure> {
-        let timeout = self.backend.request_timeout;
-        let sending = sender.try_send_request(request);
+    /// Sends the request, and waits for the answer's head until the deadline, which moves on while the request's body
+    /// does.
+    async fn answer(
+        &self,
+        sender: &mut Sender,
+        request: Request<RequestBody>,
+        mut deadline: Instant,
+    ) -> Result<Response<Incoming>, Failure> {
+        let sending = sender.requests.try_send_request(request);
         tokio::pin!(sending);
-        let mut deadline = Instant::now() + timeout;
         loop {
             tokio::select! {
                 biased;
                 answer = &mut sending => return answer.map_err(|error| Failure::Send(Box::new(error))),
                 () = sleep_until(deadline) => {
-                    match self.progress.as_ref().map(|progress| progress.last() + timeout) {
+                    let moved = self.progress.as_ref().map(|progress| progress.last() + self.backend.request_timeout);
+                    match moved {
                         Some(later) if later > Instant::now() => deadline = later,
                         _ => return Err(Failure::Refused(self.timed_out())),
                     }
@@ -221,9 +252,8 @@ impl Exchange<'_> {
 
     fn timed_out(&self) -> Refusal {
         let timeout = self.backend.request_timeout;
-        if self.progress.as_ref().is_some_and(|progress| progress.waiting()) {
-            let message = format!("the request's body did not come on for {timeout:?}");
-            return Refusal::new(StatusCode::REQUEST_TIMEOUT, "RequestTimeout", message);
+        if self.progress.as_ref().is_some_and(|progress| progress.owed()) {
+            return Refusal::stalled(timeout);
         }
         let message = format!("the backend did not answer within {timeout:?}");
         Refusal::new(StatusCode::GATEWAY_TIMEOUT, "BackendTimeout", message)

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use http::Method;
 use http::header::{self, Entry, HeaderMap, HeaderName, HeaderValue};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -30,13 +31,17 @@ pub(super) struct Hop<'a> {
 /// Makes a client's headers those that the backend is to see; an upgrade's own are left to the caller. `TE: trailers`
 /// stays, for it says what the client can take.
 pub(super) fn request(headers: &mut HeaderMap, hop: &Hop<'_>) {
-    let trailers = headers.get(header::TE).is_some_and(|te| te.as_bytes().eq_ignore_ascii_case(b"trailers"));
+    let codings = headers.get_all(header::TE).iter().flat_map(|te| te.as_bytes().split(|byte| *byte == b','));
+    let trailers = codings.map(<[u8]>::trim_ascii).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
     hop_by_hop(headers);
     headers.remove(header::TE);
     if trailers {
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        headers.insert(header::CONNECTION, HeaderValue::from_static("TE"));
     }
-    join_cookies(headers);
+    // Programs started by CGI take it for their own setting (httpoxy).
+    headers.remove("proxy");
+    join(headers, header::COOKIE, b"; ");
     forwarded(headers, hop);
     let usable = |id: &HeaderValue| id.len() <= 128 && id.to_str().is_ok() && !id.is_empty();
     if !headers.get(REQUEST_ID).is_some_and(usable) {
@@ -45,18 +50,58 @@ pub(super) fn request(headers: &mut HeaderMap, hop: &Hop<'_>) {
     }
 }
 
+/// Says how the body's end is told, where the method or the version leaves it open. What the client's own framing was
+/// has been removed.
+pub(super) fn frame(headers: &mut HeaderMap, method: &Method, has_body: bool) {
+    if headers.contains_key(header::CONTENT_LENGTH) {
+        return;
+    }
+    if has_body {
+        headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    } else if matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
+}
+
 /// Makes a backend's headers those that the client is to see.
-pub(super) fn response(headers: &mut HeaderMap) {
+///
+/// # Errors
+/// The body is coded in a way that is not undone here.
+pub(super) fn response(headers: &mut HeaderMap) -> Result<(), UnknownCoding> {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    if let Some(coding) = codings.next() {
+        if codings.next().is_some() || !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
+            return Err(UnknownCoding);
+        }
+        // It says nothing where the body is chunked (RFC 9112 section 6.3).
+        headers.remove(header::CONTENT_LENGTH);
+    }
     hop_by_hop(headers);
+    Ok(())
+}
+
+/// A `Transfer-Encoding` other than chunked.
+#[derive(Debug)]
+pub(super) struct UnknownCoding;
+
+/// Drops from a client's trailers what only the header may say.
+pub(super) fn trailers(trailers: &mut HeaderMap) {
+    hop_by_hop(trailers);
+    for name in [header::HOST, header::CONTENT_LENGTH, header::TE, header::AUTHORIZATION, header::COOKIE, REQUEST_ID] {
+        trailers.remove(name);
+    }
+    drop_claims(trailers);
 }
 
 /// Removes the headers that are about one connection alone: the known ones, and those that `Connection` names.
 fn hop_by_hop(headers: &mut HeaderMap) {
     if let Entry::Occupied(entry) = headers.entry(header::CONNECTION) {
         let (_, values) = entry.remove_entry_mult();
+        let values: Vec<HeaderValue> = values.collect();
         let names: Vec<HeaderName> = values
-            .filter_map(|value| value.to_str().ok().map(str::to_owned))
-            .flat_map(|value| value.split(',').filter_map(|name| name.trim().parse().ok()).collect::<Vec<_>>())
+            .iter()
+            .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+            .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
             .collect();
         for name in names {
             // These say where the message ends and whom it is for; nobody may make them go away.
@@ -70,32 +115,37 @@ fn hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// HTTP/2 may split a cookie into crumbs; HTTP/1.1 knows only one header (RFC 9113 section 8.2.3).
-fn join_cookies(headers: &mut HeaderMap) {
-    if headers.get_all(header::COOKIE).iter().nth(1).is_none() {
+/// Makes one header of several. HTTP/2 may split a cookie into crumbs, which HTTP/1.1 does not know (RFC 9113 section 8.2.3).
+fn join(headers: &mut HeaderMap, name: HeaderName, separator: &[u8]) {
+    if headers.get_all(&name).iter().nth(1).is_none() {
         return;
     }
-    let crumbs: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
-    if let Ok(joined) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
-        headers.insert(header::COOKIE, joined);
+    let parts: Vec<&[u8]> = headers.get_all(&name).iter().map(HeaderValue::as_bytes).collect();
+    if let Ok(joined) = HeaderValue::from_bytes(&parts.join(separator)) {
+        headers.insert(name, joined);
     }
 }
 
-/// Says who the client is. What an untrusted peer claims of it is dropped, in every spelling that a backend might
-/// take for it.
-fn forwarded(headers: &mut HeaderMap, hop: &Hop<'_>) {
-    let earlier = if hop.trusted { headers.get(FORWARDED_FOR).cloned() } else { None };
-    if !hop.trusted {
-        let claims = |name: &HeaderName| {
-            let name = name.as_str();
-            let spelt = |wanted: &str| name.len() == wanted.len() && name.replace('_', "-") == wanted;
-            name == "forwarded" || spelt("x-real-ip") || name.replace('_', "-").starts_with("x-forwarded-")
-        };
-        let claimed: Vec<HeaderName> = headers.keys().filter(|name| claims(name)).cloned().collect();
-        for name in claimed {
-            headers.remove(name);
-        }
+/// Drops what says who the client is, in every spelling that a backend might take for it.
+fn drop_claims(headers: &mut HeaderMap) {
+    let claims = |name: &HeaderName| {
+        let name = name.as_str().replace('_', "-");
+        name == "forwarded" || name == "x-real-ip" || name.starts_with("x-forwarded-")
+    };
+    let claimed: Vec<HeaderName> = headers.keys().filter(|name| claims(name)).cloned().collect();
+    for name in claimed {
+        headers.remove(name);
     }
+}
+
+/// Says who the client is. What an untrusted peer claims of it is dropped.
+fn forwarded(headers: &mut HeaderMap, hop: &Hop<'_>) {
+    if hop.trusted {
+        join(headers, FORWARDED_FOR, b", ");
+    } else {
+        drop_claims(headers);
+    }
+    let earlier = headers.get(FORWARDED_FOR).cloned();
     let peer = hop.peer.to_string();
     let chain = match earlier.as_ref().and_then(|earlier| earlier.to_str().ok()) {
         Some(earlier) => format!("{earlier}, {peer}"),
@@ -118,15 +168,16 @@ fn forwarded(headers: &mut HeaderMap, hop: &Hop<'_>) {
     }
 }
 
-/// What a trusted peer has said stands; the rest is set.
+/// What a trusted peer has said once stands; the rest is set.
 fn keep_or_set(headers: &mut HeaderMap, hop: &Hop<'_>, peer: &str) {
     let port = hop.port.to_string();
     let proto = if hop.tls { "https" } else { "http" };
     let values =
         [(REAL_IP, peer), (FORWARDED_PROTO, proto), (FORWARDED_PORT, port.as_str()), (FORWARDED_HOST, hop.authority)];
     for (name, value) in values {
-        if let (Entry::Vacant(vacant), Ok(value)) = (headers.entry(name), HeaderValue::from_str(value)) {
-            vacant.insert(value);
+        let once = headers.get_all(&name).iter().count() == 1;
+        if let (false, Ok(value)) = (once, HeaderValue::from_str(value)) {
+            headers.insert(name, value);
         }
     }
 }
@@ -162,9 +213,13 @@ mod tests {
             ("trailer", "x-sum"),
         ]);
         request(&mut map, &hop(false));
-        for gone in ["connection", "x-secret", "keep-alive", "proxy-connection", "te", "upgrade", "http2-settings"] {
+        for gone in ["x-secret", "keep-alive", "proxy-connection", "upgrade", "http2-settings"] {
             assert!(!map.contains_key(gone), "{gone}");
         }
+        assert_eq!(
+            (&map["te"], &map["connection"]),
+            (&HeaderValue::from_static("trailers"), &HeaderValue::from_static("TE"))
+        );
         for kept in ["content-length", "host", "trailer"] {
             assert!(map.contains_key(kept), "{kept}");
         }
@@ -197,6 +252,20 @@ mod tests {
         assert_eq!(map["x-forwarded-for"], "1.1.1.1, 192.0.2.7");
         assert_eq!(map["x-forwarded-proto"], "http");
         assert_eq!(map["x-request-id"], "abc");
+    }
+
+    #[test]
+    fn an_answer_is_framed_in_one_way() {
+        let mut both = headers(&[("content-length", "5"), ("transfer-encoding", "chunked")]);
+        assert!(response(&mut both).is_ok() && both.is_empty());
+        assert!(response(&mut headers(&[("transfer-encoding", "gzip, chunked")])).is_err());
+    }
+
+    #[test]
+    fn trailers_say_nothing_that_only_a_header_may() {
+        let mut map = headers(&[("x-forwarded-for", "1.1.1.1"), ("host", "b"), ("grpc-status", "0")]);
+        trailers(&mut map);
+        assert_eq!(map.keys().collect::<Vec<_>>(), ["grpc-status"]);
     }
 
     #[test]

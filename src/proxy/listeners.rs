@@ -137,9 +137,11 @@ impl Listeners {
     fn bind_at(&self, mut address: SocketAddr) -> io::Result<Vec<TcpListener>> {
         let mut sockets = Vec::with_capacity(self.workers.len());
         // Without SO_REUSEPORT first: with it, a stranger's socket at the same port would go unnoticed.
-        drop(socket(address, false)?);
+        drop(bound(address, false)?);
         for _ in &self.workers {
-            let listener = socket(address, true)?;
+            let socket = bound(address, true)?;
+            socket.listen(BACKLOG)?;
+            let listener = TcpListener::from(socket);
             // Port 0: the others take the port that the first was given.
             address = listener.local_addr()?;
             sockets.push(listener);
@@ -148,7 +150,7 @@ impl Listeners {
     }
 }
 
-fn socket(address: SocketAddr, share: bool) -> io::Result<TcpListener> {
+fn bound(address: SocketAddr, share: bool) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     socket.set_reuse_address(true)?;
@@ -157,8 +159,7 @@ fn socket(address: SocketAddr, share: bool) -> io::Result<TcpListener> {
         socket.set_only_v6(false)?;
     }
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
 /// Workers that have stopped accepting.

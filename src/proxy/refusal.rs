@@ -1,6 +1,7 @@
 //! The answers that are the gateway's own, in one place: status, reason for programs, sentence for people.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
@@ -35,6 +36,12 @@ impl Refusal {
         Self { close: true, ..Self::new(StatusCode::BAD_REQUEST, "MalformedRequest", message) }
     }
 
+    /// 408: the client does not go on with the request's body.
+    pub(super) fn stalled(timeout: Duration) -> Self {
+        let message = format!("the request's body did not come on for {timeout:?}");
+        Self { close: true, ..Self::new(StatusCode::REQUEST_TIMEOUT, "RequestTimeout", message) }
+    }
+
     pub(super) fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "NoRoute", "no route is configured for this host and path")
     }
@@ -57,11 +64,15 @@ impl Refusal {
         Self::new(StatusCode::BAD_GATEWAY, reason, message)
     }
 
-    pub(super) fn into_response(self) -> Response<ResponseBody> {
+    /// The answer; to HEAD, without its body.
+    pub(super) fn into_response(self, head: bool) -> Response<ResponseBody> {
         let text = format!("{}: {}\n", self.status, self.message);
-        let mut response = Response::new(ResponseBody::full(Bytes::from(text)));
+        let length = HeaderValue::from(text.len());
+        let text = if head { Bytes::new() } else { Bytes::from(text) };
+        let mut response = Response::new(ResponseBody::full(text));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
+        headers.insert(header::CONTENT_LENGTH, length);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(REASON, HeaderValue::from_static(self.reason));

@@ -9,17 +9,17 @@ use super::request::Asked;
 use crate::model::{HostHeader, PathRewrite, Transport};
 use crate::pool::Member;
 
-/// The request target for the backend. A path with `.` or `..` elements goes out in the form that was matched,
-/// so that the backend can't read it otherwise; any other goes out as it came.
+/// The request target for the backend. A path that is rewritten, or that has `.` or `..` elements, goes out in the form
+/// that was matched, so that the backend can't read it otherwise; any other goes out as it came.
 pub(super) fn target(uri: &Uri, asked: &Asked, rewrite: Option<&PathRewrite>) -> Option<Uri> {
     let dots = uri.path().split('/').any(|element| {
         let decoded = element.replace("%2e", ".").replace("%2E", ".");
         matches!(decoded.as_str(), "." | "..")
     });
-    let path = if dots || asked.path == "*" { asked.path.as_str() } else { uri.path() };
     let path = match rewrite {
-        None => Cow::Borrowed(path),
-        Some(rewrite) => Cow::Owned(rewritten(path, rewrite)),
+        Some(rewrite) if asked.path != "*" => Cow::Owned(rewritten(&asked.path, rewrite)),
+        _ if dots || asked.path == "*" => Cow::Borrowed(asked.path.as_str()),
+        _ => Cow::Borrowed(uri.path()),
     };
     let text = match uri.query() {
         Some(query) => format!("{path}?{query}"),
@@ -79,5 +79,6 @@ mod tests {
         assert_eq!(sent("/home/", Some(("", "/override/"))), "/override/home/");
         assert_eq!(sent("/pathrule/home/?a", Some(("/pathrule", "/override/"))), "/override/home/?a");
         assert_eq!(sent("/PathRule", Some(("/pathrule", "/override"))), "/override/");
+        assert_eq!(sent("//%70athrule/home", Some(("/pathrule", "/override"))), "/override/home");
     }
 }

@@ -1,10 +1,11 @@
 //! From a granted handshake to a session.
 
 use http::header::{self, HeaderValue};
-use http::{HeaderMap, Response};
+use http::{HeaderMap, Response, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::{OnUpgrade, Parts, Upgraded};
 use hyper_util::rt::TokioIo;
+use socket2::SockRef;
 
 use super::access::Record;
 use super::body::ResponseBody;
@@ -47,7 +48,10 @@ pub(super) fn open(
     }
     let member = hyper::upgrade::on(&mut response);
     let (mut parts, _) = response.into_parts();
-    headers::response(&mut parts.headers);
+    parts.version = Version::HTTP_11;
+    if headers::response(&mut parts.headers).is_err() {
+        return Err((Refusal::bad_gateway("WebSocketHandshake", "the backend's 101 answer has a body"), record));
+    }
     mark(&mut parts.headers);
     record.answered(parts.status, &parts.headers);
     context.shared.metrics.opened(record.route());
@@ -60,6 +64,8 @@ pub(super) fn open(
         let _lease = lease;
         let end = match (opening.client.await.map(into_stream), member.await.map(into_stream)) {
             (Ok(client), Ok(member)) => {
+                // A session may be slow; its own limit is the idle timeout. (The socket is open: this can't fail.)
+                let _ = SockRef::from(client.io.inner().tcp()).set_tcp_user_timeout(None);
                 let first = (client.read_buf, member.read_buf);
                 websocket::relay(client.io.into_inner(), member.io.into_inner(), first, idle, &mut guard).await
             }

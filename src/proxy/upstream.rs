@@ -7,14 +7,36 @@ use std::time::Duration;
 
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::body::RequestBody;
 use crate::pool::Member;
 use crate::pool::dial::DialError;
 
-/// Sends requests on one connection.
-pub(super) type Sender = SendRequest<RequestBody>;
+/// Sends requests on one connection. Dropped before it is given back, it ends the connection: whatever is still under way
+/// there belongs to a request that is over.
+#[derive(Debug)]
+pub(super) struct Sender {
+    pub(super) requests: SendRequest<RequestBody>,
+    /// `None` once nobody may end the connection any more.
+    connection: Option<AbortHandle>,
+}
+
+impl Sender {
+    /// Leaves the connection to itself: it is being upgraded.
+    pub(super) fn release(mut self) {
+        self.connection = None;
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        if let Some(connection) = &self.connection {
+            connection.abort();
+        }
+    }
+}
 
 /// How long an unused connection is kept.
 const IDLE: Duration = Duration::from_secs(55);
@@ -30,7 +52,7 @@ pub(super) fn take(id: u64) -> Option<Sender> {
     UNUSED.with_borrow_mut(|unused| {
         let senders = unused.get_mut(&id)?;
         while let Some((sender, since)) = senders.pop() {
-            if sender.is_ready() && since.elapsed() < IDLE {
+            if sender.requests.is_ready() && since.elapsed() < IDLE {
                 return Some(sender);
             }
         }
@@ -40,12 +62,9 @@ pub(super) fn take(id: u64) -> Option<Sender> {
 
 /// Keeps a connection for the next request.
 pub(super) fn give_back(id: u64, sender: Sender) {
-    if sender.is_closed() {
-        return;
-    }
     UNUSED.with_borrow_mut(|unused| {
         let senders = unused.entry(id).or_default();
-        if senders.len() < IDLE_PER_MEMBER {
+        if senders.len() < IDLE_PER_MEMBER && !sender.requests.is_closed() {
             senders.push((sender, Instant::now()));
         }
     });
@@ -55,7 +74,7 @@ pub(super) fn give_back(id: u64, sender: Sender) {
 pub(super) fn sweep() {
     UNUSED.with_borrow_mut(|unused| {
         unused.retain(|_, senders| {
-            senders.retain(|(sender, since)| !sender.is_closed() && since.elapsed() < IDLE);
+            senders.retain(|(sender, since)| !sender.requests.is_closed() && since.elapsed() < IDLE);
             !senders.is_empty()
         });
     });
@@ -68,15 +87,15 @@ pub(super) fn sweep() {
 pub(super) async fn connect(member: &Member) -> Result<Sender, DialError> {
     let address = member.key.address;
     let stream = member.connector.dial().await?;
-    let (sender, connection) = Builder::new()
+    let (requests, connection) = Builder::new()
         .preserve_header_case(true)
         .handshake(TokioIo::new(stream))
         .await
         .map_err(|error| DialError::Connect(address, std::io::Error::other(error)))?;
-    tokio::spawn(async move {
+    let connection = tokio::spawn(async move {
         if let Err(error) = connection.with_upgrades().await {
             tracing::debug!(%address, %error, "connection to member ended");
         }
     });
-    Ok(sender)
+    Ok(Sender { requests, connection: Some(connection.abort_handle()) })
 }

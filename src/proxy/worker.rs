@@ -5,9 +5,12 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use socket2::SockRef;
+use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Front, Shared, connection, upstream};
+use crate::pool::dial;
 
 /// What a worker is told.
 pub(super) enum Command {
@@ -66,28 +69,40 @@ async fn accept(
         Ok(listener) => listener,
         Err(error) => return tracing::error!(port = front.port, %error, "listener can't be used"),
     };
-    let mut stopping = false;
+    let serve = |stream: TcpStream, peer| {
+        if let Err(error) = prepare(&stream, shared.settings.header_timeout) {
+            return tracing::debug!(%peer, %error, "client has gone");
+        }
+        tokio::spawn(connection::serve(Arc::clone(&shared), Arc::clone(&front), stream, peer, alive.clone()));
+    };
     loop {
         let accepted = tokio::select! {
             biased;
             accepted = listener.accept() => accepted,
-            _ = &mut stopped, if !stopping => {
-                stopping = true;
-                continue;
-            }
-            () = std::future::ready(()), if stopping => return,
+            _ = &mut stopped => break,
         };
         match accepted {
-            Ok((stream, peer)) => {
-                // Small answers and frames are not to wait for others. Where that can't be had, it is only slower.
-                let _ = stream.set_nodelay(true);
-                let serving = connection::serve(Arc::clone(&shared), Arc::clone(&front), stream, peer, alive.clone());
-                tokio::spawn(serving);
-            }
+            Ok((stream, peer)) => serve(stream, peer),
             Err(error) => {
                 tracing::warn!(port = front.port, %error, "accept failed");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
+    let Ok(socket) = listener.into_std() else { return };
+    while let Ok((stream, peer)) = socket.accept() {
+        if stream.set_nonblocking(true).is_ok()
+            && let Ok(stream) = TcpStream::from_std(stream)
+        {
+            serve(stream, peer);
+        }
+    }
+}
+
+/// Small answers and frames do not wait for others; a client that has gone without a word, or takes nothing of an answer for
+/// `stalled`, is found out by the kernel.
+fn prepare(stream: &TcpStream, stalled: Duration) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    dial::notice_death(stream)?;
+    SockRef::from(stream).set_tcp_user_timeout(Some(stalled))
 }
