@@ -70,7 +70,7 @@ pub async fn start(config: Config) -> anyhow::Result<App> {
     let table = Handle::default();
     let sessions = Sessions::default();
     let metrics = Metrics::default();
-    let registry = Registry::new(tokio::runtime::Handle::current(), Policy { allow_loopback: true });
+    let registry = Registry::new(probing_runtime()?, Policy { allow_loopback: true });
     let (addresses_sender, addresses) = watch::channel(BTreeMap::new());
     let (draining, draining_receiver) = watch::channel(false);
     let shared = Arc::new(Shared {
@@ -94,6 +94,7 @@ pub async fn start(config: Config) -> anyhow::Result<App> {
         options: Options { serve_controllers: config.serve_controllers, everything_without_class: true },
         registry,
         table: table.clone(),
+        metrics,
         listeners,
         published: published_sender,
     };
@@ -111,6 +112,17 @@ pub async fn start(config: Config) -> anyhow::Result<App> {
         controller,
         _watch: watch,
     })
+}
+
+/// A thread for probes and DNS alone: a long translation is not to make probes late.
+fn probing_runtime() -> anyhow::Result<tokio::runtime::Handle> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let handle = runtime.handle().clone();
+    std::thread::Builder::new()
+        .name("probes".to_owned())
+        .spawn(move || runtime.block_on(std::future::pending::<()>()))
+        .context("can't start the thread for probes")?;
+    Ok(handle)
 }
 
 impl App {

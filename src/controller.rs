@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
 
-use crate::model::Model;
+use crate::model::{Model, ObjectRef};
 use crate::pool::Registry;
-use crate::proxy::Listeners;
+use crate::proxy::{Listeners, Metrics};
 use crate::source::{Input, Inputs, Origins};
 use crate::status::{Report, Severity};
 use crate::table::{Handle, compile};
@@ -47,6 +47,8 @@ pub(crate) struct Controller {
     pub registry: Registry,
     /// The table.
     pub table: Handle,
+    /// Counters of the data plane, which are to know only objects that are served.
+    pub metrics: Metrics,
     /// Open ports.
     pub listeners: Listeners,
     /// Told of each input taken in.
@@ -100,6 +102,7 @@ impl Controller {
         {
             self.table.publish(compile(&model, generation, &pools));
             swaps += 1;
+            owners(&old).difference(&owners(&model)).for_each(|gone| self.metrics.forget(&gone.to_string()));
         }
         tracing::info!(generation, swaps, took = ?began.elapsed(), "configuration served");
         tell(&old_reports, &reports, &input.origins);
@@ -132,6 +135,12 @@ impl Controller {
 /// Whether the routes of both lead to the same pools, whoever their members are.
 fn same_pools(old: &Model, new: &Model) -> bool {
     old.pools.keys().eq(new.pools.keys())
+}
+
+/// The objects that have routes.
+fn owners(model: &Model) -> BTreeSet<&ObjectRef> {
+    let hosts = model.listeners.values().flat_map(|listener| listener.hosts.values());
+    hosts.flat_map(|host| &host.routes).map(|route| &route.owner).collect()
 }
 
 /// Logs what has come up since the last input, and what has been mended.

@@ -51,8 +51,10 @@ struct State {
     ready: Vec<Arc<Member>>,
     /// Members whose endpoint says that it is not ready.
     not_ready: Vec<Arc<Member>>,
-    /// Names that no address is known for.
-    unresolved: Vec<String>,
+    /// Names that no address has been found for.
+    unresolved: usize,
+    /// Names whose first look-up has not been answered.
+    resolving: usize,
 }
 
 /// Why a pool has no member for a request.
@@ -149,8 +151,8 @@ impl State {
         NoMember {
             not_ready: self.not_ready.len(),
             down: count(Health::Down),
-            unknown: count(Health::Unknown),
-            unresolved: self.unresolved.len(),
+            unknown: count(Health::Unknown) + self.resolving,
+            unresolved: self.unresolved,
         }
     }
 }

@@ -154,11 +154,12 @@ async fn tell(target: &Target) -> bool {
 
 /// Prints each member as its probe finds it now.
 async fn members(pool: &Pool) -> bool {
-    // Returns at the first member that answers; the others get the rest of the time.
     let deadline = tokio::time::Instant::now() + PROBE_WAIT;
-    while tokio::time::Instant::now() < deadline
-        && pool.members().iter().any(|(member, _)| member.health() == Health::Unknown)
-    {
+    let pending = || {
+        let unknown = pool.unavailable().is_some_and(|why| why.unknown > 0);
+        unknown || pool.members().iter().any(|(member, ready)| *ready && member.health() == Health::Unknown)
+    };
+    while tokio::time::Instant::now() < deadline && pending() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     for (member, ready) in pool.members() {

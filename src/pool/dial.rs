@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, TlsStream};
@@ -91,11 +92,22 @@ impl Connector {
         let connect = |error| DialError::Connect(self.address, error);
         let tcp = TcpStream::connect(self.address).await.map_err(connect)?;
         tcp.set_nodelay(true).map_err(connect)?;
+        notice_death(&tcp).map_err(connect)?;
         let Some((config, server)) = &self.tls else { return Ok(Stream::Tcp(tcp)) };
         let tls = TlsConnector::from(Arc::clone(config)).connect(server.clone(), tcp).await;
         tls.map(|tls| Stream::Tls(Box::new(TlsStream::Client(tls))))
             .map_err(|error| DialError::Tls(self.address, error))
     }
+}
+
+/// Has the kernel find out when a peer has gone without a word, within about two minutes.
+///
+/// # Errors
+/// The socket is no longer one.
+pub fn notice_death(tcp: &TcpStream) -> io::Result<()> {
+    let keepalive =
+        TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(15)).with_retries(4);
+    SockRef::from(tcp).set_tcp_keepalive(&keepalive)
 }
 
 /// A connection to a member, or from a client.

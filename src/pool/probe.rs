@@ -15,16 +15,18 @@ use tokio::sync::Notify;
 
 use super::dial::Connector;
 use super::registry::ProbeCounters;
-use super::{Member, Outcome};
+use super::{Health, Member, Outcome};
 use crate::model::Transport;
 
 /// How much of the body is looked at for the text that must be in it (ARM's limit).
 const BODY_LIMIT: usize = 4090;
-/// Requests that fail may ask for a probe; it is never more often than this.
-const SUSPECT_PAUSE: Duration = Duration::from_secs(1);
+/// Requests that fail may ask for a probe; it is never more often than this. Also the pause after the first failure of a
+/// member that is not up: such a member is asked again after 1, 2, 4 … seconds, up to the interval.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Probes a member until nobody holds it.
 pub(super) async fn run(member: Weak<Member>, changed: Arc<Notify>, counters: ProbeCounters) {
+    let mut quick = SHORTEST_PAUSE;
     loop {
         let Some(strong) = member.upgrade() else { return };
         let probe = &strong.key.probe;
@@ -42,9 +44,16 @@ pub(super) async fn run(member: Weak<Member>, changed: Arc<Notify>, counters: Pr
             }
             changed.notify_waiters();
         }
-        let spread = probe.interval.mul_f64(0.9 + 0.2 * fastrand::f64());
+        let pause = if strong.health() == Health::Up {
+            quick = SHORTEST_PAUSE;
+            probe.interval
+        } else {
+            let pause = quick.min(probe.interval);
+            quick = pause * 2;
+            pause
+        };
         drop(strong);
-        if wait(&member, spread).await.is_none() {
+        if wait(&member, pause.mul_f64(0.9 + 0.2 * fastrand::f64())).await.is_none() {
             return;
         }
     }
@@ -53,12 +62,12 @@ pub(super) async fn run(member: Weak<Member>, changed: Arc<Notify>, counters: Pr
 /// Waits for the next turn, or for a request that could not reach the member. Holds the member only for a
 /// second at a time, so that one that nobody uses is freed; `None` when it has been.
 async fn wait(member: &Weak<Member>, pause: Duration) -> Option<()> {
-    let mut step = SUSPECT_PAUSE.min(pause);
+    let mut step = SHORTEST_PAUSE.min(pause);
     tokio::time::sleep(step).await;
     let mut rest = pause - step;
     while !rest.is_zero() {
         let member = member.upgrade()?;
-        step = rest.min(SUSPECT_PAUSE);
+        step = rest.min(SHORTEST_PAUSE);
         if tokio::time::timeout(step, member.suspected.notified()).await.is_ok() {
             break;
         }

@@ -105,7 +105,7 @@ impl Registry {
     pub(super) fn resolved(&self, name: &str, addresses: Vec<IpAddr>) {
         let mut registered = self.lock();
         if let Some(resolving) = registered.names.get_mut(name) {
-            resolving.addresses = addresses;
+            resolving.answer = Some(addresses);
             self.refresh(&mut registered);
         }
     }
@@ -140,10 +140,12 @@ impl Registry {
                 let (addresses, name) = match &endpoint.address {
                     Address::Socket(address) => (vec![*address], None),
                     Address::Name(name, port) => {
-                        let known = registered.names.get(name).map(|resolving| resolving.addresses.as_slice());
-                        let known = known.unwrap_or_default();
-                        if known.is_empty() {
-                            next.unresolved.push(name.clone());
+                        let answer = registered.names.get(name).and_then(|resolving| resolving.answer.as_deref());
+                        let known = answer.unwrap_or_default();
+                        match answer {
+                            None => next.resolving += 1,
+                            Some([]) => next.unresolved += 1,
+                            Some(_) => {}
                         }
                         (known.iter().map(|ip| SocketAddr::new(*ip, *port)).collect(), Some(name.clone()))
                     }

@@ -6,6 +6,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::websocket::EndCause;
+
 /// Seconds.
 const BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
 
@@ -59,6 +61,20 @@ impl Metrics {
         );
         registry.register("websocket_sessions_opened", "WebSocket sessions opened", self.opened.clone());
         registry.register("websocket_sessions_ended", "WebSocket sessions ended, by cause", self.ended.clone());
+    }
+
+    /// Drops what was counted for an object that has no route any more, so that what is kept is bounded by what is
+    /// served.
+    pub fn forget(&self, route: &str) {
+        let owner = Owner { route: route.to_owned() };
+        self.durations.remove(&owner);
+        self.opened.remove(&owner);
+        for code in 100..600 {
+            self.requests.remove(&Answered { route: route.to_owned(), code });
+        }
+        for cause in EndCause::NAMES {
+            self.ended.remove(&Ended { route: route.to_owned(), cause });
+        }
     }
 
     pub(super) fn answered(&self, route: &str, code: u16, seconds: f64) {

@@ -11,6 +11,7 @@ mod tree;
 mod watch;
 mod watches;
 
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -47,7 +48,7 @@ pub fn read(dir: &Path) -> Result<Input, Error> {
     let mut tree = Tree::default();
     let found = scan::scan(dir, &mut |_| {});
     for change in tree.compare(&found) {
-        let content = file::load(&change.path);
+        let content = File::open(&change.path).and_then(|mut file| file::load(&mut file));
         tree.replace(&change, content);
     }
     tree.settle(&found);
@@ -61,7 +62,7 @@ pub fn watch(dir: &Path) -> Result<Watch, Error> {
 }
 
 fn open(dir: &Path) -> Result<(), Error> {
-    match std::fs::read_dir(dir) {
+    match fs::read_dir(dir) {
         Ok(_) => Ok(()),
         Err(source) => Err(Error::Unreadable { path: dir.to_owned(), source }),
     }

@@ -20,6 +20,8 @@ use super::{Frames, SessionGuard, close_frame};
 const BUFFER: usize = 64 * 1024;
 /// Time that the peers have to answer the gateway's Close.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
+/// Longest silence of a session without an idle timeout, once one peer has ended its half.
+const HALF_CLOSED: Duration = Duration::from_secs(60);
 
 thread_local! {
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; BUFFER].into_boxed_slice());
@@ -63,6 +65,9 @@ pub enum EndCause {
 }
 
 impl EndCause {
+    /// Every name that [`EndCause::name`] gives.
+    pub const NAMES: [&'static str; 5] = ["client", "backend", "error", "idle", "drain"];
+
     /// One word for logs and metrics.
     pub fn name(&self) -> &'static str {
         match self {
@@ -95,12 +100,12 @@ pub async fn relay<C: Stream, B: Stream>(
     let (up, down) = (Direction::new(&first_up), Direction::new(&first_down));
     // They are parts of larger buffers, which are not to live as long as the session.
     drop((first_up, first_down));
-    let mut tunnel = Tunnel { client, backend, up, down, last: Instant::now(), closed_by: None };
+    let mut tunnel = Tunnel { client, backend, up, down, last: Instant::now(), closed_by: None, failure: None };
     let cause = tunnel.run(idle, guard).await;
     match &cause {
         EndCause::Idle => tunnel.close(1001, "idle timeout").await,
         EndCause::Drained => tunnel.close(1001, "going away").await,
-        EndCause::Closed(_) | EndCause::Failed(_) => {}
+        EndCause::Closed(_) | EndCause::Failed(_) => tunnel.linger().await,
     }
     End { cause, bytes_up: tunnel.up.bytes, bytes_down: tunnel.down.bytes }
 }
@@ -113,6 +118,7 @@ struct Tunnel<C, B> {
     down: Direction,
     last: Instant,
     closed_by: Option<Side>,
+    failure: Option<io::Error>,
 }
 
 impl<C: Stream, B: Stream> Tunnel<C, B> {
@@ -120,8 +126,10 @@ impl<C: Stream, B: Stream> Tunnel<C, B> {
     async fn run(&mut self, idle: Option<Duration>, guard: &mut SessionGuard) -> EndCause {
         let drained = guard.drained();
         tokio::pin!(drained);
-        let mut deadline = idle.map(|idle| self.last + idle);
         loop {
+            let ending = self.closed_by.is_some() || self.failure.is_some();
+            let last = self.last;
+            let deadline = idle.or(ending.then_some(HALF_CLOSED)).map(|idle| last + idle);
             let silence = async {
                 match deadline {
                     Some(deadline) => sleep_until(deadline).await,
@@ -130,23 +138,23 @@ impl<C: Stream, B: Stream> Tunnel<C, B> {
             };
             tokio::select! {
                 biased;
-                result = poll_fn(|cx| self.poll_relay(cx)) => return match (result, self.closed_by) {
-                    (Err(error), None) => EndCause::Failed(error),
-                    (_, side) => EndCause::Closed(side.unwrap_or(Side::Client)),
+                ended = poll_fn(|cx| self.poll_relay(ending, cx)) => if ended {
+                    return match (self.failure.take(), self.closed_by) {
+                        (Some(error), None) => EndCause::Failed(error),
+                        (_, side) => EndCause::Closed(side.unwrap_or(Side::Client)),
+                    };
                 },
                 () = &mut drained => return EndCause::Drained,
-                () = silence => {
-                    // Bytes that moved meanwhile have not touched the timer; it is set again only when it fires.
-                    deadline = idle.map(|idle| self.last + idle);
-                    if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-                        return EndCause::Idle;
-                    }
-                }
+                // Bytes that moved meanwhile have not touched the timer; it is set again only when it fires.
+                () = silence => if self.last == last {
+                    return EndCause::Idle;
+                },
             }
         }
     }
 
-    fn poll_relay(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Ready with true when both directions have ended; with false when the first of them has just begun to.
+    fn poll_relay(&mut self, ending: bool, cx: &mut Context<'_>) -> Poll<bool> {
         let before = self.up.bytes + self.down.bytes;
         let (up, down) = SCRATCH.with_borrow_mut(|scratch| {
             let up = self.up.poll_relay(&mut self.client, &mut self.backend, scratch, cx);
@@ -155,15 +163,32 @@ impl<C: Stream, B: Stream> Tunnel<C, B> {
         if self.up.bytes + self.down.bytes != before {
             self.last = Instant::now();
         }
-        if self.closed_by.is_none() {
+        self.failure = self.failure.take().or(self.up.failure.take()).or(self.down.failure.take());
+        if self.closed_by.is_none() && self.failure.is_none() {
             let sides = [(&self.up, Side::Client), (&self.down, Side::Backend)];
             self.closed_by = sides.into_iter().find(|(direction, _)| direction.ended()).map(|(_, side)| side);
         }
-        match (up, down) {
-            (Poll::Ready(Err(error)), _) | (_, Poll::Ready(Err(error))) => Poll::Ready(Err(error)),
-            (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => Poll::Ready(Ok(())),
-            _ => Poll::Pending,
+        if up.is_ready() && down.is_ready() {
+            Poll::Ready(true)
+        } else if !ending && (self.closed_by.is_some() || self.failure.is_some()) {
+            Poll::Ready(false)
+        } else {
+            Poll::Pending
         }
+    }
+
+    /// Ends both streams, and reads what their peers may still be sending, for a while: a stream dropped with bytes
+    /// unread is reset, and its peer would lose what was sent to it last.
+    async fn linger(&mut self) {
+        let drained = poll_fn(|cx| {
+            SCRATCH.with_borrow_mut(|scratch| {
+                let client = poll_discard(&mut self.client, scratch, cx);
+                let backend = poll_discard(&mut self.backend, scratch, cx);
+                if client.is_ready() && backend.is_ready() { Poll::Ready(()) } else { Poll::Pending }
+            })
+        });
+        // Whoever has not ended by then is left.
+        let _ = timeout(CLOSE_WAIT, drained).await;
     }
 
     /// Sends both peers a Close at the next frame boundary, waits for theirs, and ends the streams.
@@ -202,6 +227,8 @@ struct Direction {
     frames: Frames,
     state: State,
     bytes: u64,
+    /// Why the direction ended, if not by the reader's word.
+    failure: Option<io::Error>,
 }
 
 #[derive(Default, PartialEq)]
@@ -225,8 +252,28 @@ impl Direction {
         self.frames.close_seen() || self.state != State::Open
     }
 
-    /// Moves bytes until the reader has ended and the writer has been told.
+    /// Moves bytes until the reader has ended and the writer has been told. A stream that fails ends this direction
+    /// alone: what flows the other way may still arrive.
     fn poll_relay<R: Stream, W: Stream>(
+        &mut self,
+        reader: &mut R,
+        writer: &mut W,
+        scratch: &mut [u8],
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        match self.poll_move(reader, writer, scratch, cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Ok(())) => Poll::Ready(()),
+            Poll::Ready(Err(error)) => {
+                self.failure = Some(error);
+                self.pending = Vec::new();
+                self.state = State::Done;
+                Poll::Ready(())
+            }
+        }
+    }
+
+    fn poll_move<R: Stream, W: Stream>(
         &mut self,
         reader: &mut R,
         writer: &mut W,
@@ -234,25 +281,28 @@ impl Direction {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         loop {
-            ready!(self.poll_pending(writer, cx))?;
-            match self.state {
-                State::Open => {}
-                State::ReadEnded => {
-                    // A writer that is gone already needs not be told.
-                    let _ = ready!(Pin::new(&mut *writer).poll_shutdown(cx));
-                    self.state = State::Done;
-                    return Poll::Ready(Ok(()));
-                }
-                State::Done => return Poll::Ready(Ok(())),
+            if self.state == State::Done {
+                return Poll::Ready(Ok(()));
             }
-            let Poll::Ready(bytes) = poll_read(reader, scratch, cx)? else {
-                self.flush(writer, cx)?;
-                return Poll::Pending;
-            };
-            if bytes.is_empty() {
-                self.state = State::ReadEnded;
+            ready!(self.poll_pending(writer, cx))?;
+            if self.state == State::ReadEnded {
+                // A writer that is gone already needs not be told.
+                let _ = ready!(Pin::new(&mut *writer).poll_shutdown(cx));
+                self.state = State::Done;
                 continue;
             }
+            let bytes = match poll_read(reader, scratch, cx) {
+                Poll::Ready(Ok(bytes)) if !bytes.is_empty() => bytes,
+                Poll::Ready(result) => {
+                    self.failure = result.err();
+                    self.state = State::ReadEnded;
+                    continue;
+                }
+                Poll::Pending => {
+                    self.flush(writer, cx)?;
+                    return Poll::Pending;
+                }
+            };
             self.frames.observe(bytes);
             self.bytes += bytes.len() as u64;
             self.write(writer, bytes, cx)?;
@@ -348,6 +398,18 @@ impl Direction {
     }
 }
 
+/// Ends the writing half, and reads to the end of the other.
+fn poll_discard<S: Stream>(stream: &mut S, scratch: &mut [u8], cx: &mut Context<'_>) -> Poll<()> {
+    // Both are over when they fail.
+    let _ = ready!(Pin::new(&mut *stream).poll_shutdown(cx));
+    loop {
+        match ready!(poll_read(stream, scratch, cx)) {
+            Ok(bytes) if !bytes.is_empty() => {}
+            _ => return Poll::Ready(()),
+        }
+    }
+}
+
 /// Reads what there is; empty at the end of the stream. TLS peers that leave without a close_notify have ended too.
 fn poll_read<'a, R: Stream>(reader: &mut R, scratch: &'a mut [u8], cx: &mut Context<'_>) -> Poll<io::Result<&'a [u8]>> {
     let mut buffer = ReadBuf::new(scratch);
@@ -416,6 +478,27 @@ mod tests {
                 - read.min(sent.load(std::sync::atomic::Ordering::Relaxed));
             assert!(ahead <= 4 * 1024, "{ahead} bytes are on their way");
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_on_its_way_arrives_though_the_other_direction_fails() {
+        let (mut client, mut backend, task) = start(&Sessions::default(), None, 64);
+        let sender = tokio::spawn(async move {
+            backend.write_all(&vec![5; 4096]).await.expect("writes");
+            // Gone: what the client writes from now on can't be delivered.
+        });
+        let mut seen = Vec::new();
+        let mut part = [0; 100];
+        while seen.len() < 4096 {
+            let count = client.read(&mut part).await.expect("reads");
+            assert!(count > 0, "cut after {}", seen.len());
+            seen.extend_from_slice(&part[..count]);
+            // Refused once the backend has gone; that is not the client's failure.
+            let _ = client.write(&[1]).await;
+        }
+        sender.await.expect("sent");
+        drop(client);
+        assert_eq!(task.await.expect("ends").bytes_down, 4096);
     }
 
     #[tokio::test]

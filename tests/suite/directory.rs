@@ -218,33 +218,37 @@ async fn of_two_files_with_one_object_the_first_keeps_it() {
 
 #[tokio::test]
 async fn a_mounted_config_map_is_swapped_as_one() {
-    let site = Site::new(&[]).await;
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| dir.path().join(name);
     let version = |n: u32| {
-        let dir = site.path(&format!("..v{n}"));
-        fs::create_dir(&dir).expect("created");
+        let new = path(&format!("..v{n}"));
+        fs::create_dir(&new).expect("created");
         for name in ["a", "b"] {
-            fs::write(dir.join(format!("{name}.yaml")), map(name, &format!("v{n}"))).expect("written");
+            fs::write(new.join(format!("{name}.yaml")), map(name, &format!("v{n}"))).expect("written");
         }
-        symlink(format!("..v{n}"), site.path("..data_tmp")).expect("linked");
-        fs::rename(site.path("..data_tmp"), site.path("..data")).expect("swapped");
+        symlink(format!("..v{n}"), path("..data_tmp")).expect("linked");
+        fs::rename(path("..data_tmp"), path("..data")).expect("swapped");
     };
     version(1);
     for name in ["a.yaml", "b.yaml"] {
-        symlink(Path::new("..data").join(name), site.path(name)).expect("linked");
+        symlink(Path::new("..data").join(name), path(name)).expect("linked");
     }
-    let watched = Site {
-        inputs: site.inputs.clone(),
-        _watch: watch(site.dir.path()).expect("watched"),
-        dir: tempfile::tempdir().expect("a directory"),
-    };
+    let watch = watch(dir.path()).expect("watched");
+    let elsewhere = tempfile::tempdir().expect("a directory");
+    let site = Site { inputs: watch.inputs(), _watch: watch, dir: elsewhere };
     for n in 1..6 {
         if n > 1 {
             version(n);
-            fs::remove_dir_all(site.path(&format!("..v{}", n - 1))).expect("removed");
+            fs::remove_dir_all(path(&format!("..v{}", n - 1))).expect("removed");
         }
         let expected = format!("v{n}");
-        let input = watched.until("swapped", |input| has(input, "a", &expected)).await;
-        assert!(has(&input, "b", &expected), "both at once");
+        let input = site.until("swapped", |input| has(input, "a", &expected)).await;
+        assert!(
+            has(&input, "b", &expected),
+            "both at once: {:?} {:?}, not {expected}",
+            value(&input, "b"),
+            input.reports
+        );
         assert!(input.reports.is_empty(), "{:?}", input.reports);
     }
 }

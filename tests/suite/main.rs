@@ -6,5 +6,6 @@ mod golden;
 mod hostile;
 mod hostile_served;
 mod pools;
+mod reference;
 mod rooms;
 mod swap;

@@ -112,11 +112,11 @@ impl File {
     }
 }
 
-/// Reads a file, unless it is larger than any that is parsed.
-pub(super) fn load(path: &Path) -> io::Result<Vec<u8>> {
+/// Reads a file: no more of it than is parsed, and a byte, which tells that there is more.
+pub(super) fn load(file: &mut fs::File) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let most = u64::try_from(yaml::MAX_BYTES).unwrap_or(u64::MAX) + 1;
-    fs::File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    file.take(most).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

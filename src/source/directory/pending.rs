@@ -40,6 +40,8 @@ pub(super) struct Pending {
     writing: BTreeMap<PathBuf, Instant>,
     created: BTreeSet<PathBuf>,
     touched: BTreeSet<PathBuf>,
+    /// Files that nobody has opened since they were last closed by a writer, or put there whole.
+    whole: BTreeSet<PathBuf>,
     look_again: bool,
     removal: bool,
     since: Option<(Instant, Instant)>,
@@ -57,6 +59,11 @@ pub(super) struct Batch {
 impl Pending {
     /// Notes what happened to a file.
     pub(super) fn note(&mut self, path: &Path, happened: Happened, now: Instant) {
+        match happened {
+            Happened::Closed | Happened::Renamed => drop(self.whole.insert(path.to_owned())),
+            Happened::Altered => {}
+            _ => drop(self.whole.remove(path)),
+        }
         match happened {
             Happened::Opened if !self.created.contains(path) => return,
             Happened::Opened | Happened::Written => return self.hold(path, now + UNCLOSED),
@@ -85,9 +92,25 @@ impl Pending {
         self.stir(now);
     }
 
+    /// Whether the directory has to be looked through.
+    pub(super) fn wants_look(&self) -> bool {
+        self.look_again
+    }
+
+    /// Notes that the directory is about to be looked through.
+    pub(super) fn looked(&mut self) {
+        self.look_again = false;
+    }
+
     /// Whether a file is being written.
     pub(super) fn is_held(&self, path: &Path) -> bool {
         self.writing.contains_key(path)
+    }
+
+    /// Whether a file is as the last to write to it left it. One that is opened to be written anew is emptied
+    /// after the event of its opening, but before any other event tells.
+    pub(super) fn is_whole(&self, path: &Path) -> bool {
+        self.whole.contains(path)
     }
 
     /// When [`Self::take`] will next have something, if nothing more happens.

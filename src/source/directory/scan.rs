@@ -57,13 +57,24 @@ impl Stamp {
         if !metadata.is_file() {
             return Err("it is not a regular file".to_owned());
         }
-        Ok(Self {
+        Ok(Self::from(&metadata))
+    }
+
+    /// The stamp of an open file.
+    pub(super) fn of_open(file: &fs::File) -> io::Result<Self> {
+        Ok(Self::from(&file.metadata()?))
+    }
+}
+
+impl From<&fs::Metadata> for Stamp {
+    fn from(metadata: &fs::Metadata) -> Self {
+        Self {
             device: metadata.dev(),
             inode: metadata.ino(),
             size: metadata.size(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
-        })
+        }
     }
 }
 

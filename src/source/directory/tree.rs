@@ -30,8 +30,6 @@ pub(super) struct Change {
     pub(super) path: PathBuf,
     /// The new stamp.
     pub(super) stamp: Stamp,
-    /// Whether the file was not empty, and now is.
-    pub(super) emptied: bool,
 }
 
 impl Tree {
@@ -42,9 +40,8 @@ impl Tree {
             let Ok(stamp) = found.stamp else { continue };
             let before = self.files.get(name).and_then(|(stamp, _)| *stamp);
             if before != Some(stamp) {
-                let emptied = stamp.size == 0 && before.is_some_and(|before| before.size > 0);
                 let (name, path) = (name.clone(), found.real.clone());
-                changes.push(Change { name, path, stamp, emptied });
+                changes.push(Change { name, path, stamp });
             }
         }
         changes
@@ -79,6 +76,11 @@ impl Tree {
     /// Notes that one file is gone.
     pub(super) fn remove(&mut self, name: &Path) {
         self.changed |= self.files.remove(name).is_some();
+    }
+
+    /// Whether a file has been read that was not empty.
+    pub(super) fn is_filled(&self, name: &Path) -> bool {
+        self.files.get(name).is_some_and(|(stamp, _)| stamp.is_some_and(|stamp| stamp.size > 0))
     }
 
     /// The input, if it is not the one that was taken last.

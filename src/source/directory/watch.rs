@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
-use std::{io, thread};
+use std::{fs, io, thread};
 
 use tokio::sync::watch;
 
@@ -25,11 +25,11 @@ const SECOND_LOOK: Duration = Duration::from_secs(30);
 const LOST: Duration = Duration::from_millis(100);
 /// The same without watches. A file is then read once it looks the same twice.
 const POLL: Duration = Duration::from_millis(250);
-/// How late an event may come.
-const LATE: Duration = Duration::from_millis(100);
+/// How often everything is looked through in a row, where links are swapped meanwhile.
+const LOOKS: usize = 3;
 /// How long a file is left alone that was there before its directory was watched, in case it is being written.
 const YOUNG: Duration = Duration::from_millis(40);
-/// How long an empty file, which was not empty, is left alone where nobody was heard to close it.
+/// How long a file is left alone that is empty all of a sudden, and that nobody was heard to close.
 const EMPTIED: Duration = Duration::from_secs(1);
 
 /// A directory that is watched, until this is dropped.
@@ -85,11 +85,9 @@ struct Watching {
     names: BTreeMap<PathBuf, Vec<PathBuf>>,
     tree: Tree,
     pending: Pending,
-    /// Without watches: stamps that have been seen once.
+    /// Stamps that have been seen once, where once is not enough.
     unsettled: BTreeMap<PathBuf, Stamp>,
     next_look: Instant,
-    /// The file of which an event of being opened is awaited.
-    awaited: Option<PathBuf>,
     stopped: bool,
 }
 
@@ -116,7 +114,6 @@ impl Watching {
             pending: Pending::default(),
             unsettled: BTreeMap::new(),
             next_look: Instant::now(),
-            awaited: None,
             stopped: false,
         }
     }
@@ -146,7 +143,7 @@ impl Watching {
     fn first(&mut self) {
         self.look();
         let changes = self.tree.compare(&self.known);
-        self.read(changes);
+        self.read(&changes);
         self.tree.settle(&self.known);
         let input = self.tree.take_input().unwrap_or_default();
         self.sender.send_replace(Some(input));
@@ -159,7 +156,7 @@ impl Watching {
         } else {
             touched.iter().flat_map(|path| self.changes_of(path)).collect()
         };
-        self.read(changes);
+        self.read(&changes);
         if let Some(input) = self.tree.take_input() {
             self.sender.send_replace(Some(input));
         }
@@ -168,7 +165,15 @@ impl Watching {
     /// Looks through everything: what is gone, what has another stamp, and what was touched.
     fn changes_of_all(&mut self, touched: &BTreeSet<PathBuf>) -> Vec<Change> {
         let watched = self.watches.directories();
-        self.look();
+        for _ in 0..LOOKS {
+            self.pending.looked();
+            self.look();
+            self.catch_up();
+            // A link that was swapped meanwhile was seen half before and half after.
+            if !self.pending.wants_look() {
+                break;
+            }
+        }
         let mut changes = self.tree.compare(&self.known);
         let now = Instant::now();
         changes.retain(|change| self.is_settled(change, touched, &watched, now));
@@ -176,7 +181,7 @@ impl Watching {
         for (name, found) in &self.known.files {
             let Ok(stamp) = found.stamp else { continue };
             if touched.contains(&found.real) && changes.iter().all(|change| change.name != *name) {
-                changes.push(Change { name: name.clone(), path: found.real.clone(), stamp, emptied: false });
+                changes.push(Change { name: name.clone(), path: found.real.clone(), stamp });
             }
         }
         changes
@@ -187,7 +192,7 @@ impl Watching {
         let names = self.names.get(path).cloned().unwrap_or_default();
         match Stamp::of(path) {
             Ok(stamp) if !path.is_symlink() => {
-                names.into_iter().map(|name| Change { name, path: path.to_owned(), stamp, emptied: false }).collect()
+                names.into_iter().map(|name| Change { name, path: path.to_owned(), stamp }).collect()
             }
             Err(_) if path.symlink_metadata().is_err() => {
                 for name in &names {
@@ -222,65 +227,67 @@ impl Watching {
             return false;
         }
         let linked = self.known.files.get(&change.name).is_some_and(|found| found.linked);
-        if change.emptied {
-            self.pending.hold(&change.path, now + EMPTIED);
-        } else if !heard_of && !linked {
-            self.pending.hold(&change.path, now + YOUNG);
-        } else {
+        if heard_of || linked {
             return true;
         }
+        self.pending.hold(&change.path, now + YOUNG);
         false
     }
 
-    /// Reads what has changed, except what is being written: also where that becomes known only now.
-    fn read(&mut self, changes: Vec<Change>) {
-        let Some(last) = changes.last().map(|change| change.path.clone()) else { return };
-        self.catch_up(&last);
-        let mut contents: Vec<(Change, io::Result<Vec<u8>>)> = Vec::new();
+    /// Reads what has changed, except what is being written. One whose writer has just begun may not be known
+    /// as such yet, so what is read counts only once all events up to then have been heard.
+    fn read(&mut self, changes: &[Change]) {
+        if changes.is_empty() {
+            return;
+        }
+        self.catch_up();
+        let mut contents = Vec::new();
         for change in changes {
             if self.pending.is_held(&change.path) {
                 continue;
             }
-            let content = file::load(&change.path);
-            let happened = match Stamp::of(&change.path) {
-                Ok(stamp) if stamp == change.stamp => None,
-                Ok(_) => Some(Happened::Altered),
-                Err(_) if !change.path.exists() => Some(Happened::Removed),
-                Err(_) => None,
-            };
-            if let Some(happened) = happened {
-                self.pending.note(&change.path, happened, Instant::now());
+            if change.stamp.size == 0 && self.is_doubtful(change) {
+                self.pending.hold(&change.path, Instant::now() + EMPTIED);
                 continue;
             }
-            self.unsettled.remove(&change.name);
+            let content =
+                fs::File::open(&change.path).and_then(|mut file| Ok((file::load(&mut file)?, Stamp::of_open(&file)?)));
             contents.push((change, content));
         }
-        self.catch_up(&last);
+        self.catch_up();
+        let is_gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+        if contents.iter().any(|(_, content)| content.as_ref().is_err_and(is_gone)) {
+            // What was found is not there any more: nothing of it is taken, lest files that belong together be
+            // served in different versions.
+            let now = Instant::now();
+            changes.iter().for_each(|change| self.pending.note(&change.path, Happened::Altered, now));
+            return self.pending.look_again(now);
+        }
         for (change, content) in contents {
-            if !self.pending.is_held(&change.path) {
-                self.tree.replace(&change, content);
+            match content {
+                _ if self.pending.is_held(&change.path) => {}
+                Ok((_, stamp)) if stamp != change.stamp => {
+                    self.pending.note(&change.path, Happened::Altered, Instant::now());
+                }
+                content => {
+                    self.unsettled.remove(&change.name);
+                    self.tree.replace(change, content.map(|(bytes, _)| bytes));
+                }
             }
         }
     }
 
-    /// Takes every event there has been up to now. Events come in order but late, so `path` is opened, and
-    /// what comes before the event of that is what there has been.
-    fn catch_up(&mut self, path: &Path) {
-        self.drain();
-        if !path.parent().is_some_and(|parent| self.watches.has(parent)) {
-            return;
-        }
-        self.awaited = Some(path.to_owned());
-        let deadline = Instant::now() + LATE;
-        if std::fs::File::open(path).is_err() {
-            self.awaited = None;
-        }
-        while self.awaited.is_some() {
-            match self.messages.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(message) => self.take(message),
-                Err(_) => self.awaited = None,
-            }
-        }
+    /// Whether a file, which was not empty and is now, may have been emptied only to be written. If nobody was
+    /// heard to close it, it has to be seen empty twice.
+    fn is_doubtful(&mut self, change: &Change) -> bool {
+        self.tree.is_filled(&change.name)
+            && !self.pending.is_whole(&change.path)
+            && self.unsettled.insert(change.name.clone(), change.stamp) != Some(change.stamp)
+    }
+
+    /// Takes every event that there has been up to now, also those that are on their way.
+    fn catch_up(&mut self) {
+        self.watches.catch_up();
         self.drain();
     }
 
@@ -339,10 +346,6 @@ impl Watching {
 
     /// Notes what happened to a path, if it has to do with what is served.
     fn note(&mut self, path: &Path, happened: Happened, now: Instant) {
-        if happened == Happened::Opened && self.awaited.as_deref() == Some(path) {
-            self.awaited = None;
-            return;
-        }
         if self.known.links.contains(path) {
             return if happened != Happened::Opened {
                 self.pending.look_again(now)
@@ -364,5 +367,40 @@ impl Watching {
         } else if matches!(happened, Happened::Created | Happened::Renamed) && path.is_dir() {
             self.pending.look_again(now);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn without_watches_everything_is_looked_through_often() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let write = |name: &str| {
+            let text = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n");
+            std::fs::write(dir.path().join("a.yaml"), text).expect("written");
+        };
+        write("first");
+        let watch = Watch::with(dir.path(), false).expect("started");
+        let mut inputs = watch.inputs();
+        for name in ["first", "second", "third"] {
+            write(name);
+            let holds = |input: &Option<Input>| {
+                input.as_ref().is_some_and(|input| input.snapshot.namespaces.keys().any(|key| key.name == name))
+            };
+            let waited = tokio::time::timeout(Duration::from_secs(20), inputs.wait_for(holds)).await;
+            waited.expect("in time").expect("the source lives");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_thread_ends_with_the_handle() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let watch = Watch::start(dir.path()).expect("started");
+        let mut inputs = watch.inputs();
+        drop(watch);
+        let ended = async { while inputs.changed().await.is_ok() {} };
+        tokio::time::timeout(Duration::from_secs(20), ended).await.expect("it ends");
     }
 }

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use notify::event::{AccessKind, AccessMode, ModifyKind, RenameMode};
-use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use notify::{Config, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
 use super::pending::Happened;
 
@@ -75,6 +75,16 @@ impl Watches {
                 warn(directory, &error);
                 *self = Self::default();
             }
+        }
+    }
+
+    /// Returns once every event that the system had by now has been handed on.
+    pub(super) fn catch_up(&mut self) {
+        let Some(watcher) = &mut self.watcher else { return };
+        // The thread of the watcher answers between two rounds of reading events. The first answer may come
+        // before the events of its round are read; the second comes after.
+        for _ in 0..2 {
+            drop(watcher.configure(Config::default()));
         }
     }
 
