@@ -7,6 +7,8 @@
 mod access;
 mod body;
 mod connection;
+mod context;
+mod decision;
 mod forward;
 mod headers;
 mod listeners;

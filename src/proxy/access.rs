@@ -7,7 +7,7 @@ use std::time::Instant;
 use http::{HeaderMap, Method, StatusCode, Version};
 
 use super::Shared;
-use super::connection::Active;
+use super::context::Active;
 use super::headers::REQUEST_ID;
 use super::refusal::REASON;
 use crate::table::Target;

@@ -1,31 +1,27 @@
 //! One client connection: TLS if the listener speaks it, then HTTP/1.1 or HTTP/2, request by request.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use http::header::{self, HeaderValue};
-use http::{Method, Request, Response, StatusCode, Version};
+use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
-use hyper::service::Service;
-use hyper::service::service_fn;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_rustls::{TlsAcceptor, TlsStream};
 
-use super::access::Record;
 use super::body::ResponseBody;
-use super::refusal::Refusal;
-use super::request::{self, Asked, normalise_host};
-use super::{Front, Shared, forward};
-use crate::model::{Action, Protocol, Redirect};
+use super::context::Context;
+use super::decision::answer;
+use super::request::normalise_host;
+use super::{Front, Shared};
+use crate::model::Protocol;
 use crate::pool::dial::Stream;
-use crate::table::Target;
 
 /// Time for a TLS handshake.
 const TLS_TIMEOUT: Duration = Duration::from_secs(10);
@@ -39,60 +35,6 @@ const STREAMS: u32 = 100;
 const DRAIN_GRACE: Duration = Duration::from_secs(1);
 /// HTTP/2 pings to peers that may have gone, and the time they have to answer.
 const PING: Duration = Duration::from_secs(30);
-
-/// What the requests of a connection have in common.
-pub(super) struct Context {
-    pub(super) shared: Arc<Shared>,
-    pub(super) front: Arc<Front>,
-    pub(super) peer: IpAddr,
-    pub(super) tls: bool,
-    /// Server name that the client asked for in its TLS handshake.
-    server_name: Option<String>,
-    /// Held by all that has to end before the process may.
-    pub(super) alive: mpsc::Sender<()>,
-    requests: Arc<Requests>,
-}
-
-/// The requests of a connection, counted.
-#[derive(Debug, Default)]
-struct Requests {
-    begun: AtomicUsize,
-    /// Those whose answer has not gone out whole.
-    active: AtomicUsize,
-}
-
-/// A request, counted until its answer has gone out whole, or its client has.
-#[derive(Debug)]
-pub(super) struct Active(Arc<Requests>);
-
-impl Active {
-    fn new(requests: &Arc<Requests>) -> Self {
-        requests.begun.fetch_add(1, Ordering::Relaxed);
-        requests.active.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(requests))
-    }
-}
-
-impl Drop for Active {
-    fn drop(&mut self) {
-        self.0.active.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl Requests {
-    /// Ends when nothing has been asked or answered for `time`.
-    async fn quiet(&self, time: Duration) {
-        let mut seen = self.begun.load(Ordering::Relaxed);
-        loop {
-            tokio::time::sleep(time).await;
-            let begun = self.begun.load(Ordering::Relaxed);
-            if begun == seen && self.active.load(Ordering::Relaxed) == 0 {
-                return;
-            }
-            seen = begun;
-        }
-    }
-}
 
 /// Serves a connection until it ends.
 pub(super) async fn serve(
@@ -226,95 +168,4 @@ where
     fn finish(self: Pin<&mut Self>) {
         self.graceful_shutdown();
     }
-}
-
-/// Answers one request.
-async fn answer(context: Arc<Context>, request: Request<Incoming>) -> Result<Response<ResponseBody>, Infallible> {
-    let active = Active::new(&context.requests);
-    let (parts, body) = request.into_parts();
-    let (head, http1) = (parts.method == Method::HEAD, parts.version < Version::HTTP_2);
-    let record = Box::new(Record::new(&context.shared, context.peer, &parts, active));
-    let request = Request::from_parts(parts, body);
-    let mut response = match decide(&context, request, record).await {
-        Ok(response) => response,
-        Err((refusal, mut record)) => {
-            let mut response = refusal.into_response(head);
-            record.answered(response.status(), response.headers());
-            response.body_mut().record = Some(record);
-            response
-        }
-    };
-    if http1 && response.status() != StatusCode::SWITCHING_PROTOCOLS && *context.shared.draining.borrow() {
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-    Ok(response)
-}
-
-/// The decision: refuse, redirect or forward.
-async fn decide(
-    context: &Context,
-    request: Request<Incoming>,
-    mut record: Box<Record>,
-) -> Result<Response<ResponseBody>, (Refusal, Box<Record>)> {
-    let (parts, body) = request.into_parts();
-    let found = request::read(&parts).and_then(|asked| find(context, &asked).map(|target| (asked, target)));
-    let (asked, target) = match found {
-        Ok(found) => found,
-        Err(refusal) => return Err((refusal, record)),
-    };
-    record.asked(&asked.host);
-    record.target = Some(Arc::clone(&target));
-    match (&target.route.action, &target.pool) {
-        (Action::Redirect(_), _) if asked.host.is_empty() => Err((Refusal::malformed("no Host is given"), record)),
-        (Action::Redirect(redirect), _) => {
-            let mut response = redirected(context, &asked, &parts.uri, redirect);
-            record.answered(response.status(), response.headers());
-            response.body_mut().record = Some(record);
-            Ok(response)
-        }
-        (Action::Forward(backend), Some(pool)) => {
-            forward::forward(context, Request::from_parts(parts, body), &asked, backend, pool, record).await
-        }
-        (Action::Forward(_), None) => {
-            let message = "this route's backend is not configured";
-            Err((Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "PoolNotFound", message), record))
-        }
-        (Action::Unavailable(unavailable), _) => {
-            let message = "this route's backend is not configured rightly; its status says why";
-            Err((Refusal::new(StatusCode::SERVICE_UNAVAILABLE, unavailable.reason, message), record))
-        }
-    }
-}
-
-/// The route for a request, from the newest table, which is let go of at once.
-fn find(context: &Context, asked: &Asked) -> Result<Arc<Target>, Refusal> {
-    let table = context.shared.table.load();
-    let listener = table.listener(context.front.port).ok_or_else(Refusal::not_found)?;
-    if let Some(name) = context.server_name.as_deref().filter(|name| *name != asked.host) {
-        let shown = listener.certificates.find(Some(name)).map(|certificate| &certificate.id);
-        let wanted = listener.certificates.find(Some(&asked.host)).map(|certificate| &certificate.id);
-        if shown != wanted {
-            return Err(Refusal::misdirected());
-        }
-    }
-    listener.find(&asked.host, &asked.path).cloned().ok_or_else(Refusal::not_found)
-}
-
-fn redirected(context: &Context, asked: &Asked, uri: &http::Uri, redirect: &Redirect) -> Response<ResponseBody> {
-    let given = asked.authority.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
-    // A client that came by the port where the listener is really bound is led to where the other is bound.
-    let bound = context.shared.addresses.borrow().get(&redirect.port).map(SocketAddr::port);
-    let direct = given == Some(context.front.bound.port()) && given != Some(context.front.port);
-    let port = if direct { bound.unwrap_or(redirect.port) } else { redirect.port };
-    let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    let location = match port {
-        443 => format!("https://{}{path}", asked.host),
-        port => format!("https://{}:{port}{path}", asked.host),
-    };
-    let mut response = Response::new(ResponseBody::full(bytes::Bytes::new()));
-    *response.status_mut() = StatusCode::from_u16(redirect.status).unwrap_or(StatusCode::PERMANENT_REDIRECT);
-    if let Ok(location) = HeaderValue::from_str(&location) {
-        response.headers_mut().insert(header::LOCATION, location);
-    }
-    response
 }

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::access::Record;
 use super::body::{Progress, RequestBody, ResponseBody};
-use super::connection::Context;
+use super::context::Context;
 use super::refusal::Refusal;
 use super::request::Asked;
 use super::upgrade::{self, Opening};

@@ -9,7 +9,7 @@ use socket2::SockRef;
 
 use super::access::Record;
 use super::body::ResponseBody;
-use super::connection::Context;
+use super::context::Context;
 use super::headers;
 use super::refusal::Refusal;
 use crate::model::Backend;

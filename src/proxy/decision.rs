@@ -1,0 +1,112 @@
+//! What becomes of a request: refused, redirected or forwarded.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use http::header::{self, HeaderValue};
+use http::{Method, Request, Response, StatusCode, Version};
+use hyper::body::Incoming;
+
+use super::access::Record;
+use super::body::ResponseBody;
+use super::context::{Active, Context};
+use super::forward;
+use super::refusal::Refusal;
+use super::request::{self, Asked};
+use crate::model::{Action, Redirect};
+use crate::table::Target;
+
+/// Answers one request.
+pub(super) async fn answer(
+    context: Arc<Context>,
+    request: Request<Incoming>,
+) -> Result<Response<ResponseBody>, Infallible> {
+    let active = Active::new(&context.requests);
+    let (parts, body) = request.into_parts();
+    let (head, http1) = (parts.method == Method::HEAD, parts.version < Version::HTTP_2);
+    let record = Box::new(Record::new(&context.shared, context.peer, &parts, active));
+    let request = Request::from_parts(parts, body);
+    let mut response = match decide(&context, request, record).await {
+        Ok(response) => response,
+        Err((refusal, mut record)) => {
+            let mut response = refusal.into_response(head);
+            record.answered(response.status(), response.headers());
+            response.body_mut().record = Some(record);
+            response
+        }
+    };
+    if http1 && response.status() != StatusCode::SWITCHING_PROTOCOLS && *context.shared.draining.borrow() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
+}
+
+/// The decision: refuse, redirect or forward.
+async fn decide(
+    context: &Context,
+    request: Request<Incoming>,
+    mut record: Box<Record>,
+) -> Result<Response<ResponseBody>, (Refusal, Box<Record>)> {
+    let (parts, body) = request.into_parts();
+    let found = request::read(&parts).and_then(|asked| find(context, &asked).map(|target| (asked, target)));
+    let (asked, target) = match found {
+        Ok(found) => found,
+        Err(refusal) => return Err((refusal, record)),
+    };
+    record.asked(&asked.host);
+    record.target = Some(Arc::clone(&target));
+    match (&target.route.action, &target.pool) {
+        (Action::Redirect(_), _) if asked.host.is_empty() => Err((Refusal::malformed("no Host is given"), record)),
+        (Action::Redirect(redirect), _) => {
+            let mut response = redirected(context, &asked, &parts.uri, redirect);
+            record.answered(response.status(), response.headers());
+            response.body_mut().record = Some(record);
+            Ok(response)
+        }
+        (Action::Forward(backend), Some(pool)) => {
+            forward::forward(context, Request::from_parts(parts, body), &asked, backend, pool, record).await
+        }
+        (Action::Forward(_), None) => {
+            let message = "this route's backend is not configured";
+            Err((Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "PoolNotFound", message), record))
+        }
+        (Action::Unavailable(unavailable), _) => {
+            let message = "this route's backend is not configured rightly; its status says why";
+            Err((Refusal::new(StatusCode::SERVICE_UNAVAILABLE, unavailable.reason, message), record))
+        }
+    }
+}
+
+/// The route for a request, from the newest table, which is let go of at once.
+fn find(context: &Context, asked: &Asked) -> Result<Arc<Target>, Refusal> {
+    let table = context.shared.table.load();
+    let listener = table.listener(context.front.port).ok_or_else(Refusal::not_found)?;
+    if let Some(name) = context.server_name.as_deref().filter(|name| *name != asked.host) {
+        let shown = listener.certificates.find(Some(name)).map(|certificate| &certificate.id);
+        let wanted = listener.certificates.find(Some(&asked.host)).map(|certificate| &certificate.id);
+        if shown != wanted {
+            return Err(Refusal::misdirected());
+        }
+    }
+    listener.find(&asked.host, &asked.path).cloned().ok_or_else(Refusal::not_found)
+}
+
+fn redirected(context: &Context, asked: &Asked, uri: &http::Uri, redirect: &Redirect) -> Response<ResponseBody> {
+    let given = asked.authority.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+    // A client that came by the port where the listener is really bound is led to where the other is bound.
+    let bound = context.shared.addresses.borrow().get(&redirect.port).map(SocketAddr::port);
+    let direct = given == Some(context.front.bound.port()) && given != Some(context.front.port);
+    let port = if direct { bound.unwrap_or(redirect.port) } else { redirect.port };
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let location = match port {
+        443 => format!("https://{}{path}", asked.host),
+        port => format!("https://{}:{port}{path}", asked.host),
+    };
+    let mut response = Response::new(ResponseBody::full(bytes::Bytes::new()));
+    *response.status_mut() = StatusCode::from_u16(redirect.status).unwrap_or(StatusCode::PERMANENT_REDIRECT);
+    if let Ok(location) = HeaderValue::from_str(&location) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
+}
