@@ -27,7 +27,7 @@ pub enum DialError {
     #[error("can't connect to {0}: {1}")]
     Connect(SocketAddr, io::Error),
     /// TLS.
-    #[error("TLS handshake with {0} failed: {1}")]
+    #[error("TLS handshake with {0} failed: {1}{remedy}", remedy = trust::remedy(.1))]
     Tls(SocketAddr, io::Error),
     /// Neither within the time.
     #[error("no connection to {0} within {1:?}")]

@@ -1,5 +1,6 @@
 //! What a TLS backend has to prove, as rustls client configurations.
 
+use std::io;
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
@@ -7,7 +8,9 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme, WantsVerifier};
+use rustls::{
+    CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme, WantsVerifier,
+};
 
 use crate::model::UpstreamTls;
 
@@ -46,6 +49,24 @@ pub(super) fn unverified() -> Arc<ClientConfig> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier = Arc::new(AnyCertificate(Arc::clone(&provider)));
     Arc::new(builder(provider).dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
+}
+
+/// What to do about a backend whose certificate is refused; empty where that is not the trouble.
+pub(super) fn remedy(error: &io::Error) -> &'static str {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let Some(rustls::Error::InvalidCertificate(fault)) = inner else { return "" };
+    match fault {
+        CertificateError::UnknownIssuer => {
+            "; name the CA that issued the backend's certificate in trustedRootCertificates"
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "; set hostName (or the annotation backend-hostname) to a name that the backend's certificate has"
+        }
+        CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
+            "; the backend shows a CA certificate as its own: issue it a server certificate (CA:FALSE), and trust the CA"
+        }
+        _ => "",
+    }
 }
 
 fn builder(provider: Arc<CryptoProvider>) -> ConfigBuilder<ClientConfig, WantsVerifier> {

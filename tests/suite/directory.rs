@@ -105,17 +105,14 @@ async fn a_file_written_in_slow_pieces_is_seen_whole_or_not_at_all() {
     let site = Site::new(&[("a.yaml", map("a", "one"))]).await;
     let seen = tokio::spawn(seen(site.inputs.clone(), "a", "whole"));
     let path = site.path("a.yaml");
-    tokio::task::spawn_blocking(move || {
-        let text = map("a", "whole");
-        let mut file = fs::File::create(path).expect("truncated");
-        for piece in text.as_bytes().chunks(12) {
-            // Each pause is longer than the source waits for quiet.
-            std::thread::sleep(Duration::from_millis(60));
-            file.write_all(piece).expect("written");
-        }
-    })
-    .await
-    .expect("written");
+    let text = map("a", "whole");
+    let mut file = fs::File::create(path).expect("truncated");
+    for piece in text.as_bytes().chunks(12) {
+        // Each pause is longer than the source waits for quiet.
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        file.write_all(piece).expect("written");
+    }
+    drop(file);
     assert_eq!(seen.await.expect("seen"), [Some("one".to_owned()), Some("whole".to_owned())]);
 }
 
@@ -124,15 +121,12 @@ async fn a_new_file_written_in_slow_pieces_is_seen_whole() {
     let site = Site::new(&[]).await;
     let seen = tokio::spawn(seen(site.inputs.clone(), "a", "whole thing"));
     let path = site.path("a.yaml");
-    tokio::task::spawn_blocking(move || {
-        let mut file = fs::File::create(path).expect("created");
-        for piece in [map("a", "whole").trim_end(), " thing\n"] {
-            file.write_all(piece.as_bytes()).expect("written");
-            std::thread::sleep(Duration::from_millis(100));
-        }
-    })
-    .await
-    .expect("written");
+    let mut file = fs::File::create(path).expect("created");
+    for piece in [map("a", "whole").trim_end(), " thing\n"] {
+        file.write_all(piece.as_bytes()).expect("written");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    drop(file);
     assert_eq!(seen.await.expect("seen"), [None, Some("whole thing".to_owned())]);
 }
 
