@@ -19,7 +19,7 @@ pub fn run(dir: &Path, translate: impl FnOnce(&Input) -> Vec<Report>, out: &mut 
         Ok(input) => input,
         Err(error) => {
             // Where not even this can be written there is nobody to tell.
-            drop(writeln!(err, "error: {error}"));
+            drop(writeln!(err, "error: {:#}", anyhow::Error::from(error)));
             return 2;
         }
     };

@@ -24,7 +24,7 @@ pub use watch::Watch;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// There is nothing of that name, or it can't be opened.
-    #[error("directory {path:?} can't be read: {source}")]
+    #[error("directory {path:?} can't be read")]
     Unreadable {
         /// The directory.
         path: PathBuf,
@@ -32,7 +32,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The thread that watches it can't be started.
-    #[error("directory {path:?} can't be watched: {source}")]
+    #[error("directory {path:?} can't be watched")]
     Unwatched {
         /// The directory.
         path: PathBuf,
