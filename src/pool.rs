@@ -124,6 +124,10 @@ impl Pool {
                 return Ok(Lease::new(member));
             }
             let why = state.why_none();
+            if state.ready.iter().any(|member| member.health() == Health::Up && !tried.contains(&member.id)) {
+                // It came up between the two looks.
+                continue;
+            }
             if why.unknown == 0 || tokio::time::timeout_at(deadline, changed).await.is_err() {
                 return Err(why);
             }

@@ -1,5 +1,6 @@
 //! Which certificate a TLS client is shown: by server name (SNI, RFC 6066 section 3).
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -61,14 +62,50 @@ impl Certificates {
 
     /// The certificate for a server name (lower case), or for a client that names none.
     pub fn find(&self, name: Option<&str>) -> Option<&Arc<ServedCertificate>> {
-        let named = name.and_then(|name| {
-            let parent = name.split_once('.').map(|(_, parent)| parent);
-            let globs = self.globs.iter().filter(|(pattern, _)| pattern.matches(name));
-            self.exact
-                .get(name)
-                .or_else(|| self.single_label.get(parent?))
-                .or_else(|| globs.max_by_key(|(pattern, _)| pattern.literal_length()).map(|(_, found)| found))
-        });
+        let named = name.and_then(|name| self.exact.get(name).or_else(|| self.find_wildcard(name)));
         named.or(self.default.as_ref())
+    }
+
+    /// In the order of precedence that routes have, so that a host is shown the certificate of those who serve it.
+    fn find_wildcard(&self, name: &str) -> Option<&Arc<ServedCertificate>> {
+        let single =
+            name.split_once('.').and_then(|(_, parent)| Some((parent.len() + 1, self.single_label.get(parent)?)));
+        let globs = self.globs.iter().filter(|(pattern, _)| pattern.matches(name));
+        let globs = globs.map(|(pattern, found)| (pattern.literal_length(), found));
+        single.into_iter().chain(globs).min_by_key(|(literal, _)| Reverse(*literal)).map(|(_, found)| found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn served(name: &str) -> Arc<ServedCertificate> {
+        let pair = rcgen::generate_simple_self_signed([name.to_owned()]).expect("generated");
+        let certificate = Certificate {
+            chain: crate::model::SecretBytes::new(pair.cert.pem().as_bytes()),
+            key: crate::model::SecretBytes::new(pair.signing_key.serialize_pem().as_bytes()),
+        };
+        Arc::new(ServedCertificate::new(&CertificateId(name.to_owned()), &certificate).expect("served"))
+    }
+
+    #[test]
+    fn a_host_is_shown_the_certificate_of_those_whose_route_takes_it() {
+        let mut certificates = Certificates::new(Some(served("default")));
+        let hosts = [
+            (HostPattern::ingress("a.foo.com"), "exact"),
+            (HostPattern::ingress("*.foo.com"), "label"),
+            (HostPattern::gateway("abc*.foo.com"), "glob"),
+        ];
+        for (host, name) in hosts {
+            certificates.insert(&host.expect("a host"), served(name));
+        }
+        let shown = |name| certificates.find(name).map(|found| found.id.0.as_str());
+        assert_eq!(shown(Some("a.foo.com")), Some("exact"));
+        assert_eq!(shown(Some("b.foo.com")), Some("label"));
+        assert_eq!(shown(Some("abcd.foo.com")), Some("glob"));
+        assert_eq!(shown(Some("abc.x.foo.com")), Some("glob"));
+        assert_eq!(shown(Some("other.com")), Some("default"));
+        assert_eq!(shown(None), Some("default"));
     }
 }

@@ -181,17 +181,17 @@ pub(super) mod tests {
     fn naive(model: &Model, host: &str, path: &str) -> Option<PathMatch> {
         let rank = |pattern: &HostPattern, path: &PathMatch| {
             let by_host = match pattern {
-                HostPattern::Exact(_) => 3,
-                HostPattern::SingleLabel(_) => 2,
-                HostPattern::Glob(_) => 1,
+                HostPattern::Exact(_) => 2,
+                HostPattern::SingleLabel(_) | HostPattern::Glob(_) => 1,
                 HostPattern::Any => 0,
             };
+            let single = matches!(pattern, HostPattern::SingleLabel(_));
             let (by_path, length) = match path {
                 PathMatch::Exact(text) => (2, text.len()),
                 PathMatch::Prefix(text) => (1, text.len()),
                 _ => (0, 0),
             };
-            (by_host, pattern.literal_length(), by_path, length)
+            (by_host, pattern.literal_length(), single, by_path, length)
         };
         let hosts = model.listeners[&80].hosts.iter().filter(|(pattern, _)| pattern.matches(host));
         let routes = hosts.flat_map(|(pattern, host)| host.routes.iter().map(move |route| (pattern, &route.path)));
@@ -217,6 +217,7 @@ pub(super) mod tests {
         let pattern = prop_oneof![
             host().prop_map(|host| HostPattern::ingress(&host).expect("a host")),
             host().prop_map(|host| HostPattern::ingress(&format!("*.{host}")).expect("a wildcard")),
+            host().prop_map(|host| HostPattern::gateway(&format!("*{host}")).expect("a pattern")),
             Just(HostPattern::Any),
         ];
         let path = prop_oneof![
