@@ -79,6 +79,9 @@ def test_sessions_are_told_1001_both_ways(gateway, echo, certificate, scheme):
         ingress("echo", {"/": "echo"}, secret="tls"),
     )
     context = ssl.create_default_context(cafile=certificate("localhost").path) if scheme == "wss" else None
+    if context:
+        # Tickets of TLS 1.3 come while the library's threads read and write at once, which Python's TLS does not survive.
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
     with sessions(gateway.url("/", scheme), 5, ssl=context) as sockets:
         for sock in sockets:
             sock.send("hello")

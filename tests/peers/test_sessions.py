@@ -1,12 +1,22 @@
 """A session, byte by byte: who may end it, in what order, and that nothing sent before is lost."""
 
+import fcntl
+import sys
+import termios
+
 import pytest
 
+from gateway import wait_for
 from http_backend import MIB
 from manifests import ingress, service
 from wire import ACCEPTED, HANDSHAKE, Client, answers
 
 CLOSE = b"\x88\x02\x03\xe8"
+
+
+def unsent(sock):
+    """Bytes that the peer's kernel has not taken."""
+    return int.from_bytes(fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
 
 
 def chat(port, **named):
@@ -54,14 +64,17 @@ def test_a_big_message_arrives_whole_though_its_sender_has_gone(gateway, scripte
 
     def script(exchange):
         exchange.send(ACCEPTED + message + CLOSE)
+        wait_for(lambda: unsent(exchange.sock) == 0, "the gateway's side has it all")
         exchange.close()
 
     backend = scripted(script)
     gateway.serve(*chat(backend.port))
     with Client(gateway.http) as client:
         assert client.ask(HANDSHAKE).status == 101
-        received = client.read(1000)
-        assert backend.next().done.wait(5)
+        exchange, received = backend.next(), b""
+        while not exchange.done.wait(0.01) and len(received) < len(message) - 100_000:
+            received += client.read(10_000)
+        assert exchange.done.wait(5)
         client.send(b"\x81\x81\0\0\0\0?")
         while len(received) < len(message + CLOSE):
             received += client.read(min(10_000, len(message + CLOSE) - len(received)))
