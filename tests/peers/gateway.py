@@ -70,10 +70,10 @@ class Gateway:
         wait_for(self.is_ready, "the gateway is ready")
         return self
 
-    def serve(self, *objects):
+    def serve(self, *objects, arguments=()):
         """Starts with one file of manifests."""
         self.write("site.json", *objects)
-        return self.start()
+        return self.start(*arguments)
 
     def is_ready(self):
         assert self.process.poll() is None, f"the gateway ended with {self.process.returncode}:\n{self.log()}"
@@ -111,6 +111,11 @@ class Gateway:
 
     def generation(self):
         return json.loads(self.admin_text("/debug/config"))["generation"]
+
+    def in_progress(self):
+        """Requests and sessions in progress at all members."""
+        pools = json.loads(self.admin_text("/debug/config"))["pools"]
+        return sum(member["in_progress"] for members in pools.values() for member in members)
 
     def resident_bytes(self):
         for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():

@@ -32,7 +32,7 @@ class Handler(BaseHTTPRequestHandler):
                 self.reply(b"", int(rest[0]))
             case _:
                 if self.server.health == 200 or kind == "always":
-                    self.reply_request(b"")
+                    self.reply_request(self.body())
                 else:
                     self.reply(b"unwell", self.server.health)
 

@@ -29,6 +29,18 @@ def service(name, *ports, ready=True):
     return objects
 
 
+def external_service(name, host, port):
+    """A Service that is a DNS name."""
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": name, "namespace": "default"},
+            "spec": {"type": "ExternalName", "externalName": host, "ports": [{"name": "http", "port": port}]},
+        }
+    ]
+
+
 def ingress(name, paths, host=None, secret=None, annotations=None, path_type="Prefix"):
     """An Ingress: `paths` maps a path to the name of a Service."""
     rule = {

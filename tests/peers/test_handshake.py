@@ -90,41 +90,6 @@ def test_bytes_that_come_with_the_handshake_are_the_first_of_the_tunnel(gateway,
     assert exchange.early == b"early from the client"
 
 
-def test_one_side_may_end_before_the_other(gateway, scripted):
-    def script(exchange):
-        exchange.send(ACCEPTED)
-        exchange.heard = exchange.read_to_end()
-        exchange.send(b"after your end")
-        exchange.close()
-
-    backend = scripted(script)
-    gateway.serve(*chat(backend.port))
-    with Client(gateway.http) as client:
-        client.send(HANDSHAKE)
-        client.answer()
-        client.send(b"last words").half_close()
-        assert client.read_to_end() == b"after your end"
-    assert backend.next().heard == b"last words"
-
-
-def test_the_backend_may_end_first(gateway, scripted):
-    def script(exchange):
-        exchange.send(ACCEPTED + b"my last words")
-        exchange.half_close()
-        exchange.heard = exchange.read_to_end()
-
-    backend = scripted(script)
-    gateway.serve(*chat(backend.port))
-    with Client(gateway.http) as client:
-        client.send(HANDSHAKE)
-        client.answer()
-        assert client.read_to_end() == b"my last words"
-        client.send(b"yours came, these are mine").half_close()
-        exchange = backend.next()
-        assert exchange.done.wait(5)
-        assert exchange.heard == b"yours came, these are mine"
-
-
 def changed_answer(find, put):
     assert find in ACCEPTED
     return ACCEPTED.replace(find, put)
@@ -260,14 +225,4 @@ def test_a_backend_that_does_not_answer_the_handshake_is_given_up(gateway, scrip
     gateway.serve(service("chat", backend.port), ingress("chat", {"/chat": "chat"}, host=HOST, annotations=seconds))
     with Client(gateway.http) as client:
         assert client.ask(HANDSHAKE).status == 504
-    assert backend.next().done.wait(5)
-
-
-def test_a_session_that_is_silent_longer_than_the_request_timeout_is_closed(gateway, scripted):
-    backend = scripted(answers(ACCEPTED))
-    seconds = {"appgw.ingress.kubernetes.io/request-timeout": "1"}
-    gateway.serve(service("chat", backend.port), ingress("chat", {"/chat": "chat"}, host=HOST, annotations=seconds))
-    with Client(gateway.http) as client:
-        assert client.ask(HANDSHAKE).status == 101
-        client.read_to_end()
     assert backend.next().done.wait(5)

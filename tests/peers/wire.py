@@ -147,6 +147,19 @@ class Exchange(Stream):
         self.buffer, self.head, self.rest = buffer, head, b""
         self.done = threading.Event()
 
+    def body(self):
+        """The request's body, as its framing says. The lines between the last chunk and the end are `trailers`."""
+        if "content-length" in dict(self.head.fields):
+            return self.read(int(self.head["content-length"]))
+        body, self.trailers = b"", []
+        if self.head["transfer-encoding"] == "chunked":
+            while size := int(self.read_until(b"\r\n"), 16):
+                body += self.read(size)
+                self.read(2)
+            while line := self.read_until(b"\r\n")[:-2]:
+                self.trailers.append(line)
+        return body
+
 
 class ScriptedBackend:
     """Runs `script(exchange)` for each request but probes (`GET /`), which it answers 200."""

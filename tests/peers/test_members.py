@@ -1,0 +1,79 @@
+"""Members of pools: how often one is asked, and how soon one that comes is in service."""
+
+import threading
+import time
+
+import pytest
+
+from curl import curl
+from gateway import documents, free_port, steadygate, wait_for
+from manifests import external_service, ingress, service
+from wire import Client, get, response
+
+WARM = 8
+
+
+def status(gateway, path="/always"):
+    return curl(gateway.url(path)).status
+
+
+@pytest.fixture
+def moody(gateway, scripted):
+    """A backend with idle connections at the gateway's, which closes each when asked for anything more."""
+    together = threading.Barrier(WARM)
+
+    def script(exchange):
+        if exchange.head.first.startswith("GET /warm"):
+            together.wait(10)
+            exchange.send(response())
+        else:
+            exchange.body()
+            exchange.close()
+
+    backend = scripted(script)
+    gateway.serve(service("one", backend.port), ingress("one", {"/": "one"}), arguments=["--workers", "1"])
+    clients = [Client(gateway.http).send(get("/warm")) for _ in range(WARM)]
+    assert [client.answer().status for client in clients] == [200] * WARM
+    for client in clients:
+        client.close()
+    assert len({backend.next().sock for _ in clients}) == WARM
+    return backend
+
+
+def test_a_request_that_every_connection_fails_is_delivered_three_times_at_most(gateway, moody):
+    assert curl(gateway.url("/x")).status == 502
+    assert 1 <= moody.exchanges.qsize() <= 3
+
+
+def test_a_post_that_was_sent_is_delivered_once(gateway, moody):
+    assert curl(gateway.url("/x"), "-d", "once").status == 502
+    assert moody.exchanges.qsize() == 1
+
+
+def test_a_backend_that_starts_late_is_soon_in_service(gateway, http_backend):
+    """The interval of an Ingress's probe is 30 s; that is not how long a new pod waits for its first request."""
+    port = free_port()
+    gateway.serve(service("one", port), ingress("one", {"/": "one"}))
+    assert status(gateway) == 503
+    time.sleep(2)  # what the backend takes to start
+    http_backend("late", port=port)
+    wait_for(lambda: status(gateway) == 200, "the backend is in service", timeout=6)
+
+
+def test_explain_asks_a_backend_that_is_a_name(tmp_path, http_backend):
+    backend = http_backend()
+    external = external_service("named", "localhost", backend.port)
+    (tmp_path / "site.json").write_text(documents(external, ingress("one", {"/": "named"})))
+    run = steadygate("explain", "--manifests", tmp_path, "http://localhost/")
+    assert run.returncode == 0, run.stdout + run.stderr
+    line = next(line for line in run.stdout.splitlines() if f"127.0.0.1:{backend.port}" in line)
+    assert " up" in line
+
+
+def test_the_first_request_to_a_backend_that_is_a_name_is_served(gateway, http_backend):
+    """It waits for the name and for the probe; it is not refused for want of them."""
+    gateway.serve(service("none"))
+    for number in range(5):
+        external = external_service(f"named-{number}", "localhost", http_backend().port)
+        gateway.apply(f"{number}.json", external, ingress(f"one-{number}", {f"/always/{number}": f"named-{number}"}))
+        assert status(gateway, f"/always/{number}") == 200
