@@ -33,6 +33,8 @@ const HEADER_LIST_BYTES: u32 = 16 * 1024;
 const STREAMS: u32 = 100;
 /// How long a connection is kept for one more request while draining.
 const DRAIN_GRACE: Duration = Duration::from_secs(1);
+/// How long a peer may take to agree to the end of a connection on which nothing is under way.
+const END_WAIT: Duration = Duration::from_secs(5);
 /// HTTP/2 pings to peers that may have gone, and the time they have to answer.
 const PING: Duration = Duration::from_secs(30);
 
@@ -55,7 +57,14 @@ pub(super) async fn serve(
         requests: Arc::default(),
     };
     if protocol == Protocol::Http {
-        let http2 = context.shared.settings.clear_text_http2 && begins_http2(&stream).await;
+        let mut http2 = false;
+        if context.shared.settings.clear_text_http2 {
+            let looking = tokio::time::timeout(context.shared.settings.header_timeout, begins_http2(&stream));
+            match looking.await {
+                Ok(begins) => http2 = begins,
+                Err(_) => return tracing::debug!(%peer, "nothing was asked in time"),
+            }
+        }
         return http(Arc::new(context), Stream::Tcp(stream), http2).await;
     }
     let acceptor = TlsAcceptor::from(Arc::clone(&context.front.tls));
@@ -74,16 +83,13 @@ pub(super) async fn serve(
 async fn begins_http2(stream: &TcpStream) -> bool {
     const PREFACE: &[u8] = b"PRI * HTTP/2.0";
     let mut seen = [0; PREFACE.len()];
-    let look = async {
-        loop {
-            let count = stream.peek(&mut seen).await.unwrap_or(0);
-            if count == 0 || count == PREFACE.len() || !PREFACE.starts_with(&seen[..count]) {
-                return seen == PREFACE;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
+    loop {
+        let count = stream.peek(&mut seen).await.unwrap_or(0);
+        if count == 0 || count == PREFACE.len() || !PREFACE.starts_with(&seen[..count]) {
+            return seen == PREFACE;
         }
-    };
-    tokio::time::timeout(TLS_TIMEOUT, look).await.unwrap_or(false)
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 async fn http(context: Arc<Context>, stream: Stream, http2: bool) {
@@ -143,7 +149,12 @@ async fn drive<C: Graceful>(
         () = over => {}
     }
     connection.as_mut().finish();
-    connection.await
+    tokio::select! {
+        biased;
+        result = connection => result,
+        // A peer that does not answer the end is not waited for.
+        () = context.requests.quiet(END_WAIT) => Ok(()),
+    }
 }
 
 /// A connection that can be asked to end after what it is at.

@@ -49,12 +49,15 @@ async fn decide(
     mut record: Box<Record>,
 ) -> Result<Response<ResponseBody>, (Refusal, Box<Record>)> {
     let (parts, body) = request.into_parts();
-    let found = request::read(&parts).and_then(|asked| find(context, &asked).map(|target| (asked, target)));
-    let (asked, target) = match found {
-        Ok(found) => found,
+    let asked = match request::read(&parts) {
+        Ok(asked) => asked,
         Err(refusal) => return Err((refusal, record)),
     };
     record.asked(&asked.host);
+    let target = match find(context, &asked) {
+        Ok(target) => target,
+        Err(refusal) => return Err((refusal, record)),
+    };
     record.target = Some(Arc::clone(&target));
     match (&target.route.action, &target.pool) {
         (Action::Redirect(_), _) if asked.host.is_empty() => Err((Refusal::malformed("no Host is given"), record)),

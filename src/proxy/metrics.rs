@@ -86,7 +86,11 @@ impl Metrics {
         self.opened.get_or_create(&Owner { route: route.to_owned() }).inc();
     }
 
+    /// A session has ended. Those of an object that is gone are not counted any more.
     pub(super) fn ended(&self, route: &str, cause: &'static str) {
+        if !self.opened.contains(&Owner { route: route.to_owned() }) {
+            return;
+        }
         self.ended.get_or_create(&Ended { route: route.to_owned(), cause }).inc();
     }
 }
