@@ -58,6 +58,12 @@ class Gateway:
     # Life
 
     def start(self, *arguments):
+        self.launch(*arguments)
+        wait_for(self.is_ready, "the gateway is ready")
+        return self
+
+    def launch(self, *arguments):
+        """Starts, and does not wait until it is ready."""
         self.process = subprocess.Popen(
             [
                 BINARY, "run", "--manifests", self.manifests, "--admin", f"127.0.0.1:{self.admin}",
@@ -67,8 +73,6 @@ class Gateway:
             stdout=self.log_path.open("ab"),
             stderr=subprocess.STDOUT,
         )  # fmt: skip
-        wait_for(self.is_ready, "the gateway is ready")
-        return self
 
     def serve(self, *objects, arguments=()):
         """Starts with one file of manifests."""

@@ -98,20 +98,23 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class HttpBackend(ThreadingHTTPServer):
-    """`health` is what it answers to probes and other plain requests; `/slow` waits for `release`."""
+    """`health` is what it answers to probes and other plain requests; `/slow` waits for `release`. `tls`: a context, for
+    HTTPS."""
 
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, name="backend", port=0):
+    def __init__(self, name="backend", port=0, tls=None):
         super().__init__(("127.0.0.1", port), Handler)
         self.name, self.port, self.health, self.sent = name, self.server_address[1], 200, 0
         self.reached, self.release = threading.Event(), threading.Event()
-        self.connections = []
+        self.connections, self.tls = [], tls
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
     def get_request(self):
         connection, peer = super().get_request()
+        if self.tls:  # the handshake is for the connection's own thread
+            connection = self.tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
         self.connections.append(connection)
         return connection, peer
 

@@ -84,6 +84,26 @@ def test_explain_takes_headers(directory):
     assert run.returncode == 0, run.stderr
 
 
+def test_explain_decides_by_the_host_header(tmp_path, http_backend):
+    a, b = http_backend(), http_backend()
+    text = documents(
+        service("a", a.port),
+        service("b", b.port),
+        ingress("a", {"/": "a"}, host="a.example"),
+        ingress("b", {"/": "b"}, host="b.example"),
+    )
+    (tmp_path / "site.json").write_text(text)
+
+    def member(*arguments):
+        run = steadygate("explain", "--manifests", tmp_path, *arguments, "http://a.example/")
+        assert run.returncode == 0, run.stdout + run.stderr
+        return next(line.split()[1] for line in run.stdout.splitlines() if line.startswith("member"))
+
+    assert member() == f"127.0.0.1:{a.port}"
+    for header in ("Host: b.example", "host: B.Example:8080"):
+        assert member("-H", header) == f"127.0.0.1:{b.port}"
+
+
 def test_crds_is_a_definition():
     run = steadygate("crds")
     assert run.returncode == 0

@@ -50,6 +50,42 @@ def test_a_post_that_was_sent_is_delivered_once(gateway, moody):
     assert moody.exchanges.qsize() == 1
 
 
+@pytest.fixture
+def mortal(gateway, scripted):
+    """Two members. The one that is asked first dies when it has read the request; the other answers."""
+    died = threading.Event()
+
+    def script(exchange):
+        exchange.body()
+        if died.is_set():
+            exchange.send(response())
+        else:
+            died.set()
+            exchange.close()
+
+    members = scripted(script), scripted(script)
+    gateway.serve(service("two", *(member.port for member in members)), ingress("two", {"/": "two"}))
+    wait_for(lambda: gateway.admin_text("/debug/config").count('"health": "up"') == 2, "both are up")
+    return members
+
+
+def test_a_get_whose_member_dies_goes_to_the_other(gateway, mortal):
+    assert curl(gateway.url("/x")).status == 200
+    assert [member.exchanges.qsize() for member in mortal] == [1, 1]
+
+
+@pytest.mark.parametrize("body", [["-d", "once"], ["-X", "POST"]], ids=["with a body", "without"])
+def test_a_post_whose_member_dies_goes_to_no_other(gateway, mortal, body):
+    assert curl(gateway.url("/x"), *body).status == 502
+    assert sum(member.exchanges.qsize() for member in mortal) == 1
+
+
+def test_a_put_with_a_body_whose_member_dies_goes_to_no_other(gateway, mortal):
+    """Its body is gone."""
+    assert curl(gateway.url("/x"), "-X", "PUT", "-d", "once").status == 502
+    assert sum(member.exchanges.qsize() for member in mortal) == 1
+
+
 def test_a_backend_that_starts_late_is_soon_in_service(gateway, http_backend):
     """The interval of an Ingress's probe is 30 s; that is not how long a new pod waits for its first request."""
     port = free_port()

@@ -103,6 +103,29 @@ def test_curl_trusts_it(served, certificate):
     assert (result.status, result.version) == (200, "2")
 
 
+@pytest.mark.parametrize("version", ["--http2", "--http1.1"])
+def test_a_connection_with_another_hosts_certificate_is_misdirected(gateway, served, backend, certificate, version):
+    """RFC 9110 section 15.5.20. Browsers put hosts of one certificate on one connection."""
+    gateway.apply(
+        "shared.json",
+        secret("shared", certificate("one.example", "two.example")),
+        ingress("one", {"/": "one"}, host="one.example", secret="shared"),
+        ingress("two", {"/": "one"}, host="two.example", secret="shared"),
+    )
+
+    def status(name, host):
+        to = ["--connect-to", f"::127.0.0.1:{gateway.https}", "--insecure", version, "-H", f"Host: {host}"]
+        result = curl(f"https://{name}/{host}", *to)
+        assert result.version == {"--http2": "2", "--http1.1": "1.1"}[version]
+        return result.status
+
+    assert status("a.example", "a.example") == 200
+    assert status("a.example", "b.example") == 421
+    assert status("b.example", "one.example") == 421
+    assert status("one.example", "two.example") == 200
+    assert status("two.example", "one.example") == 200
+
+
 def test_a_certificate_is_replaced_without_a_restart(gateway, backend, certificate):
     gateway.write("tls.json", secret("tls", certificate("old.example", "a.example")))
     gateway.serve(service("one", backend.port), ingress("a", {"/": "one"}, host="a.example", secret="tls"))
@@ -125,9 +148,24 @@ def test_a_bad_certificate_damages_no_other(gateway, backend, certificate):
     assert common_name(s_client(gateway.https, "-servername", "broken.example")) != "broken.example"
 
 
-def test_no_secret_is_told(gateway, served, certificate):
+def test_no_secret_is_told(gateway, backend, certificate):
+    """Nor at the log's most talkative."""
+    own = certificate("a.example")
+    gateway.serve(
+        service("one", backend.port),
+        secret("a-tls", own),
+        ingress("a", {"/": "one"}, host="a.example", secret="a-tls"),
+        arguments=["--log", "trace"],
+    )
+    to = ["--connect-to", f"::127.0.0.1:{gateway.https}"]
+    assert curl("https://a.example/", *to, ca=own.path).status == 200
+    mismatched = secret("a-tls", own)
+    mismatched[0]["stringData"]["tls.crt"] = certificate("b.example").crt
+    gateway.apply("site.json", mismatched, ingress("a", {"/": "one"}, host="a.example", secret="a-tls"))
     told = gateway.admin_text("/debug/config") + gateway.admin_text("/metrics") + gateway.log()
-    for line in certificate("a.example").key.splitlines()[1:-1]:
+    assert "InvalidCertificate" in told
+    assert "TRACE" in told
+    for line in own.key.splitlines()[1:-1]:
         assert line not in told
     assert "PRIVATE KEY" not in told
 
