@@ -91,7 +91,10 @@ impl<'a> Site<'a> {
             "Exact" => PathMatch::exact(text),
             "Prefix" => PathMatch::prefix(text),
             "ImplementationSpecific" => {
-                if text.contains('*') {
+                // `/*` at the end means the elements below, as with AGIC and GKE.
+                let prefix =
+                    text.strip_suffix("/*").map_or(text, |parent| if parent.is_empty() { "/" } else { parent });
+                if prefix.contains('*') {
                     reports.warning(
                         &self.owner,
                         format!("{field}.path"),
@@ -100,7 +103,7 @@ impl<'a> Site<'a> {
                         "write the path without '*', with pathType Prefix",
                     );
                 }
-                PathMatch::prefix(text)
+                PathMatch::prefix(prefix)
             }
             other => {
                 return reports.error(
