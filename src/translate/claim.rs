@@ -38,6 +38,13 @@ pub(super) struct Claims {
     hosts: BTreeMap<(u16, HostPattern), (Holder, ObjectRef)>,
 }
 
+/// What a host is claimed under. `*.example.com` is one host, whether an Ingress writes it (one label) or a gateway
+/// (any number): in tables the narrower would take the requests of the wider.
+fn key(host: &HostPattern) -> HostPattern {
+    let HostPattern::SingleLabel(parent) = host else { return host.clone() };
+    HostPattern::Glob(format!("*.{parent}"))
+}
+
 impl Claims {
     /// Takes `port` for `protocol`, or names the object that has it for the other protocol.
     pub(super) fn port(&mut self, port: u16, protocol: Protocol, owner: &ObjectRef) -> Result<(), ObjectRef> {
@@ -53,19 +60,19 @@ impl Claims {
         holder: Holder,
         owner: &ObjectRef,
     ) -> Result<(), ObjectRef> {
-        let entry = self.hosts.entry((port, host.clone())).or_insert_with(|| (holder.clone(), owner.clone()));
+        let entry = self.hosts.entry((port, key(host))).or_insert_with(|| (holder.clone(), owner.clone()));
         let (held, first) = entry;
         if *held == holder { Ok(()) } else { Err(first.clone()) }
     }
 
     /// Whether `holder` serves this host of this port.
     pub(super) fn holds(&self, port: u16, host: &HostPattern, holder: &Holder) -> bool {
-        self.hosts.get(&(port, host.clone())).is_some_and(|(held, _)| held == holder)
+        self.hosts.get(&(port, key(host))).is_some_and(|(held, _)| held == holder)
     }
 
     /// Whether anyone serves this host of this port.
     pub(super) fn is_held(&self, port: u16, host: &HostPattern) -> bool {
-        self.hosts.contains_key(&(port, host.clone()))
+        self.hosts.contains_key(&(port, key(host)))
     }
 
     /// The port on which `host` is served over TLS, if any: 443 before others.
