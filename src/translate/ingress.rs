@@ -76,6 +76,20 @@ impl<'a> Sites<'a> {
         let site = &self.sites[index];
         let hosts: Vec<_> = site.hosts.iter().map(|(host, field)| (host, field.as_str())).collect();
         claim(site, HTTP, Protocol::Http, &hosts, claims, reports);
+        if site.catches_all && claims.port(HTTP, Protocol::Http, &site.owner).is_ok() {
+            let any = claims.host(HTTP, Protocol::Http, &HostPattern::Any, Holder::Ingresses, &site.owner);
+            if let Err(winner) = any {
+                reports.warning(
+                    &site.owner,
+                    "spec.defaultBackend",
+                    Reason::Conflict,
+                    format!(
+                        "{winner} already serves hosts that no rule names, so this serves those of its rules alone"
+                    ),
+                    "nothing, if the hosts of the rules are all that is meant",
+                );
+            }
+        }
         let secure = self.secure_of.get(&index).into_iter().flatten();
         let secure: Vec<_> = secure.map(|host| (host, self.secure[host].field.as_str())).collect();
         claim(site, HTTPS, Protocol::Https, &secure, claims, reports);
@@ -248,7 +262,27 @@ fn merge<'a>(sites: &[Site<'a>], reports: &mut Reports) -> BTreeMap<HostPattern,
 
 fn conflict(site: &Site<'_>, path: &Path<'_>, winner: &ObjectRef, winner_field: &str, reports: &mut Reports) {
     let Path { host, path: paths, field, .. } = path;
-    let winner = if *winner == site.owner { "this Ingress".to_owned() } else { winner.to_string() };
+    let ours = *winner == site.owner;
+    let alias = site.hosts.iter().find(|(known, field)| known == host && field.starts_with("metadata."));
+    if let Some((_, annotation)) = alias.filter(|_| ours) {
+        return reports.warning(
+            &site.owner,
+            annotation,
+            Reason::Conflict,
+            format!("host {host} has the path of {field} from {winner_field}, for it is added to both"),
+            "give the host an Ingress of its own if it should have the other",
+        );
+    }
+    if site.catches_all && *host == HostPattern::Any {
+        return reports.warning(
+            &site.owner,
+            field,
+            Reason::Conflict,
+            format!("{winner} came first to the hosts that no rule names, so this serves those of its rules alone"),
+            "nothing, if the hosts of the rules are all that is meant",
+        );
+    }
+    let winner = if ours { "this Ingress".to_owned() } else { winner.to_string() };
     let what = match paths {
         PathMatch::Any => "has the default backend".to_owned(),
         PathMatch::Exact(path) => format!("has the path {path} (Exact)"),
