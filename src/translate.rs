@@ -57,8 +57,8 @@ pub fn translate(snapshot: &Snapshot, options: &Options) -> Translation {
     let lookup = Lookup::new(snapshot);
     let mut draft = Draft::default();
     let classes = Classes::read(snapshot, options, &mut draft.reports);
-    let sites = ingress::Sites::read(snapshot, &classes, &mut draft.reports);
-    let gateways = gateway::read(snapshot, &classes, &mut draft.reports);
+    let sites = ingress::Sites::read(snapshot, &classes, &lookup, &mut draft);
+    let gateways = gateway::read(snapshot, &classes, &lookup, &mut draft);
 
     let mut claims = Claims::default();
     let mut claimants: Vec<(claim::Age<'_>, Claimant)> = Vec::new();

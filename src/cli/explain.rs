@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use http::Uri;
 
-use crate::model::{Action, HostHeader, normalise_path};
+use crate::model::{Action, HostHeader, Unavailable, normalise_path};
 use crate::pool::{Health, Policy, Pool, Registry};
 use crate::proxy::normalise_host;
 use crate::source::directory;
@@ -129,6 +129,10 @@ async fn tell(target: &Target) -> bool {
         Action::Redirect(redirect) => {
             println!("answer     {} to https, port {}", redirect.status, redirect.port);
             true
+        }
+        Action::Unavailable(Unavailable::NOT_FOUND) => {
+            println!("answer     404");
+            false
         }
         Action::Unavailable(unavailable) => {
             println!("answer     503, {}", unavailable.reason);

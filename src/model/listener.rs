@@ -72,6 +72,11 @@ pub struct Unavailable {
     pub reason: &'static str,
 }
 
+impl Unavailable {
+    /// Not broken: nothing is meant to be there. Answered 404, and kept from wider hosts all the same.
+    pub const NOT_FOUND: Self = Self { reason: "NotFound" };
+}
+
 /// Where and how a request is handed on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Backend {

@@ -45,14 +45,16 @@ pub enum PathMatchError {
 impl PathMatch {
     /// Reads an Ingress path of type `Exact`.
     pub fn exact(text: &str) -> Result<Self, PathMatchError> {
-        check(text)?;
-        Ok(Self::Exact(normalise_path(text).into_owned()))
+        let text = encode(text);
+        check(&text)?;
+        Ok(Self::Exact(normalise_path(&text).into_owned()))
     }
 
     /// Reads an Ingress path of type `Prefix`.
     pub fn prefix(text: &str) -> Result<Self, PathMatchError> {
-        check(text)?;
-        Ok(Self::Prefix(normalise_path(text).trim_end_matches('/').to_owned()))
+        let text = encode(text);
+        check(&text)?;
+        Ok(Self::Prefix(normalise_path(&text).trim_end_matches('/').to_owned()))
     }
 
     /// Reads a `paths` entry of an ApplicationGateway.
@@ -64,8 +66,9 @@ impl PathMatch {
         if literal.contains('*') {
             return Err(PathMatchError::Star);
         }
-        check(literal)?;
-        let literal = normalise_path(literal).to_ascii_lowercase();
+        let literal = encode(literal);
+        check(&literal)?;
+        let literal = normalise_path(&literal).to_ascii_lowercase();
         Ok(if star { Self::PatternPrefix(literal) } else { Self::PatternExact(literal) })
     }
 
@@ -85,6 +88,15 @@ impl PathMatch {
     }
 }
 
+/// Characters that a request can only send percent-encoded, as it sends them (RFC 3987 section 3.1).
+fn encode(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
+    let encode = |b: u8| if b.is_ascii() { char::from(b).to_string() } else { format!("%{b:02X}") };
+    Cow::Owned(text.bytes().map(encode).collect())
+}
+
 fn check(text: &str) -> Result<(), PathMatchError> {
     if !text.starts_with('/') {
         return Err(PathMatchError::NotAbsolute);
@@ -101,7 +113,7 @@ fn check(text: &str) -> Result<(), PathMatchError> {
 }
 
 /// The form in which a request path is compared: percent-encoded unreserved characters decoded
-/// (RFC 3986 section 6.2.2.2), `.` and `..` elements removed (section 5.2.4), and runs of `/`
+/// and the other escapes in upper case (RFC 3986 sections 6.2.2.2 and 6.2.2.1), `.` and `..` elements removed (section 5.2.4), and runs of `/`
 /// taken as one. Borrowed where the path is already in that form, as nearly all are.
 ///
 /// `%2F` and `%5C` stay encoded: they are data, not separators.
@@ -109,7 +121,7 @@ pub fn normalise_path(path: &str) -> Cow<'_, str> {
     if !path.contains(['%', '.']) && !path.contains("//") {
         return Cow::Borrowed(path);
     }
-    let decoded = decode_unreserved(path);
+    let decoded = settle_escapes(path);
     let mut elements: Vec<&str> = Vec::new();
     let mut trailing_slash = false;
     for element in decoded.split('/').skip(1) {
@@ -133,18 +145,22 @@ pub fn normalise_path(path: &str) -> Cow<'_, str> {
     if out == path { Cow::Borrowed(path) } else { Cow::Owned(out) }
 }
 
-fn decode_unreserved(path: &str) -> String {
+fn settle_escapes(path: &str) -> String {
     let mut out = String::with_capacity(path.len());
     let mut rest = path;
     while let Some(at) = rest.find('%') {
         out.push_str(&rest[..at]);
-        let encoded = rest.get(at + 1..at + 3).and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        match encoded {
+        let hex = rest.get(at + 1..at + 3).filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()));
+        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
             Some(b) if b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~') => {
                 out.push(char::from(b));
                 rest = &rest[at + 3..];
             }
-            _ => {
+            Some(b) => {
+                out.push_str(&format!("%{b:02X}"));
+                rest = &rest[at + 3..];
+            }
+            None => {
                 out.push('%');
                 rest = &rest[at + 1..];
             }
@@ -193,9 +209,23 @@ mod tests {
             ("/a%2Fb", "/a%2Fb"),
             ("/a%", "/a%"),
             ("/a%zz", "/a%zz"),
+            ("/a%+f", "/a%+f"),
+            ("/caf%c3%a9%2f", "/caf%C3%A9%2F"),
             ("/v1.2/x", "/v1.2/x"),
         ] {
             assert_eq!(normalise_path(given), expected, "{given}");
+        }
+    }
+
+    #[test]
+    fn a_character_beyond_ascii_is_the_escapes_that_requests_send() {
+        for text in ["/café", "/caf%c3%a9", "/caf%C3%A9"] {
+            for path in [PathMatch::exact(text), PathMatch::prefix(text), PathMatch::pattern(text)] {
+                let path = path.expect("valid");
+                for request in ["/caf%C3%A9", "/caf%c3%a9"] {
+                    assert!(path.matches(&normalise_path(request)), "{path} {request}");
+                }
+            }
         }
     }
 

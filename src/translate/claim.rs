@@ -1,6 +1,6 @@
 //! Who has which port and host: whoever came first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 
@@ -35,7 +35,16 @@ pub(super) enum Holder {
 #[derive(Debug, Default)]
 pub(super) struct Claims {
     ports: BTreeMap<u16, (Protocol, ObjectRef)>,
-    hosts: BTreeMap<(u16, HostPattern), (Holder, ObjectRef)>,
+    hosts: BTreeMap<(u16, Protocol, HostPattern), (Holder, ObjectRef)>,
+    /// Hosts of ports that have a certificate of their own.
+    certified: BTreeSet<(u16, HostPattern)>,
+}
+
+/// What a host is claimed under. `*.example.com` is one host, whether an Ingress writes it (one label) or a gateway
+/// (any number): in tables the narrower would take the requests of the wider.
+fn key(host: &HostPattern) -> HostPattern {
+    let HostPattern::SingleLabel(parent) = host else { return host.clone() };
+    HostPattern::Glob(format!("*.{parent}"))
 }
 
 impl Claims {
@@ -45,37 +54,49 @@ impl Claims {
         if *held == protocol { Ok(()) } else { Err(holder.clone()) }
     }
 
-    /// Takes a host of a port, or names the object that has it.
+    /// Whether `port` is taken for `protocol`.
+    pub(super) fn speaks(&self, port: u16, protocol: Protocol) -> bool {
+        self.ports.get(&port).is_some_and(|(held, _)| *held == protocol)
+    }
+
+    /// Takes a host of a port, or names the object that has it. It counts where the port speaks `protocol`.
     pub(super) fn host(
         &mut self,
         port: u16,
+        protocol: Protocol,
         host: &HostPattern,
         holder: Holder,
         owner: &ObjectRef,
     ) -> Result<(), ObjectRef> {
-        let entry = self.hosts.entry((port, host.clone())).or_insert_with(|| (holder.clone(), owner.clone()));
+        let entry = self.hosts.entry((port, protocol, key(host))).or_insert_with(|| (holder.clone(), owner.clone()));
         let (held, first) = entry;
         if *held == holder { Ok(()) } else { Err(first.clone()) }
     }
 
     /// Whether `holder` serves this host of this port.
-    pub(super) fn holds(&self, port: u16, host: &HostPattern, holder: &Holder) -> bool {
-        self.hosts.get(&(port, host.clone())).is_some_and(|(held, _)| held == holder)
+    pub(super) fn holds(&self, port: u16, protocol: Protocol, host: &HostPattern, holder: &Holder) -> bool {
+        self.hosts.get(&(port, protocol, key(host))).is_some_and(|(held, _)| held == holder)
     }
 
     /// Whether anyone serves this host of this port.
-    pub(super) fn is_held(&self, port: u16, host: &HostPattern) -> bool {
-        self.hosts.contains_key(&(port, host.clone()))
+    pub(super) fn is_held(&self, port: u16, protocol: Protocol, host: &HostPattern) -> bool {
+        self.hosts.contains_key(&(port, protocol, key(host)))
     }
 
-    /// The port on which `host` is served over TLS, if any: 443 before others.
+    /// Notes that a host, which has been taken, has a certificate.
+    pub(super) fn certify(&mut self, port: u16, host: &HostPattern) {
+        self.certified.insert((port, host.clone()));
+    }
+
+    /// Whether a host of a port has a certificate.
+    pub(super) fn is_certified(&self, port: u16, host: &HostPattern) -> bool {
+        self.certified.contains(&(port, host.clone()))
+    }
+
+    /// The port on which `host` is served over TLS with a certificate, if any: 443 before others.
     pub(super) fn https_port(&self, host: &HostPattern) -> Option<u16> {
-        let speaks_tls = |port: u16| matches!(self.ports.get(&port), Some((Protocol::Https, _)));
-        self.hosts
-            .keys()
-            .filter(|(port, held)| speaks_tls(*port) && covers(held, host))
-            .map(|(port, _)| *port)
-            .min_by_key(|port| (*port != 443, *port))
+        let ports = self.certified.iter().filter(|(_, held)| covers(held, host)).map(|(port, _)| *port);
+        ports.min_by_key(|port| (*port != 443, *port))
     }
 }
 
@@ -121,8 +142,8 @@ mod tests {
         assert_eq!(claims.port(80, Protocol::Http, &first), Ok(()));
         assert_eq!(claims.port(80, Protocol::Http, &second), Ok(()));
         assert_eq!(claims.port(80, Protocol::Https, &second), Err(first.clone()));
-        assert_eq!(claims.host(80, &HostPattern::Any, Holder::Ingresses, &first), Ok(()));
-        assert_eq!(claims.host(80, &HostPattern::Any, Holder::Ingresses, &second), Ok(()));
-        assert_eq!(claims.host(80, &HostPattern::Any, Holder::Listener(0, 0), &second), Err(first));
+        assert_eq!(claims.host(80, Protocol::Http, &HostPattern::Any, Holder::Ingresses, &first), Ok(()));
+        assert_eq!(claims.host(80, Protocol::Http, &HostPattern::Any, Holder::Ingresses, &second), Ok(()));
+        assert_eq!(claims.host(80, Protocol::Http, &HostPattern::Any, Holder::Listener(0, 0), &second), Err(first));
     }
 }

@@ -1,6 +1,7 @@
 //! The model while it is being made.
 
 use std::cmp::{Ordering, Reverse};
+use std::collections::BTreeSet;
 
 use crate::model::{Host, HostPattern, Listener, Model, PathMatch, Protocol, Route};
 
@@ -38,7 +39,14 @@ impl Draft {
     }
 
     /// Ends it.
-    pub(super) fn finish(self) -> Translation {
+    pub(super) fn finish(mut self) -> Translation {
+        // Certificates are read before it is known who serves what.
+        let listeners = self.model.listeners.values();
+        let shown = listeners.flat_map(|listener| {
+            listener.hosts.values().filter_map(|host| host.certificate.as_ref()).chain(&listener.default_certificate)
+        });
+        let shown: BTreeSet<_> = shown.cloned().collect();
+        self.model.certificates.retain(|id, _| shown.contains(id));
         Translation { model: self.model, reports: self.reports.into_sorted() }
     }
 }

@@ -10,8 +10,11 @@ mod probe;
 mod rule;
 mod settings;
 
+use std::collections::BTreeMap;
+
 use crate::api::ApplicationGateway;
-use crate::model::{HostPattern, ObjectRef};
+use crate::api::gateway::RequestRoutingRule;
+use crate::model::{Action, HostPattern, ObjectRef, PathMatch, Protocol, Route, Unavailable};
 use crate::source::Snapshot;
 use crate::status::Reason;
 
@@ -20,9 +23,8 @@ use super::class::Classes;
 use super::draft::Draft;
 use super::lookup::Lookup;
 use super::report::Reports;
-use super::tls;
 use backend::Backends;
-use element::Elements;
+use element::{Element, Elements};
 use listener::Frontend;
 
 /// A gateway that is served.
@@ -32,20 +34,28 @@ pub(super) struct Gateway<'a> {
     object: &'a ApplicationGateway,
     elements: Elements<'a>,
     frontends: Vec<Frontend<'a>>,
+    /// The rule that each listener obeys, by the listener's name.
+    rules: BTreeMap<&'a str, Element<'a, RequestRoutingRule>>,
 }
 
 /// Reads the gateways that are ours.
-pub(super) fn read<'a>(snapshot: &'a Snapshot, classes: &Classes<'_>, reports: &mut Reports) -> Vec<Gateway<'a>> {
+pub(super) fn read<'a>(
+    snapshot: &'a Snapshot,
+    classes: &Classes<'_>,
+    lookup: &Lookup<'_>,
+    draft: &mut Draft,
+) -> Vec<Gateway<'a>> {
     let mut gateways = Vec::new();
     for (key, object) in &snapshot.gateways {
         let owner = ObjectRef::new("ApplicationGateway", key.namespace.clone(), key.name.clone());
         let named = object.spec.ingress_class_name.as_deref();
-        if classes.of(&owner, &object.metadata, named, reports).is_none() {
+        if classes.of(&owner, &object.metadata, named, &mut draft.reports).is_none() {
             continue;
         }
-        let elements = Elements::read(&owner, &object.spec, reports);
-        let frontends = listener::read(&owner, &elements, reports);
-        gateways.push(Gateway { owner, object, elements, frontends });
+        let elements = Elements::read(&owner, &object.spec, &mut draft.reports);
+        let frontends = listener::read(&owner, &elements, lookup, draft);
+        let rules = rule::by_listener(&owner, &elements, &mut draft.reports);
+        gateways.push(Gateway { owner, object, elements, frontends, rules });
     }
     gateways
 }
@@ -55,11 +65,18 @@ impl Gateway<'_> {
         Age::of(&self.object.metadata, &self.owner)
     }
 
+    /// Whether a listener can serve anything. One that can't keeps its hosts from others, but takes no port.
+    fn serves(&self, frontend: &Frontend<'_>) -> bool {
+        let certified = frontend.protocol == Protocol::Http || frontend.certificate.is_some();
+        certified && self.rules.contains_key(frontend.listener.name.as_str())
+    }
+
     /// Claims the ports and hosts of the listeners, in the order listed. `index` is the gateway's own.
     pub(super) fn claim(&self, index: usize, claims: &mut Claims, reports: &mut Reports) {
         for (place, frontend) in self.frontends.iter().enumerate() {
             let Frontend { field, port, protocol, hosts, .. } = frontend;
-            if let Err(winner) = claims.port(*port, *protocol, &self.owner) {
+            let serves = self.serves(frontend);
+            if serves && let Err(winner) = claims.port(*port, *protocol, &self.owner) {
                 let winner = self.call(&winner);
                 reports.error(
                     &self.owner,
@@ -71,7 +88,8 @@ impl Gateway<'_> {
                 continue;
             }
             for (host, field) in hosts {
-                if let Err(winner) = claims.host(*port, host, Holder::Listener(index, place), &self.owner) {
+                let holder = Holder::Listener(index, place);
+                if let Err(winner) = claims.host(*port, *protocol, host, holder, &self.owner) {
                     let winner = self.call(&winner);
                     reports.error(
                         &self.owner,
@@ -80,6 +98,8 @@ impl Gateway<'_> {
                         format!("{winner} already serves host {host} on port {port}, so this listener does not"),
                         "remove the host from one of the two",
                     );
+                } else if serves && frontend.certificate.is_some() {
+                    claims.certify(*port, host);
                 }
             }
         }
@@ -92,47 +112,52 @@ impl Gateway<'_> {
     /// Puts hosts, routes, pools and certificates into the draft.
     pub(super) fn build(&self, index: usize, lookup: &Lookup<'_>, claims: &Claims, draft: &mut Draft) {
         let backends = Backends::read(&self.owner, &self.elements, &mut draft.reports);
-        let rules = rule::by_listener(&self.owner, &self.elements, &mut draft.reports);
         for (place, frontend) in self.frontends.iter().enumerate() {
             let holder = Holder::Listener(index, place);
             let held = frontend.hosts.iter().map(|(host, _)| host);
-            let held: Vec<&HostPattern> = held.filter(|host| claims.holds(frontend.port, host, &holder)).collect();
+            let (port, protocol) = (frontend.port, frontend.protocol);
+            let held: Vec<&HostPattern> = held.filter(|host| claims.holds(port, protocol, host, &holder)).collect();
             if held.is_empty() {
                 continue;
             }
-            let routes = match rules.get(frontend.listener.name.as_str()) {
+            let mut routes = match self.rules.get(frontend.listener.name.as_str()) {
                 Some(rule) => rule::routes(&self.owner, rule, &self.elements, &backends, lookup, draft),
                 None => {
                     draft.reports.warning(
                         &self.owner,
                         &frontend.field,
                         Reason::ElementNotFound,
-                        format!("no rule names the listener {:?}, so it answers 404", frontend.listener.name),
+                        format!("no rule names the listener {:?}, so it serves nothing", frontend.listener.name),
                         "add a requestRoutingRule for it",
                     );
                     Vec::new()
                 }
             };
-            for host in &held {
-                draft.host(frontend.port, frontend.protocol, (*host).clone(), routes.clone());
+            if !claims.speaks(port, protocol) {
+                continue;
             }
-            self.certificate(frontend, &held, lookup, draft);
+            // What no rule takes is not for a wider host, which may be another tenant's.
+            if !routes.iter().any(|route| route.path == PathMatch::Any) {
+                let action = Action::Unavailable(Unavailable::NOT_FOUND);
+                let (field, owner) = (frontend.field.clone(), self.owner.clone());
+                routes.push(Route { field, owner, path: PathMatch::Any, action });
+            }
+            for host in &held {
+                draft.host(port, protocol, (*host).clone(), routes.clone());
+            }
+            certify(frontend, &held, draft);
         }
     }
+}
 
-    fn certificate(&self, frontend: &Frontend<'_>, held: &[&HostPattern], lookup: &Lookup<'_>, draft: &mut Draft) {
-        let Some((field, secret)) = &frontend.secret else { return };
-        let id = match tls::server_certificate(lookup, &mut draft.model, &self.owner.namespace, secret) {
-            Ok(id) => id,
-            Err(fault) => return draft.reports.fault(&self.owner, field, &fault),
-        };
-        let listener = draft.listener(frontend.port, frontend.protocol);
-        for host in held {
-            if **host == HostPattern::Any {
-                listener.default_certificate = Some(id.clone());
-            } else if let Some(host) = listener.hosts.get_mut(host) {
-                host.certificate = Some(id.clone());
-            }
+fn certify(frontend: &Frontend<'_>, held: &[&HostPattern], draft: &mut Draft) {
+    let Some(id) = &frontend.certificate else { return };
+    let listener = draft.listener(frontend.port, frontend.protocol);
+    for host in held {
+        if **host == HostPattern::Any {
+            listener.default_certificate = Some(id.clone());
+        } else if let Some(host) = listener.hosts.get_mut(host) {
+            host.certificate = Some(id.clone());
         }
     }
 }

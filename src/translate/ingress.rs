@@ -40,7 +40,8 @@ pub(super) struct Sites<'a> {
 
 impl<'a> Sites<'a> {
     /// Reads the Ingresses that are ours.
-    pub(super) fn read(snapshot: &'a Snapshot, classes: &Classes<'_>, reports: &mut Reports) -> Self {
+    pub(super) fn read(snapshot: &'a Snapshot, classes: &Classes<'_>, lookup: &Lookup<'_>, draft: &mut Draft) -> Self {
+        let reports = &mut draft.reports;
         let mut sites = Vec::new();
         for (key, object) in &snapshot.ingresses {
             let owner = ObjectRef::new("Ingress", key.namespace.clone(), key.name.clone());
@@ -50,7 +51,14 @@ impl<'a> Sites<'a> {
         }
         sites.sort_by(|a, b| a.age().cmp(&b.age()));
         let hosts = merge(&sites, reports);
-        let secure = secure::read(&sites, &hosts, reports);
+        let mut secure = secure::read(&sites, &hosts, reports);
+        for Secure { secret, certificate, site, field, .. } in secure.values_mut() {
+            let (Some(secret), owner) = (secret, &sites[*site].owner) else { continue };
+            match tls::server_certificate(lookup, &mut draft.model, &owner.namespace, secret) {
+                Ok(id) => *certificate = Some(id),
+                Err(fault) => reports.fault(owner, field, &fault),
+            }
+        }
         let mut secure_of: BTreeMap<usize, Vec<HostPattern>> = BTreeMap::new();
         for (host, Secure { site, .. }) in &secure {
             secure_of.entry(*site).or_default().push(host.clone());
@@ -68,28 +76,52 @@ impl<'a> Sites<'a> {
         let site = &self.sites[index];
         let hosts: Vec<_> = site.hosts.iter().map(|(host, field)| (host, field.as_str())).collect();
         claim(site, HTTP, Protocol::Http, &hosts, claims, reports);
+        if site.catches_all && claims.port(HTTP, Protocol::Http, &site.owner).is_ok() {
+            let any = claims.host(HTTP, Protocol::Http, &HostPattern::Any, Holder::Ingresses, &site.owner);
+            if let Err(winner) = any {
+                reports.warning(
+                    &site.owner,
+                    "spec.defaultBackend",
+                    Reason::Conflict,
+                    format!(
+                        "{winner} already serves hosts that no rule names, so this serves those of its rules alone"
+                    ),
+                    "nothing, if the hosts of the rules are all that is meant",
+                );
+            }
+        }
         let secure = self.secure_of.get(&index).into_iter().flatten();
         let secure: Vec<_> = secure.map(|host| (host, self.secure[host].field.as_str())).collect();
         claim(site, HTTPS, Protocol::Https, &secure, claims, reports);
+        for (host, _) in secure {
+            let ours = claims.holds(HTTPS, Protocol::Https, host, &Holder::Ingresses);
+            if ours && self.secure[host].certificate.is_some() {
+                claims.certify(HTTPS, host);
+            }
+        }
     }
+
     /// Puts hosts, routes, pools and certificates into the draft.
     pub(super) fn build(&self, lookup: &Lookup<'_>, claims: &Claims, draft: &mut Draft) {
         for (host, paths) in &self.hosts {
-            if claims.holds(HTTP, host, &Holder::Ingresses) {
+            if claims.holds(HTTP, Protocol::Http, host, &Holder::Ingresses) {
                 let routes = self.clear_routes(host, paths, claims, lookup, draft);
                 draft.host(HTTP, Protocol::Http, host.clone(), routes);
             }
         }
         for (host, secure) in &self.secure {
-            if !claims.holds(HTTPS, host, &Holder::Ingresses) {
+            if !claims.holds(HTTPS, Protocol::Https, host, &Holder::Ingresses) {
                 continue;
             }
             let (wider, paths) = self.serving(host);
             let routes = paths.iter().map(|(site, path)| self.forward(*site, path, lookup, draft)).collect();
             draft.host(HTTPS, Protocol::Https, host.clone(), routes);
-            self.certificate(host, secure, lookup, draft);
+            self.certificate(host, secure, draft);
             // A host that stands in `spec.tls` alone needs a place on port 80 only to be redirected from there.
-            if wider && !claims.is_held(HTTP, host) && claims.holds(HTTP, self.wide(host), &Holder::Ingresses) {
+            if wider
+                && !claims.is_held(HTTP, Protocol::Http, host)
+                && claims.holds(HTTP, Protocol::Http, self.wide(host), &Holder::Ingresses)
+            {
                 let routes = self.clear_routes(host, paths, claims, lookup, draft);
                 if routes.iter().any(|route| matches!(route.action, Action::Redirect(_))) {
                     draft.host(HTTP, Protocol::Http, host.clone(), routes);
@@ -106,12 +138,12 @@ impl<'a> Sites<'a> {
         lookup: &Lookup<'_>,
         draft: &mut Draft,
     ) -> Vec<Route> {
-        let secure = self.secure.get(host).filter(|_| claims.holds(HTTPS, host, &Holder::Ingresses));
+        let secure = self.secure.get(host).filter(|_| claims.holds(HTTPS, Protocol::Https, host, &Holder::Ingresses));
         let mut routes = Vec::with_capacity(paths.len());
         for (index, path) in paths {
             let site = &self.sites[*index];
             let redirect = redirect::decide(site, &path.path, host, secure, claims, &mut draft.reports);
-            routes.push(match redirect {
+            routes.push(match redirect.filter(|(_, port)| self.has_certificate(host, *port, claims, draft)) {
                 Some((status, port)) => Route {
                     field: path.field.clone(),
                     owner: site.owner.clone(),
@@ -122,6 +154,23 @@ impl<'a> Sites<'a> {
             });
         }
         routes
+    }
+
+    /// Whether a redirect to `port` leads anywhere: a client that can't shake hands there is better served in clear text.
+    fn has_certificate(&self, host: &HostPattern, port: u16, claims: &Claims, draft: &mut Draft) -> bool {
+        let Some(secure) = self.secure.get(host).filter(|_| port == HTTPS) else { return true };
+        let by_default = secure.certificate.is_none() && secure.secret.is_none();
+        if claims.is_certified(port, host) || by_default && claims.is_certified(port, &HostPattern::Any) {
+            return true;
+        }
+        draft.reports.warning(
+            &self.sites[secure.site].owner,
+            &secure.field,
+            Reason::InvalidCertificate,
+            format!("host {host} has no usable certificate, so it is served over HTTP and not redirected"),
+            "name a Secret with a certificate for it",
+        );
+        false
     }
 
     fn forward(&self, site: usize, path: &Path<'_>, lookup: &Lookup<'_>, draft: &mut Draft) -> Route {
@@ -144,13 +193,8 @@ impl<'a> Sites<'a> {
         wider.max_by_key(|wide| wide.literal_length()).unwrap_or(host)
     }
 
-    fn certificate(&self, host: &HostPattern, secure: &Secure, lookup: &Lookup<'_>, draft: &mut Draft) {
-        let Some(secret) = &secure.secret else { return };
-        let owner = &self.sites[secure.site].owner;
-        let id = match tls::server_certificate(lookup, &mut draft.model, &owner.namespace, secret) {
-            Ok(id) => id,
-            Err(fault) => return draft.reports.fault(owner, &secure.field, &fault),
-        };
+    fn certificate(&self, host: &HostPattern, secure: &Secure, draft: &mut Draft) {
+        let Some(id) = secure.certificate.clone() else { return };
         let listener = draft.listener(HTTPS, Protocol::Https);
         if *host == HostPattern::Any {
             listener.default_certificate = Some(id);
@@ -183,7 +227,7 @@ fn claim(
         return;
     }
     for (host, field) in hosts {
-        if let Err(winner) = claims.host(port, host, Holder::Ingresses, &site.owner) {
+        if let Err(winner) = claims.host(port, protocol, host, Holder::Ingresses, &site.owner) {
             reports.error(
                 &site.owner,
                 *field,
@@ -218,7 +262,27 @@ fn merge<'a>(sites: &[Site<'a>], reports: &mut Reports) -> BTreeMap<HostPattern,
 
 fn conflict(site: &Site<'_>, path: &Path<'_>, winner: &ObjectRef, winner_field: &str, reports: &mut Reports) {
     let Path { host, path: paths, field, .. } = path;
-    let winner = if *winner == site.owner { "this Ingress".to_owned() } else { winner.to_string() };
+    let ours = *winner == site.owner;
+    let alias = site.hosts.iter().find(|(known, field)| known == host && field.starts_with("metadata."));
+    if let Some((_, annotation)) = alias.filter(|_| ours) {
+        return reports.warning(
+            &site.owner,
+            annotation,
+            Reason::Conflict,
+            format!("host {host} has the path of {field} from {winner_field}, for it is added to both"),
+            "give the host an Ingress of its own if it should have the other",
+        );
+    }
+    if site.catches_all && *host == HostPattern::Any {
+        return reports.warning(
+            &site.owner,
+            field,
+            Reason::Conflict,
+            format!("{winner} came first to the hosts that no rule names, so this serves those of its rules alone"),
+            "nothing, if the hosts of the rules are all that is meant",
+        );
+    }
+    let winner = if ours { "this Ingress".to_owned() } else { winner.to_string() };
     let what = match paths {
         PathMatch::Any => "has the default backend".to_owned(),
         PathMatch::Exact(path) => format!("has the path {path} (Exact)"),

@@ -3,11 +3,14 @@
 use std::ops::RangeInclusive;
 
 use crate::api::gateway::{HttpListener, Protocol as Spoken};
-use crate::model::{HostPattern, ObjectRef, Protocol};
+use crate::model::{CertificateId, HostPattern, ObjectRef, Protocol};
 use crate::status::Reason;
 
 use super::element::{Element, Elements, in_range};
+use crate::translate::draft::Draft;
+use crate::translate::lookup::Lookup;
 use crate::translate::report::Reports;
+use crate::translate::tls;
 
 /// A listener that can be served.
 #[derive(Debug)]
@@ -19,8 +22,8 @@ pub(super) struct Frontend<'a> {
     pub(super) protocol: Protocol,
     /// Its hosts, each with the field that names it.
     pub(super) hosts: Vec<(HostPattern, String)>,
-    /// The Secret of its certificate, with the field that names it.
-    pub(super) secret: Option<(String, String)>,
+    /// Its certificate, if it has one that can be used.
+    pub(super) certificate: Option<CertificateId>,
 }
 
 /// Hosts that one listener may name (ARM's limit).
@@ -30,19 +33,26 @@ const MOST_HOSTS: usize = 5;
 const PORTS: RangeInclusive<i32> = 1..=64999;
 
 /// Reads the listeners, in the order listed.
-pub(super) fn read<'a>(owner: &ObjectRef, elements: &Elements<'a>, reports: &mut Reports) -> Vec<Frontend<'a>> {
+pub(super) fn read<'a>(
+    owner: &ObjectRef,
+    elements: &Elements<'a>,
+    lookup: &Lookup<'_>,
+    draft: &mut Draft,
+) -> Vec<Frontend<'a>> {
     for Element { field, value } in elements.ports.iter() {
-        in_range(owner, format!("{field}.port"), value.port, (*PORTS.start(), *PORTS.end()), reports);
+        in_range(owner, format!("{field}.port"), value.port, (*PORTS.start(), *PORTS.end()), &mut draft.reports);
     }
-    elements.listeners.iter().filter_map(|element| read_one(owner, elements, element, reports)).collect()
+    elements.listeners.iter().filter_map(|element| read_one(owner, elements, element, lookup, draft)).collect()
 }
 
 fn read_one<'a>(
     owner: &ObjectRef,
     elements: &Elements<'a>,
     Element { field, value: listener }: Element<'a, HttpListener>,
-    reports: &mut Reports,
+    lookup: &Lookup<'_>,
+    draft: &mut Draft,
 ) -> Option<Frontend<'a>> {
+    let reports = &mut draft.reports;
     let port = elements.ports.find(owner, &listener.frontend_port, &format!("{field}.frontendPort"), reports).ok()?;
     // A port out of range has been reported where it stands.
     let port = u16::try_from(port.value.port).ok().filter(|port| PORTS.contains(&i32::from(*port)))?;
@@ -50,7 +60,7 @@ fn read_one<'a>(
     if hosts.is_empty() {
         return None;
     }
-    let (protocol, secret) = match listener.protocol {
+    let (protocol, certificate) = match listener.protocol {
         Spoken::Http => {
             if listener.ssl_certificate.is_some() {
                 reports.warning(
@@ -63,21 +73,22 @@ fn read_one<'a>(
             }
             (Protocol::Http, None)
         }
-        Spoken::Https => (Protocol::Https, secret(owner, elements, &field, listener, reports)),
+        Spoken::Https => (Protocol::Https, certificate(owner, elements, &field, listener, lookup, draft)),
     };
-    Some(Frontend { listener, field, port, protocol, hosts, secret })
+    Some(Frontend { listener, field, port, protocol, hosts, certificate })
 }
 
-fn secret(
+fn certificate(
     owner: &ObjectRef,
     elements: &Elements<'_>,
     field: &str,
     listener: &HttpListener,
-    reports: &mut Reports,
-) -> Option<(String, String)> {
+    lookup: &Lookup<'_>,
+    draft: &mut Draft,
+) -> Option<CertificateId> {
     let field = format!("{field}.sslCertificate");
     let Some(reference) = &listener.ssl_certificate else {
-        reports.error(
+        draft.reports.error(
             owner,
             field,
             Reason::InvalidValue,
@@ -86,8 +97,9 @@ fn secret(
         );
         return None;
     };
-    let certificate = elements.certificates.find(owner, reference, &field, reports).ok()?;
-    Some((format!("{}.secretRef.name", certificate.field), certificate.value.secret_ref.name.clone()))
+    let Element { field, value } = elements.certificates.find(owner, reference, &field, &mut draft.reports).ok()?;
+    let read = tls::server_certificate(lookup, &mut draft.model, &owner.namespace, &value.secret_ref.name);
+    read.map_err(|fault| draft.reports.fault(owner, &format!("{field}.secretRef.name"), &fault)).ok()
 }
 
 /// The hosts of a listener; none where it names some and no one is valid, for then it does not mean any host.

@@ -54,8 +54,13 @@ pub(super) enum Target {
 fn read(address: &BackendAddress) -> Result<Target, (&'static str, String)> {
     match (&address.ip_address, &address.fqdn) {
         (Some(text), None) => {
-            let read = text.parse().map(Target::Ip);
-            read.map_err(|_| (".ipAddress", format!("{text:?} is not an IP address, so it is left out")))
+            let ip: IpAddr = text
+                .parse()
+                .map_err(|_| (".ipAddress", format!("{text:?} is not an IP address, so it is left out")))?;
+            match special(ip.to_canonical()) {
+                Some(kind) => Err((".ipAddress", format!("{text} is {kind} address, so it is left out"))),
+                None => Ok(Target::Ip(ip)),
+            }
         }
         (None, Some(text)) => match HostPattern::ingress(text.trim_end_matches('.')) {
             Ok(HostPattern::Exact(name)) => Ok(Target::Name(name)),
@@ -63,6 +68,20 @@ fn read(address: &BackendAddress) -> Result<Target, (&'static str, String)> {
         },
         (Some(_), Some(_)) => Err(("", "it has both ipAddress and fqdn, so it is left out".to_owned())),
         (None, None) => Err(("", "it has neither ipAddress nor fqdn".to_owned())),
+    }
+}
+
+/// What an address is that can be no backend, as Kubernetes has it of EndpointSlices.
+fn special(ip: IpAddr) -> Option<&'static str> {
+    let link_local = match ip {
+        IpAddr::V4(ip) => ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    };
+    match ip {
+        _ if link_local => Some("a link-local"),
+        ip if ip.is_unspecified() => Some("the unspecified"),
+        ip if ip.is_multicast() => Some("a multicast"),
+        _ => None,
     }
 }
 
@@ -90,7 +109,12 @@ pub(super) fn members(
         }
     }
     endpoints.sort();
-    endpoints.dedup_by(|a, b| a.address == b.address);
+    // What is listed is ready, whatever the Service says of the same address.
+    endpoints.dedup_by(|later, kept| {
+        let same = later.address == kept.address;
+        kept.ready |= same && later.ready;
+        same
+    });
     if endpoints.is_empty() {
         let message = format!("the pool {:?} has no member", value.name);
         let remedy = "give it backendAddresses or a serviceRef whose Service has endpoints";

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::HostPattern;
+use crate::model::{CertificateId, HostPattern, ObjectRef};
 use crate::status::Reason;
 
 use super::site::{Path, Site};
@@ -18,6 +18,8 @@ use crate::translate::report::Reports;
 pub(super) struct Secure {
     /// Secret with the certificate, in the namespace of the site; `None`: the listener's default is meant.
     pub(super) secret: Option<String>,
+    /// The certificate in that Secret, if it can be used.
+    pub(super) certificate: Option<CertificateId>,
     /// The site that asks for it.
     pub(super) site: usize,
     /// The field that asks for it.
@@ -33,11 +35,21 @@ pub(super) fn read(
     hosts: &BTreeMap<HostPattern, Vec<(usize, Path<'_>)>>,
     reports: &mut Reports,
 ) -> BTreeMap<HostPattern, Secure> {
+    let mut first: BTreeMap<&HostPattern, usize> = BTreeMap::new();
+    for (index, site) in sites.iter().enumerate() {
+        for (host, _) in &site.hosts {
+            first.entry(host).or_insert(index);
+        }
+    }
     let mut secure: BTreeMap<HostPattern, Secure> = BTreeMap::new();
     for (index, site) in sites.iter().enumerate() {
         for (host, new) in covered(site, index, reports) {
             let Some(held) = secure.get(&host) else {
-                secure.insert(host, new);
+                let older = first.get(&host).filter(|first| **first < index).map(|first| &sites[*first].owner);
+                match older.filter(|older| older.namespace != site.owner.namespace) {
+                    Some(older) => foreign(site, &new, &host, older, reports),
+                    None => drop(secure.insert(host, new)),
+                }
                 continue;
             };
             let same_secret = held.secret == new.secret && sites[held.site].owner.namespace == site.owner.namespace;
@@ -72,6 +84,17 @@ pub(super) fn read(
     secure
 }
 
+/// Nobody puts a certificate on a host that is another namespace's.
+fn foreign(site: &Site<'_>, new: &Secure, host: &HostPattern, older: &ObjectRef, reports: &mut Reports) {
+    reports.error(
+        &site.owner,
+        &new.field,
+        Reason::Conflict,
+        format!("{older} of another namespace came first to host {host}, so it alone decides on its certificate"),
+        "have that Ingress name a certificate, or remove the host from this entry",
+    );
+}
+
 /// The hosts that one site covers: what names a host exactly counts before a wildcard, and that before an entry without
 /// hosts; then the first.
 fn covered(site: &Site<'_>, index: usize, reports: &mut Reports) -> Vec<(HostPattern, Secure)> {
@@ -89,7 +112,8 @@ fn covered(site: &Site<'_>, index: usize, reports: &mut Reports) -> Vec<(HostPat
             );
         }
         let secret = entry.secret_name.clone().filter(|name| !name.is_empty());
-        let secure = Secure { secret, site: index, field: format!("{field}.secretName"), within: false };
+        let secure =
+            Secure { secret, certificate: None, site: index, field: format!("{field}.secretName"), within: false };
         let named = entry.hosts.as_deref().unwrap_or_default();
         if named.is_empty() {
             entries.extend(site.hosts.iter().map(|(host, _)| (2, host.clone(), secure.clone())));

@@ -22,6 +22,8 @@ pub(super) struct Site<'a> {
     pub(super) ingress_nginx: bool,
     /// Hosts that it has rules for, in the order of the rules, each with the field that names it.
     pub(super) hosts: Vec<(HostPattern, String)>,
+    /// Whether its default backend also takes requests for hosts that no rule names, beside its rules.
+    pub(super) catches_all: bool,
     /// Its paths, and its default backend once for each host.
     pub(super) paths: Vec<Path<'a>>,
 }
@@ -40,7 +42,8 @@ impl<'a> Site<'a> {
     pub(super) fn read(owner: ObjectRef, object: &'a Ingress, class: Class, reports: &mut Reports) -> Self {
         let Class { settings, ingress_nginx } = class;
         let settings = read_annotations(settings, &owner, &object.metadata, reports);
-        let mut site = Self { owner, object, settings, ingress_nginx, hosts: Vec::new(), paths: Vec::new() };
+        let mut site =
+            Self { owner, object, settings, ingress_nginx, hosts: Vec::new(), catches_all: false, paths: Vec::new() };
         if let Some(spec) = &object.spec {
             let extra = site.extra_hosts(reports);
             site.read_rules(spec, &extra, reports);
@@ -91,7 +94,10 @@ impl<'a> Site<'a> {
             "Exact" => PathMatch::exact(text),
             "Prefix" => PathMatch::prefix(text),
             "ImplementationSpecific" => {
-                if text.contains('*') {
+                // `/*` at the end means the elements below, as with AGIC and GKE.
+                let prefix =
+                    text.strip_suffix("/*").map_or(text, |parent| if parent.is_empty() { "/" } else { parent });
+                if prefix.contains('*') {
                     reports.warning(
                         &self.owner,
                         format!("{field}.path"),
@@ -100,7 +106,7 @@ impl<'a> Site<'a> {
                         "write the path without '*', with pathType Prefix",
                     );
                 }
-                PathMatch::prefix(text)
+                PathMatch::prefix(prefix)
             }
             other => {
                 return reports.error(
@@ -124,15 +130,17 @@ impl<'a> Site<'a> {
         }
     }
 
-    /// The default backend takes what the paths of its own hosts leave; without rules, what all hosts leave.
+    /// The default backend takes what the paths of its own hosts leave, and the hosts that no rule names.
     fn read_default(&mut self, spec: &'a IngressSpec) {
         let Some(backend) = &spec.default_backend else { return };
         if spec.rules.as_ref().is_none_or(|rules| rules.is_empty()) {
             self.hosts.push((HostPattern::Any, "spec.defaultBackend".to_owned()));
         }
-        for (host, _) in &self.hosts {
+        self.catches_all = self.hosts.iter().all(|(host, _)| *host != HostPattern::Any);
+        let any = self.catches_all.then_some(HostPattern::Any);
+        for host in self.hosts.iter().map(|(host, _)| host.clone()).chain(any) {
             let field = "spec.defaultBackend".to_owned();
-            self.paths.push(Path { host: host.clone(), path: PathMatch::Any, backend, field });
+            self.paths.push(Path { host, path: PathMatch::Any, backend, field });
         }
     }
 
