@@ -230,6 +230,7 @@ fn served(snapshot: &Snapshot) -> BTreeSet<String> {
         config_maps,
         namespaces,
         gateways,
+        refused_classes: _,
     } = snapshot;
     let mut keys: Vec<_> = ingresses.keys().chain(ingress_classes.keys()).chain(services.keys()).collect();
     keys.extend(endpoint_slices.keys().chain(pods.keys()).chain(secrets.keys()).chain(config_maps.keys()));
