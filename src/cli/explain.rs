@@ -265,7 +265,10 @@ fn is_host(named: &str, host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::model::{Host, Listener, Model, PathMatch, Redirect, Route};
     use crate::status::Reason;
 
     const SERVICE: &str = "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {ports: [{port: 80}]}\n";
@@ -336,20 +339,21 @@ mod tests {
         }
     }
 
-    #[test]
-    fn without_a_certificate_nothing_is_served() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let text = "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: i\n  annotations: \
-                    {appgw.ingress.kubernetes.io/ssl-redirect: 'true'}\nspec:\n  tls: [{hosts: [a.example.com], secretName: none}]\n";
-        let rules = ingress("i", "x: y", "a.example.com", "/");
-        let rules = &rules[rules.find("  rules").expect("rules")..];
-        std::fs::write(dir.path().join("a.yaml"), format!("{SERVICE}---\n{text}{rules}")).expect("written");
-        let explain = |url: &str| {
-            let url = url.parse().expect("a URL");
-            let explain =
-                Explain { manifests: dir.path().to_owned(), url, headers: Vec::new(), serve_controller: Vec::new() };
-            explain.execute().expect("explained")
+    #[tokio::test]
+    async fn without_a_certificate_nothing_is_served() {
+        let route = Route {
+            field: "spec.rules[0]".to_owned(),
+            owner: ObjectRef::new("Ingress", "default", "i"),
+            path: PathMatch::prefix("/").expect("a path"),
+            action: Action::Redirect(Redirect { status: 308, port: 443 }),
         };
-        assert_eq!(explain("https://a.example.com/"), ExitCode::FAILURE);
+        let host = Host { certificate: None, routes: vec![route] };
+        for (protocol, expected) in [(Protocol::Http, true), (Protocol::Https, false)] {
+            let hosts = BTreeMap::from([(HostPattern::Any, host.clone())]);
+            let listeners = BTreeMap::from([(443, Listener { protocol, hosts, default_certificate: None })]);
+            let table = compile(&Model { listeners, ..Model::default() }, 1, &Default::default());
+            let listener = table.listener(443).expect("a listener");
+            assert_eq!(on(listener, 443, "a.example.com", "/").await.0, expected, "{protocol:?}");
+        }
     }
 }
