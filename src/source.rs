@@ -6,6 +6,7 @@
 mod defaults;
 pub mod directory;
 mod kind;
+mod lines;
 mod object;
 pub mod origin;
 mod problem;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+pub(crate) use lines::showable;
 pub use origin::{Location, Origins};
 pub use snapshot::{Key, Snapshot};
 

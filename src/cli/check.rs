@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::source::directory::read;
-use crate::source::{Input, Location};
+use crate::source::{Input, Location, showable};
 use crate::status::{Report, Severity};
 
 /// How much of a long source line is shown, in characters.
@@ -42,7 +42,7 @@ fn all(dir: &Path, input: &Input, reports: &BTreeSet<Report>) -> String {
     let mut out = String::new();
     for (location, report) in located {
         let line = location.as_ref().and_then(|location| texts.line(report, location));
-        out.push_str(&render(report, location.as_ref(), line.as_deref()));
+        out.push_str(&render(report, location.as_ref(), line));
         out.push('\n');
     }
     let of = |severity| reports.iter().filter(|report| report.severity == severity).count();
@@ -63,27 +63,24 @@ fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
-/// The texts of files that messages point into.
+/// The lines of files that messages point into, as far as they may be shown.
 struct Texts<'a> {
     dir: &'a Path,
-    read: BTreeMap<PathBuf, Option<String>>,
+    read: BTreeMap<PathBuf, BTreeMap<usize, String>>,
 }
 
 impl Texts<'_> {
     /// The line that a report points at; none where it may be part of a Secret.
-    fn line(&mut self, report: &Report, location: &Location) -> Option<String> {
-        if report.object.kind == "Secret" {
+    fn line(&mut self, report: &Report, location: &Location) -> Option<&str> {
+        // What is said of a file as a whole is about something that could not be told to be no Secret.
+        if matches!(report.object.kind, "Secret" | "File") {
             return None;
         }
-        let text = self
-            .read
-            .entry(location.file.clone())
-            .or_insert_with(|| std::fs::read_to_string(self.dir.join(&location.file)).ok());
-        let text = text.as_deref()?;
-        if report.object.kind == "File" && text.contains("Secret") {
-            return None;
+        if !self.read.contains_key(&location.file) {
+            let bytes = std::fs::read(self.dir.join(&location.file)).unwrap_or_default();
+            self.read.insert(location.file.clone(), showable(&bytes));
         }
-        text.lines().nth(location.line.checked_sub(1)?).map(str::to_owned)
+        self.read.get(&location.file)?.get(&location.line).map(String::as_str)
     }
 }
 

@@ -1,5 +1,6 @@
 //! `steadygate explain`: what a request would get, and why nothing else.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -7,15 +8,18 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use http::Uri;
 
-use crate::model::{Action, HostHeader, Unavailable, normalise_path};
+use crate::model::{Action, HostHeader, HostPattern, ObjectRef, Protocol, Unavailable, normalise_path};
 use crate::pool::{Health, Policy, Pool, Registry};
 use crate::proxy::normalise_host;
-use crate::source::directory;
+use crate::source::{Snapshot, directory};
+use crate::status::{Report, Severity};
 use crate::table::{Explanation, ListenerTable, Miss, Target, compile};
 use crate::translate::{Options, translate};
 
 /// How long members are given to answer their probes.
 const PROBE_WAIT: Duration = Duration::from_secs(3);
+/// How many errors of other objects are printed where nothing serves the request.
+const MAX_ERRORS: usize = 20;
 
 /// Arguments of `steadygate explain`.
 #[derive(Debug, Clone, clap::Args)]
@@ -70,25 +74,19 @@ impl Explain {
         specs.retain(|id, _| Some(id) == wanted.as_ref());
         let table = compile(&translation.model, 1, &registry.apply(&specs));
 
-        let Some(listener) = table.listener(port) else {
-            let ports: Vec<String> = table.ports().map(|port| port.to_string()).collect();
-            println!("listener   none on port {port}; there are: {}", ports.join(", "));
-            return Ok(ExitCode::FAILURE);
-        };
         println!("request    host {host:?}, path {path:?}, frontend port {port}");
-        println!("listener   {port} {:?}{}", listener.protocol, certificate(listener, &host));
-        let explanation = listener.explain(&host, &path);
-        let served = match &explanation.chosen {
-            Some(target) => tell(target).await,
+        let (served, explanation) = match table.listener(port) {
+            Some(listener) => on(listener, port, &host, &path).await,
             None => {
-                println!("route      none: 404");
-                false
+                let ports: Vec<String> = table.ports().map(|port| port.to_string()).collect();
+                println!("listener   none on port {port}; there are: {}", ports.join(", "));
+                (false, Explanation { chosen: None, considered: Vec::new() })
             }
         };
         others(&explanation);
-        let owner = explanation.chosen.as_ref().map(|target| &target.route.owner);
-        for report in input.reports.iter().chain(&translation.reports).filter(|report| Some(&report.object) == owner) {
-            println!("report     {report}");
+        let reports: Vec<&Report> = input.reports.iter().chain(&translation.reports).collect();
+        for line in told(&reports, &input.snapshot, &host, &explanation) {
+            println!("{line}");
         }
         Ok(if served { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
@@ -114,9 +112,24 @@ fn pool_of(target: &Target) -> Option<crate::model::PoolId> {
     }
 }
 
+/// Prints what a listener does with the request; gives whether it would be served, and why.
+async fn on(listener: &ListenerTable, port: u16, host: &str, path: &str) -> (bool, Explanation) {
+    println!("listener   {port} {:?}{}", listener.protocol, certificate(listener, host));
+    let explanation = listener.explain(host, path);
+    let served = match &explanation.chosen {
+        Some(target) => tell(target).await,
+        None => {
+            println!("route      none: 404");
+            false
+        }
+    };
+    let reached = listener.protocol == Protocol::Http || listener.certificates.find(Some(host)).is_some();
+    (served && reached, explanation)
+}
+
 fn certificate(listener: &ListenerTable, host: &str) -> String {
     match (listener.protocol, listener.certificates.find(Some(host))) {
-        (crate::model::Protocol::Http, _) => String::new(),
+        (Protocol::Http, _) => String::new(),
         (_, Some(certificate)) => format!(", certificate of Secret {}", certificate.id),
         (_, None) => ", no certificate for this host: the TLS handshake would fail".to_owned(),
     }
@@ -194,5 +207,157 @@ fn others(explanation: &Explanation) {
         };
         let route = &considered.route;
         println!("not        {}: {}, host {}, path {}: {why}", route.owner, route.field, considered.host, route.path);
+    }
+}
+
+/// What was said of the objects that have to do with the host, and which of them nothing was said of although they
+/// have no route here. Where no route was chosen, the errors of other objects too: one may be the cause.
+fn told(reports: &[&Report], snapshot: &Snapshot, host: &str, explanation: &Explanation) -> Vec<String> {
+    let routed: BTreeSet<&ObjectRef> =
+        explanation.considered.iter().filter(|c| c.miss != Some(Miss::Host)).map(|c| &c.route.owner).collect();
+    let naming = naming(snapshot, host);
+    let concerns = |report: &Report| {
+        routed.contains(&report.object)
+            || naming.contains(&report.object)
+            || matches!(report.object.kind, "Ingress" | "ApplicationGateway" | "IngressClass")
+                && names(&report.message, host)
+    };
+    let (near, far): (Vec<&Report>, Vec<&Report>) = reports.iter().partition(|report| concerns(report));
+    let mut lines: Vec<String> = near.iter().map(|report| format!("report     {report}")).collect();
+    let silent =
+        naming.iter().filter(|object| !routed.contains(object) && near.iter().all(|report| report.object != **object));
+    lines.extend(silent.map(|object| {
+        format!("not        {object}: it names the host, and is another controller's or on another port")
+    }));
+    if explanation.chosen.is_none() {
+        let errors: Vec<_> = far.iter().filter(|report| report.severity == Severity::Error).collect();
+        lines.extend(errors.iter().take(MAX_ERRORS).map(|report| format!("report     {report}")));
+        if let Some(more) = errors.len().checked_sub(MAX_ERRORS).filter(|more| *more > 0) {
+            lines.push(format!("report     and {more} more errors: see steadygate check"));
+        }
+    }
+    lines
+}
+
+/// The Ingresses and ApplicationGateways that name the host, of any class.
+fn naming(snapshot: &Snapshot, host: &str) -> BTreeSet<ObjectRef> {
+    let mut naming = BTreeSet::new();
+    for (key, ingress) in &snapshot.ingresses {
+        let rules = ingress.spec.iter().flat_map(|spec| spec.rules.iter().flatten());
+        if rules.filter_map(|rule| rule.host.as_deref()).any(|named| is_host(named, host)) {
+            naming.insert(ObjectRef::new("Ingress", key.namespace.as_str(), key.name.as_str()));
+        }
+    }
+    for (key, gateway) in &snapshot.gateways {
+        let listeners = &gateway.spec.http_listeners;
+        if listeners.iter().flat_map(|l| l.host_name.iter().chain(&l.host_names)).any(|named| is_host(named, host)) {
+            naming.insert(ObjectRef::new("ApplicationGateway", key.namespace.as_str(), key.name.as_str()));
+        }
+    }
+    naming
+}
+
+/// Whether the host is among the words of a text.
+fn names(text: &str, host: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '*');
+    text.split(|c| !is_part(c)).any(|word| is_host(word.trim_end_matches('.'), host))
+}
+
+fn is_host(named: &str, host: &str) -> bool {
+    !named.is_empty() && HostPattern::gateway(named).is_ok_and(|pattern| pattern.matches(host))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::model::{Host, Listener, Model, PathMatch, Redirect, Route};
+    use crate::status::Reason;
+
+    const SERVICE: &str = "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {ports: [{port: 80}]}\n";
+
+    fn ingress(name: &str, class: &str, host: &str, path: &str) -> String {
+        format!(
+            "---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{name: {name}}}\nspec:\n  {class}\n  rules:\n  \
+             - host: {host}\n    http: {{paths: [{{path: {path}, pathType: Prefix, backend: {{service: {{name: s, port: {{number: 80}}}}}}}}]}}\n"
+        )
+    }
+
+    fn class(name: &str, controller: &str) -> String {
+        format!(
+            "---\napiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata: {{name: {name}}}\nspec: {{controller: {controller}}}\n"
+        )
+    }
+
+    /// What is told of a request for `a.example.com/` on port 80.
+    fn lines(text: &str) -> Vec<String> {
+        let dir = tempfile::tempdir().expect("a directory");
+        std::fs::write(dir.path().join("a.yaml"), text).expect("written");
+        let input = directory::read(dir.path()).expect("read");
+        let options = Options { serve_controllers: Vec::new(), everything_without_class: true };
+        let translation = translate(&input.snapshot, &options);
+        let table = compile(&translation.model, 1, &Default::default());
+        let explanation = table.listener(80).map_or(Explanation { chosen: None, considered: Vec::new() }, |listener| {
+            listener.explain("a.example.com", "/")
+        });
+        let reports: Vec<_> = input.reports.iter().chain(&translation.reports).collect();
+        told(&reports, &input.snapshot, "a.example.com", &explanation)
+    }
+
+    #[test]
+    fn those_that_lost_are_left_alone_or_are_refused_are_told() {
+        let ours = class("ours", "steadygate.io/ingress-controller") + &class("theirs", "example.com/other");
+        let all = [
+            SERVICE,
+            &ours,
+            &ingress("first", "ingressClassName: ours", "a.example.com", "/"),
+            &ingress("loser", "ingressClassName: ours", "a.example.com", "/"),
+            &ingress("foreign", "ingressClassName: theirs", "a.example.com", "/"),
+            &ingress("apart", "ingressClassName: theirs", "b.example.com", "/"),
+        ];
+        let lines = lines(&all.concat());
+        let told = |name: &str| lines.iter().any(|line| line.contains(&format!("default/{name}")));
+        assert!(told("loser") && told("foreign") && !told("apart"), "{lines:#?}");
+    }
+
+    #[test]
+    fn where_nothing_is_chosen_every_error_is_told_up_to_a_number() {
+        let refused: String = (0..25).map(|n| ingress(&format!("i{n}"), "x: y", "a.example.com", "/")).collect();
+        let lines = lines(&format!("{SERVICE}{refused}"));
+        assert_eq!(lines.len(), MAX_ERRORS + 1, "{lines:#?}");
+        assert!(lines[0].contains(Reason::InvalidObject.name()) && lines[MAX_ERRORS].contains("and 5 more"));
+    }
+
+    #[test]
+    fn a_host_is_named_by_a_word() {
+        for (text, expected) in [
+            ("there is no certificate for \"a.example.com\"", true),
+            ("it is a.example.com.", true),
+            ("*.example.com goes elsewhere", true),
+            ("aa.example.com", false),
+            ("a.example.com.org", false),
+            ("", false),
+        ] {
+            assert_eq!(names(text, "a.example.com"), expected, "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn without_a_certificate_nothing_is_served() {
+        let route = Route {
+            field: "spec.rules[0]".to_owned(),
+            owner: ObjectRef::new("Ingress", "default", "i"),
+            path: PathMatch::prefix("/").expect("a path"),
+            action: Action::Redirect(Redirect { status: 308, port: 443 }),
+        };
+        let host = Host { certificate: None, routes: vec![route] };
+        for (protocol, expected) in [(Protocol::Http, true), (Protocol::Https, false)] {
+            let hosts = BTreeMap::from([(HostPattern::Any, host.clone())]);
+            let listeners = BTreeMap::from([(443, Listener { protocol, hosts, default_certificate: None })]);
+            let table = compile(&Model { listeners, ..Model::default() }, 1, &Default::default());
+            let listener = table.listener(443).expect("a listener");
+            assert_eq!(on(listener, 443, "a.example.com", "/").await.0, expected, "{protocol:?}");
+        }
     }
 }

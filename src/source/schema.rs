@@ -4,6 +4,7 @@
 //! It also writes the object in the form that an API server would store: no nulls, quantities as text,
 //! base64 without line breaks. It does not read `pattern` or CEL rules: `translate` checks again what those say.
 
+mod arm;
 mod value;
 
 use base64::Engine;
@@ -12,12 +13,15 @@ use serde_json::{Map, Value};
 
 use super::problem::{Problems, nearest};
 use super::span::join;
+use crate::status::{Reason, Severity};
 
 /// The schema of one kind.
 pub(super) struct Schema {
     root: Value,
     /// Whether values may be shown in messages.
     shows_values: bool,
+    /// Whether fields of ARM that this version does not carry are left out, and do not refuse the object.
+    leaves_out_arm: bool,
 }
 
 /// Where a walk stands.
@@ -29,12 +33,17 @@ struct Walk<'a> {
 impl Schema {
     /// A schema as `schemars` or a CustomResourceDefinition has it.
     pub(super) fn new(root: Value) -> Self {
-        Self { root, shows_values: true }
+        Self { root, shows_values: true, leaves_out_arm: false }
     }
 
     /// The same, for a kind whose values are secret.
     pub(super) fn secret(self) -> Self {
         Self { shows_values: false, ..self }
+    }
+
+    /// The same, for the kind whose fields are ARM's.
+    pub(super) fn arm(self) -> Self {
+        Self { leaves_out_arm: true, ..self }
     }
 
     /// Checks `object`, and puts it in stored form.
@@ -116,11 +125,20 @@ impl Walk<'_> {
             let field = join(path, name);
             match properties.get(name).or(rest) {
                 Some(inner) => self.value(inner, value, &field),
+                None if self.schema.leaves_out_arm && arm::is_left_out(name) => self.left_out(&field, name, value),
                 None if open || (path.is_empty() && is_envelope(name)) => {}
                 None => self.unknown(&field, name, properties),
             }
         }
         self.bounds(schema, fields.len(), ["minProperties", "maxProperties"], "fields", path);
+    }
+
+    fn left_out(&mut self, field: &str, name: &str, value: &Value) {
+        if !arm::asks_for_nothing(name, value) {
+            let message = format!("{name} is not supported by this version and has no effect");
+            let remedy = "remove it where nothing depends on it";
+            self.problems.push(Reason::Unsupported, Severity::Warning, field, message, remedy);
+        }
     }
 
     fn unknown(&mut self, field: &str, name: &str, properties: &Map<String, Value>) {

@@ -1,6 +1,6 @@
 //! Every input object at one instant.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -56,6 +56,8 @@ pub struct Snapshot {
     pub namespaces: Objects<Namespace>,
     /// steadygate.io/v1alpha1
     pub gateways: Objects<ApplicationGateway>,
+    /// Names of IngressClasses that are there, but refused.
+    pub refused_classes: BTreeSet<String>,
 }
 
 /// Counts alone: a Secret's `Debug` would print what it holds.

@@ -1,6 +1,6 @@
 //! Which objects are ours: IngressClass, the default class, and the annotation that came before them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::networking::v1::IngressClass;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -36,6 +36,8 @@ pub(super) struct Classes<'a> {
     options: &'a Options,
     /// Every class by name; `None`: another controller's.
     classes: BTreeMap<&'a str, Option<Class>>,
+    /// Those that are there, but refused.
+    refused: &'a BTreeSet<String>,
     default: Option<&'a str>,
 }
 
@@ -53,7 +55,7 @@ impl<'a> Classes<'a> {
                 default = Some((&key.name, class));
             }
         }
-        Self { options, classes, default: default.map(|(name, _)| name) }
+        Self { options, classes, refused: &snapshot.refused_classes, default: default.map(|(name, _)| name) }
     }
 
     /// The class that serves an object, if it is ours. An object that is not is left alone; one that names a
@@ -65,7 +67,7 @@ impl<'a> Classes<'a> {
         named: Option<&str>,
         reports: &mut Reports,
     ) -> Option<Class> {
-        if self.classes.is_empty() && self.options.everything_without_class {
+        if self.classes.is_empty() && self.refused.is_empty() && self.options.everything_without_class {
             return Some(self.without_class(metadata, named));
         }
         // networking.k8s.io/v1, IngressSpec.ingressClassName: the annotation has precedence over the field.
@@ -88,13 +90,8 @@ impl<'a> Classes<'a> {
         if let Some(class) = self.classes.get(name) {
             return class.clone();
         }
-        reports.error(
-            object,
-            "spec.ingressClassName",
-            Reason::ClassNotFound,
-            format!("there is no IngressClass {name:?}, so it is not served"),
-            "create the class or correct the name",
-        );
+        let (message, remedy) = self.missing(name);
+        reports.error(object, "spec.ingressClassName", Reason::ClassNotFound, message, remedy);
         None
     }
 
@@ -108,15 +105,18 @@ impl<'a> Classes<'a> {
             return Some(Class { settings: Settings::default(), ingress_nginx: controller == INGRESS_NGINX });
         }
         if self.options.everything_without_class {
-            reports.warning(
-                object,
-                annotation_field(LEGACY),
-                Reason::ClassNotFound,
-                format!("there is no IngressClass {name:?}, so it is not served"),
-                "create the class or correct the name",
-            );
+            let (message, remedy) = self.missing(name);
+            reports.warning(object, annotation_field(LEGACY), Reason::ClassNotFound, message, remedy);
         }
         None
+    }
+
+    /// What to say of a class that objects name and that is not served.
+    fn missing(&self, name: &str) -> (String, &'static str) {
+        if self.refused.contains(name) {
+            return (format!("the IngressClass {name:?} is refused, so it is not served"), "correct the class");
+        }
+        (format!("there is no IngressClass {name:?}, so it is not served"), "create the class or correct the name")
     }
 
     fn without_class(&self, metadata: &ObjectMeta, named: Option<&str>) -> Class {

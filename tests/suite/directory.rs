@@ -11,6 +11,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use steadygate::source::directory::{Watch, read, watch};
 use steadygate::source::{Input, Inputs, Key};
 use steadygate::status::Reason;
+use steadygate::translate::{Options, translate};
 use tempfile::TempDir;
 
 /// Longer than anything here may take on a machine that does much else.
@@ -361,4 +362,65 @@ fn reading_once_finds_the_same() {
     assert_eq!((input.origins.files(), input.origins.objects().count()), (1, 1));
     assert!(read(&dir.path().join("nowhere")).is_err());
     assert!(watch(&dir.path().join("a.yaml")).is_err());
+}
+
+#[test]
+fn each_directory_is_looked_through_once() {
+    let dir = tempfile::tempdir().expect("a directory");
+    for n in 0..=25 {
+        let inner = dir.path().join(format!("d{n}"));
+        fs::create_dir(&inner).expect("created");
+        symlink(format!("../d{}", n + 1), inner.join("left")).expect("linked");
+        symlink(format!("../d{}", n + 1), inner.join("right")).expect("linked");
+    }
+    fs::write(dir.path().join("d25/a.yaml"), map("a", "one")).expect("written");
+    symlink("d25", dir.path().join("a-link")).expect("linked");
+    let start = Instant::now();
+    let input = read(dir.path()).expect("read");
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(has(&input, "a", "one") && input.reports.is_empty(), "{:?}", input.reports);
+    assert_eq!(input.origins.files(), 1);
+}
+
+#[test]
+fn more_directories_than_are_looked_through_are_reported() {
+    let dir = tempfile::tempdir().expect("a directory");
+    for n in 0..10_000 {
+        fs::create_dir(dir.path().join(n.to_string())).expect("created");
+    }
+    let input = read(dir.path()).expect("read");
+    assert_eq!(input.reports.len(), 1, "{:?}", input.reports);
+    assert!(input.reports[0].message.contains("more than 10000 directories"), "{:?}", input.reports);
+}
+
+#[test]
+fn a_refused_class_is_a_class() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let class = "apiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata: {name: nginx}\nspec: {contoller: x}\n";
+    let service = "{apiVersion: v1, kind: Service, metadata: {name: s}, spec: {ports: [{port: 80}]}}\n";
+    let ingress = "{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: i}, \
+                   spec: {ingressClassName: nginx, defaultBackend: {service: {name: s, port: {number: 80}}}}}\n";
+    fs::write(dir.path().join("a.yaml"), format!("{class}---\n{service}---\n{ingress}")).expect("written");
+    let input = read(dir.path()).expect("read");
+    let options = Options { serve_controllers: Vec::new(), everything_without_class: true };
+    let translation = translate(&input.snapshot, &options);
+    assert!(translation.model.listeners.is_empty(), "{:?}", translation.model);
+    let told = |text: &str| translation.reports.iter().any(|report| report.message.contains(text));
+    assert!(told("\"nginx\" is refused"), "{:?}", translation.reports);
+}
+
+#[tokio::test]
+async fn what_is_deleted_from_a_file_that_never_was_good_is_gone() {
+    let bad = |name: &str| map(name, "[]");
+    let text = |objects: &[String]| objects.join("---\n");
+    let never_good = text(&[map("a", "one"), map("b", "one"), map("c", "one"), bad("bad")]);
+    let site = Site::new(&[("a.yaml", never_good)]).await;
+    site.until("read", |input| has(input, "b", "one")).await;
+    site.replace("a.yaml", &text(&[bad("a"), bad("bad"), map("c", "two")]));
+    let input = site.until("replaced", |input| has(input, "c", "two")).await;
+    assert!(has(&input, "a", "one"), "it is there, and refused");
+    assert!(object(&input, "b").is_none(), "it is deleted");
+    site.replace("a.yaml", &text(&[bad("a"), "a: [\n".to_owned(), "b: [\n".to_owned(), map("d", "one")]));
+    let input = site.until("replaced", |input| has(input, "d", "one")).await;
+    assert!(has(&input, "c", "two"), "its document can't be read");
 }

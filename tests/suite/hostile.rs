@@ -230,6 +230,7 @@ fn served(snapshot: &Snapshot) -> BTreeSet<String> {
         config_maps,
         namespaces,
         gateways,
+        refused_classes: _,
     } = snapshot;
     let mut keys: Vec<_> = ingresses.keys().chain(ingress_classes.keys()).chain(services.keys()).collect();
     keys.extend(endpoint_slices.keys().chain(pods.keys()).chain(secrets.keys()).chain(config_maps.keys()));
@@ -315,4 +316,42 @@ fn check_shows_each_and_counts_them() {
     assert!(err.is_empty());
     assert_eq!(check::run(&dir.path().join("nowhere"), |_| Vec::new(), &mut Vec::new(), &mut err), 2);
     assert!(String::from_utf8(err).expect("text").contains("nowhere"));
+}
+
+/// What `check` prints of a directory that holds this one file.
+fn checked(text: &str) -> String {
+    let dir = tempfile::tempdir().expect("a directory");
+    fs::write(dir.path().join("a.yaml"), text).expect("written");
+    let mut out = Vec::new();
+    check::run(dir.path(), |_| Vec::new(), &mut out, &mut Vec::new());
+    String::from_utf8(out).expect("text")
+}
+
+#[test]
+fn check_shows_no_line_that_may_be_of_a_secret() {
+    let broken = "{\"apiVersion\": \"networking.k8s.io/v1\", \"kind\": \"Ingress\", \"metadata\": {\"name\": \"a\"}}";
+    let secret = "{\"apiVersion\": \"v1\", \"kind\": \"Secret\", \"metadata\": {\"name\": \"s\"}, \"stringData\": {\"password\": \"hunter2\"}}";
+    for (text, said) in [
+        (
+            format!("{{\"apiVersion\": \"v1\", \"kind\": \"List\", \"items\": [{broken}, {secret}]}}"),
+            "Ingress default/a",
+        ),
+        (secret.replace("Secret", "secret"), "did you mean Secret?"),
+        (secret.replace("Secret", "secrt").replace("}}", "}"), "not YAML"),
+    ] {
+        let told = checked(&text);
+        assert!(told.contains(said) && !told.contains("hunter2"), "{told}");
+    }
+    assert!(checked(broken).contains(&format!("1 | {broken}")));
+}
+
+#[test]
+fn check_is_soon_done_with_many_mistakes() {
+    let start = Instant::now();
+    let unknown = "---\n{apiVersion: v1, kind: Unknown, metadata: {name: a}}\n".repeat(25_000);
+    assert!(checked(&unknown).contains("25000 errors"));
+    let item = |n: usize| format!("{{apiVersion: v1, kind: Service, metadata: {{name: a{n}}}, spec: {{port: 1}}}}");
+    let items = (0..20_000).map(item).collect::<Vec<_>>().join(", ");
+    assert!(checked(&format!("{{apiVersion: v1, kind: List, items: [{items}]}}")).contains("20000 errors"));
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
 }

@@ -1,6 +1,6 @@
 //! One file: the objects of a version of it, and which version is served.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read};
@@ -29,9 +29,14 @@ pub(super) struct Item {
 pub(super) type Items = BTreeMap<(Kind, Key), Item>;
 
 /// One version of a file.
+#[derive(Default)]
 pub(super) struct Version {
     items: Items,
     reports: Vec<(Report, Location)>,
+    /// The objects that are refused.
+    refused: BTreeSet<(Kind, Key)>,
+    /// The documents that can't be read.
+    unread: BTreeSet<usize>,
     /// Whether nothing in it is refused.
     good: bool,
 }
@@ -47,6 +52,8 @@ pub(super) struct File {
     pub(super) written: Arc<Written>,
     /// What is wrong with the version that was read last.
     pub(super) reports: Vec<(Report, Location)>,
+    /// The objects that are refused in that version.
+    pub(super) refused: BTreeSet<(Kind, Key)>,
     /// Whether the objects are those of a version of which nothing was refused.
     good: bool,
 }
@@ -79,9 +86,10 @@ impl File {
     }
 
     /// A good version replaces what is served. One in which something is refused does not; only where there
-    /// never was a good one, what is good in it is served.
+    /// never was a good one, what is good in it is served, and of what was served before that which is refused now.
     fn take(&mut self, path: &Path, version: Version) {
         self.reports = version.reports;
+        self.refused = version.refused;
         if !version.good && self.good {
             return;
         }
@@ -92,7 +100,10 @@ impl File {
                 // What has not changed stays the same object, so that those who hold it can tell.
                 Some(new) if new.object == old.object => new.object = old.object,
                 Some(_) => {}
-                None if !version.good => drop(self.items.insert(identity, old)),
+                // What stood in a document that can't be read may be there still.
+                None if self.refused.contains(&identity) || version.unread.contains(&old.document) => {
+                    self.items.insert(identity, old);
+                }
                 None => {}
             }
         }
@@ -139,8 +150,9 @@ fn file_reference(path: &Path) -> ObjectRef {
 
 fn version(path: &Path, bytes: &[u8]) -> Version {
     let read = yaml::parse(bytes);
-    let mut version = Version { items: Items::new(), reports: Vec::new(), good: true };
+    let mut version = Version { good: true, ..Version::default() };
     for fault in read.faults {
+        version.unread.insert(fault.document);
         version.report(
             path,
             None,
@@ -168,7 +180,11 @@ impl Version {
             let place = origin::place(&entry.span, problem.reason, &problem.field);
             self.report(path, reference.as_ref(), entry.document, place, problem);
         }
-        let (Some(identity), Some(object)) = (entry.identity, entry.object) else { return };
+        let Some(identity) = entry.identity else { return };
+        let Some(object) = entry.object else {
+            self.refused.insert(identity);
+            return;
+        };
         if let Some(first) = self.items.get(&identity) {
             let field = "metadata.name";
             let place = origin::place(&entry.span, Reason::DuplicateObject, field);

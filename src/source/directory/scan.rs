@@ -1,7 +1,7 @@
 //! What is in the directory: its manifests, the real directories to watch, and what could not be looked at.
 //! Looks at names and stamps; reads no file.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ffi::OsStr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -9,8 +9,8 @@ use std::{fs, io};
 
 use super::links::resolve;
 
-/// How many manifests are read.
-pub(super) const MAX_FILES: usize = 10_000;
+/// How many manifests are read, and how many directories are looked through.
+pub(super) const MAX: usize = 10_000;
 /// How deep directories may be nested.
 const MAX_DEPTH: usize = 32;
 
@@ -40,14 +40,19 @@ pub(super) struct Found {
 pub(super) struct Scan {
     /// Manifests, by their path relative to the directory.
     pub(super) files: BTreeMap<PathBuf, Found>,
-    /// Directories: real path to the paths, relative to the directory, that lead there.
-    pub(super) directories: BTreeMap<PathBuf, BTreeSet<PathBuf>>,
+    /// Directories, by their real path. Each is looked through once, however many links lead to it.
+    pub(super) directories: BTreeSet<PathBuf>,
     /// Symbolic links that lead to any of these.
     pub(super) links: BTreeSet<PathBuf>,
     /// What could not be looked at, relative to the directory, and why. Empty path: the directory itself.
     pub(super) failed: BTreeMap<PathBuf, String>,
     /// Whether there are more manifests than are read.
     pub(super) crowded: bool,
+    /// Whether there are more directories than are looked through.
+    pub(super) sprawling: bool,
+    /// Directories that links lead to, to be looked through after those that are there themselves: real path,
+    /// and path relative to the directory.
+    linked: VecDeque<(PathBuf, PathBuf)>,
 }
 
 impl Stamp {
@@ -98,23 +103,30 @@ pub(super) fn scan(dir: &Path, enter: &mut dyn FnMut(&Path)) -> Scan {
     let root = resolve(&absolute);
     scan.links.extend(root.links);
     match root.real {
-        Ok(real) => scan.directory(&real, Path::new(""), &mut Vec::new(), enter),
+        Ok(real) => scan.linked.push_back((real, PathBuf::new())),
         Err(error) => drop(scan.failed.insert(PathBuf::new(), error.to_string())),
+    }
+    while let Some((real, path)) = scan.linked.pop_front() {
+        scan.directory(&real, &path, enter);
     }
     scan
 }
 
 impl Scan {
-    fn directory(&mut self, real: &Path, path: &Path, above: &mut Vec<PathBuf>, enter: &mut dyn FnMut(&Path)) {
-        if above.iter().any(|ancestor| ancestor == real) {
+    fn directory(&mut self, real: &Path, path: &Path, enter: &mut dyn FnMut(&Path)) {
+        if self.directories.contains(real) {
             return;
         }
-        if above.len() >= MAX_DEPTH {
+        if path.components().count() >= MAX_DEPTH {
             let reason = format!("directories are nested more than {MAX_DEPTH} deep");
             self.failed.insert(path.to_owned(), reason);
             return;
         }
-        self.directories.entry(real.to_owned()).or_default().insert(path.to_owned());
+        if self.directories.len() >= MAX {
+            self.sprawling = true;
+            return;
+        }
+        self.directories.insert(real.to_owned());
         enter(real);
         let entries = fs::read_dir(real).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
         let mut entries = match entries {
@@ -125,21 +137,12 @@ impl Scan {
             }
         };
         entries.sort_by_key(fs::DirEntry::file_name);
-        above.push(real.to_owned());
         for entry in entries {
-            self.entry(real, path, &entry, above, enter);
+            self.entry(real, path, &entry, enter);
         }
-        above.pop();
     }
 
-    fn entry(
-        &mut self,
-        real: &Path,
-        path: &Path,
-        entry: &fs::DirEntry,
-        above: &mut Vec<PathBuf>,
-        enter: &mut dyn FnMut(&Path),
-    ) {
+    fn entry(&mut self, real: &Path, path: &Path, entry: &fs::DirEntry, enter: &mut dyn FnMut(&Path)) {
         let name = entry.file_name();
         if is_hidden(&name) {
             return;
@@ -169,13 +172,16 @@ impl Scan {
             }
             self.links.extend(resolved.links);
         }
+        if is_directory && kind.is_symlink() {
+            return self.linked.push_back((target, path));
+        }
         if is_directory {
-            return self.directory(&target, &path, above, enter);
+            return self.directory(&target, &path, enter);
         }
         if !is_manifest(&name) {
             return;
         }
-        if self.files.len() >= MAX_FILES {
+        if self.files.len() >= MAX {
             self.crowded = true;
             return;
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::file::{self, File};
-use super::scan::{MAX_FILES, Scan, Stamp};
+use super::scan::{MAX, Scan, Stamp};
 use crate::source::kind::Kind;
 use crate::source::object;
 use crate::source::{Input, Key, Location, Origins, Snapshot};
@@ -18,6 +18,7 @@ pub(super) struct Tree {
     files: BTreeMap<PathBuf, (Option<Stamp>, File)>,
     failed: BTreeMap<PathBuf, String>,
     crowded: bool,
+    sprawling: bool,
     changed: bool,
 }
 
@@ -68,9 +69,10 @@ impl Tree {
         self.files.retain(|name, _| {
             scan.files.contains_key(name) || scan.failed.keys().any(|failed| name.starts_with(failed))
         });
-        self.changed |= self.files.len() != before || self.failed != scan.failed || self.crowded != scan.crowded;
+        self.changed |= self.files.len() != before || self.failed != scan.failed;
+        self.changed |= (self.crowded, self.sprawling) != (scan.crowded, scan.sprawling);
         self.failed.clone_from(&scan.failed);
-        self.crowded = scan.crowded;
+        (self.crowded, self.sprawling) = (scan.crowded, scan.sprawling);
     }
 
     /// Notes that one file is gone.
@@ -99,13 +101,20 @@ impl Tree {
             let (report, location) = file::whole(name, message, "make it readable again, or remove it");
             located.insert(report, location);
         }
-        if self.crowded {
-            let message = format!("there are more than {MAX_FILES} manifests, and the others are not read");
-            let (report, location) = file::whole(Path::new("."), message, "put several objects into one file");
-            located.insert(report, location);
+        for (is_over, what, remedy) in [
+            (self.crowded, "manifests", "put several objects into one file"),
+            (self.sprawling, "directories", "put the manifests into fewer directories"),
+        ] {
+            if is_over {
+                let message = format!("there are more than {MAX} {what}, and the others are not read");
+                let (report, location) = file::whole(Path::new("."), message, remedy);
+                located.insert(report, location);
+            }
         }
         for (name, (_, file)) in &self.files {
             located.extend(file.reports.iter().cloned());
+            let classes = file.refused.iter().filter(|(kind, _)| *kind == Kind::IngressClass);
+            snapshot.refused_classes.extend(classes.map(|(_, key)| key.name.clone()));
             for (identity, item) in &file.items {
                 if let Some(holder) = holders.get(identity) {
                     let report = duplicate(identity, holder, name);

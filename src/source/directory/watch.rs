@@ -359,7 +359,7 @@ impl Watching {
             return self.pending.look_again(now);
         }
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return };
-        if !self.known.directories.contains_key(parent) || is_hidden(name) {
+        if !self.known.directories.contains(parent) || is_hidden(name) {
             return;
         }
         if is_manifest(name) {

@@ -28,7 +28,7 @@ static NAMESPACE: LazyLock<Schema> = LazyLock::new(schema_of::<Namespace>);
 static GATEWAY: LazyLock<Schema> = LazyLock::new(|| {
     let mut versions = ApplicationGateway::crd().spec.versions;
     let schema = versions.pop().and_then(|version| version.schema?.open_api_v3_schema);
-    Schema::new(serde_json::to_value(schema).expect("a schema holds text, numbers and lists alone"))
+    Schema::new(serde_json::to_value(schema).expect("a schema holds text, numbers and lists alone")).arm()
 });
 /// `ObjectMeta`, for the objects whose schema leaves it out.
 static METADATA: LazyLock<Schema> =

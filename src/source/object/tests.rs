@@ -1,5 +1,6 @@
 use super::*;
 use crate::source::yaml;
+use crate::status::Severity;
 
 fn read(text: &str) -> Vec<Entry> {
     let read = yaml::parse(text.as_bytes());
@@ -98,6 +99,39 @@ fn what_a_secret_holds_is_in_no_message() {
         assert!(entry.object.is_none(), "{text}");
         assert!(!format!("{:?} {:?}", entry.problems, entry.span).contains("hunter2"), "{text}: {:?}", entry.problems);
     }
+}
+
+#[test]
+fn a_gateway_is_served_without_the_fields_that_are_not_carried() {
+    let entry = one("
+apiVersion: steadygate.io/v1alpha1
+kind: ApplicationGateway
+metadata: {name: g}
+spec:
+  enableHttp2: true
+  sku: {name: Standard_v2}
+  sslProfiles: []
+  httpListeners:
+  - {name: l, frontendPort: {name: p}, protocol: Http, frontendIPConfiguration: {name: public}}
+  backendHttpSettingsCollection:
+  - {name: on, port: 80, protocol: Http, cookieBasedAffinity: Enabled}
+  - {name: off, port: 80, protocol: Http, cookieBasedAffinity: Disabled}
+  probes:
+  - {name: probe, protocol: Http, path: /, interval: 30, timeout: 30, unhealthyThreshold: 3, minServers: 0}
+");
+    assert!(matches!(entry.object, Some(Object::ApplicationGateway(_))), "{:?}", entry.problems);
+    let problems: Vec<_> = entry.problems.iter().map(|p| (p.reason, p.severity, p.field.as_str())).collect();
+    let warning = |field| (Reason::Unsupported, Severity::Warning, field);
+    assert_eq!(
+        problems,
+        [
+            warning("spec.backendHttpSettingsCollection[0].cookieBasedAffinity"),
+            warning("spec.httpListeners[0].frontendIPConfiguration"),
+            warning("spec.sku"),
+        ]
+    );
+    let entry = one("{apiVersion: v1, kind: Service, metadata: {name: s}, spec: {ports: [{port: 80}], sku: x}}");
+    assert!(entry.object.is_none());
 }
 
 proptest::proptest! {

@@ -51,6 +51,7 @@ fn insert_any(snapshot: &mut Snapshot, document: Value) -> Result<(), String> {
         config_maps,
         namespaces,
         gateways,
+        refused_classes: _,
     } = snapshot;
     let object: DynamicObject = serde_json::from_value(document.clone()).map_err(|error| error.to_string())?;
     let kind = object.types.as_ref().map(|types| types.kind.clone()).unwrap_or_default();
