@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use http::Uri;
 
-use crate::model::{Action, HostHeader, HostPattern, ObjectRef, Protocol, Unavailable, normalise_path};
+use crate::model::{Action, HostHeader, HostPattern, ObjectRef, Protocol, normalise_path};
 use crate::pool::{Health, Policy, Pool, Registry};
 use crate::proxy::normalise_host;
 use crate::source::{Snapshot, directory};
@@ -108,7 +108,7 @@ impl Explain {
 fn pool_of(target: &Target) -> Option<crate::model::PoolId> {
     match &target.route.action {
         Action::Forward(backend) => Some(backend.pool.clone()),
-        Action::Redirect(_) | Action::Unavailable(_) => None,
+        Action::Redirect(_) | Action::Unavailable(_) | Action::NotFound => None,
     }
 }
 
@@ -143,7 +143,7 @@ async fn tell(target: &Target) -> bool {
             println!("answer     {} to https, port {}", redirect.status, redirect.port);
             true
         }
-        Action::Unavailable(Unavailable::NOT_FOUND) => {
+        Action::NotFound => {
             println!("answer     404");
             false
         }

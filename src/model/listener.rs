@@ -63,6 +63,8 @@ pub enum Action {
     Redirect(Redirect),
     /// The rule is broken: answer 503 and say why, rather than let a wider rule take its requests.
     Unavailable(Unavailable),
+    /// Nothing is meant to be there: answer 404, rather than let a wider host take its requests.
+    NotFound,
 }
 
 /// A route that can't serve.
@@ -70,11 +72,6 @@ pub enum Action {
 pub struct Unavailable {
     /// Why, in the words of the report on the owner: `ServiceNotFound`.
     pub reason: &'static str,
-}
-
-impl Unavailable {
-    /// Not broken: nothing is meant to be there. Answered 404, and kept from wider hosts all the same.
-    pub const NOT_FOUND: Self = Self { reason: "NotFound" };
 }
 
 /// Where and how a request is handed on.

@@ -14,7 +14,7 @@ use super::context::{Active, Context};
 use super::forward;
 use super::refusal::Refusal;
 use super::request::{self, Asked};
-use crate::model::{Action, Redirect, Unavailable};
+use crate::model::{Action, Redirect};
 use crate::table::Target;
 
 /// Answers one request.
@@ -74,7 +74,7 @@ async fn decide(
             let message = "this route's backend is not configured";
             Err((Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "PoolNotFound", message), record))
         }
-        (Action::Unavailable(Unavailable::NOT_FOUND), _) => Err((Refusal::not_found(), record)),
+        (Action::NotFound, _) => Err((Refusal::not_found(), record)),
         (Action::Unavailable(unavailable), _) => {
             let message = "this route's backend is not configured rightly; its status says why";
             Err((Refusal::new(StatusCode::SERVICE_UNAVAILABLE, unavailable.reason, message), record))

@@ -88,7 +88,7 @@ impl Metrics {
 
     /// A session has ended. Those of an object that is gone are not counted any more.
     pub(super) fn ended(&self, route: &str, cause: &'static str) {
-        if !self.opened.contains(&Owner { route: route.to_owned() }) {
+        if self.opened.get(&Owner { route: route.to_owned() }).is_none() {
             return;
         }
         self.ended.get_or_create(&Ended { route: route.to_owned(), cause }).inc();

@@ -61,7 +61,7 @@ fn compile_host(host: &Host, pools: &BTreeMap<PoolId, Arc<Pool>>) -> HostTable {
     for route in &host.routes {
         let pool = match &route.action {
             Action::Forward(backend) => pools.get(&backend.pool).cloned(),
-            Action::Redirect(_) | Action::Unavailable(_) => None,
+            Action::Redirect(_) | Action::Unavailable(_) | Action::NotFound => None,
         };
         let target = Arc::new(Target { route: route.clone(), pool, name: route.owner.to_string() });
         // The first of two equal paths is the one that the model prefers.

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use crate::api::ApplicationGateway;
 use crate::api::gateway::RequestRoutingRule;
-use crate::model::{Action, HostPattern, ObjectRef, PathMatch, Protocol, Route, Unavailable};
+use crate::model::{Action, HostPattern, ObjectRef, PathMatch, Protocol, Route};
 use crate::source::Snapshot;
 use crate::status::Reason;
 
@@ -23,6 +23,7 @@ use super::class::Classes;
 use super::draft::Draft;
 use super::lookup::Lookup;
 use super::report::Reports;
+use super::tls;
 use backend::Backends;
 use element::{Element, Elements};
 use listener::Frontend;
@@ -138,26 +139,28 @@ impl Gateway<'_> {
             }
             // What no rule takes is not for a wider host, which may be another tenant's.
             if !routes.iter().any(|route| route.path == PathMatch::Any) {
-                let action = Action::Unavailable(Unavailable::NOT_FOUND);
+                let action = Action::NotFound;
                 let (field, owner) = (frontend.field.clone(), self.owner.clone());
                 routes.push(Route { field, owner, path: PathMatch::Any, action });
             }
             for host in &held {
                 draft.host(port, protocol, (*host).clone(), routes.clone());
             }
-            certify(frontend, &held, draft);
+            self.certify(frontend, &held, draft);
         }
     }
-}
 
-fn certify(frontend: &Frontend<'_>, held: &[&HostPattern], draft: &mut Draft) {
-    let Some(id) = &frontend.certificate else { return };
-    let listener = draft.listener(frontend.port, frontend.protocol);
-    for host in held {
-        if **host == HostPattern::Any {
-            listener.default_certificate = Some(id.clone());
-        } else if let Some(host) = listener.hosts.get_mut(host) {
-            host.certificate = Some(id.clone());
+    fn certify(&self, frontend: &Frontend<'_>, held: &[&HostPattern], draft: &mut Draft) {
+        let Some(id) = &frontend.certificate else { return };
+        let field = format!("{}.sslCertificate", frontend.field);
+        for host in held {
+            tls::check_names(&draft.model, id, host, &self.owner, &field, &mut draft.reports);
+            let listener = draft.listener(frontend.port, frontend.protocol);
+            if **host == HostPattern::Any {
+                listener.default_certificate = Some(id.clone());
+            } else if let Some(host) = listener.hosts.get_mut(host) {
+                host.certificate = Some(id.clone());
+            }
         }
     }
 }

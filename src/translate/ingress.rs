@@ -195,6 +195,10 @@ impl<'a> Sites<'a> {
 
     fn certificate(&self, host: &HostPattern, secure: &Secure, draft: &mut Draft) {
         let Some(id) = secure.certificate.clone() else { return };
+        if !secure.within {
+            let owner = &self.sites[secure.site].owner;
+            tls::check_names(&draft.model, &id, host, owner, &secure.field, &mut draft.reports);
+        }
         let listener = draft.listener(HTTPS, Protocol::Https);
         if *host == HostPattern::Any {
             listener.default_certificate = Some(id);

@@ -1,17 +1,19 @@
 //! Certificates from Secrets and ConfigMaps. What is taken in here parses, and key and certificate belong together.
 
+use rustls::client::verify_server_name;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
 
 use k8s_openapi::api::core::v1::Secret;
 
-use crate::model::{Certificate, CertificateId, Model, SecretBytes};
+use crate::model::{Certificate, CertificateId, HostPattern, Model, ObjectRef, SecretBytes};
 use crate::status::Reason;
 
 use super::lookup::Lookup;
-use super::report::Fault;
+use super::report::{Fault, Reports};
 
 /// Puts the certificate of a Secret into the model.
 pub(super) fn server_certificate(
@@ -68,6 +70,40 @@ fn read_pair(secret: &Secret) -> Result<Certificate, (String, &'static str)> {
             Err(("the key in tls.key can't be used".to_owned(), "use an RSA, ECDSA (P-256, P-384) or Ed25519 key"))
         }
     }
+}
+
+/// Warns of a certificate that is for other names than the host it is shown for.
+pub(super) fn check_names(
+    model: &Model,
+    id: &CertificateId,
+    host: &HostPattern,
+    owner: &ObjectRef,
+    field: &str,
+    reports: &mut Reports,
+) {
+    if model.certificates.get(id).is_none_or(|certificate| names(certificate, host)) {
+        return;
+    }
+    reports.warning(
+        owner,
+        field,
+        Reason::InvalidCertificate,
+        format!("no DNS name of the certificate in Secret {id} covers host {host}, so clients will refuse it"),
+        "name a Secret whose certificate is for this host",
+    );
+}
+
+/// Whether a client that asks for `host` would take the certificate for it, going by the names in it.
+fn names(certificate: &Certificate, host: &HostPattern) -> bool {
+    let name = match host {
+        HostPattern::Exact(name) => name.clone(),
+        HostPattern::SingleLabel(parent) => format!("any.{parent}"),
+        HostPattern::Glob(_) | HostPattern::Any => return true,
+    };
+    let Ok(name) = ServerName::try_from(name) else { return true };
+    let leaf = CertificateDer::from_pem_slice(certificate.chain.expose());
+    let Ok(leaf) = leaf else { return true };
+    ParsedCertificate::try_from(&leaf).is_ok_and(|leaf| verify_server_name(&leaf, &name).is_ok())
 }
 
 /// A value of a Secret. `stringData` is there only in manifests that no API server has seen.

@@ -5,6 +5,7 @@ mod gateway;
 mod golden;
 mod hostile;
 mod hostile_served;
+mod hosts;
 mod pools;
 mod reference;
 mod rooms;
