@@ -1,6 +1,7 @@
 //! `appgw.ingress.kubernetes.io/`: the 26 annotations of AGIC, the Azure ingress controller.
 
-use super::{BackendProtocol, Entry, Redirect, read};
+use super::own::SSL_REDIRECT;
+use super::{BackendProtocol, Entry, read};
 
 /// The table.
 pub(super) const ENTRIES: &[Entry] = &[
@@ -35,16 +36,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             Ok(())
         }),
     },
-    Entry {
-        key: "ssl-redirect",
-        value: "true or false",
-        meaning: "whether port 80 answers 301 to HTTPS where the host has TLS; false unless given",
-        read: Some(|settings, text| {
-            let redirect = if read::boolean(text)? { Redirect::MovedPermanently } else { Redirect::Off };
-            settings.redirect = Some(redirect);
-            Ok(())
-        }),
-    },
+    SSL_REDIRECT,
     Entry {
         key: "request-timeout",
         value: "seconds, 1 to 86400",

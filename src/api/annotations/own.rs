@@ -3,18 +3,21 @@
 use super::{Entry, Redirect, read};
 use crate::api::gateway::LoadDistributionAlgorithm;
 
+/// The same here and with AGIC.
+pub(super) const SSL_REDIRECT: Entry = Entry {
+    key: "ssl-redirect",
+    value: "true or false",
+    meaning: "whether port 80 answers 301 to HTTPS where the host has TLS; false unless given",
+    read: Some(|settings, text| {
+        let redirect = if read::boolean(text)? { Redirect::MovedPermanently } else { Redirect::Off };
+        settings.redirect = Some(redirect);
+        Ok(())
+    }),
+};
+
 /// The table.
 pub(super) const ENTRIES: &[Entry] = &[
-    Entry {
-        key: "ssl-redirect",
-        value: "true or false",
-        meaning: "whether port 80 answers 301 to HTTPS where the host has TLS; false unless given",
-        read: Some(|settings, text| {
-            let redirect = if read::boolean(text)? { Redirect::MovedPermanently } else { Redirect::Off };
-            settings.redirect = Some(redirect);
-            Ok(())
-        }),
-    },
+    SSL_REDIRECT,
     Entry {
         key: "load-distribution",
         value: "round-robin or least-connections",
