@@ -1,7 +1,6 @@
 """SIGTERM: not ready, no new connections, requests finish, sessions are told 1001, exit code 0."""
 
 import socket
-import ssl
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +11,7 @@ from websockets.exceptions import ConnectionClosed
 from curl import curl
 from gateway import wait_for
 from manifests import ingress, secret, service
-from websocket_peers import CLIENTS, sessions
+from websocket_peers import CLIENTS, sessions, trusting
 from wire import ACCEPTED, HANDSHAKE, Client, get
 
 
@@ -78,10 +77,7 @@ def test_sessions_are_told_1001_both_ways(gateway, echo, certificate, scheme):
         secret("tls", certificate("localhost")),
         ingress("echo", {"/": "echo"}, secret="tls"),
     )
-    context = ssl.create_default_context(cafile=certificate("localhost").path) if scheme == "wss" else None
-    if context:
-        # Tickets of TLS 1.3 come while the library's threads read and write at once, which Python's TLS does not survive.
-        context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context = trusting(cafile=certificate("localhost").path) if scheme == "wss" else None
     with sessions(gateway.url("/", scheme), 5, ssl=context) as sockets:
         for sock in sockets:
             sock.send("hello")
