@@ -111,6 +111,8 @@ class PythonServer:
         self.port = self.server.socket.getsockname()[1]
         #: [CODE, REASON] of the last session that a client closed.
         self.closed = None
+        #: Messages answered, over all sessions.
+        self.answered = 0
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def talk(self, socket):
@@ -123,6 +125,7 @@ class PythonServer:
                     socket.close(int(code), reason)
                 else:
                     socket.send(message)
+                self.answered += 1
         except ConnectionClosed:
             pass
         if frame := socket.protocol.close_rcvd:
