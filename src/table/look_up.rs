@@ -30,11 +30,6 @@ impl ListenerTable {
         matching.into_iter().find_map(|(_, routes)| routes.find(path))
     }
 
-    /// Whether any route is for this host by name, whatever the path.
-    pub fn knows(&self, host: &str) -> bool {
-        self.hosts().any(|(pattern, _)| pattern.matches(host))
-    }
-
     fn hosts(&self) -> impl Iterator<Item = (HostPattern, &HostTable)> {
         let exact = self.exact.iter().map(|(name, routes)| (HostPattern::Exact(name.clone()), routes));
         let single = self.single_label.iter().map(|(name, routes)| (HostPattern::SingleLabel(name.clone()), routes));

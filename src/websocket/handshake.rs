@@ -134,11 +134,6 @@ impl Handshake {
         }
         Ok(())
     }
-
-    /// The subprotocols that the client offers, in its order.
-    pub fn protocols(&self) -> &[String] {
-        &self.protocols
-    }
 }
 
 /// `Sec-WebSocket-Accept` for a key.
@@ -219,7 +214,7 @@ mod tests {
     fn the_rfc_example_opens() {
         let handshake = read(REQUEST).expect("valid").expect("a handshake");
         assert_eq!(handshake.verify(&headers(RESPONSE)), Ok(()));
-        assert_eq!(handshake.protocols(), ["chat", "superchat"]);
+        assert_eq!(handshake.protocols, ["chat", "superchat"]);
     }
 
     #[test]

@@ -16,7 +16,6 @@ pub struct Sessions(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     open: AtomicUsize,
-    opened: AtomicUsize,
     drain: watch::Sender<Option<Drain>>,
 }
 
@@ -29,11 +28,7 @@ pub struct Drain {
 
 impl Default for Sessions {
     fn default() -> Self {
-        Self(Arc::new(Inner {
-            open: AtomicUsize::new(0),
-            opened: AtomicUsize::new(0),
-            drain: watch::Sender::new(None),
-        }))
+        Self(Arc::new(Inner { open: AtomicUsize::new(0), drain: watch::Sender::new(None) }))
     }
 }
 
@@ -41,18 +36,12 @@ impl Sessions {
     /// Counts a session while the guard lives.
     pub fn open(&self) -> SessionGuard {
         self.0.open.fetch_add(1, Ordering::Relaxed);
-        self.0.opened.fetch_add(1, Ordering::Relaxed);
         SessionGuard { sessions: self.clone(), drain: self.0.drain.subscribe() }
     }
 
     /// How many are open.
     pub fn count(&self) -> usize {
         self.0.open.load(Ordering::Relaxed)
-    }
-
-    /// How many have been opened.
-    pub fn opened(&self) -> usize {
-        self.0.opened.load(Ordering::Relaxed)
     }
 
     /// Asks every session to close (1001), spread over as much of `limit` as their number needs.
