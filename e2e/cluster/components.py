@@ -89,13 +89,13 @@ def all_components(layout: Layout) -> dict[str, Component]:
             "bind-address": "127.0.0.1",
             "leader-elect": "false",
         })),
-        Component("kube-proxy", "http://127.0.0.1:10256/livez", flags({"config": folder / "kube-proxy.yaml"})),
         Component("kubelet", "http://127.0.0.1:10248/healthz", flags({
             "config": folder / "kubelet.yaml",
             "kubeconfig": "/etc/kubernetes/kubelet.conf",
             "hostname-override": NODE,
             "node-ip": NODE_ADDRESS,
         })),
+        Component("kube-proxy", "http://127.0.0.1:10256/livez", flags({"config": folder / "kube-proxy.yaml"})),
     ]
     return {component.name: component for component in components}
 

@@ -32,17 +32,21 @@ def up(layout: Layout) -> None:
         namespaces.create(layout)
         try:
             wait_for("the supervisor", lambda: request(layout, "status"))
-            request(layout, "start", "containerd", "etcd")
-            request(layout, "start", "kube-apiserver")
-            kubectl(layout, "create", "clusterrolebinding", "kubeadm:cluster-admins", "--clusterrole=cluster-admin",
-                    "--group=kubeadm:cluster-admins",
-                    f"--kubeconfig={layout.kubeconfig.with_name('super-admin.conf')}")
-            request(layout, "start", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet")
+            request(layout, "start", "containerd", "etcd", "kube-apiserver")
+            bind(layout, "kubeadm:cluster-admins", "cluster-admin", "--group=kubeadm:cluster-admins")
+            bind(layout, "kubeadm:kubelet-api-admin", "system:kubelet-api-admin", "--user=kube-apiserver-kubelet-client")
+            request(layout, "start", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
             load(layout, [PAUSE_ARCHIVE])
             check(layout)
         except BaseException:
             namespaces.destroy(layout)
             raise
+
+
+def bind(layout: Layout, name: str, role: str, subject: str) -> None:
+    """Gives one of kubeadm's certificates its rights."""
+    kubectl(layout, "create", "clusterrolebinding", name, f"--clusterrole={role}", subject,
+            f"--kubeconfig={layout.kubeconfig.with_name('super-admin.conf')}")
 
 
 def check(layout: Layout) -> None:

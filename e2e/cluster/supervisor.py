@@ -21,7 +21,7 @@ import namespaces
 from layout import Layout
 
 READY_TIMEOUT = 90.0
-STOP_TIMEOUT = 30.0
+STOP_TIMEOUT = 5.0  # an API server would wait a minute for its watches to end
 
 
 class Supervisor:
@@ -60,17 +60,23 @@ class Supervisor:
             case "status":
                 pass
             case "start":
-                await asyncio.gather(*map(self.start, names))
+                await self.start_all(names)
             case "stop":
                 await asyncio.gather(*(self.end(name, signal.SIGTERM) for name in names))
             case "kill":
                 await asyncio.gather(*(self.end(name, signal.SIGKILL) for name in names))
             case "restart":
                 await asyncio.gather(*(self.end(name, signal.SIGTERM) for name in names))
-                await asyncio.gather(*map(self.start, names))
+                await self.start_all(names)
             case _:
                 raise ValueError(f"no such command: {command}")
         return {"components": {name: "running" if name in self.pids else "stopped" for name in self.components}}
+
+    async def start_all(self, names: list[str]) -> None:
+        """Starts them in the order in which they need each other."""
+        for name in self.components:
+            if name in names:
+                await self.start(name)
 
     async def start(self, name: str) -> None:
         """Starts the component unless it runs, and waits until it is ready."""
@@ -92,7 +98,7 @@ class Supervisor:
             await asyncio.sleep(0.05)
 
     async def end(self, name: str, how: signal.Signals) -> None:
-        """Ends the component's process alone: the pods of a containerd go on, for one."""
+        """Ends the component's process alone (the pods of a containerd go on), by SIGKILL if nothing else helps."""
         with suppress(TimeoutError):
             async with asyncio.timeout(STOP_TIMEOUT):
                 await self.signal(name, how)
