@@ -138,7 +138,7 @@ def configure(layout: Layout) -> None:
         "imageGCHighThresholdPercent": 100,
         "localStorageCapacityIsolation": False,
         # Machines differ in what they allow with cgroups; limits of containers work on all.
-        "cgroupDriver": "cgroupfs", "cgroupRoot": f"/{layout.cgroup}", "cgroupsPerQOS": False,
+        "cgroupDriver": "cgroupfs", "cgroupsPerQOS": False,
         "enforceNodeAllocatable": [], "failCgroupV1": False,
     })
     write(Path("/etc/cni/net.d/10-bridge.conflist"), {

@@ -4,7 +4,6 @@ Clusters have a network of their own each, so all of them use the same addresses
 """
 
 import re
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,11 +67,6 @@ class Layout:
     @property
     def kubeconfig(self) -> Path:
         return self.private("/etc/kubernetes") / "admin.conf"
-
-    @property
-    def cgroup(self) -> str:
-        """Parent of the pods' cgroups; no other cluster on the machine has the same."""
-        return f"e2e-{self.name}-{zlib.crc32(str(self.state).encode()):08x}"
 
     def private(self, folder: str) -> Path:
         """What the cluster sees in place of that folder of the machine."""

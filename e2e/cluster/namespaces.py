@@ -72,12 +72,12 @@ def destroy(layout: Layout) -> None:
     if pid is not None:
         with suppress(ProcessLookupError):
             end(pid)
+    remove_cgroups(layout)
     if layout.state.exists():
         for path in layout.state.iterdir():
             if path == layout.logs:
                 continue
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-    remove_cgroups(layout.cgroup)
 
 
 def end(pid: int) -> None:
@@ -91,12 +91,15 @@ def end(pid: int) -> None:
         os.close(handle)
 
 
-def remove_cgroups(name: str) -> None:
-    """Removes the pods' cgroups, which nobody is in any more."""
-    for top in [*Path("/sys/fs/cgroup").glob(f"*/{name}"), *Path("/sys/fs/cgroup").glob(name)]:
-        for folder, _, _ in os.walk(top, topdown=False):
-            with suppress(OSError):
-                os.rmdir(folder)
+def remove_cgroups(layout: Layout) -> None:
+    """Removes the cgroups of the containers that ended with the cluster; containerd has noted which they were."""
+    cgroups = Path("/sys/fs/cgroup")
+    for container in layout.private("/run/containerd").glob("io.containerd.runtime.v2.task/k8s.io/*"):
+        for version in ["k8s.io", "*/k8s.io"]:  # of cgroups: 2, 1
+            for top in cgroups.glob(f"{version}/{container.name}"):
+                for folder, _, _ in os.walk(top, topdown=False):
+                    with suppress(OSError):
+                        os.rmdir(folder)
 
 
 def start_time(pid: int) -> str | None:
