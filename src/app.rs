@@ -112,9 +112,8 @@ pub async fn start(config: Config) -> anyhow::Result<App> {
     let watch = Watch::start(&config.source).await?;
     // In a directory, whoever writes it owns the machine; in a cluster anybody may write objects.
     let ours = matches!(config.source, Source::Directory(_));
-    let listener = tokio::net::TcpListener::bind(config.admin)
-        .await
-        .with_context(|| format!("can't listen at {} (--admin)", config.admin))?;
+    let listener =
+        admin::bind(config.admin).await.with_context(|| format!("can't listen at {} (--admin)", config.admin))?;
     let admin_address = listener.local_addr()?;
 
     let table = Handle::default();
