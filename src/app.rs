@@ -18,7 +18,7 @@ use crate::proxy::{Bindings, Listeners, Metrics, Settings, Shared};
 use crate::source::cluster::{self, Troubles};
 use crate::source::{Inputs, directory};
 use crate::table::Handle;
-use crate::translate::Options;
+use crate::translate::{LastGood, Options};
 use crate::websocket::Sessions;
 
 /// Where the objects come from.
@@ -159,6 +159,7 @@ pub async fn start(config: Config) -> anyhow::Result<App> {
         metrics,
         listeners,
         published: published_sender,
+        last_good: LastGood::default(),
     };
     let (stop, stopped) = oneshot::channel();
     let controller = tokio::spawn(controller.run(stopped));

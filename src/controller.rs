@@ -12,10 +12,10 @@ use tokio::sync::{oneshot, watch};
 use crate::model::{Model, ObjectRef};
 use crate::pool::Registry;
 use crate::proxy::{Listeners, Metrics};
-use crate::source::{Input, Inputs, Origins};
+use crate::source::{Input, Inputs, Origins, Snapshot};
 use crate::status::{Report, Severity};
 use crate::table::{Handle, compile};
-use crate::translate::{Options, translate};
+use crate::translate::{LastGood, Options, translate};
 
 /// Pause before a port that could not be opened is tried again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -53,6 +53,8 @@ pub(crate) struct Controller {
     pub listeners: Listeners,
     /// Told of each input taken in.
     pub published: watch::Sender<Published>,
+    /// Certificates to fall back on.
+    pub last_good: LastGood,
 }
 
 impl Controller {
@@ -85,8 +87,10 @@ impl Controller {
 
     async fn take(&mut self, input: Input) {
         let began = Instant::now();
-        let translation = translate(&input.snapshot, &self.options);
         let mut reports = input.reports;
+        let mut snapshot = Snapshot::clone(&input.snapshot);
+        reports.extend(self.last_good.keep(&mut snapshot));
+        let translation = translate(&snapshot, &self.options);
         reports.extend(translation.reports);
         reports.sort();
         reports.dedup();

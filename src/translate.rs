@@ -12,6 +12,7 @@ mod class;
 mod draft;
 mod gateway;
 mod ingress;
+mod last_good;
 mod lookup;
 mod probe;
 mod report;
@@ -27,6 +28,7 @@ use crate::status::Report;
 use claim::Claims;
 use class::Classes;
 use draft::Draft;
+pub use last_good::LastGood;
 use lookup::Lookup;
 
 /// What the controller's own arguments say about translation.
