@@ -97,6 +97,7 @@ pub async fn start(config: Config) -> anyhow::Result<App> {
         metrics,
         listeners,
         published: published_sender,
+        facts: watch::channel(Default::default()).0,
     };
     let (stop, stopped) = oneshot::channel();
     let controller = tokio::spawn(controller.run(stopped));

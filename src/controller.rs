@@ -13,7 +13,7 @@ use crate::model::{Model, ObjectRef};
 use crate::pool::Registry;
 use crate::proxy::{Listeners, Metrics};
 use crate::source::{Input, Inputs, Origins};
-use crate::status::{Report, Severity};
+use crate::status::{Facts, Report, Severity};
 use crate::table::{Handle, compile};
 use crate::translate::{Options, translate};
 
@@ -53,6 +53,8 @@ pub(crate) struct Controller {
     pub listeners: Listeners,
     /// Told of each input taken in.
     pub published: watch::Sender<Published>,
+    /// The same, with the objects themselves: what their status is made from.
+    pub facts: watch::Sender<Facts>,
 }
 
 impl Controller {
@@ -113,6 +115,9 @@ impl Controller {
             published.reports = Arc::new(reports);
         });
         self.open_ports().await;
+        let Published { generation, reports, unopened, .. } = self.published.borrow().clone();
+        let served = Arc::new(translation.served);
+        self.facts.send_replace(Facts { generation, snapshot: input.snapshot, served, reports, unopened });
     }
 
     async fn open_ports(&mut self) {
@@ -128,6 +133,14 @@ impl Controller {
             }
             published.complete |= unopened.is_empty();
             published.unopened = unopened;
+        });
+        let unopened = &self.published.borrow().unopened;
+        self.facts.send_if_modified(|facts| {
+            let differs = facts.unopened != *unopened;
+            if differs {
+                facts.unopened.clone_from(unopened);
+            }
+            differs
         });
     }
 }
