@@ -20,42 +20,42 @@ use prometheus_client::registry::Registry as MetricRegistry;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::controller::Published;
-use crate::pool::Registry;
 use crate::proxy::Metrics;
-use crate::websocket::Sessions;
+
+pub use metrics::Rooms;
 
 /// What the admin port shows.
 pub struct Admin {
-    published: watch::Receiver<Published>,
+    rooms: Rooms,
     addresses: watch::Receiver<BTreeMap<u16, SocketAddr>>,
     ready: watch::Receiver<bool>,
-    pools: Registry,
     metrics: MetricRegistry,
 }
 
 impl Admin {
     /// Reads from the given places. `ready` is false once the gateway drains.
     pub fn new(
-        published: watch::Receiver<Published>,
+        rooms: Rooms,
         addresses: watch::Receiver<BTreeMap<u16, SocketAddr>>,
         ready: watch::Receiver<bool>,
-        pools: Registry,
-        sessions: Sessions,
         proxy: &Metrics,
     ) -> Self {
-        let metrics = metrics::registry(published.clone(), pools.clone(), sessions, proxy);
-        Self { published, addresses, ready, pools, metrics }
+        let metrics = metrics::registry(rooms.clone(), proxy);
+        Self { rooms, addresses, ready, metrics }
     }
 
     /// Why the gateway should get no traffic now, if so.
     fn unready(&self) -> Option<String> {
-        let published = self.published.borrow();
+        let published = self.rooms.published.borrow();
         if !*self.ready.borrow() {
             return Some("draining".to_owned());
         }
         if published.generation == 0 {
-            return Some("the configuration has not been read yet".to_owned());
+            let mut why = "the configuration has not been read yet".to_owned();
+            for (watch, trouble) in self.rooms.troubles.now() {
+                why.push_str(&format!("; {watch}: {trouble}"));
+            }
+            return Some(why);
         }
         if !published.complete {
             let failed: Vec<String> =
@@ -82,10 +82,12 @@ impl Admin {
                     Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
                 }
             }
-            "/debug/config" => match config::dump(&self.published.borrow(), &self.addresses.borrow(), &self.pools) {
-                Ok(json) => with_type(json, "application/json"),
-                Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
-            },
+            "/debug/config" => {
+                match config::dump(&self.rooms.published.borrow(), &self.addresses.borrow(), &self.rooms.pools) {
+                    Ok(json) => with_type(json, "application/json"),
+                    Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
+                }
+            }
             _ => text(StatusCode::NOT_FOUND, "here are /livez, /readyz, /metrics and /debug/config\n".to_owned()),
         }
     }

@@ -15,16 +15,28 @@ use crate::controller::Controller;
 pub use crate::controller::Published;
 use crate::pool::{Policy, Registry};
 use crate::proxy::{Bindings, Listeners, Metrics, Settings, Shared};
-use crate::source::directory::{self, Watch};
+use crate::source::cluster::{self, Troubles};
+use crate::source::{Inputs, directory};
 use crate::table::Handle;
 use crate::translate::Options;
 use crate::websocket::Sessions;
 
+/// Where the objects come from.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// A directory of manifests, which are all ours.
+    Directory(PathBuf),
+    /// The cluster that the environment names: the one the process runs in, or KUBECONFIG's.
+    Cluster(cluster::Scope),
+}
+
 /// Everything that an operator can set.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Directory of manifests.
-    pub manifests: PathBuf,
+    /// Where the objects come from.
+    pub source: Source,
+    /// Our name in an IngressClass.
+    pub controller_name: String,
     /// Controllers of IngressClasses that are served besides our own.
     pub serve_controllers: Vec<String>,
     /// Where listeners are bound.
@@ -56,12 +68,50 @@ pub struct App {
     _watch: Watch,
 }
 
+/// The source that runs, until this is dropped.
+enum Watch {
+    Directory(directory::Watch),
+    Cluster(cluster::Watch),
+}
+
+impl Watch {
+    async fn start(source: &Source) -> anyhow::Result<Self> {
+        Ok(match source {
+            Source::Directory(dir) => Self::Directory(directory::watch(dir)?),
+            Source::Cluster(scope) => {
+                let config = kube::Config::infer().await.context(
+                    "no cluster to watch: this is no pod, and neither KUBECONFIG nor ~/.kube/config leads to one \
+                     (to serve a directory, give --manifests DIR)",
+                )?;
+                tracing::info!(server = %config.cluster_url, namespaces = ?scope.namespaces, "watching the cluster");
+                Self::Cluster(cluster::watch(config, scope.clone())?)
+            }
+        })
+    }
+
+    fn inputs(&self) -> Inputs {
+        match self {
+            Self::Directory(watch) => watch.inputs(),
+            Self::Cluster(watch) => watch.inputs(),
+        }
+    }
+
+    fn troubles(&self) -> Troubles {
+        match self {
+            Self::Directory(_) => Troubles::default(),
+            Self::Cluster(watch) => watch.troubles(),
+        }
+    }
+}
+
 /// Starts a gateway on the current runtime, and its workers on threads of their own.
 ///
 /// # Errors
-/// The directory can't be watched, the admin port can't be bound, or a thread can't be started.
+/// The source can't be watched, the admin port can't be bound, or a thread can't be started.
 pub async fn start(config: Config) -> anyhow::Result<App> {
-    let watch = directory::watch(&config.manifests)?;
+    let watch = Watch::start(&config.source).await?;
+    // In a directory, whoever writes it owns the machine; in a cluster anybody may write objects.
+    let ours = matches!(config.source, Source::Directory(_));
     let listener = tokio::net::TcpListener::bind(config.admin)
         .await
         .with_context(|| format!("can't listen at {} (--admin)", config.admin))?;
@@ -70,7 +120,7 @@ pub async fn start(config: Config) -> anyhow::Result<App> {
     let table = Handle::default();
     let sessions = Sessions::default();
     let metrics = Metrics::default();
-    let registry = Registry::new(probing_runtime()?, Policy { allow_loopback: true });
+    let registry = Registry::new(probing_runtime()?, Policy { allow_loopback: ours });
     let (addresses_sender, addresses) = watch::channel(BTreeMap::new());
     let (draining, draining_receiver) = watch::channel(false);
     let shared = Arc::new(Shared {
@@ -85,13 +135,26 @@ pub async fn start(config: Config) -> anyhow::Result<App> {
 
     let (published_sender, published) = watch::channel(Published::default());
     let (ready, ready_receiver) = watch::channel(true);
-    let admin =
-        Admin::new(published.clone(), addresses.clone(), ready_receiver, registry.clone(), sessions.clone(), &metrics);
+    let admin = Admin::new(
+        admin::Rooms {
+            published: published.clone(),
+            pools: registry.clone(),
+            sessions: sessions.clone(),
+            troubles: watch.troubles(),
+        },
+        addresses.clone(),
+        ready_receiver,
+        &metrics,
+    );
     tokio::spawn(admin::serve(listener, Arc::new(admin)));
 
     let controller = Controller {
         inputs: watch.inputs(),
-        options: Options { serve_controllers: config.serve_controllers, everything_without_class: true },
+        options: Options {
+            controller: config.controller_name,
+            serve_controllers: config.serve_controllers,
+            everything_without_class: ours,
+        },
         registry,
         table: table.clone(),
         metrics,

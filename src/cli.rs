@@ -3,6 +3,7 @@
 pub mod check;
 pub mod demo;
 mod explain;
+mod probe;
 mod run;
 
 use std::process::ExitCode;
@@ -30,6 +31,8 @@ enum Command {
     Explain(explain::Explain),
     /// Print the custom resource definitions
     Crds,
+    /// Ask for a URL once, and say whether the answer's status is as expected
+    Probe(probe::Probe),
     /// Serve two backends on this machine, to see edits take effect without a session being cut
     Demo(demo::Demo),
 }
@@ -42,6 +45,7 @@ pub fn main() -> ExitCode {
         Command::Check(check) => check.execute(),
         Command::Explain(explain) => explain.execute(),
         Command::Crds => crds(),
+        Command::Probe(probe) => probe.execute(),
         Command::Demo(demo) => run::demo(&demo),
     };
     result.unwrap_or_else(|error| {
@@ -75,7 +79,8 @@ struct Check {
 
 impl Check {
     fn execute(self) -> anyhow::Result<ExitCode> {
-        let options = Options { serve_controllers: self.serve_controller, everything_without_class: true };
+        let options =
+            Options { serve_controllers: self.serve_controller, everything_without_class: true, ..Options::default() };
         let reports = |input: &Input| translate(&input.snapshot, &options).reports;
         let code = check::run(&self.dir, reports, &mut std::io::stdout(), &mut std::io::stderr());
         Ok(ExitCode::from(code))

@@ -3,6 +3,7 @@
 //! A source is a task that sends an [`Input`] each time what it sees has changed. A directory of
 //! manifests is one; a cluster is another. Nothing behind this module knows which.
 
+pub mod cluster;
 mod defaults;
 pub mod directory;
 mod kind;

@@ -30,14 +30,22 @@ use draft::Draft;
 use lookup::Lookup;
 
 /// What the controller's own arguments say about translation.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
+    /// Our own name in an IngressClass.
+    pub controller: String,
     /// Controllers whose IngressClasses are served as well as our own: `k8s.io/ingress-nginx`,
     /// `azure/application-gateway`.
     pub serve_controllers: Vec<String>,
     /// Where there is no IngressClass at all, serve everything, whatever class it names. Meant for a
     /// directory, whose objects are all ours; it also has objects told why they are not served.
     pub everything_without_class: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { controller: CONTROLLER.to_owned(), serve_controllers: Vec::new(), everything_without_class: false }
+    }
 }
 
 /// What became of a snapshot.
@@ -51,7 +59,7 @@ pub struct Translation {
     pub served: Served,
 }
 
-/// The controller's name in an IngressClass.
+/// The controller's name in an IngressClass, unless it is given another.
 pub const CONTROLLER: &str = "steadygate.io/ingress-controller";
 
 /// Translates.

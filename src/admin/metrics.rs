@@ -14,28 +14,29 @@ use tokio::sync::watch;
 use crate::controller::Published;
 use crate::pool;
 use crate::proxy::Metrics;
+use crate::source::cluster::Troubles;
 use crate::status::Severity;
 use crate::websocket::Sessions;
 
 /// Everything that `/metrics` shows.
-pub(super) fn registry(
-    published: watch::Receiver<Published>,
-    pools: pool::Registry,
-    sessions: Sessions,
-    proxy: &Metrics,
-) -> Registry {
+pub(super) fn registry(rooms: Rooms, proxy: &Metrics) -> Registry {
     let mut registry = Registry::with_prefix("steadygate");
     proxy.register(&mut registry);
-    registry.register_collector(Box::new(Rooms { published, pools, sessions }));
+    registry.register_collector(Box::new(rooms));
     registry
 }
 
 /// The rooms whose state is read when asked.
-#[derive(Debug)]
-struct Rooms {
-    published: watch::Receiver<Published>,
-    pools: pool::Registry,
-    sessions: Sessions,
+#[derive(Debug, Clone)]
+pub struct Rooms {
+    /// What is served.
+    pub published: watch::Receiver<Published>,
+    /// Pools and their members.
+    pub pools: pool::Registry,
+    /// Live sessions.
+    pub sessions: Sessions,
+    /// What is not right with the watches of a cluster.
+    pub troubles: Troubles,
 }
 
 impl Collector for Rooms {
@@ -53,6 +54,14 @@ impl Collector for Rooms {
             let count = published.reports.iter().filter(|report| report.severity == severity).count();
             let labels = [("severity", severity.to_string())];
             ConstGauge::new(count as i64).encode(reports.encode_family(&labels)?)?;
+        }
+
+        let failing = self.troubles.now().len() as i64;
+        gauge(&mut encoder, "watches_failing", "Watches of the cluster that do not work now", failing)?;
+        let mut failures =
+            encoder.encode_descriptor("watch_failures", "Failures of watches", None, MetricType::Counter)?;
+        for (watch, count) in self.troubles.failures() {
+            ConstCounter::new(count).encode(failures.encode_family(&[("watch", watch.as_str())])?)?;
         }
 
         let (failed, succeeded) = self.pools.probe_counters().totals();

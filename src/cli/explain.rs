@@ -63,7 +63,11 @@ impl Explain {
         let path = normalise_path(self.url.path()).into_owned();
 
         let input = directory::read(&self.manifests)?;
-        let options = Options { serve_controllers: self.serve_controller.clone(), everything_without_class: true };
+        let options = Options {
+            serve_controllers: self.serve_controller.clone(),
+            everything_without_class: true,
+            ..Options::default()
+        };
         let translation = translate(&input.snapshot, &options);
         let registry = Registry::new(tokio::runtime::Handle::current(), Policy { allow_loopback: true });
         // Only the pool that is chosen is probed: the table is compiled once to choose, once to probe.
@@ -295,7 +299,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         std::fs::write(dir.path().join("a.yaml"), text).expect("written");
         let input = directory::read(dir.path()).expect("read");
-        let options = Options { serve_controllers: Vec::new(), everything_without_class: true };
+        let options = Options { everything_without_class: true, ..Options::default() };
         let translation = translate(&input.snapshot, &options);
         let table = compile(&translation.model, 1, &Default::default());
         let explanation = table.listener(80).map_or(Explanation { chosen: None, considered: Vec::new() }, |listener| {

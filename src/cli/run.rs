@@ -13,15 +13,20 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use super::demo;
-use crate::app::{self, Config};
+use crate::app::{self, Config, Source};
 use crate::proxy::{Bindings, Settings};
+use crate::source::cluster::Scope;
+use crate::translate::CONTROLLER;
 
 /// Arguments of `steadygate run`.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Run {
-    /// Directory of manifests: *.yaml, *.yml and *.json, in subdirectories too
+    /// Serve this directory of manifests (*.yaml, *.yml and *.json, in subdirectories too), and not a cluster
     #[arg(long, value_name = "DIR")]
-    manifests: PathBuf,
+    manifests: Option<PathBuf>,
+
+    #[command(flatten)]
+    cluster: Cluster,
 
     /// Serve a frontend port (what Ingresses call 80 and 443) at another address (repeatable)
     #[arg(long, value_name = "PORT=ADDR:PORT", value_parser = binding)]
@@ -72,6 +77,23 @@ pub(super) struct Run {
     workers: Option<usize>,
 }
 
+/// What is asked of a cluster.
+#[derive(Debug, Clone, clap::Args)]
+#[group(multiple = true, conflicts_with = "manifests")]
+struct Cluster {
+    /// Serve the objects of this namespace only (repeatable) [default: of all]
+    #[arg(long, value_name = "NAMESPACE")]
+    namespace: Vec<String>,
+
+    /// Our name in spec.controller of an IngressClass
+    #[arg(long, value_name = "NAME", default_value = CONTROLLER)]
+    controller_name: String,
+
+    /// Longest silence of an API server that is believed to be alive
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    api_timeout: u64,
+}
+
 /// Form of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum LogFormat {
@@ -97,9 +119,18 @@ impl Run {
         log(self.log_format, &self.log)?;
         let drain = Duration::from_secs(self.drain_timeout);
         let workers = self.workers.or_else(|| std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1);
+        let source = match self.manifests {
+            Some(dir) => Source::Directory(dir),
+            None => Source::Cluster(Scope {
+                namespaces: self.cluster.namespace.into_iter().collect(),
+                publish_service: None,
+                silence: Duration::from_secs(self.cluster.api_timeout),
+            }),
+        };
         serve(
             Config {
-                manifests: self.manifests,
+                source,
+                controller_name: self.cluster.controller_name,
                 serve_controllers: self.serve_controller,
                 bindings: Bindings { address: self.address, ports: self.listen.into_iter().collect() },
                 settings: Settings {
@@ -124,7 +155,8 @@ pub(super) fn demo(demo: &demo::Demo) -> anyhow::Result<ExitCode> {
     let prepared = demo::prepare(demo)?;
     log(LogFormat::Text, "info")?;
     let config = Config {
-        manifests: prepared.manifests,
+        source: Source::Directory(prepared.manifests),
+        controller_name: CONTROLLER.to_owned(),
         serve_controllers: Vec::new(),
         bindings: Bindings { address: None, ports: BTreeMap::from_iter(prepared.listen) },
         settings: Settings::default(),

@@ -147,7 +147,7 @@ fn read_class(name: &str, class: &IngressClass, options: &Options, reports: &mut
 }
 
 fn is_served(controller: &str, options: &Options) -> bool {
-    controller == CONTROLLER || options.serve_controllers.iter().any(|served| served == controller)
+    controller == options.controller || options.serve_controllers.iter().any(|served| served == controller)
 }
 
 /// One annotation of an object.

@@ -402,7 +402,7 @@ fn a_refused_class_is_a_class() {
                    spec: {ingressClassName: nginx, defaultBackend: {service: {name: s, port: {number: 80}}}}}\n";
     fs::write(dir.path().join("a.yaml"), format!("{class}---\n{service}---\n{ingress}")).expect("written");
     let input = read(dir.path()).expect("read");
-    let options = Options { serve_controllers: Vec::new(), everything_without_class: true };
+    let options = Options { everything_without_class: true, ..Options::default() };
     let translation = translate(&input.snapshot, &options);
     assert!(translation.model.listeners.is_empty(), "{:?}", translation.model);
     let told = |text: &str| translation.reports.iter().any(|report| report.message.contains(text));

@@ -14,7 +14,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use steadygate::app::{App, Config, start};
+use steadygate::app::{App, Config, Source, start};
 use steadygate::proxy::{Bindings, Settings};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
@@ -42,7 +42,8 @@ impl Gateway {
         let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let ports = [80, 443, 8081].into_iter().map(|port| (port, loopback(0))).collect();
         let config = Config {
-            manifests: dir.path().to_owned(),
+            source: Source::Directory(dir.path().to_owned()),
+            controller_name: steadygate::translate::CONTROLLER.to_owned(),
             serve_controllers: Vec::new(),
             bindings: Bindings { address: Some(Ipv4Addr::LOCALHOST.into()), ports },
             settings: Settings::default(),

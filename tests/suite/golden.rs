@@ -62,7 +62,11 @@ fn cases() -> Vec<PathBuf> {
 fn options(input: &str) -> Options {
     let served =
         input.lines().take_while(|line| line.starts_with('#')).filter_map(|line| line.strip_prefix("# serve: "));
-    Options { serve_controllers: served.map(str::to_owned).collect(), everything_without_class: true }
+    Options {
+        serve_controllers: served.map(str::to_owned).collect(),
+        everything_without_class: true,
+        ..Options::default()
+    }
 }
 
 #[derive(Serialize)]

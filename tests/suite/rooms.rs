@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// For each room, the rooms that it may use. `app`, `cli` and `main` may use all.
 const MAY_USE: &[(&str, &[&str])] = &[
-    ("admin", &["controller", "model", "pool", "proxy", "status", "websocket"]),
+    ("admin", &["controller", "model", "pool", "proxy", "source", "status", "websocket"]),
     ("api", &[]),
     ("controller", &["model", "pool", "proxy", "source", "status", "table", "translate"]),
     ("model", &[]),

@@ -41,7 +41,7 @@ proptest! {
         everything_without_class in any::<bool>(),
     ) {
         let serve_controllers = if taken_over { vec!["k8s.io/ingress-nginx".to_owned()] } else { Vec::new() };
-        let options = Options { serve_controllers, everything_without_class };
+        let options = Options { serve_controllers, everything_without_class, ..Options::default() };
         let expected = print(&case, &options);
         prop_assert_eq!(&expected, &print(&order, &options));
         // Within an EndpointSlice the endpoints have no order either; a report names one by its place.

@@ -86,7 +86,7 @@ proptest! {
             // What is no object of its kind is the source's to refuse.
             manifests::try_add(&mut snapshot, document);
         }
-        let options = Options { serve_controllers: Vec::new(), everything_without_class: true };
+        let options = Options { everything_without_class: true, ..Options::default() };
         let translation = translate(&snapshot, &options);
         let model = translation.model;
         for (port, listener) in &model.listeners {

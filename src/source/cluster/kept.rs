@@ -1,0 +1,209 @@
+//! What is kept of each kind: the fields that somebody reads, and nothing else.
+
+use std::fmt::Debug;
+use std::marker::PhantomData;
+
+use k8s_openapi::api::core::v1::{ConfigMap, Container, Pod, PodSpec, Secret, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::PartialObjectMeta;
+use kube::core::DeserializeGuard;
+use kube::{Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+
+use super::store::Store;
+use crate::api::ApplicationGateway;
+use crate::source::Key;
+use crate::source::snapshot::Objects;
+
+/// Written by kubectl into objects that it applies: the whole object once more.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// A kind as it is kept.
+pub(super) trait Kept: Sized + PartialEq + Send + Sync + 'static {
+    /// As objects are called in messages.
+    const KIND: &'static str;
+    /// Drops what nobody reads.
+    fn trim(&mut self);
+    /// Where its objects are.
+    fn place(store: &mut Store) -> &mut Objects<Self>;
+}
+
+/// A kind as it comes from the server.
+pub(super) trait Received:
+    Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static
+{
+    /// As it is kept.
+    type Kept: Kept;
+    /// The object; or why it can't be read.
+    fn read(self) -> Result<Self::Kept, String>;
+}
+
+impl<K> Received for DeserializeGuard<K>
+where
+    K: Kept + Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+    Self: Resource<DynamicType = ()>,
+{
+    type Kept = K;
+    fn read(self) -> Result<K, String> {
+        self.0.map_err(|invalid| invalid.error)
+    }
+}
+
+/// The version of an object that is fetched only where something refers to it.
+pub(super) struct Version<K> {
+    /// Its resourceVersion.
+    pub(super) version: String,
+    of: PhantomData<fn() -> K>,
+}
+
+impl<K> PartialEq for Version<K> {
+    fn eq(&self, other: &Self) -> bool {
+        self.version == other.version
+    }
+}
+
+impl<K> Received for PartialObjectMeta<K>
+where
+    Self: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+    Version<K>: Kept,
+    K: Send + 'static,
+{
+    type Kept = Version<K>;
+    fn read(self) -> Result<Version<K>, String> {
+        Ok(Version { version: self.metadata.resource_version.unwrap_or_default(), of: PhantomData })
+    }
+}
+
+/// Namespace and name of an object.
+pub(super) fn key(object: &impl ResourceExt) -> Key {
+    Key::new(object.namespace().unwrap_or_default(), object.name_any())
+}
+
+fn trim(metadata: &mut ObjectMeta) {
+    metadata.managed_fields = None;
+    metadata.owner_references = None;
+    metadata.finalizers = None;
+    metadata.resource_version = None;
+    if let Some(annotations) = &mut metadata.annotations {
+        annotations.remove(LAST_APPLIED);
+    }
+}
+
+/// As `trim`, but for what the writer of status has to know.
+fn trim_with_status(metadata: &mut ObjectMeta) {
+    let mut owners = metadata.managed_fields.take().unwrap_or_default();
+    owners.retain(|owner| owner.subresource.as_deref() == Some("status"));
+    trim(metadata);
+    metadata.managed_fields = Some(owners).filter(|owners| !owners.is_empty());
+}
+
+impl Kept for Ingress {
+    const KIND: &'static str = "Ingress";
+    fn trim(&mut self) {
+        trim_with_status(&mut self.metadata);
+    }
+    fn place(store: &mut Store) -> &mut Objects<Self> {
+        &mut store.snapshot.ingresses
+    }
+}
+
+impl Kept for ApplicationGateway {
+    const KIND: &'static str = "ApplicationGateway";
+    fn trim(&mut self) {
+        trim_with_status(&mut self.metadata);
+    }
+    fn place(store: &mut Store) -> &mut Objects<Self> {
+        &mut store.snapshot.gateways
+    }
+}
+
+impl Kept for IngressClass {
+    const KIND: &'static str = "IngressClass";
+    fn trim(&mut self) {
+        trim(&mut self.metadata);
+    }
+    fn place(store: &mut Store) -> &mut Objects<Self> {
+        &mut store.snapshot.ingress_classes
+    }
+}
+
+impl Kept for Service {
+    const KIND: &'static str = "Service";
+    fn trim(&mut self) {
+        trim(&mut self.metadata);
+    }
+    fn place(store: &mut Store) -> &mut Objects<Self> {
+        &mut store.snapshot.services
+    }
+}
+
+impl Kept for EndpointSlice {
+    const KIND: &'static str = "EndpointSlice";
+    fn trim(&mut self) {
+        trim(&mut self.metadata);
+        // The time of the last change, among others: it changes with nothing that matters.
+        self.metadata.annotations = None;
+        self.metadata.generation = None;
+    }
+    fn place(store: &mut Store) -> &mut Objects<Self> {
+        &mut store.snapshot.endpoint_slices
+    }
+}
+
+impl Kept for Pod {
+    const KIND: &'static str = "Pod";
+    /// Only what probes can be inferred from, and how long it takes to go.
+    fn trim(&mut self) {
+        let Self { metadata, spec, status } = self;
+        *status = None;
+        *metadata = ObjectMeta {
+            name: metadata.name.take(),
+            namespace: metadata.namespace.take(),
+            uid: metadata.uid.take(),
+            ..ObjectMeta::default()
+        };
+        if let Some(spec) = spec {
+            let whole = std::mem::take(spec);
+            *spec = PodSpec {
+                containers: whole.containers.into_iter().map(trim_container).collect(),
+                init_containers: whole
+                    .init_containers
+                    .map(|containers| containers.into_iter().map(trim_container).collect()),
+                termination_grace_period_seconds: whole.termination_grace_period_seconds,
+                ..PodSpec::default()
+            };
+        }
+    }
+    fn place(store: &mut Store) -> &mut Objects<Self> {
+        &mut store.snapshot.pods
+    }
+}
+
+fn trim_container(whole: Container) -> Container {
+    Container {
+        name: whole.name,
+        ports: whole.ports,
+        readiness_probe: whole.readiness_probe,
+        liveness_probe: whole.liveness_probe,
+        restart_policy: whole.restart_policy,
+        ..Container::default()
+    }
+}
+
+impl Kept for Version<Secret> {
+    const KIND: &'static str = "Secret";
+    fn trim(&mut self) {}
+    fn place(store: &mut Store) -> &mut Objects<Self> {
+        &mut store.secrets
+    }
+}
+
+impl Kept for Version<ConfigMap> {
+    const KIND: &'static str = "ConfigMap";
+    fn trim(&mut self) {}
+    fn place(store: &mut Store) -> &mut Objects<Self> {
+        &mut store.config_maps
+    }
+}
