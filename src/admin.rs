@@ -21,6 +21,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::proxy::Metrics;
+use crate::status;
 
 pub use metrics::Rooms;
 
@@ -39,8 +40,9 @@ impl Admin {
         addresses: watch::Receiver<BTreeMap<u16, SocketAddr>>,
         ready: watch::Receiver<bool>,
         proxy: &Metrics,
+        status: &status::Metrics,
     ) -> Self {
-        let metrics = metrics::registry(rooms.clone(), proxy);
+        let metrics = metrics::registry(rooms.clone(), proxy, status);
         Self { rooms, addresses, ready, metrics }
     }
 

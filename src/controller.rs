@@ -13,7 +13,7 @@ use crate::model::{Model, ObjectRef};
 use crate::pool::Registry;
 use crate::proxy::{Listeners, Metrics};
 use crate::source::{Input, Inputs, Origins, Snapshot};
-use crate::status::{Report, Severity};
+use crate::status::{Facts, Report, Severity};
 use crate::table::{Handle, compile};
 use crate::translate::{LastGood, Options, translate};
 
@@ -55,6 +55,8 @@ pub(crate) struct Controller {
     pub published: watch::Sender<Published>,
     /// Certificates to fall back on.
     pub last_good: LastGood,
+    /// The same, with the objects themselves: what their status is made from.
+    pub facts: watch::Sender<Facts>,
 }
 
 impl Controller {
@@ -117,6 +119,9 @@ impl Controller {
             published.reports = Arc::new(reports);
         });
         self.open_ports().await;
+        let Published { generation, reports, unopened, .. } = self.published.borrow().clone();
+        let served = Arc::new(translation.served);
+        self.facts.send_replace(Facts { generation, snapshot: input.snapshot, served, reports, unopened });
     }
 
     async fn open_ports(&mut self) {
@@ -132,6 +137,14 @@ impl Controller {
             }
             published.complete |= unopened.is_empty();
             published.unopened = unopened;
+        });
+        let unopened = &self.published.borrow().unopened;
+        self.facts.send_if_modified(|facts| {
+            let differs = facts.unopened != *unopened;
+            if differs {
+                facts.unopened.clone_from(unopened);
+            }
+            differs
         });
     }
 }

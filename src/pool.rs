@@ -141,6 +141,12 @@ impl Pool {
         ready.chain(state.not_ready.iter().map(|member| (Arc::clone(member), false))).collect()
     }
 
+    /// Names that no address is known for.
+    pub fn unresolved(&self) -> usize {
+        let state = self.state.load();
+        state.unresolved + state.resolving
+    }
+
     /// Why no request could be served now, if so.
     pub fn unavailable(&self) -> Option<NoMember> {
         let state = self.state.load();

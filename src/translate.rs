@@ -23,7 +23,7 @@ mod tls;
 use crate::api::gateway::LoadDistributionAlgorithm;
 use crate::model::{Balance, Model};
 use crate::source::Snapshot;
-use crate::status::Report;
+use crate::status::{Report, Served};
 
 use claim::Claims;
 use class::Classes;
@@ -57,6 +57,8 @@ pub struct Translation {
     pub model: Model,
     /// What users should know, sorted, each once.
     pub reports: Vec<Report>,
+    /// The objects that are ours, and what came of their parts.
+    pub served: Served,
 }
 
 /// The controller's name in an IngressClass, unless it is given another.

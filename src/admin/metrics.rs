@@ -15,13 +15,14 @@ use crate::controller::Published;
 use crate::pool;
 use crate::proxy::Metrics;
 use crate::source::cluster::Troubles;
-use crate::status::Severity;
+use crate::status::{self, Severity};
 use crate::websocket::Sessions;
 
 /// Everything that `/metrics` shows.
-pub(super) fn registry(rooms: Rooms, proxy: &Metrics) -> Registry {
+pub(super) fn registry(rooms: Rooms, proxy: &Metrics, status: &status::Metrics) -> Registry {
     let mut registry = Registry::with_prefix("steadygate");
     proxy.register(&mut registry);
+    status.register(&mut registry);
     registry.register_collector(Box::new(rooms));
     registry
 }

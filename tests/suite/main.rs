@@ -9,4 +9,5 @@ mod hosts;
 mod pools;
 mod reference;
 mod rooms;
+mod status;
 mod swap;
