@@ -80,6 +80,7 @@ pub async fn start(config: Config) -> anyhow::Result<App> {
         settings: config.settings,
         addresses: addresses.clone(),
         draining: draining_receiver,
+        departures: registry.departures(),
     });
     let listeners = Listeners::start(shared, config.bindings, config.workers, addresses_sender)?;
 

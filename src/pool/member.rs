@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
 
 use super::dial::Connector;
+use super::presence::{Presence, Words};
 use crate::model::{Probe, Transport};
 
 /// What makes two members the same.
@@ -61,6 +62,7 @@ pub struct Member {
     requests: AtomicUsize,
     sessions: AtomicUsize,
     last: Mutex<Option<Outcome>>,
+    pub(super) presence: Presence,
     /// Asks the prober not to wait for its next turn.
     pub(super) suspected: Notify,
 }
@@ -76,6 +78,7 @@ impl Member {
             requests: AtomicUsize::new(0),
             sessions: AtomicUsize::new(0),
             last: Mutex::new(None),
+            presence: Presence::new(),
             suspected: Notify::new(),
         }
     }
@@ -107,6 +110,12 @@ impl Member {
     /// A request could not reach it: probe it now rather than at its next turn.
     pub fn suspect(&self) {
         self.suspected.notify_one();
+    }
+
+    /// Whether a connection that was used for a request of `tenure` may be kept for another: not when the pod has begun
+    /// to go away since, nor when nobody names the address any more.
+    pub fn keeps(&self, tenure: u32) -> bool {
+        self.presence.tenure() == tenure && self.presence.is_named()
     }
 
     /// Takes the result of a probe in. One success heals; `unhealthy_threshold` failures in a row, or
@@ -146,6 +155,7 @@ impl Member {
 #[derive(Debug)]
 pub struct Lease {
     member: Arc<Member>,
+    tenure: u32,
     session: bool,
 }
 
@@ -153,7 +163,7 @@ impl Lease {
     /// Counts a request.
     pub(super) fn new(member: Arc<Member>) -> Self {
         member.requests.fetch_add(1, Ordering::Relaxed);
-        Self { member, session: false }
+        Self { tenure: member.presence.tenure(), member, session: false }
     }
 
     /// The request has become a WebSocket session.
@@ -164,6 +174,16 @@ impl Lease {
             self.member.requests.fetch_sub(1, Ordering::Relaxed);
         }
         self
+    }
+
+    /// What is said of the pod that was chosen, from now on.
+    pub fn words(&self) -> Words {
+        self.member.presence.words(self.tenure)
+    }
+
+    /// The tenure of the pod that was chosen, for [`Member::keeps`].
+    pub fn tenure(&self) -> u32 {
+        self.tenure
     }
 
     /// The member.

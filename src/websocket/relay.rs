@@ -16,6 +16,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::session::Drain;
 use super::{SessionGuard, close_frame};
 use direction::{Direction, poll_discard};
 
@@ -25,6 +26,10 @@ const BUFFER: usize = 64 * 1024;
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
 /// Longest silence of a session without an idle timeout, once one peer has ended its half.
 const HALF_CLOSED: Duration = Duration::from_secs(60);
+
+/// How long a backend's end without a Close is kept from the client: the word that its pod is going away may come later than
+/// the end itself.
+const WORD_WAIT: Duration = Duration::from_secs(1);
 
 thread_local! {
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; BUFFER].into_boxed_slice());
@@ -65,11 +70,13 @@ pub enum EndCause {
     Idle,
     /// The gateway is going away.
     Drained,
+    /// The backend's pod is going away.
+    MemberDrained,
 }
 
 impl EndCause {
     /// Every name that [`EndCause::name`] gives.
-    pub const NAMES: [&'static str; 5] = ["client", "backend", "error", "idle", "drain"];
+    pub const NAMES: [&'static str; 6] = ["client", "backend", "error", "idle", "drain", "member_drain"];
 
     /// One word for logs and metrics.
     pub fn name(&self) -> &'static str {
@@ -79,6 +86,7 @@ impl EndCause {
             Self::Failed(_) => "error",
             Self::Idle => "idle",
             Self::Drained => "drain",
+            Self::MemberDrained => "member_drain",
         }
     }
 
@@ -100,7 +108,8 @@ pub async fn relay<C: Stream, B: Stream>(
     idle: Option<Duration>,
     guard: &mut SessionGuard,
 ) -> End {
-    let (up, down) = (Direction::new(&first_up), Direction::new(&first_down));
+    let (up, mut down) = (Direction::new(&first_up), Direction::new(&first_down));
+    down.hold = true;
     // They are parts of larger buffers, which are not to live as long as the session.
     drop((first_up, first_down));
     let mut tunnel = Tunnel { client, backend, up, down, last: Instant::now(), closed_by: None, failure: None };
@@ -108,6 +117,7 @@ pub async fn relay<C: Stream, B: Stream>(
     match &cause {
         EndCause::Idle => tunnel.close(1001, "idle timeout").await,
         EndCause::Drained => tunnel.close(1001, "going away").await,
+        EndCause::MemberDrained => tunnel.close(1001, "backend going away").await,
         EndCause::Closed(_) | EndCause::Failed(_) => tunnel.linger().await,
     }
     End { cause, bytes_up: tunnel.up.bytes, bytes_down: tunnel.down.bytes }
@@ -127,13 +137,18 @@ struct Tunnel<C, B> {
 impl<C: Stream, B: Stream> Tunnel<C, B> {
     /// Relays until a peer ends the session or the gateway has to.
     async fn run(&mut self, idle: Option<Duration>, guard: &mut SessionGuard) -> EndCause {
-        let drained = guard.drained();
-        tokio::pin!(drained);
+        let mut released = None;
         loop {
-            let ending = self.closed_by.is_some() || self.failure.is_some();
+            let (ending, held) = (self.ending(), self.held());
+            if held && guard.expires() {
+                return EndCause::MemberDrained;
+            }
             let last = self.last;
-            let deadline = idle.or(ending.then_some(HALF_CLOSED)).map(|idle| last + idle);
-            let silence = async {
+            let silent = idle.or(ending.then_some(HALF_CLOSED)).map(|idle| last + idle);
+            let release = held.then(|| *released.get_or_insert_with(|| Instant::now() + WORD_WAIT));
+            let asked = guard.moment();
+            let deadline = [silent, release, asked.map(|(moment, _)| moment)].into_iter().flatten().min();
+            let timer = async {
                 match deadline {
                     Some(deadline) => sleep_until(deadline).await,
                     None => std::future::pending().await,
@@ -141,26 +156,44 @@ impl<C: Stream, B: Stream> Tunnel<C, B> {
             };
             tokio::select! {
                 biased;
-                ended = poll_fn(|cx| self.poll_relay(ending, cx)) => if ended {
+                ended = poll_fn(|cx| self.poll_relay((ending, held), cx)) => if ended {
                     return match (self.failure.take(), self.closed_by) {
                         (Some(error), None) => EndCause::Failed(error),
                         (_, side) => EndCause::Closed(side.unwrap_or(Side::Client)),
                     };
                 },
-                () = &mut drained => return EndCause::Drained,
+                () = guard.told() => {}
                 // Bytes that moved meanwhile have not touched the timer; it is set again only when it fires.
-                () = silence => if self.last == last {
-                    return EndCause::Idle;
+                () = timer => match asked {
+                    Some((moment, why)) if deadline == Some(moment) => return match why {
+                        Drain::Gateway => EndCause::Drained,
+                        Drain::Member => EndCause::MemberDrained,
+                    },
+                    _ if release.is_some() && deadline == release => self.down.hold = false,
+                    _ if self.last == last => return EndCause::Idle,
+                    _ => {}
                 },
             }
         }
     }
 
-    /// Ready with true when both directions have ended; with false when the first of them has just begun to.
-    fn poll_relay(&mut self, ending: bool, cx: &mut Context<'_>) -> Poll<bool> {
+    /// Whether one of the directions has begun to end.
+    fn ending(&self) -> bool {
+        self.closed_by.is_some() || self.failure.is_some()
+    }
+
+    /// Whether the backend has ended without a Close, and the client is still to be told.
+    fn held(&self) -> bool {
+        self.down.held() && !self.up.reader_done()
+    }
+
+    /// Ready with true when both directions have ended; with false when what is known of the end is not `seen` any more.
+    fn poll_relay(&mut self, seen: (bool, bool), cx: &mut Context<'_>) -> Poll<bool> {
         let before = self.up.bytes + self.down.bytes;
         let (up, down) = SCRATCH.with_borrow_mut(|scratch| {
             let up = self.up.poll_relay(&mut self.client, &mut self.backend, scratch, cx);
+            // A client that has ended itself waits for nothing but the backend's end.
+            self.down.hold &= !self.up.reader_done();
             (up, self.down.poll_relay(&mut self.backend, &mut self.client, scratch, cx))
         });
         if self.up.bytes + self.down.bytes != before {
@@ -173,7 +206,7 @@ impl<C: Stream, B: Stream> Tunnel<C, B> {
         }
         if up.is_ready() && down.is_ready() {
             Poll::Ready(true)
-        } else if !ending && (self.closed_by.is_some() || self.failure.is_some()) {
+        } else if (self.ending(), self.held()) != seen {
             Poll::Ready(false)
         } else {
             Poll::Pending
@@ -194,7 +227,8 @@ impl<C: Stream, B: Stream> Tunnel<C, B> {
         let _ = timeout(CLOSE_WAIT, drained).await;
     }
 
-    /// Sends both peers a Close at the next frame boundary, waits for theirs, and ends the streams.
+    /// Sends both peers a Close at the next frame boundary, waits for theirs, and ends the streams. A peer that has gone
+    /// already is left out.
     async fn close(&mut self, code: u16, reason: &str) {
         self.up.closing = Some(close_frame(code, reason, Some(fastrand::u32(..).to_be_bytes())));
         self.down.closing = Some(close_frame(code, reason, None));
@@ -220,18 +254,26 @@ impl<C: Stream, B: Stream> Tunnel<C, B> {
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
+    use tokio::sync::watch;
+
     use super::*;
+    use crate::pool::Word;
     use crate::websocket::Sessions;
+
+    fn stay() -> watch::Sender<Word> {
+        watch::Sender::new(Word::Stay)
+    }
 
     /// A relay between two in-memory pipes: the client's end, the backend's end, and the relay's result.
     fn start(
         sessions: &Sessions,
+        words: &watch::Sender<Word>,
         idle: Option<Duration>,
         buffer: usize,
     ) -> (DuplexStream, DuplexStream, tokio::task::JoinHandle<End>) {
         let (client, inner_client) = duplex(buffer);
         let (backend, inner_backend) = duplex(buffer);
-        let mut guard = sessions.open();
+        let mut guard = sessions.open(words.subscribe());
         let task = tokio::spawn(async move {
             relay(inner_client, inner_backend, (Bytes::new(), Bytes::new()), idle, &mut guard).await
         });
@@ -240,7 +282,7 @@ mod tests {
 
     #[tokio::test]
     async fn bytes_go_both_ways_and_half_close_is_passed_on() {
-        let (mut client, mut backend, task) = start(&Sessions::default(), None, 64);
+        let (mut client, mut backend, task) = start(&Sessions::default(), &stay(), None, 64);
         let (mut seen, mut echoed) = (vec![0; 5], Vec::new());
         client.write_all(b"hello").await.expect("writes");
         backend.read_exact(&mut seen).await.expect("reads");
@@ -257,7 +299,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_slow_reader_holds_the_writer_back() {
-        let (mut client, mut backend, _task) = start(&Sessions::default(), None, 1024);
+        let (mut client, mut backend, _task) = start(&Sessions::default(), &stay(), None, 1024);
         let sent = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
         let counter = std::sync::Arc::clone(&sent);
         tokio::spawn(async move {
@@ -277,7 +319,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_on_its_way_arrives_though_the_other_direction_fails() {
-        let (mut client, mut backend, task) = start(&Sessions::default(), None, 64);
+        let (mut client, mut backend, task) = start(&Sessions::default(), &stay(), None, 64);
         let sender = tokio::spawn(async move {
             backend.write_all(&vec![5; 4096]).await.expect("writes");
             // Gone: what the client writes from now on can't be delivered.
@@ -299,7 +341,7 @@ mod tests {
     #[tokio::test]
     async fn a_drain_closes_at_the_frame_boundary() {
         let sessions = Sessions::default();
-        let (mut client, mut backend, task) = start(&sessions, None, 64);
+        let (mut client, mut backend, task) = start(&sessions, &stay(), None, 64);
         // Half a frame is under way when the drain begins.
         backend.write_all(&[0x82, 6, 1, 2, 3]).await.expect("writes");
         let mut half = [0; 5];
@@ -321,7 +363,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn silence_both_ways_ends_a_session_and_any_byte_prolongs_it() {
         let sessions = Sessions::default();
-        let (mut client, mut backend, task) = start(&sessions, Some(Duration::from_secs(10)), 64);
+        let (mut client, mut backend, task) = start(&sessions, &stay(), Some(Duration::from_secs(10)), 64);
         let begun = Instant::now();
         for _ in 0..3 {
             tokio::time::sleep(Duration::from_secs(8)).await;
