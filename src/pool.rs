@@ -14,6 +14,7 @@ mod presence;
 mod probe;
 mod registry;
 mod resolve;
+mod tenure;
 mod trust;
 
 use std::net::IpAddr;
@@ -28,8 +29,8 @@ use tokio::time::Instant;
 use crate::model::{Balance, EndpointState, PoolId};
 
 pub use member::{Health, Lease, Member, Outcome};
-pub use presence::{Word, Words};
 pub use registry::{Policy, Registry};
+pub use tenure::{Tenure, Word};
 
 /// How long a request waits for the first answer to a probe, where no member has been probed yet.
 const FIRST_PROBE_WAIT: Duration = Duration::from_secs(1);

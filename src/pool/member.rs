@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
 
 use super::dial::Connector;
-use super::presence::{Presence, Words};
+use super::presence::Presence;
+use super::tenure::Tenure;
 use crate::model::{Probe, Transport};
 
 /// What makes two members the same.
@@ -115,7 +116,7 @@ impl Member {
     /// Whether a connection that was used for a request of `tenure` may be kept for another: not when the pod has begun
     /// to go away since, nor when nobody names the address any more.
     pub fn keeps(&self, tenure: u32) -> bool {
-        self.presence.tenure() == tenure && self.presence.is_named()
+        self.presence.number() == tenure && self.presence.is_named()
     }
 
     /// Takes the result of a probe in. One success heals; `unhealthy_threshold` failures in a row, or
@@ -163,7 +164,7 @@ impl Lease {
     /// Counts a request.
     pub(super) fn new(member: Arc<Member>) -> Self {
         member.requests.fetch_add(1, Ordering::Relaxed);
-        Self { tenure: member.presence.tenure(), member, session: false }
+        Self { tenure: member.presence.number(), member, session: false }
     }
 
     /// The request has become a WebSocket session.
@@ -176,13 +177,13 @@ impl Lease {
         self
     }
 
-    /// What is said of the pod that was chosen, from now on.
-    pub fn words(&self) -> Words {
-        self.member.presence.words(self.tenure)
+    /// The tenure of the pod that was chosen, over though it may be by now.
+    pub fn tenure(&self) -> Arc<Tenure> {
+        self.member.presence.tenure(self.tenure)
     }
 
-    /// The tenure of the pod that was chosen, for [`Member::keeps`].
-    pub fn tenure(&self) -> u32 {
+    /// Its number, for [`Member::keeps`].
+    pub fn tenure_number(&self) -> u32 {
         self.tenure
     }
 

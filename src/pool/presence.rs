@@ -5,31 +5,18 @@
 //! are told to leave and another begins, whose sessions are not.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::tenure::Tenure;
 use crate::model::EndpointState;
-
-/// What a session is told of the pod that serves it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Word {
-    /// The pod stays.
-    Stay,
-    /// The pod was going away already when the session was opened, for want of a better one: it stays while the pod serves.
-    Expiring,
-    /// The pod is going away: each session closes at its own moment until then.
-    Leave(Instant),
-}
-
-/// Where a session hears the word.
-pub type Words = watch::Receiver<Word>;
 
 /// The pod behind a member.
 #[derive(Debug)]
 pub(super) struct Presence {
-    tenure: AtomicU32,
+    /// Of the tenure.
+    number: AtomicU32,
     inner: Mutex<Inner>,
 }
 
@@ -39,22 +26,21 @@ struct Inner {
     state: Option<EndpointState>,
     /// When the pod's grace is over.
     deadline: Option<Instant>,
-    /// To the sessions of this tenure.
-    words: watch::Sender<Word>,
-    /// The last word to the tenure before.
-    last: Word,
+    tenure: Arc<Tenure>,
+    before: Arc<Tenure>,
 }
 
 impl Presence {
     /// Of an address that the source has just named.
     pub(super) fn new() -> Self {
-        let inner = Inner { state: None, deadline: None, words: watch::Sender::new(Word::Stay), last: Word::Stay };
-        Self { tenure: AtomicU32::new(0), inner: Mutex::new(inner) }
+        let tenure = Arc::new(Tenure::new(false));
+        let inner = Inner { state: None, deadline: None, before: Arc::clone(&tenure), tenure };
+        Self { number: AtomicU32::new(0), inner: Mutex::new(inner) }
     }
 
-    /// The tenure now.
-    pub(super) fn tenure(&self) -> u32 {
-        self.tenure.load(Ordering::Acquire)
+    /// The number of the tenure now.
+    pub(super) fn number(&self) -> u32 {
+        self.number.load(Ordering::Acquire)
     }
 
     /// Whether the source names the address.
@@ -62,10 +48,10 @@ impl Presence {
         self.lock().state.is_some()
     }
 
-    /// The words to the sessions of a tenure. Those of one that is over hear its last.
-    pub(super) fn words(&self, tenure: u32) -> Words {
+    /// The tenure with this number; for any that is over, the last of those.
+    pub(super) fn tenure(&self, number: u32) -> Arc<Tenure> {
         let inner = self.lock();
-        if tenure == self.tenure() { inner.words.subscribe() } else { watch::Sender::new(inner.last).subscribe() }
+        Arc::clone(if number == self.number() { &inner.tenure } else { &inner.before })
     }
 
     /// Takes in what the source says. A pod that begins to go away, stops serving before its end, or is gone after that
@@ -85,12 +71,10 @@ impl Presence {
         let begun = inner.deadline.filter(|_| grace(before).is_some());
         let deadline = begun.or(grace(state).map(|grace| now + grace)).unwrap_or(now);
         inner.deadline = grace(state).map(|_| deadline);
-        let next = if grace(state).is_some() { Word::Expiring } else { Word::Stay };
+        inner.before = std::mem::replace(&mut inner.tenure, Arc::new(Tenure::new(grace(state).is_some())));
+        self.number.fetch_add(1, Ordering::Release);
         // The second half of the grace is for the answers, and for those who come late.
-        inner.last = Word::Leave(now + deadline.saturating_duration_since(now) / 2);
-        let ended = std::mem::replace(&mut inner.words, watch::Sender::new(next));
-        ended.send_replace(inner.last);
-        self.tenure.fetch_add(1, Ordering::Release);
+        inner.before.leave(now + deadline.saturating_duration_since(now) / 2);
         true
     }
 
@@ -104,6 +88,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::pool::Word;
 
     const GRACE: Duration = Duration::from_secs(30);
     const TERMINATING: Option<EndpointState> = Some(EndpointState::Terminating { grace: GRACE });
@@ -121,55 +106,55 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_pod_that_terminates_is_left_within_half_its_grace() {
         let presence = of(&[READY]);
-        let words = presence.words(presence.tenure());
-        assert_eq!(*words.borrow(), Word::Stay);
+        let tenure = presence.tenure(presence.number());
+        assert_eq!(tenure.word(), Word::Stay);
         assert!(presence.take(TERMINATING), "idle connections go");
-        assert_eq!(*words.borrow(), Word::Leave(Instant::now() + GRACE / 2));
+        assert_eq!(tenure.word(), Word::Leave(Instant::now() + GRACE / 2));
         assert!(!presence.take(TERMINATING), "told once");
     }
 
     #[test]
     fn neither_not_ready_nor_gone_without_a_word_ends_a_tenure() {
         let presence = of(&[READY]);
-        let words = presence.words(presence.tenure());
+        let tenure = presence.tenure(presence.number());
         assert!(!presence.take(Some(EndpointState::NotReady)));
         assert!(!presence.take(READY));
         assert!(presence.take(None), "idle connections go");
         assert!(!presence.take(None));
         presence.take(READY);
-        assert_eq!(*words.borrow(), Word::Stay);
+        assert_eq!(tenure.word(), Word::Stay);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_handshake_that_was_under_way_is_of_the_tenure_in_which_it_began() {
         let presence = of(&[READY]);
-        let begun = presence.tenure();
+        let begun = presence.number();
         presence.take(TERMINATING);
-        assert!(matches!(*presence.words(begun).borrow(), Word::Leave(_)));
-        assert_eq!(*presence.words(presence.tenure()).borrow(), Word::Expiring);
+        assert!(matches!(presence.tenure(begun).word(), Word::Leave(_)));
+        assert_eq!(presence.tenure(presence.number()).word(), Word::Expiring);
     }
 
     #[tokio::test(start_paused = true)]
     async fn sessions_of_the_last_resort_leave_when_it_stops_serving_and_the_grace_goes_on() {
         let presence = of(&[READY, TERMINATING]);
-        let words = presence.words(presence.tenure());
+        let tenure = presence.tenure(presence.number());
         tokio::time::advance(GRACE / 3).await;
         presence.take(ENDING);
-        assert_eq!(*words.borrow(), Word::Leave(Instant::now() + GRACE / 3));
-        let words = presence.words(presence.tenure());
+        assert_eq!(tenure.word(), Word::Leave(Instant::now() + GRACE / 3));
+        let tenure = presence.tenure(presence.number());
         tokio::time::advance(GRACE).await;
         presence.take(None);
-        assert_eq!(*words.borrow(), Word::Leave(Instant::now()));
+        assert_eq!(tenure.word(), Word::Leave(Instant::now()));
     }
 
     #[test]
     fn a_pod_that_takes_the_address_over_inherits_nothing() {
         for way in [&[READY, TERMINATING, None, READY][..], &[READY, TERMINATING, READY], &[READY, ENDING, READY]] {
             let presence = of(way);
-            let words = presence.words(presence.tenure());
-            assert_eq!(*words.borrow(), Word::Stay);
+            let tenure = presence.tenure(presence.number());
+            assert_eq!(tenure.word(), Word::Stay);
             presence.take(Some(EndpointState::NotReady));
-            assert_eq!(*words.borrow(), Word::Stay);
+            assert_eq!(tenure.word(), Word::Stay);
         }
     }
 }

@@ -61,7 +61,7 @@ pub(super) fn take(lease: &Lease) -> Option<Sender> {
     UNUSED.with_borrow_mut(|unused| {
         let senders = &mut unused.get_mut(&lease.member().id)?.senders;
         while let Some((sender, tenure, since)) = senders.pop() {
-            if sender.requests.is_ready() && tenure == lease.tenure() && since.elapsed() < IDLE {
+            if sender.requests.is_ready() && tenure == lease.tenure_number() && since.elapsed() < IDLE {
                 return Some(sender);
             }
         }
@@ -71,7 +71,7 @@ pub(super) fn take(lease: &Lease) -> Option<Sender> {
 
 /// Keeps a connection for the next request, unless the pod it leads to is going away.
 pub(super) fn give_back(lease: &Lease, sender: Sender) {
-    let (member, tenure) = (lease.member(), lease.tenure());
+    let (member, tenure) = (lease.member(), lease.tenure_number());
     UNUSED.with_borrow_mut(|unused| {
         let unused =
             unused.entry(member.id).or_insert_with(|| Unused { member: Arc::downgrade(member), senders: Vec::new() });

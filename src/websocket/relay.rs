@@ -162,7 +162,7 @@ impl<C: Stream, B: Stream> Tunnel<C, B> {
                         (_, side) => EndCause::Closed(side.unwrap_or(Side::Client)),
                     };
                 },
-                () = guard.told() => {}
+                () = poll_fn(|cx| guard.poll_told(cx)) => {}
                 // Bytes that moved meanwhile have not touched the timer; it is set again only when it fires.
                 () = timer => match asked {
                     Some((moment, why)) if deadline == Some(moment) => return match why {
@@ -252,28 +252,24 @@ impl<C: Stream, B: Stream> Tunnel<C, B> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
-    use tokio::sync::watch;
-
     use super::*;
-    use crate::pool::Word;
+    use crate::pool::Tenure;
     use crate::websocket::Sessions;
-
-    fn stay() -> watch::Sender<Word> {
-        watch::Sender::new(Word::Stay)
-    }
 
     /// A relay between two in-memory pipes: the client's end, the backend's end, and the relay's result.
     fn start(
         sessions: &Sessions,
-        words: &watch::Sender<Word>,
+        tenure: &Arc<Tenure>,
         idle: Option<Duration>,
         buffer: usize,
     ) -> (DuplexStream, DuplexStream, tokio::task::JoinHandle<End>) {
         let (client, inner_client) = duplex(buffer);
         let (backend, inner_backend) = duplex(buffer);
-        let mut guard = sessions.open(words.subscribe());
+        let mut guard = sessions.open(Arc::clone(tenure));
         let task = tokio::spawn(async move {
             relay(inner_client, inner_backend, (Bytes::new(), Bytes::new()), idle, &mut guard).await
         });
@@ -282,7 +278,7 @@ mod tests {
 
     #[tokio::test]
     async fn bytes_go_both_ways_and_half_close_is_passed_on() {
-        let (mut client, mut backend, task) = start(&Sessions::default(), &stay(), None, 64);
+        let (mut client, mut backend, task) = start(&Sessions::default(), &Arc::default(), None, 64);
         let (mut seen, mut echoed) = (vec![0; 5], Vec::new());
         client.write_all(b"hello").await.expect("writes");
         backend.read_exact(&mut seen).await.expect("reads");
@@ -299,7 +295,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_slow_reader_holds_the_writer_back() {
-        let (mut client, mut backend, _task) = start(&Sessions::default(), &stay(), None, 1024);
+        let (mut client, mut backend, _task) = start(&Sessions::default(), &Arc::default(), None, 1024);
         let sent = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
         let counter = std::sync::Arc::clone(&sent);
         tokio::spawn(async move {
@@ -319,7 +315,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_on_its_way_arrives_though_the_other_direction_fails() {
-        let (mut client, mut backend, task) = start(&Sessions::default(), &stay(), None, 64);
+        let (mut client, mut backend, task) = start(&Sessions::default(), &Arc::default(), None, 64);
         let sender = tokio::spawn(async move {
             backend.write_all(&vec![5; 4096]).await.expect("writes");
             // Gone: what the client writes from now on can't be delivered.
@@ -341,7 +337,7 @@ mod tests {
     #[tokio::test]
     async fn a_drain_closes_at_the_frame_boundary() {
         let sessions = Sessions::default();
-        let (mut client, mut backend, task) = start(&sessions, &stay(), None, 64);
+        let (mut client, mut backend, task) = start(&sessions, &Arc::default(), None, 64);
         // Half a frame is under way when the drain begins.
         backend.write_all(&[0x82, 6, 1, 2, 3]).await.expect("writes");
         let mut half = [0; 5];
@@ -360,10 +356,90 @@ mod tests {
         assert_eq!(sessions.count(), 0);
     }
 
+    /// Two whole frames.
+    const FRAMES: &[u8] = &[0x82, 1, 7, 0x89, 0];
+
+    /// A session whose backend sends `sent`, then ends without a Close; what the client gets until its end, and how soon
+    /// that comes. It says nothing but an answer to a Close.
+    async fn orphaned(tenure: &Arc<Tenure>, sent: &[u8]) -> (Vec<u8>, Duration, EndCause) {
+        let (mut client, mut backend, task) = start(&Sessions::default(), tenure, None, 64);
+        backend.write_all(sent).await.expect("writes");
+        drop(backend);
+        let began = Instant::now();
+        let mut seen = vec![0; sent.len()];
+        client.read_exact(&mut seen).await.expect("reads");
+        assert_eq!(seen, sent);
+        let mut more = Vec::new();
+        while client.read_buf(&mut more).await.expect("not reset") > 0 {
+            if more.starts_with(&[0x88]) {
+                client.write_all(&close_frame(1001, "", Some([1, 2, 3, 4]))).await.expect("the answer is waited for");
+            }
+        }
+        let took = began.elapsed();
+        drop(client);
+        (more, took, task.await.expect("ends").cause)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_backend_that_dies_without_a_close_when_its_pod_goes_has_the_gateway_say_it() {
+        let tenure = Arc::<Tenure>::default();
+        tenure.leave(Instant::now() + Duration::from_secs(3600));
+        let (seen, took, cause) = orphaned(&tenure, FRAMES).await;
+        assert_eq!(seen, close_frame(1001, "backend going away", None));
+        assert!(matches!(cause, EndCause::MemberDrained), "{cause:?}");
+        assert_eq!(took, Duration::ZERO);
+
+        // The word comes a little later than the end.
+        let tenure = Arc::<Tenure>::default();
+        let later = Arc::clone(&tenure);
+        tokio::spawn(async move {
+            tokio::time::sleep(WORD_WAIT / 2).await;
+            later.leave(Instant::now() + Duration::from_secs(3600));
+        });
+        let (seen, took, cause) = orphaned(&tenure, FRAMES).await;
+        assert_eq!(seen, close_frame(1001, "backend going away", None));
+        assert!(matches!(cause, EndCause::MemberDrained), "{cause:?}");
+        assert_eq!(took.as_millis(), (WORD_WAIT / 2).as_millis());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_backend_that_dies_is_passed_on_as_it_is_where_its_pod_stays_or_a_frame_is_not_whole() {
+        let (seen, took, cause) = orphaned(&Arc::default(), FRAMES).await;
+        assert!(seen.is_empty() && matches!(cause, EndCause::Closed(Side::Backend)), "{seen:?} {cause:?}");
+        assert_eq!(took.as_millis(), WORD_WAIT.as_millis());
+
+        let leaving = Arc::<Tenure>::default();
+        leaving.leave(Instant::now() + Duration::from_secs(3600));
+        for (tenure, sent) in [(leaving, &FRAMES[..2]), (Arc::default(), &close_frame(1000, "", None))] {
+            let (seen, took, cause) = orphaned(&tenure, sent).await;
+            assert!(seen.is_empty() && matches!(cause, EndCause::Closed(Side::Backend)), "{seen:?} {cause:?}");
+            assert_eq!(took, Duration::ZERO);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_sessions_of_a_pod_that_goes_are_closed_and_no_others() {
+        let (sessions, leaving, staying) = (Sessions::default(), Arc::<Tenure>::default(), Arc::default());
+        let (mut client, mut backend, task) = start(&sessions, &leaving, None, 64);
+        let (mut other, mut echo, _task) = start(&sessions, &staying, None, 64);
+        tokio::task::yield_now().await;
+        leaving.leave(Instant::now());
+        let (mut up, mut down) = ([0; 2], [0; 4]);
+        backend.read_exact(&mut up).await.expect("the backend is told");
+        client.read_exact(&mut down).await.expect("the client is told");
+        assert_eq!((up, down), ([0x88, 0x80 | 20], [0x88, 20, 0x03, 0xe9]));
+        client.write_all(&close_frame(1001, "", Some([1, 2, 3, 4]))).await.expect("answers");
+        backend.write_all(&close_frame(1001, "", None)).await.expect("answers");
+        let end = task.await.expect("ends");
+        assert_eq!((end.cause.name(), sessions.count()), ("member_drain", 1));
+        other.write_all(b"hello").await.expect("open");
+        echo.read_exact(&mut [0; 5]).await.expect("open");
+    }
+
     #[tokio::test(start_paused = true)]
     async fn silence_both_ways_ends_a_session_and_any_byte_prolongs_it() {
         let sessions = Sessions::default();
-        let (mut client, mut backend, task) = start(&sessions, &stay(), Some(Duration::from_secs(10)), 64);
+        let (mut client, mut backend, task) = start(&sessions, &Arc::default(), Some(Duration::from_secs(10)), 64);
         let begun = Instant::now();
         for _ in 0..3 {
             tokio::time::sleep(Duration::from_secs(8)).await;
@@ -375,5 +451,14 @@ mod tests {
         assert_eq!(close[..4], close_frame(1001, "idle timeout", None)[..4]);
         assert!(matches!(task.await.expect("ends").cause, EndCause::Idle));
         assert!(begun.elapsed() >= Duration::from_secs(34), "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test]
+    async fn an_idle_session_is_small() {
+        let (client, backend) = (duplex(1).0, duplex(1).0);
+        let mut guard = Sessions::default().open(Arc::default());
+        let tunnel = relay(client, backend, (Bytes::new(), Bytes::new()), None, &mut guard);
+        let (tunnel, place) = (size_of_val(&tunnel), size_of::<Option<std::task::Waker>>());
+        assert!(tunnel + size_of::<crate::websocket::SessionGuard>() + place <= 936);
     }
 }
