@@ -187,8 +187,10 @@ impl Registry {
         registered.specs = specs;
         // After the pools: whoever is chosen from now on knows that the pod is going away.
         let members = registered.members.values().filter_map(Weak::upgrade);
-        let departed = members.filter(|member| member.presence.take(states.get(&member.id).copied())).count();
+        let mut departed = members.filter(|member| member.presence.take(states.get(&member.id).copied())).count();
+        let known = registered.members.len();
         registered.members.retain(|_, member| member.strong_count() > 0);
+        departed += known - registered.members.len();
         registered.places.retain(|_, member| member.strong_count() > 0);
         self.0.changed.notify_waiters();
         if departed > 0 {
