@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use crate::admin::{self, Admin};
 use crate::controller::Controller;
 pub use crate::controller::Published;
+use crate::model::EndpointState;
 use crate::pool::{Health, Policy, Registry};
 use crate::proxy::{Bindings, Listeners, Metrics, Settings, Shared};
 use crate::source::cluster::{self, Troubles};
@@ -137,6 +138,7 @@ pub async fn start(config: Config) -> anyhow::Result<App> {
         settings: config.settings,
         addresses: addresses.clone(),
         draining: draining_receiver,
+        departures: registry.departures(),
     });
     let listeners = Listeners::start(shared, config.bindings, config.workers, addresses_sender)?;
 
@@ -207,12 +209,13 @@ fn health(registry: &Registry) -> status::Health {
     Arc::new(move |wanted| {
         let pools = registry.pools().into_iter().filter(|pool| wanted.contains(&pool.id));
         let health = pools.map(|pool| {
-            let members = pool.members().into_iter().map(|(member, ready)| {
-                let state = match (ready, member.health()) {
-                    (false, _) => MemberState::NotReady,
-                    (true, Health::Up) => MemberState::Up,
-                    (true, Health::Down) => MemberState::Down,
-                    (true, Health::Unknown) => MemberState::Unknown,
+            let members = pool.members().into_iter().map(|(member, endpoint)| {
+                let state = match (endpoint, member.health()) {
+                    (EndpointState::NotReady, _) => MemberState::NotReady,
+                    (EndpointState::Terminating { .. } | EndpointState::Ending { .. }, _) => MemberState::Draining,
+                    (EndpointState::Ready, Health::Up) => MemberState::Up,
+                    (EndpointState::Ready, Health::Down) => MemberState::Down,
+                    (EndpointState::Ready, Health::Unknown) => MemberState::Unknown,
                 };
                 (member.key.address, state)
             });

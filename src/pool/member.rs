@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
 
 use super::dial::Connector;
+use super::presence::Presence;
+use super::tenure::Tenure;
 use crate::model::{Probe, Transport};
 
 /// What makes two members the same.
@@ -61,6 +63,7 @@ pub struct Member {
     requests: AtomicUsize,
     sessions: AtomicUsize,
     last: Mutex<Option<Outcome>>,
+    pub(super) presence: Presence,
     /// Asks the prober not to wait for its next turn.
     pub(super) suspected: Notify,
 }
@@ -76,6 +79,7 @@ impl Member {
             requests: AtomicUsize::new(0),
             sessions: AtomicUsize::new(0),
             last: Mutex::new(None),
+            presence: Presence::new(),
             suspected: Notify::new(),
         }
     }
@@ -107,6 +111,12 @@ impl Member {
     /// A request could not reach it: probe it now rather than at its next turn.
     pub fn suspect(&self) {
         self.suspected.notify_one();
+    }
+
+    /// Whether a connection that was used for a request of `tenure` may be kept for another: not when the pod has begun
+    /// to go away since, nor when nobody names the address any more.
+    pub fn keeps(&self, tenure: u32) -> bool {
+        self.presence.number() == tenure && self.presence.is_named()
     }
 
     /// Takes the result of a probe in. One success heals; `unhealthy_threshold` failures in a row, or
@@ -146,6 +156,7 @@ impl Member {
 #[derive(Debug)]
 pub struct Lease {
     member: Arc<Member>,
+    tenure: u32,
     session: bool,
 }
 
@@ -153,7 +164,7 @@ impl Lease {
     /// Counts a request.
     pub(super) fn new(member: Arc<Member>) -> Self {
         member.requests.fetch_add(1, Ordering::Relaxed);
-        Self { member, session: false }
+        Self { tenure: member.presence.number(), member, session: false }
     }
 
     /// The request has become a WebSocket session.
@@ -164,6 +175,16 @@ impl Lease {
             self.member.requests.fetch_sub(1, Ordering::Relaxed);
         }
         self
+    }
+
+    /// The tenure of the pod that was chosen, over though it may be by now.
+    pub fn tenure(&self) -> Arc<Tenure> {
+        self.member.presence.tenure(self.tenure)
+    }
+
+    /// Its number, for [`Member::keeps`].
+    pub fn tenure_number(&self) -> u32 {
+        self.tenure
     }
 
     /// The member.

@@ -5,12 +5,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::dial::Connector;
 use super::member::MemberKey;
-use super::{Health, Member, Pool, State, permitted, probe, resolve};
-use crate::model::{self, Address, PoolId};
+use super::{Counts, Health, Member, Pool, State, permitted, probe, resolve};
+use crate::model::{self, Address, EndpointState, PoolId};
 
 /// What may be a backend.
 #[derive(Debug, Clone, Copy, Default)]
@@ -55,6 +55,7 @@ struct Inner {
     policy: Policy,
     changed: Arc<Notify>,
     counters: ProbeCounters,
+    departures: watch::Sender<()>,
     registered: Mutex<Registered>,
 }
 
@@ -77,6 +78,7 @@ impl Registry {
             policy,
             changed: Arc::default(),
             counters: ProbeCounters::default(),
+            departures: watch::Sender::new(()),
             registered: Mutex::default(),
         }))
     }
@@ -94,6 +96,16 @@ impl Registry {
     /// Every pool now.
     pub fn pools(&self) -> Vec<Arc<Pool>> {
         self.lock().pools.values().cloned().collect()
+    }
+
+    /// Members by state, of every pool.
+    pub fn counts(&self) -> BTreeMap<PoolId, Counts> {
+        self.lock().pools.iter().map(|(id, pool)| (id.clone(), pool.counts())).collect()
+    }
+
+    /// Changes when members have begun to go away, or have gone.
+    pub fn departures(&self) -> watch::Receiver<()> {
+        self.0.departures.subscribe()
     }
 
     /// Probes answered so far.
@@ -133,6 +145,8 @@ impl Registry {
     /// Fills every pool with the members that its endpoints, and what their names resolve to, say.
     fn refresh(&self, registered: &mut Registered) {
         let specs = std::mem::take(&mut registered.specs);
+        // The best that any pool says: each sees its own Service's endpoints.
+        let mut states: HashMap<u64, EndpointState> = HashMap::new();
         registered.pools.retain(|id, _| specs.contains_key(id));
         for (id, spec) in &specs {
             let mut next = State { balance: spec.balance, ..State::default() };
@@ -159,8 +173,9 @@ impl Registry {
                     let (transport, probe) = (spec.transport.clone(), spec.probe.clone());
                     let key = MemberKey { address, name: name.clone(), transport, probe };
                     let Some(member) = self.intern(registered, key) else { continue };
-                    let list = if endpoint.ready { &mut next.ready } else { &mut next.not_ready };
-                    list.push(member);
+                    let best = states.entry(member.id).or_insert(endpoint.state);
+                    *best = endpoint.state.min(*best);
+                    next.members.push((member, endpoint.state));
                 }
             }
             let pool = registered
@@ -170,9 +185,17 @@ impl Registry {
             pool.state.store(Arc::new(next));
         }
         registered.specs = specs;
+        // After the pools: whoever is chosen from now on knows that the pod is going away.
+        let members = registered.members.values().filter_map(Weak::upgrade);
+        let mut departed = members.filter(|member| member.presence.take(states.get(&member.id).copied())).count();
+        let known = registered.members.len();
         registered.members.retain(|_, member| member.strong_count() > 0);
+        departed += known - registered.members.len();
         registered.places.retain(|_, member| member.strong_count() > 0);
         self.0.changed.notify_waiters();
+        if departed > 0 {
+            self.0.departures.send_replace(());
+        }
     }
 
     fn intern(&self, registered: &mut Registered, key: MemberKey) -> Option<Arc<Member>> {

@@ -52,6 +52,8 @@ pub enum MemberState {
     Unknown,
     /// Its endpoint is not ready.
     NotReady,
+    /// Its endpoint is going away.
+    Draining,
     /// Fails its probe.
     Down,
 }

@@ -27,8 +27,6 @@ pub(super) struct Gateway<'a> {
     pub(super) problems: &'a Problems<'a>,
     pub(super) unopened: &'a BTreeMap<u16, String>,
     pub(super) health: &'a BTreeMap<PoolId, PoolHealth>,
-    /// Terminating endpoints by Service of the gateway's namespace.
-    pub(super) terminating: &'a BTreeMap<&'a str, usize>,
     /// Where it can be reached; `None`: not known now.
     pub(super) addresses: Option<&'a [IngressLoadBalancerIngress]>,
     /// What its status says now.
@@ -172,13 +170,12 @@ impl Gateway<'_> {
             let health: Vec<_> = ids.into_iter().flatten().filter_map(|id| self.health.get(id)).collect();
             let states = states(&health);
             let count = |state| states.values().filter(|known| **known == state).count();
-            let terminating = pool.service_ref.as_ref().and_then(|service| self.terminating.get(service.name.as_str()));
             let unresolved = health.iter().map(|health| health.unresolved).max().unwrap_or_default();
             PoolStatus {
                 name: pool.name.clone(),
                 up: whole(count(MemberState::Up)),
                 down: whole(count(MemberState::Down)),
-                draining: whole(count(MemberState::NotReady).min(terminating.copied().unwrap_or_default())),
+                draining: whole(count(MemberState::Draining)),
                 total: whole(states.len() + unresolved),
             }
         });

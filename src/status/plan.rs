@@ -15,7 +15,7 @@ use super::{Facts, Parts, PoolHealth, Publish, Report};
 use crate::api::ApplicationGateway;
 use crate::api::gateway::ApplicationGatewayStatus;
 use crate::model::{ObjectRef, PoolId};
-use crate::source::{Key, Snapshot};
+use crate::source::Key;
 
 /// Everything that a plan is made from.
 #[derive(Debug, Clone, Copy)]
@@ -70,14 +70,12 @@ impl View<'_> {
             }
         }
         let reports = by_gateway(&self.facts.reports);
-        let terminating = terminating(&self.facts.snapshot);
         for (key, object) in &self.facts.snapshot.gateways {
             let object_ref = ObjectRef::new("ApplicationGateway", key.namespace.as_str(), key.name.as_str());
             let status = match self.facts.served.gateways.get(key) {
                 Some(parts) => {
                     let reports = reports.get(&object_ref).map(Vec::as_slice).unwrap_or_default();
-                    let terminating = terminating.get(key.namespace.as_str()).cloned().unwrap_or_default();
-                    self.gateway(object, &object_ref, parts, reports, &terminating, addresses.as_deref())
+                    self.gateway(object, &object_ref, parts, reports, addresses.as_deref())
                 }
                 None => self.taken_back(&object.metadata, &object_ref),
             };
@@ -127,7 +125,6 @@ impl View<'_> {
         object_ref: &ObjectRef,
         parts: &Parts,
         reports: &[&Report],
-        terminating: &BTreeMap<&str, usize>,
         addresses: Option<&[IngressLoadBalancerIngress]>,
     ) -> Option<Desired> {
         let nothing = ApplicationGatewayStatus::default();
@@ -143,7 +140,6 @@ impl View<'_> {
             problems: &problems,
             unopened: &self.facts.unopened,
             health: self.health,
-            terminating,
             addresses,
             shown,
             now: self.now,
@@ -174,18 +170,4 @@ fn by_gateway(reports: &[Report]) -> BTreeMap<&ObjectRef, Vec<&Report>> {
         by_gateway.entry(&report.object).or_default().push(report);
     }
     by_gateway
-}
-
-/// Endpoints that terminate and are not ready, by namespace and Service.
-fn terminating(snapshot: &Snapshot) -> BTreeMap<&str, BTreeMap<&str, usize>> {
-    let mut counts: BTreeMap<&str, BTreeMap<&str, usize>> = BTreeMap::new();
-    for (key, slice) in &snapshot.endpoint_slices {
-        let conditions = slice.endpoints.iter().flatten().filter_map(|endpoint| endpoint.conditions.as_ref());
-        let leaving = conditions.filter(|each| each.terminating == Some(true) && each.ready != Some(true)).count();
-        let service = slice.metadata.labels.as_ref().and_then(|labels| labels.get("kubernetes.io/service-name"));
-        if let (Some(service), 1..) = (service, leaving) {
-            *counts.entry(&key.namespace).or_default().entry(service).or_default() += leaving;
-        }
-    }
-    counts
 }

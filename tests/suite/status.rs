@@ -13,7 +13,7 @@ use k8s_openapi::api::networking::v1::{IngressLoadBalancerStatus, IngressStatus}
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
-use steadygate::model::{Address, Model, ObjectRef, PoolId};
+use steadygate::model::{Address, EndpointState, Model, ObjectRef, PoolId};
 use steadygate::source::{Key, Snapshot};
 use steadygate::status::{Change, Desired, Facts, MemberState, PoolHealth, Publish, View, notices};
 use steadygate::translate::{CONTROLLER, Options, translate};
@@ -101,10 +101,11 @@ fn health(model: &Model, down: &BTreeSet<String>) -> BTreeMap<PoolId, PoolHealth
                 of_pool.unresolved += 1;
                 continue;
             };
-            let state = match (endpoint.ready, down.contains(&address.ip().to_string())) {
-                (false, _) => MemberState::NotReady,
-                (true, true) => MemberState::Down,
-                (true, false) => MemberState::Up,
+            let state = match (endpoint.state, down.contains(&address.ip().to_string())) {
+                (EndpointState::NotReady, _) => MemberState::NotReady,
+                (EndpointState::Terminating { .. } | EndpointState::Ending { .. }, _) => MemberState::Draining,
+                (EndpointState::Ready, true) => MemberState::Down,
+                (EndpointState::Ready, false) => MemberState::Up,
             };
             of_pool.members.push((*address, state));
         }
