@@ -118,8 +118,7 @@ static-build:
 	$(STATIC_PROFILE) RUSTFLAGS='-C target-feature=+crt-static' \
 	  cargo build --locked --release --bin steadygate --target $(STATIC_TARGET)
 
-$(IMAGES)/backend.tar: e2e/backend/Dockerfile $(wildcard e2e/backend/*.go) e2e/backend/go.mod e2e/backend/go.sum
-	$(call need,go golang-go)
+$(IMAGES)/backend.tar: e2e/backend/Dockerfile $(wildcard e2e/backend/*.go) e2e/backend/go.mod e2e/backend/go.sum | go
 	cd e2e/backend && CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w' \
 	  -o $(CURDIR)/$(IMAGES)/backend/backend .
 	$(call archive,$(BACKEND_IMAGE),$(IMAGES)/backend,--file $<)
@@ -162,16 +161,23 @@ $(E2E_VENV)/installed: e2e/requirements.txt
 
 $(CLUSTER_BIN)/.runc: | seccomp
 
-$(CLUSTER_BIN)/.%: e2e/cluster/tools/%/go.mod e2e/cluster/tools/%/go.sum e2e/cluster/tools/build
-	$(call need,go golang-go cc build-essential)
+$(CLUSTER_BIN)/.%: e2e/cluster/tools/%/go.mod e2e/cluster/tools/%/go.sum e2e/cluster/tools/build | go
+	$(call need,cc build-essential)
 	mkdir -p $(CLUSTER_BIN)
 	e2e/cluster/tools/build $* $(CLUSTER_BIN)
 	touch $@
 
-.PHONY: machine seccomp
+.PHONY: go machine seccomp
+# From 1.21 on, Go gets the version that a go.mod asks for.
+go:
+	$(call need,go golang-go)
+	@go version | grep -qE 'go1\.(2[1-9]|[3-9][0-9])' || { echo "Go is too old; newer ones: https://go.dev/dl" >&2; exit 1; }
+
+# Programs that the components call.
 machine:
 	$(call need,nft nftables iptables iptables conntrack conntrack ip iproute2 unshare util-linux)
 
+# What runc is linked to.
 seccomp:
 	$(call need,pkg-config pkg-config)
 	@pkg-config --exists libseccomp || { $(SUDO) apt-get update -qq && \
