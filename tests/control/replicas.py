@@ -18,9 +18,9 @@ MANAGER = "steadygate.io/ingress-controller"
 @pytest.fixture
 def replica(make):
     """`replica(…)`: a controller that runs, a candidate for this test's lease."""
-    lease = f"status-{next(numbers)}"
+    common = f"status-{next(numbers)}"
 
-    def start(*arguments, publish=("--publish-address", ADDRESS), **named):
+    def start(*arguments, publish=("--publish-address", ADDRESS), lease=common, **named):
         started = make(**named)
         started.lease = lease
         return started.start("--lease", f"default/{lease}", *publish, *arguments)

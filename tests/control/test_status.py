@@ -5,7 +5,10 @@ import json
 import threading
 import time
 
+import pytest
+
 import objects
+from fault_proxy import status
 from gateway import wait_for
 from replicas import (
     ADDRESS, MANAGER, addresses, condition, gateway_path, gateway_status, ingress_path, leader, leads, managers, replica,
@@ -34,8 +37,8 @@ def test_an_ingress_is_told_the_address_until_it_is_of_another_class(api, site, 
 def test_an_ingress_of_another_class_is_never_touched(api, site, leader):
     api.apply(objects.ingress(site.namespace, "theirs", f"theirs.{site.host}", ingress_class="foreign"))
     path = ingress_path(site.namespace, "theirs")
-    status = {"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.99"}]}}}
-    before = api.json("PATCH", f"{path}/status", status, content_type=MERGE)
+    addressed = {"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.99"}]}}}
+    before = api.json("PATCH", f"{path}/status", addressed, content_type=MERGE)
     site.add("second")
     wait_for(lambda: told(api, site, "second"), "the address is told", 5)
     settled(leader)
@@ -57,8 +60,8 @@ def test_the_addresses_are_those_of_the_service(api, site, replica):
     path = f"/api/v1/namespaces/{site.namespace}/services/balancer"
 
     def give(*ingress):
-        status = {"status": {"loadBalancer": {"ingress": list(ingress)}}}
-        api.json("PATCH", f"{path}/status", status, content_type=MERGE)
+        body = {"status": {"loadBalancer": {"ingress": list(ingress)}}}
+        api.json("PATCH", f"{path}/status", body, content_type=MERGE)
 
     give({"ip": "192.0.2.7"})
     wait_for(lambda: addresses(api, site.namespace, "first") == ["192.0.2.7"], "its address is told", 5)
@@ -75,13 +78,13 @@ def test_a_gateway_is_told_all_that_matters(api, site, leader):
     programmed = lambda: condition(api, site.namespace, "contoso", "Programmed").get("status") == "True"  # noqa: E731
     wait_for(programmed, "it is programmed", 5)
     wait_for(lambda: gateway_status(api, site.namespace, "contoso")["members"] == "1/1", "its member is up", 10)
-    status = gateway_status(api, site.namespace, "contoso")
-    assert status["addresses"] == [{"type": "IPAddress", "value": ADDRESS}]
-    assert status["listeners"] == [{"name": "http", "served": True}]
-    assert status["rules"] == [{"name": "rule", "served": True}]
-    assert status["backendAddressPools"] == [{"name": "pool", "up": 1, "down": 0, "draining": 0, "total": 1}]
+    shown = gateway_status(api, site.namespace, "contoso")
+    assert shown["addresses"] == [{"type": "IPAddress", "value": ADDRESS}]
+    assert shown["listeners"] == [{"name": "http", "served": True}]
+    assert shown["rules"] == [{"name": "rule", "served": True}]
+    assert shown["backendAddressPools"] == [{"name": "pool", "up": 1, "down": 0, "draining": 0, "total": 1}]
     assert columns(api, site.namespace, "contoso")[:5] == ["contoso", "steadygate", ADDRESS, "True", "1/1"]
-    transitions = {each["type"]: each["lastTransitionTime"] for each in status["conditions"]}
+    transitions = {each["type"]: each["lastTransitionTime"] for each in shown["conditions"]}
 
     time.sleep(1.1)
     service = objects.service(site.namespace, "app")[0]
@@ -90,9 +93,9 @@ def test_a_gateway_is_told_all_that_matters(api, site, leader):
     wait_for(lambda: resolved().get("status") == "False", "the missing Service is told", 5)
     assert resolved()["reason"] == "ServiceNotFound"
     assert "spec.backendAddressPools[0].serviceRef.name" in resolved()["message"]
-    status = gateway_status(api, site.namespace, "contoso")
-    assert [(rule["served"], rule["reason"]) for rule in status["rules"]] == [(False, "ServiceNotFound")]
-    now = {each["type"]: each["lastTransitionTime"] for each in status["conditions"]}
+    shown = gateway_status(api, site.namespace, "contoso")
+    assert [(rule["served"], rule["reason"]) for rule in shown["rules"]] == [(False, "ServiceNotFound")]
+    now = {each["type"]: each["lastTransitionTime"] for each in shown["conditions"]}
     assert now["Accepted"] == transitions["Accepted"] and now["ResolvedRefs"] > transitions["ResolvedRefs"]
 
     path = gateway_path(site.namespace, "contoso")
@@ -194,3 +197,54 @@ def test_an_object_that_is_gone_is_no_trouble(api, site, leader):
     settled(leader)
     assert not leader.logged("WARN", "status")
     assert writes(leader, "Ingress", "refused") == 0
+
+
+def is_write(request):
+    return request.method == "PATCH"
+
+
+TROUBLES = {
+    "overloaded": lambda proxy: proxy.answering(429, status(429, "TooManyRequests"), when=is_write, retry_after=2),
+    "internal error": lambda proxy: proxy.answering(500, status(500, "InternalError"), when=is_write),
+    "conflict": lambda proxy: proxy.answering(409, status(409, "Conflict"), when=is_write),
+    "silence": lambda proxy: proxy.hanging(when=is_write),
+    "not permitted": lambda proxy: proxy.answering(403, status(403, "Forbidden"), when=is_write),
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_what_could_not_be_written_is_written_later(proxy, api, site, leader, trouble):
+    settled(leader)
+    names = [f"late-{number}" for number in range(30)]
+    before = len(proxy.asked(is_write))
+    with TROUBLES[trouble](proxy):
+        for name in names:
+            host = site.add(name)
+        leader.serves_within(2, host)
+        time.sleep(4)
+        # Neither a flood of tries, nor one line of the log for each.
+        assert len(proxy.asked(is_write)) - before <= 3 * len(names)
+        assert len(leader.logged("WARN", "can't be written")) <= 1
+    wait_for(lambda: all(told(api, site, name) for name in names), "all are told", 30)
+    assert leads(leader)
+
+
+def test_controllers_of_other_names_leave_each_other_alone(api, site, leader, replica):
+    api.apply(objects.ingress_class("another", "example.com/ours-too"))
+    other = replica(
+        "--controller-name", "example.com/ours-too", publish=("--publish-address", "192.0.2.20"), lease="another"
+    )
+    api.apply(objects.ingress(site.namespace, "another", f"another.{site.host}", ingress_class="another"))
+    wait_for(lambda: addresses(api, site.namespace, "another") == ["192.0.2.20"], "the other's address is told", 5)
+    wait_for(lambda: told(api, site), "the address is told", 5)
+    settled(leader)
+    settled(other)
+    assert leads(leader) and leads(other)
+    assert addresses(api, site.namespace, "another") == ["192.0.2.20"] and told(api, site)
+    # An object that moves from the one to the other.
+    path = ingress_path(site.namespace, "first")
+    api.json("PATCH", path, {"spec": {"ingressClassName": "another"}}, content_type=MERGE)
+    wait_for(lambda: addresses(api, site.namespace, "first") == ["192.0.2.20"], "the other's address is told", 5)
+    settled(leader)
+    settled(other)
+    assert managers(api.json("GET", path)) == {"example.com/ours-too"}
