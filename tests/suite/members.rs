@@ -96,8 +96,11 @@ async fn sessions_are_closed_when_their_pod_goes_away_and_for_nothing_less() {
     gateway.edit("service.yaml", &slices(&[(&one, Endpoint::Terminating), (&two, Endpoint::Ready)])).await;
     assert_eq!(close_code(&mut session).await, Some(1001));
     assert!(began.elapsed() < Duration::from_secs(2), "one session needs no window: {:?}", began.elapsed());
-    let metrics = get(gateway.app.admin, "admin", "/metrics").await.body;
-    assert!(metrics.lines().any(|line| line.contains("cause=\"member_drain\"") && line.ends_with(" 1")), "{metrics}");
+    eventually("it is counted", async || {
+        let metrics = get(gateway.app.admin, "admin", "/metrics").await.body;
+        metrics.lines().any(|line| line.contains("cause=\"member_drain\"") && line.ends_with(" 1"))
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
