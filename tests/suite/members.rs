@@ -92,6 +92,10 @@ async fn sessions_are_closed_when_their_pod_goes_away_and_for_nothing_less() {
         gateway.edit("service.yaml", &slices(pods)).await;
         assert_eq!(echo(&mut session, "still here").await, "one still here");
     }
+    // Another probe makes other members, but no other pod.
+    let other = ("appgw.ingress.kubernetes.io/health-probe-timeout", "7");
+    gateway.edit("site.yaml", &ingress("site", "site.example", &[INTERVAL, THRESHOLD, other], &[("/", "web")])).await;
+    assert_eq!(echo(&mut session, "still here").await, "one still here");
     let began = Instant::now();
     gateway.edit("service.yaml", &slices(&[(&one, Endpoint::Terminating), (&two, Endpoint::Ready)])).await;
     assert_eq!(close_code(&mut session).await, Some(1001));

@@ -15,7 +15,7 @@ use crate::members::close_code;
 use crate::pod::Pod;
 
 const PODS: usize = 3;
-const SESSIONS: usize = 60;
+const SESSIONS: usize = 200;
 
 /// Requests without a pause, GET and POST in turn, on one connection as long as it holds.
 async fn ask(address: std::net::SocketAddr, stop: Arc<AtomicBool>, served: Arc<AtomicUsize>) -> Vec<String> {
