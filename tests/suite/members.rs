@@ -151,7 +151,11 @@ async fn connections_that_wait_for_a_request_are_let_go_of_when_their_pod_goes_a
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_handshake_that_meets_the_word_is_closed_and_not_forgotten() {
     let (old, new) = (Pod::start("old").await, Pod::start("new").await);
-    let gateway = before(&[(&old, Endpoint::Ready)]).await;
+    let gateway = before(&[(&new, Endpoint::Ready)]).await;
+    // Known to be well, so that nobody needs the old one for want of it.
+    let serving = [(&old, Endpoint::Ready), (&new, Endpoint::NotReady)];
+    gateway.edit("service.yaml", &slices(&serving)).await;
+    eventually("the old one is up", async || gateway.get("site.example", "/").await.body == "old ").await;
     for round in 0..10 {
         let opening: Vec<_> = (0..20)
             .map(|_| {
@@ -176,6 +180,6 @@ async fn a_handshake_that_meets_the_word_is_closed_and_not_forgotten() {
                 other => panic!("{other:?}"),
             }
         }
-        gateway.edit("service.yaml", &slices(&[(&old, Endpoint::Ready)])).await;
+        gateway.edit("service.yaml", &slices(&serving)).await;
     }
 }
