@@ -3,9 +3,9 @@
 {{- .Release.Name | trunc 50 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* For what has no namespace: two releases of one name in two namespaces must not meet. */}}
+{{/* For what releases share a place for: no two of them must meet. No namespace or release has a colon in its name. */}}
 {{- define "steadygate.clusterName" -}}
-{{- printf "%s-%s" .Release.Namespace (include "steadygate.name" .) | trunc 63 | trimSuffix "-" -}}
+{{- printf "%s:%s" .Release.Namespace (include "steadygate.name" .) -}}
 {{- end -}}
 
 {{/* What finds the pods. Never changes, for a Deployment's selector can't. */}}

@@ -111,8 +111,8 @@ spec:
     {{- end }}
     securityContext:
       {{- include "steadygate.securityContext" . | nindent 6 }}
-  topologySpreadConstraints:
   {{- if kindIs "invalid" .Values.topologySpreadConstraints }}
+  topologySpreadConstraints:
   {{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
   - topologyKey: {{ . }}
     maxSkew: 1
@@ -121,7 +121,8 @@ spec:
       matchLabels:
         {{- include "steadygate.selector" $ | nindent 8 }}
   {{- end }}
-  {{- else }}
+  {{- else if .Values.topologySpreadConstraints }}
+  topologySpreadConstraints:
   {{- toYaml .Values.topologySpreadConstraints | nindent 2 }}
   {{- end }}
   {{- with .Values.priorityClassName }}
@@ -149,5 +150,18 @@ spec:
 {{- $ports = append $ports (dict "name" $name "port" $port.port "nodePort" $port.nodePort) -}}
 {{- end -}}
 {{- end -}}
-{{- toYaml (concat $ports .Values.service.extraPorts) -}}
+{{- $ports = concat $ports .Values.service.extraPorts -}}
+{{- $names := list "admin" -}}
+{{- $numbers := list "9180" -}}
+{{- range $ports -}}
+{{- if or (has .name $names) (has (toString .port) $numbers) -}}
+{{- fail (printf "service: the name or number of port %v (%v) is taken; the admin port is admin (9180)" .name .port) -}}
+{{- end -}}
+{{- $names = append $names .name -}}
+{{- $numbers = append $numbers (toString .port) -}}
+{{- end -}}
+{{- if not $ports -}}
+{{- fail "service.http, service.https and service.extraPorts leave no port to listen at" -}}
+{{- end -}}
+{{- toYaml $ports -}}
 {{- end -}}
