@@ -16,14 +16,14 @@ A_CONNECTION = 20
 
 
 class Requests:
-    """GET and POST in turn, from `workers` clients, on kept and on new connections, until stopped.
+    """GET and POST in turn, or other methods, from `workers` clients, on kept and on new connections, until stopped.
 
     Nothing is sent twice: whatever is not answered with 200 by a backend is a failure.
     """
 
-    def __init__(self, address, host, path="/", workers=4, pause=0.01, port=80, tls=None):
+    def __init__(self, address, host, path="/", workers=4, pause=0.01, port=80, tls=None, methods=("GET", "POST")):
         self.address, self.host, self.path, self.port, self.tls = address, host, path, port, tls
-        self.pause = pause
+        self.pause, self.methods = pause, methods
         self.answered, self.pods, self.failures = 0, Counter(), []
         self._stop, self._lock = threading.Event(), threading.Lock()
         self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(workers)]
@@ -48,7 +48,7 @@ class Requests:
                     for turn in range(A_CONNECTION):
                         if self._stop.is_set() or not connection.open:
                             break
-                        self._one(connection, "POST" if turn % 2 else "GET")
+                        self._one(connection, self.methods[turn % len(self.methods)])
                         time.sleep(self.pause)
             except Exception as error:  # whatever a client can meet is what this counts
                 self._failed(f"{type(error).__name__}: {error}")

@@ -45,8 +45,10 @@ const HANDED_ON: u8 = 0;
 const OWED: u8 = 1;
 /// All of it has come.
 const DONE: u8 = 2;
-/// The client broke it off, or was silent for too long.
+/// The client broke it off.
 const FAILED: u8 = 3;
+/// The client was silent for too long.
+const STALLED: u8 = 4;
 
 impl Progress {
     fn set(&self, state: u8) {
@@ -69,9 +71,14 @@ impl Progress {
         self.last.lock().map_or_else(|poisoned| *poisoned.into_inner(), |last| *last)
     }
 
-    /// Whether it is the client that does not go on.
+    /// Whether it is the client that does not go on now.
     pub(super) fn owed(&self) -> bool {
         self.is(OWED)
+    }
+
+    /// Whether it did not go on for too long.
+    pub(super) fn stalled(&self) -> bool {
+        self.is(STALLED)
     }
 
     /// Whether the client broke it off.
@@ -161,6 +168,7 @@ impl Body for RequestBody {
         let Poll::Ready(frame) = Pin::new(&mut *incoming).poll_frame(cx) else {
             progress.set(OWED);
             let silent = ready!(body.silence.poll(cx));
+            progress.set(STALLED);
             return Poll::Ready(Some(Err(silent)));
         };
         body.silence.broken();

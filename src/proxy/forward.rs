@@ -209,7 +209,7 @@ impl Exchange<'_> {
                 Some(progress) if progress.failed() => {
                     return Err(Refusal::malformed("the request's body broke off"));
                 }
-                Some(progress) if progress.owed() => return Err(self.timed_out()),
+                Some(progress) if progress.stalled() => return Err(Refusal::stalled(self.backend.request_timeout)),
                 _ => {}
             }
             // A connection that was kept may have been closed by the member meanwhile, which says nothing of the member;

@@ -18,7 +18,6 @@ SERVED = {
 }
 CLASSES = {("networking.k8s.io", "ingressclasses"): {"list", "watch"}}
 LEASE = {
-    ("coordination.k8s.io", "leases"): {"create"},
     ("coordination.k8s.io", "leases", "steadygate"): {"get", "update"},
 }
 OWN_SERVICE = {("", "services", "steadygate"): {"list", "watch"}}
