@@ -18,7 +18,7 @@ use crate::proxy::{Bindings, Listeners, Metrics, Settings, Shared};
 use crate::source::cluster::{self, Troubles};
 use crate::source::{Inputs, directory};
 use crate::table::Handle;
-use crate::translate::Options;
+use crate::translate::{Options, references};
 use crate::websocket::Sessions;
 
 /// Where the objects come from.
@@ -75,7 +75,7 @@ enum Watch {
 }
 
 impl Watch {
-    async fn start(source: &Source) -> anyhow::Result<Self> {
+    async fn start(source: &Source, options: &Options) -> anyhow::Result<Self> {
         Ok(match source {
             Source::Directory(dir) => Self::Directory(directory::watch(dir)?),
             Source::Cluster(scope) => {
@@ -84,7 +84,8 @@ impl Watch {
                      (to serve a directory, give --manifests DIR)",
                 )?;
                 tracing::info!(server = %config.cluster_url, namespaces = ?scope.namespaces, "watching the cluster");
-                Self::Cluster(cluster::watch(config, scope.clone())?)
+                let options = options.clone();
+                Self::Cluster(cluster::watch(config, scope.clone(), move |snapshot| references(snapshot, &options))?)
             }
         })
     }
@@ -109,9 +110,14 @@ impl Watch {
 /// # Errors
 /// The source can't be watched, the admin port can't be bound, or a thread can't be started.
 pub async fn start(config: Config) -> anyhow::Result<App> {
-    let watch = Watch::start(&config.source).await?;
     // In a directory, whoever writes it owns the machine; in a cluster anybody may write objects.
     let ours = matches!(config.source, Source::Directory(_));
+    let options = Options {
+        controller: config.controller_name,
+        serve_controllers: config.serve_controllers,
+        everything_without_class: ours,
+    };
+    let watch = Watch::start(&config.source, &options).await?;
     let listener = tokio::net::TcpListener::bind(config.admin)
         .await
         .with_context(|| format!("can't listen at {} (--admin)", config.admin))?;
@@ -150,11 +156,7 @@ pub async fn start(config: Config) -> anyhow::Result<App> {
 
     let controller = Controller {
         inputs: watch.inputs(),
-        options: Options {
-            controller: config.controller_name,
-            serve_controllers: config.serve_controllers,
-            everything_without_class: ours,
-        },
+        options,
         registry,
         table: table.clone(),
         metrics,

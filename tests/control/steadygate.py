@@ -31,12 +31,12 @@ class Steadygate(Gateway):
   contexts: [{{name: test, context: {{cluster: test, user: test}}}}]}}"""
         )
 
-    def launch(self, *arguments):
+    def launch(self, *arguments, log="info,kube_client=off,steadygate::source=debug"):
         self.process = subprocess.Popen(
             [
                 BINARY, "run", "--admin", f"127.0.0.1:{self.admin}", "--api-timeout", str(API_TIMEOUT),
                 "--listen", f"80=127.0.0.1:{self.http}", "--listen", f"443=127.0.0.1:{self.https}",
-                "--no-access-log", *arguments,
+                "--no-access-log", "--log", log, *arguments,
             ],
             env=os.environ | {"KUBECONFIG": str(self.kubeconfig)},
             stdin=subprocess.DEVNULL,

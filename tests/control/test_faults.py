@@ -7,6 +7,7 @@ import pytest
 
 import objects
 from fault_proxy import everything, status
+from gateway import wait_for
 from steadygate import API_TIMEOUT, Traffic
 
 # Within which a change is served once the server answers again: the longest pause between two tries is 10 s, and faults
@@ -121,13 +122,15 @@ def test_a_server_that_does_not_stream_lists(proxy, steadygate, site):
 
 
 def test_trouble_is_told_once_and_its_end_once(proxy, serving, site):
+    wait_for(lambda: serving.logged("ingresses", "watch is well"), "the watch is well")
     before = serving.log()
     with proxy.answering(500, status(500, "InternalError", "the disk is full"), when=is_watch_of("ingresses")):
         time.sleep(3)
     serving.serves_within(RECOVERY, site.add("later"))
     tries = proxy.asked(is_watch_of("ingresses"))
     assert len(tries) > 3
-    told = [line for line in serving.log()[len(before) :].splitlines() if "ingresses" in line and "watch" in line]
+    lines = serving.log()[len(before) :].splitlines()
+    told = [line for line in lines if "ingresses" in line and "DEBUG" not in line]
     assert len([line for line in told if "the disk is full" in line]) == 1, told
     assert len(told) == 2, told
 
