@@ -1,11 +1,14 @@
-"""One request, or one TLS handshake, to an address that is not the name asked for."""
+"""One request, or one TLS handshake, to an address that is not the name asked for; and certificates."""
 
 import http.client
 import json
 import socket
 import ssl
+import subprocess
+import tempfile
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -77,3 +80,22 @@ def certificate_shown(address, name, port=443):
     with socket.create_connection((address, port), timeout=10) as plain:
         with unverified().wrap_socket(plain, server_hostname=name) as stream:
             return stream.getpeercert(binary_form=True)
+
+
+def certificate(*names):
+    """A self-signed certificate and its key for these DNS names, in PEM."""
+    with tempfile.TemporaryDirectory() as directory:
+        crt, key = Path(directory) / "crt", Path(directory) / "key"
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+            + ["-days", "2", "-subj", f"/CN={names[0]}", "-keyout", key, "-out", crt]
+            + ["-addext", "subjectAltName=" + ",".join(f"DNS:{name}" for name in names)],
+            check=True,
+            capture_output=True,
+        )
+        return crt.read_text(), key.read_text()
+
+
+def der(pem):
+    """A certificate as handshakes show it."""
+    return ssl.PEM_cert_to_DER_cert(pem)

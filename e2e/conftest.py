@@ -1,11 +1,15 @@
-"""What every test has at hand: kubectl, the cluster's components, and a namespace of its own."""
+"""What every test has at hand: kubectl, the cluster's components, a namespace of its own, and the product."""
 
 import re
 import secrets
+from pathlib import Path
 
 import pytest
 
+from controller import Release
 from kubernetes import Cluster, Kubectl, Namespace
+
+DEFINITIONS = Path(__file__).parent.parent / "crds"
 
 
 @pytest.fixture(scope="session")
@@ -22,11 +26,28 @@ def cluster():
     cluster.start_all()
 
 
+@pytest.fixture(scope="session")
+def controller(kubectl):
+    """The product, installed as users do: two replicas behind a Service, serving the class `steadygate`."""
+    kubectl("apply", "--server-side", "--force-conflicts", "-f", str(DEFINITIONS))
+    return Release(kubectl, replicas=2).install()
+
+
 @pytest.fixture
 def namespace(request, kubectl, failed):
     """A fresh namespace. What was in it is shown if the test fails; nobody waits for its end."""
+    yield from fresh_namespace(request, kubectl, failed)
+
+
+@pytest.fixture(scope="module")
+def module_namespace(request, kubectl):
+    """The same for all tests of a module together."""
+    yield from fresh_namespace(request, kubectl, lambda: False)
+
+
+def fresh_namespace(request, kubectl, failed):
     words = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).removeprefix("test-").strip("-")
-    namespace = Namespace(f"{words[:40].strip('-')}-{secrets.token_hex(3)}", kubectl)
+    namespace = Namespace(f"{words[:24].strip('-')}-{secrets.token_hex(3)}", kubectl)
     kubectl("create", "namespace", namespace.name)
     yield namespace
     if failed():

@@ -5,6 +5,8 @@ import os
 import subprocess
 from pathlib import Path
 
+from kubernetes import KubectlError, Namespace
+
 CHART = Path(__file__).parent.parent / "charts" / "steadygate"
 HELM = os.environ.get("HELM", "helm")
 
@@ -17,29 +19,30 @@ def helm(*arguments, check=True):
 
 
 class Release:
-    """The chart, installed as `name` in the namespace of that name."""
+    """The chart, installed under a name, in the namespace of that name."""
 
     def __init__(self, kubectl, name="steadygate", chart=CHART, **values):
-        self.kubectl, self.name, self.namespace = kubectl, name, name
-        self.values = {"image.pullPolicy": "Never", "service.type": "ClusterIP", **values}
+        self.name, self.namespace = name, Namespace(name, kubectl)
+        repository, tag = os.environ["STEADYGATE_IMAGE"].rsplit(":", 1)
+        image = {"image.repository": repository, "image.tag": tag, "image.pullPolicy": "Never"}
+        self.values = {**image, "service.type": "ClusterIP", **values}
         self.chart = chart
 
     def install(self):
         """Installs or upgrades, and waits until every replica is ready."""
-        self.kubectl("create", "namespace", self.namespace, check=False)
-        self.kubectl(
-            "label", "namespace", self.namespace, "pod-security.kubernetes.io/enforce=restricted", "--overwrite"
-        )
-        pairs = [f"{key}={json.dumps(value) if not isinstance(value, str) else value}" for key, value in self.values.items()]
-        sets = [part for pair in pairs for part in ("--set", pair)]
+        self.namespace.kubectl.run("create", "namespace", self.namespace.name)
+        self.namespace.enforce("restricted")
+        sets = [part for key, value in self.values.items() for part in ("--set-json", f"{key}={json.dumps(value)}")]
         # `--wait` would hide what the pods say; a failure prints it below.
-        helm("upgrade", "--install", self.name, self.chart, "--namespace", self.namespace, *sets)
+        helm("upgrade", "--install", self.name, self.chart, "--namespace", self.namespace.name, *sets)
         self.wait()
         return self
 
     def wait(self, timeout=120):
-        done = self.kubectl("rollout", "status", self.workload, "-n", self.namespace, f"--timeout={timeout}s", check=False)
-        assert done.returncode == 0, f"{done.stdout}{done.stderr}\n{self.describe()}"
+        try:
+            self.namespace("rollout", "status", self.workload, f"--timeout={timeout}s")
+        except KubectlError as error:
+            raise AssertionError(f"{error}\n{self.describe()}") from None
 
     @property
     def workload(self):
@@ -50,25 +53,26 @@ class Release:
         return f"app.kubernetes.io/instance={self.name},app.kubernetes.io/name=steadygate"
 
     def describe(self):
-        pods = self.kubectl("describe", "pods", "-n", self.namespace, "-l", self.selector, check=False).stdout
-        logs = self.kubectl("logs", "-n", self.namespace, "-l", self.selector, "--tail=50", "--prefix", check=False).stdout
-        return pods + logs
+        return self.namespace("describe", "pods", "-l", self.selector) + self.logs("--tail=50")
+
+    def logs(self, *options):
+        return self.namespace("logs", "-l", self.selector, "--prefix", *options)
 
     def pods(self):
         """The controller's pods that are not going away, by name."""
-        found = self.kubectl.json("get", "pods", "-n", self.namespace, "-l", self.selector)["items"]
+        found = self.namespace.json("get", "pods", "-l", self.selector)["items"]
         return {pod["metadata"]["name"]: pod for pod in found if "deletionTimestamp" not in pod["metadata"]}
 
     @property
     def address(self):
         """Where clients reach it: the Service's cluster IP."""
-        return self.kubectl.json("get", "service", self.name, "-n", self.namespace)["spec"]["clusterIP"]
+        return self.namespace.json("get", "service", self.name)["spec"]["clusterIP"]
 
     def leader(self):
         """The name of the pod that holds the lease; None while nobody does."""
-        lease = self.kubectl.json("get", "lease", self.name, "-n", self.namespace)
+        lease = self.namespace.json("get", "lease", self.name)
         holder = lease["spec"].get("holderIdentity") or ""
         return next((name for name in self.pods() if holder.startswith(name)), None)
 
     def uninstall(self):
-        helm("uninstall", self.name, "--namespace", self.namespace, "--wait", check=False)
+        helm("uninstall", self.name, "--namespace", self.namespace.name, "--wait", check=False)

@@ -5,8 +5,10 @@ import os
 import shlex
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 Object = dict[str, Any]
@@ -17,11 +19,15 @@ class Kubectl:
     """kubectl as cluster administrator; a call returns what it prints, and a failure raises with what it says."""
 
     def __call__(self, *arguments: str, input: str | None = None) -> str:
-        command = [os.environ["KUBECTL"], *arguments]
-        result = subprocess.run(command, input=input, capture_output=True, text=True)
+        result = self.run(*arguments, input=input)
         if result.returncode:
             raise KubectlError(f"kubectl {shlex.join(arguments)}: {result.stderr.strip()}")
         return result.stdout
+
+    def run(self, *arguments: str, input: str | None = None) -> subprocess.CompletedProcess[str]:
+        """The same, whatever its exit code is."""
+        command = [os.environ["KUBECTL"], *arguments]
+        return subprocess.run(command, input=input, capture_output=True, text=True)
 
     def json(self, *arguments: str) -> Object:
         """What `kubectl … -o json` prints, parsed."""
@@ -84,6 +90,12 @@ class Cluster:
         for component, state in states.items():
             if state != "running":
                 self.start(component)
+
+    def audit(self) -> Iterator[Object]:
+        """Every request that the API server has answered so far."""
+        for line in Path(os.environ["AUDIT_LOG"]).read_text().splitlines():
+            with suppress(ValueError):  # the last line may be half written
+                yield json.loads(line)
 
     def run(self, *arguments: str, check: bool = True) -> str:
         command = [*shlex.split(os.environ["CLUSTER"]), *arguments]

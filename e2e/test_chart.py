@@ -6,7 +6,8 @@ import pytest
 
 from client import ask
 from controller import Release, helm
-from objects import ingress, path, rule
+from kubernetes import Namespace, wait_until
+from manifests import deploy, ingress, path, rule
 from traffic import Requests, Sessions
 
 
@@ -22,7 +23,7 @@ def release(kubectl):
     yield install
     for one in made:
         one.uninstall()
-        kubectl("delete", "namespace", one.namespace, "--wait=false", check=False)
+        kubectl("delete", "namespace", one.namespace.name, "--wait=false")
 
 
 SECOND = {
@@ -32,15 +33,14 @@ SECOND = {
 }
 
 
-def test_two_controllers_with_classes_of_their_own(kubectl, controller, release, namespace, backends, wait_until):
+def test_two_controllers_with_classes_of_their_own(kubectl, controller, release, namespace):
     second = release("second", **SECOND)
-    backends(namespace, "app")
-    host = f"{namespace}.two.example"
+    deploy(namespace, "app")
+    host = f"{namespace.name}.two.example"
     mine, its = f"mine.{host}", f"its.{host}"
-    kubectl.apply(
+    namespace.apply(
         ingress("mine", rule(mine, path("/", "app"))),
         ingress("its", rule(its, path("/", "app")), cls="second"),
-        namespace=namespace,
     )
     wait_until(lambda: ask(controller.address, "/", mine).status == 200)
     wait_until(lambda: ask(second.address, "/", its).status == 200)
@@ -48,47 +48,48 @@ def test_two_controllers_with_classes_of_their_own(kubectl, controller, release,
     assert ask(second.address, "/", mine).status == 404
 
     def address(name):
-        status = kubectl.json("get", "ingress", name, "-n", namespace)["status"]
+        status = namespace.json("get", "ingress", name)["status"]
         return [entry["ip"] for entry in status.get("loadBalancer", {}).get("ingress", [])]
 
     wait_until(lambda: (address("mine"), address("its")) == ([controller.address], [second.address]))
 
     # It changes hands: status follows, and neither undoes what the other wrote.
-    kubectl("patch", "ingress", "its", "-n", namespace, "-p", '{"spec":{"ingressClassName":"steadygate"}}')
+    namespace("patch", "ingress", "its", "-p", '{"spec":{"ingressClassName":"steadygate"}}')
     wait_until(lambda: address("its") == [controller.address])
     time.sleep(3)
     assert address("its") == [controller.address]
 
 
-def test_limited_namespaces_need_no_rights_beyond_them(kubectl, release, namespace, backends, wait_until):
-    backends(namespace, "app")
-    host = f"{namespace}.limited.example"
-    limited = release("second", **SECOND, watchNamespaces=[namespace])
-    kubectl.apply(ingress("app", rule(host, path("/", "app")), cls="second"), namespace=namespace)
+def test_limited_namespaces_need_no_rights_beyond_them(kubectl, release, namespace):
+    deploy(namespace, "app")
+    host = f"{namespace.name}.limited.example"
+    limited = release("second", **SECOND, watchNamespaces=[namespace.name])
+    namespace.apply(ingress("app", rule(host, path("/", "app")), cls="second"))
     wait_until(lambda: ask(limited.address, "/", host).status == 200)
 
-    kubectl("create", "namespace", f"{namespace}-beyond")
-    backends(f"{namespace}-beyond", "app")
-    kubectl.apply(ingress("app", rule(f"beyond.{host}", path("/", "app")), cls="second"), namespace=f"{namespace}-beyond")
-    account = f"--as=system:serviceaccount:{limited.namespace}:{limited.name}"
+    beyond = Namespace(f"{namespace.name}-beyond", kubectl)
+    kubectl("create", "namespace", beyond.name)
+    deploy(beyond, "app")
+    beyond.apply(ingress("app", rule(f"beyond.{host}", path("/", "app")), cls="second"))
+    account = f"--as=system:serviceaccount:{limited.namespace.name}:{limited.name}"
     for resource in ("secrets", "ingresses.networking.k8s.io", "pods"):
-        assert "no" in kubectl("auth", "can-i", "list", resource, account, check=False).stdout
-        assert "yes" in kubectl("auth", "can-i", "list", resource, "-n", namespace, account, check=False).stdout
+        assert kubectl.run("auth", "can-i", "list", resource, account).stdout.strip() == "no"
+        assert kubectl.run("auth", "can-i", "list", resource, account, "-n", namespace.name).stdout.strip() == "yes"
     time.sleep(2)
     assert ask(limited.address, "/", f"beyond.{host}").status == 404
-    kubectl("delete", "namespace", f"{namespace}-beyond", "--wait=false")
+    kubectl("delete", "namespace", beyond.name, "--wait=false")
 
 
 def test_helm_test_passes(controller):
-    done = helm("test", controller.name, "--namespace", controller.namespace, "--timeout", "90s")
+    done = helm("test", controller.name, "--namespace", controller.namespace.name, "--timeout", "90s")
     assert "Phase:" in done.stdout and "Succeeded" in done.stdout
 
 
-def test_an_upgrade_that_is_not_about_pods_touches_none(kubectl, controller, namespace, backends, wait_until):
+def test_an_upgrade_that_is_not_about_pods_touches_none(kubectl, controller, namespace):
     """Another chart version and a budget for disruptions: no pod restarts, no session notices."""
-    backends(namespace, "app")
-    host = f"{namespace}.upgrade.example"
-    kubectl.apply(ingress("app", rule(host, path("/", "app"))), namespace=namespace)
+    deploy(namespace, "app")
+    host = f"{namespace.name}.upgrade.example"
+    namespace.apply(ingress("app", rule(host, path("/", "app"))))
     wait_until(lambda: ask(controller.address, "/", host).status == 200)
     pods = set(controller.pods())
     with Requests(controller.address, host) as requests, Sessions(f"ws://{host}/", controller.address, 50) as sessions:
@@ -103,7 +104,7 @@ def test_an_upgrade_that_is_not_about_pods_touches_none(kubectl, controller, nam
 def test_uninstall_leaves_nothing_but_the_definitions(kubectl, release):
     one = release("second", **SECOND)
     selector = f"app.kubernetes.io/instance={one.name}"
-    kinds = kubectl("api-resources", "--verbs=list,delete", "-o", "name").stdout.split()
+    kinds = kubectl("api-resources", "--verbs=list,delete", "-o", "name").split()
     kinds = ",".join(kind for kind in kinds if not kind.startswith("events"))
 
     def left():
@@ -117,6 +118,6 @@ def test_uninstall_leaves_nothing_but_the_definitions(kubectl, release):
         time.sleep(0.5)
     assert left() == []
     # What the controller itself made: its lease.
-    leases = kubectl.json("get", "leases", "-n", one.namespace)["items"]
+    leases = one.namespace.json("get", "leases")["items"]
     assert [lease["metadata"]["name"] for lease in leases] == []
-    assert kubectl("get", "crd", "applicationgateways.steadygate.io").returncode == 0
+    assert kubectl("get", "crd", "applicationgateways.steadygate.io")

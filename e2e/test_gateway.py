@@ -1,5 +1,6 @@
 """ApplicationGateway over real pods: who is let in, by readiness and by probe, and what its status says."""
 
+import socket
 import time
 
 import pytest
@@ -7,17 +8,18 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from client import ask
-from objects import gateway
+from kubernetes import wait_until
+from manifests import deploy, gateway
 
 PROBE = {"path": "/healthz", "interval": 1, "timeout": 1, "unhealthyThreshold": 2}
 
 
 @pytest.fixture
-def chat(kubectl, controller, namespace, backends, wait_until):
+def chat(kubectl, controller, namespace):
     """Three pods behind an ApplicationGateway that probes /healthz; the kubelet asks /readyz."""
-    backends(namespace, "chat", replicas=3)
-    host = f"{namespace}.gateway.example"
-    kubectl.apply(gateway("chat", "chat", [host], probe=PROBE), namespace=namespace)
+    deploy(namespace, "chat", replicas=3)
+    host = f"{namespace.name}.gateway.example"
+    namespace.apply(gateway("chat", "chat", [host], probe=PROBE))
     chat = Chat(kubectl, controller, namespace, host)
     wait_until(lambda: chat.serving() == set(chat.pods()))
     return chat
@@ -29,7 +31,7 @@ class Chat:
 
     def pods(self):
         """Names and addresses of the pods."""
-        items = self.kubectl.json("get", "pods", "-n", self.namespace, "-l", "app=chat")["items"]
+        items = self.namespace.json("get", "pods", "-l", "app=chat")["items"]
         return {pod["metadata"]["name"]: pod["status"]["podIP"] for pod in items}
 
     def answer(self):
@@ -39,12 +41,15 @@ class Chat:
         """The pods that answer, told by asking often enough to meet every one of them."""
         return {answer.pod for answer in (self.answer() for _ in range(times)) if answer.pod}
 
+    def session(self):
+        return connect(f"ws://{self.host}/", sock=socket.create_connection((self.address, 80)), proxy=None)
+
     def session_pod(self):
         """The pod that a new session reaches; a status where the handshake is refused."""
         try:
-            with connect(f"ws://{self.host}/", host=self.address, port=80, proxy=None) as socket:
-                socket.send("whoami")
-                return socket.recv(timeout=5)
+            with self.session() as session:
+                session.send("whoami")
+                return session.recv(timeout=5)
         except InvalidStatus as refused:
             return refused.response.status_code
 
@@ -54,14 +59,14 @@ class Chat:
         assert answer.status == 200
 
     def status(self):
-        return self.kubectl.json("get", "appgw", "chat", "-n", self.namespace).get("status", {})
+        return self.namespace.json("get", "appgw", "chat").get("status", {})
 
     def counts(self):
         pools = self.status().get("backendAddressPools", [])
         return [(pool["name"], pool["up"], pool["down"]) for pool in pools]
 
 
-def test_a_pod_that_is_not_ready_gets_nothing(chat, wait_until):
+def test_a_pod_that_is_not_ready_gets_nothing(chat):
     first, *others = chat.pods()
     chat.switch(first, "readyz", 503)
     wait_until(lambda: chat.serving() == set(others))
@@ -70,12 +75,12 @@ def test_a_pod_that_is_not_ready_gets_nothing(chat, wait_until):
     wait_until(lambda: chat.serving() == {first, *others})
 
 
-def test_a_pod_that_is_ready_but_fails_the_probe_gets_nothing(chat, kubectl, wait_until):
+def test_a_pod_that_is_ready_but_fails_the_probe_gets_nothing(chat, kubectl):
     first, *others = chat.pods()
     chat.switch(first, "healthz", 500)
     wait_until(lambda: chat.serving() == set(others))
     assert {chat.session_pod() for _ in range(12)} == set(others)
-    pod = kubectl.json("get", "pod", first, "-n", chat.namespace)
+    pod = chat.namespace.json("get", "pod", first)
     assert {"type": "Ready", "status": "True"}.items() <= next(
         condition.items() for condition in pod["status"]["conditions"] if condition["type"] == "Ready"
     )
@@ -85,7 +90,7 @@ def test_a_pod_that_is_ready_but_fails_the_probe_gets_nothing(chat, kubectl, wai
     wait_until(lambda: chat.counts() == [("pods", 3, 0)])
 
 
-def test_readiness_and_probe_are_both_needed(chat, wait_until):
+def test_readiness_and_probe_are_both_needed(chat):
     first, second, third = chat.pods()
     chat.switch(first, "readyz", 503)
     chat.switch(second, "healthz", 500)
@@ -102,8 +107,8 @@ def test_readiness_and_probe_are_both_needed(chat, wait_until):
     wait_until(lambda: chat.serving() == {first, second, third})
 
 
-def test_nobody_well_is_a_503_for_requests_and_handshakes_alike_and_open_sessions_stay(chat, wait_until):
-    with connect(f"ws://{chat.host}/", host=chat.address, port=80, proxy=None) as session:
+def test_nobody_well_is_a_503_for_requests_and_handshakes_alike_and_open_sessions_stay(chat):
+    with chat.session() as session:
         for pod in chat.pods():
             chat.switch(pod, "healthz", 500)
         wait_until(lambda: chat.answer().status == 503)
@@ -126,18 +131,18 @@ def test_a_probe_that_flaps_below_its_threshold_changes_nothing(chat):
         time.sleep(1.2)
 
 
-def test_kubectl_get_shows_what_matters(chat, kubectl, wait_until):
+def test_kubectl_get_shows_what_matters(chat, kubectl):
     wait_until(lambda: chat.counts() == [("pods", 3, 0)])
-    header, row = kubectl("get", "appgw", "chat", "-n", chat.namespace).stdout.splitlines()
+    header, row = chat.namespace("get", "appgw", "chat").splitlines()
     assert header.split()[:2] == ["NAME", "CLASS"]
     shown = dict(zip(header.split(), row.split(), strict=False))
     assert (shown["CLASS"], shown["PROGRAMMED"]) == ("steadygate", "True")
     conditions = {entry["type"]: entry for entry in chat.status()["conditions"]}
-    generation = kubectl.json("get", "appgw", "chat", "-n", chat.namespace)["metadata"]["generation"]
+    generation = chat.namespace.json("get", "appgw", "chat")["metadata"]["generation"]
     for kind in ("Accepted", "Programmed", "ResolvedRefs"):
         assert (conditions[kind]["status"], conditions[kind]["observedGeneration"]) == ("True", generation)
 
 
 def ready(chat, pod):
-    conditions = chat.kubectl.json("get", "pod", pod, "-n", chat.namespace)["status"]["conditions"]
+    conditions = chat.namespace.json("get", "pod", pod)["status"]["conditions"]
     return any(entry["type"] == "Ready" and entry["status"] == "True" for entry in conditions)

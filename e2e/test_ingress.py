@@ -4,14 +4,15 @@ from collections import Counter
 
 import pytest
 
-from client import ask, certificate_shown, unverified
-from objects import certificate, ingress, ingress_class, path, rule, tls_secret
+from client import ask, certificate, certificate_shown, der, unverified
+from kubernetes import wait_until
+from manifests import deploy, ingress, ingress_class, path, rule, tls_secret
 
 
 @pytest.fixture(scope="module")
-def site(kubectl, controller, module_namespace, backends):
+def site(kubectl, controller, module_namespace):
     """`site(*objects)`: applies them beside the backends `a`, `b` and `c`; `site.ask(host, path)` gives an answer."""
-    backends(module_namespace, "a", "b", "c")
+    deploy(module_namespace, "a", "b", "c")
     return Site(kubectl, controller, module_namespace)
 
 
@@ -20,7 +21,7 @@ class Site:
         self.kubectl, self.controller, self.namespace = kubectl, controller, namespace
 
     def apply(self, *objects):
-        self.kubectl.apply(*objects, namespace=self.namespace)
+        self.namespace.apply(*objects)
 
     def ask(self, host, path="/", **more):
         return ask(self.controller.address, path, host, **more)
@@ -33,7 +34,7 @@ class Site:
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"])
 @pytest.mark.parametrize("where", [("/", "any.default.example"), ("/deep/er?q=1", "other.default.example")])
-def test_an_ingress_without_rules_sends_everything_to_its_default_backend(site, wait_until, method, where):
+def test_an_ingress_without_rules_sends_everything_to_its_default_backend(site, method, where):
     where_path, host = where
     site.apply(ingress("default-backend", default="a"))
     wait_until(lambda: site.ask(host).status == 200)
@@ -41,7 +42,7 @@ def test_an_ingress_without_rules_sends_everything_to_its_default_backend(site, 
     assert answer.status == 200
     if method != "HEAD":
         assert (answer.json["host"], answer.json["method"]) == (host, method)
-    site.kubectl("delete", "ingress", "default-backend", "-n", site.namespace)
+    site.namespace("delete", "ingress", "default-backend")
 
 
 HOSTS = [
@@ -58,7 +59,7 @@ HOSTS = [
 ]
 
 
-def test_host_rules(site, wait_until):
+def test_host_rules(site):
     site.apply(
         ingress(
             "hosts",
@@ -99,7 +100,7 @@ PATHS = [
 ]
 
 
-def test_path_rules(site, wait_until):
+def test_path_rules(site):
     site.apply(
         ingress(
             "paths",
@@ -119,14 +120,14 @@ def test_path_rules(site, wait_until):
     assert [(path, site.service("paths.example", path)) for path, _ in PATHS] == PATHS
 
 
-def test_a_prefix_of_one_slash_takes_every_path_and_query_strings_reach_the_backend(site, wait_until):
+def test_a_prefix_of_one_slash_takes_every_path_and_query_strings_reach_the_backend(site):
     site.apply(ingress("root", rule("root.example", path("/", "a"))))
     wait_until(lambda: site.service("root.example") == "a")
     assert site.service("root.example", "/any/thing") == "a"
-    assert site.ask("root.example", "/x?a=1&b=%20").json["query"] == "a=1&b=%20"
+    assert site.ask("root.example", "/x?a=1&b=%20").json["path"] == "/x?a=1&b=%20"
 
 
-def test_classes_decide_who_serves(site, wait_until):
+def test_classes_decide_who_serves(site):
     others = ingress_class("of-somebody-else", controller="example.com/other")
     site.kubectl.apply(others)
     site.apply(
@@ -155,8 +156,8 @@ def test_classes_decide_who_serves(site, wait_until):
     site.kubectl("delete", "ingressclass", "of-somebody-else")
 
 
-def test_ten_pods_share_the_requests(site, backends, wait_until):
-    backends(site.namespace, "ten", replicas=10)
+def test_ten_pods_share_the_requests(site):
+    deploy(site.namespace, "ten", replicas=10)
     site.apply(ingress("ten", rule("ten.example", path("/", "ten"))))
     wait_until(lambda: len({site.ask("ten.example").pod for _ in range(30)}) == 10)
     shares = Counter(site.ask("ten.example").pod for _ in range(1000))
@@ -164,7 +165,7 @@ def test_ten_pods_share_the_requests(site, backends, wait_until):
     assert len(shares) == 10 and max(shares.values()) - min(shares.values()) <= 10, shares
 
 
-def test_tls_by_server_name_and_no_plain_answer_where_tls_is_asked(site, wait_until):
+def test_tls_by_server_name_and_redirects_where_asked(site):
     first, second = certificate("first.tls.example"), certificate("*.tls.example")
     site.apply(
         tls_secret("first", *first),
@@ -181,21 +182,17 @@ def test_tls_by_server_name_and_no_plain_answer_where_tls_is_asked(site, wait_un
         host = f"{name}.tls.example"
         assert certificate_shown(site.controller.address, host) == der(crt)
         assert site.service(host, port=443, tls=unverified()) == service
-        plain = site.ask(host)
-        assert (plain.status, plain.headers["location"]) == (308, f"https://{host}/")
+        assert site.service(host) == service, "nothing is redirected that nobody asked to have redirected"
+    site.namespace("annotate", "ingress", "tls", "steadygate.io/ssl-redirect=true")
+    wait_until(lambda: site.ask("first.tls.example").status == 301)
+    assert site.ask("first.tls.example", "/x?y").headers["location"] == "https://first.tls.example/x?y"
 
 
-def der(pem):
-    import ssl
-
-    return ssl.PEM_cert_to_DER_cert(pem)
-
-
-def test_status_has_the_address_of_the_service(site, wait_until):
+def test_status_has_the_address_of_the_service(site):
     site.apply(ingress("status", rule("status.example", path("/", "a"))))
 
     def addresses():
-        status = site.kubectl.json("get", "ingress", "status", "-n", site.namespace)["status"]
+        status = site.namespace.json("get", "ingress", "status")["status"]
         return [entry.get("ip") for entry in status.get("loadBalancer", {}).get("ingress", [])]
 
     wait_until(lambda: addresses() == [site.controller.address])

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from client import Connection
-from objects import ingress, path, rule
+from kubernetes import wait_until
+from manifests import deploy, ingress, path, rule
 
 ROUNDS = 30
 SIZES = [10, 1000, 3000]
@@ -17,9 +18,9 @@ REPORT = os.environ.get("PROPAGATION_REPORT")
 
 
 @pytest.fixture(scope="module")
-def crowd(kubectl, module_namespace, backends):
+def crowd(kubectl, module_namespace):
     """`crowd(n)`: fills the namespace with Ingresses until there are n."""
-    backends(module_namespace, "app")
+    deploy(module_namespace, "app")
     made = 0
 
     def fill(count):
@@ -27,18 +28,18 @@ def crowd(kubectl, module_namespace, backends):
         for first in range(made, count, 500):
             numbers = range(first, min(first + 500, count))
             objects = [ingress(f"crowd-{n}", rule(f"crowd-{n}.example", path("/", "app"))) for n in numbers]
-            kubectl.apply(*objects, namespace=module_namespace, server_side=True)
+            module_namespace.apply(*objects)
         made = count
         return module_namespace
 
     yield fill
     # Thousands of objects less for what comes after.
-    kubectl("delete", "ingress", "--all", "-n", module_namespace, "--wait=false")
+    module_namespace("delete", "ingress", "--all", "--wait=false")
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("size", SIZES)
-def test_propagation(kubectl, controller, crowd, wait_until, size):
+def test_propagation(kubectl, controller, crowd, size):
     namespace = crowd(size)
     last = f"crowd-{size - 1}.example"
     wait_until(lambda: answer(controller.address, last) == 200, timeout=120)
@@ -47,7 +48,7 @@ def test_propagation(kubectl, controller, crowd, wait_until, size):
         host = f"round-{size}-{round_}.example"
         with Connection(controller.address) as connection:
             assert connection.ask("/", host).status == 404
-            kubectl.apply(ingress("round", rule(host, path("/", "app"))), namespace=namespace)
+            namespace.apply(ingress("round", rule(host, path("/", "app"))))
             applied = time.monotonic()
             while connection.ask("/", host).status != 200:
                 assert time.monotonic() - applied < 10, f"{host} is not served after 10 s"
@@ -55,7 +56,7 @@ def test_propagation(kubectl, controller, crowd, wait_until, size):
                     pytest.fail("the connection was closed by a change of configuration")
                 time.sleep(0.001)
             took.append((time.monotonic() - applied) * 1000)
-    kubectl("delete", "ingress", "round", "-n", namespace)
+    namespace("delete", "ingress", "round")
     took.sort()
     figures = {
         "ingresses": size,

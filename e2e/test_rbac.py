@@ -1,7 +1,5 @@
 """Least privilege, by the audit log: everything that the chart grants is used, nothing is refused, nothing more is asked."""
 
-import pytest
-
 # Granted for servers without streaming lists, which this one has; `tests/control` shows that they are used there.
 ONLY_ON_OLDER_SERVERS = {"list"}
 
@@ -13,10 +11,10 @@ def granted(kubectl, controller):
         bindings = kubectl.json("get", f"{kind}bindings", *(["-A"] if namespaced else []))["items"]
         for binding in bindings:
             subjects = binding.get("subjects") or []
-            if not any(s.get("namespace") == controller.namespace and s["name"] == controller.name for s in subjects):
+            if not any(s.get("namespace") == controller.namespace.name and s["name"] == controller.name for s in subjects):
                 continue
             where = ["-n", binding["metadata"]["namespace"]] if namespaced else []
-            rules += kubectl.json("get", kind, binding["roleRef"]["name"], *where)["rules"]
+            rules += kubectl.json("get", binding["roleRef"]["kind"], binding["roleRef"]["name"], *where)["rules"]
     return {
         (group, resource, verb)
         for rule in rules
@@ -28,7 +26,7 @@ def granted(kubectl, controller):
 
 def asked(cluster, controller):
     """The same of what the controller asked since the cluster began; and what was refused."""
-    user = f"system:serviceaccount:{controller.namespace}:{controller.name}"
+    user = f"system:serviceaccount:{controller.namespace.name}:{controller.name}"
     used, refused = set(), []
     for entry in cluster.audit():
         if entry["user"]["username"] != user or "objectRef" not in entry:
@@ -41,7 +39,6 @@ def asked(cluster, controller):
     return used, refused
 
 
-@pytest.mark.order_last
 def test_each_verb_granted_is_used_and_none_is_missing(kubectl, cluster, controller):
     rules = granted(kubectl, controller)
     used, refused = asked(cluster, controller)
@@ -53,7 +50,7 @@ def test_each_verb_granted_is_used_and_none_is_missing(kubectl, cluster, control
 
 
 def test_the_pods_are_restricted(kubectl, controller):
-    namespace = kubectl.json("get", "namespace", controller.namespace)
+    namespace = kubectl.json("get", "namespace", controller.namespace.name)
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
     for pod in controller.pods().values():
         container = pod["spec"]["containers"][0]["securityContext"]
@@ -61,8 +58,8 @@ def test_the_pods_are_restricted(kubectl, controller):
 
 
 def test_secrets_that_nobody_refers_to_are_never_fetched(kubectl, cluster, controller, namespace):
-    kubectl("create", "secret", "generic", "private", "--from-literal=a=b", "-n", namespace)
-    user = f"system:serviceaccount:{controller.namespace}:{controller.name}"
+    namespace("create", "secret", "generic", "private", "--from-literal=a=b")
+    user = f"system:serviceaccount:{controller.namespace.name}:{controller.name}"
     fetched = {
         (entry["objectRef"].get("namespace"), entry["objectRef"].get("name"))
         for entry in cluster.audit()
@@ -75,5 +72,5 @@ def test_secrets_that_nobody_refers_to_are_never_fetched(kubectl, cluster, contr
         for ingress in kubectl.json("get", "ingresses", "-A")["items"]
         for tls in ingress["spec"].get("tls", [])
     }
-    assert (namespace, "private") not in fetched
+    assert (namespace.name, "private") not in fetched
     assert not any(name == "private" for _, name in fetched | referenced)

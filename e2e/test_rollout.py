@@ -4,21 +4,21 @@ import time
 
 import pytest
 
-from client import Connection, ask, certificate_shown, unverified
-from objects import certificate, ingress, path, rule, tls_secret
-from test_ingress import der
+from client import Connection, ask, certificate, certificate_shown, der, unverified
+from kubernetes import wait_until
+from manifests import deploy, ingress, path, rule, tls_secret
 from traffic import Requests, Sessions
 
 SESSIONS = 200
 
 
 @pytest.fixture
-def site(kubectl, controller, namespace, backends, wait_until):
+def site(kubectl, controller, namespace):
     """A host with TLS in front of four pods that say Close before they go."""
-    backends(namespace, "app", replicas=4, on_term="close")
-    host = f"{namespace}.rollout.example"
+    deploy(namespace, "app", replicas=4, on_term="close")
+    host = f"{namespace.name}.rollout.example"
     crt, key = certificate(host)
-    kubectl.apply(tls_secret("tls", crt, key), namespace=namespace)
+    namespace.apply(tls_secret("tls", crt, key))
     site = Site(kubectl, controller, namespace, host, crt)
     site.publish()
     wait_until(lambda: ask(controller.address, "/", host).status == 200)
@@ -37,7 +37,7 @@ class Site:
         )
 
     def publish(self):
-        self.kubectl.apply(self.object(), namespace=self.namespace)
+        self.namespace.apply(self.object())
 
     def requests(self, **more):
         return Requests(self.address, self.host, **more)
@@ -47,21 +47,21 @@ class Site:
         return Sessions(f"{scheme}://{self.host}/", self.address, count, tls=unverified() if secure else None)
 
     def pods(self):
-        items = self.kubectl.json("get", "pods", "-n", self.namespace, "-l", "app=app")["items"]
+        items = self.namespace.json("get", "pods", "-l", "app=app")["items"]
         return {pod["metadata"]["name"] for pod in items if "deletionTimestamp" not in pod["metadata"]}
 
     def rollout(self, verb="status"):
-        self.kubectl("rollout", verb, "deployment/app", "-n", self.namespace)
+        self.namespace("rollout", verb, "deployment/app")
 
     def scale(self, replicas):
-        self.kubectl("scale", "deployment/app", f"--replicas={replicas}", "-n", self.namespace)
+        self.namespace("scale", "deployment/app", f"--replicas={replicas}")
         self.rollout()
 
 
 @pytest.mark.parametrize("on_term", ["close", "exit"])
-def test_a_rolling_restart_of_the_backend(site, backends, on_term):
+def test_a_rolling_restart_of_the_backend(site, on_term):
     """`exit`: pods that just stop, as most do; the gateway then says Close in their stead."""
-    backends(site.namespace, "app", replicas=4, on_term=on_term)
+    deploy(site.namespace, "app", replicas=4, on_term=on_term)
     site.rollout()
     before = site.pods()
     with site.requests() as requests, site.sessions() as sessions:
@@ -75,14 +75,14 @@ def test_a_rolling_restart_of_the_backend(site, backends, on_term):
         time.sleep(1)
     assert requests.failures == []
     assert requests.answered > 200
-    assert set(sessions.ends()) <= {"1001 going away", "1001 "}, sessions.ends()
+    assert all(end.startswith("1001") for end in sessions.ends()), sessions.ends()
     assert len(sessions.ended) == SESSIONS
 
 
 def test_one_pod_that_goes_takes_only_its_own_sessions(site):
     with site.requests() as requests, site.sessions() as sessions:
         victim = sessions.sessions[0].pod
-        site.kubectl("delete", "pod", victim, "-n", site.namespace, "--wait=true")
+        site.namespace("delete", "pod", victim, "--wait=true")
         site.rollout()
         time.sleep(2)
         mine = [session for session in sessions.sessions if session.pod == victim]
@@ -93,7 +93,7 @@ def test_one_pod_that_goes_takes_only_its_own_sessions(site):
     assert requests.failures == []
 
 
-def test_scaled_from_2_to_20_to_2(site, wait_until):
+def test_scaled_from_2_to_20_to_2(site):
     site.scale(2)
     with site.requests() as requests, site.sessions() as sessions:
         stayed = site.pods()
@@ -106,14 +106,14 @@ def test_scaled_from_2_to_20_to_2(site, wait_until):
         kept = stayed & site.pods()
         for session in sessions.sessions:
             assert (session.end is None) == (session.pod in kept), session
-        assert set(sessions.ends()) <= {"1001 going away", "1001 "}, sessions.ends()
+        assert all(end.startswith("1001") for end in sessions.ends()), sessions.ends()
     assert requests.failures == []
     assert len(requests.pods) >= 18
 
 
-def test_an_ingress_deleted_and_applied_again_keeps_its_sessions(site, wait_until):
+def test_an_ingress_deleted_and_applied_again_keeps_its_sessions(site):
     with site.sessions(secure=True) as sessions:
-        site.kubectl("delete", "ingress", "app", "-n", site.namespace)
+        site.namespace("delete", "ingress", "app")
         wait_until(lambda: ask(site.address, "/", site.host).status == 404)
         site.publish()
         wait_until(lambda: ask(site.address, "/", site.host).status == 200)
@@ -122,20 +122,20 @@ def test_an_ingress_deleted_and_applied_again_keeps_its_sessions(site, wait_unti
         assert all(session.echoes >= 2 for session in sessions.live)
 
 
-def test_a_renewed_certificate_is_shown_in_a_second_and_garbage_is_not(site, kubectl, wait_until):
+def test_a_renewed_certificate_is_shown_in_a_second_and_garbage_is_not(site, kubectl):
     renewed = certificate(site.host)
     with site.sessions(secure=True) as sessions, site.requests(port=443, tls=unverified()) as requests:
         assert certificate_shown(site.address, site.host) == der(site.crt)
-        kubectl.apply(tls_secret("tls", *renewed), namespace=site.namespace)
+        site.namespace.apply(tls_secret("tls", *renewed))
         applied = time.monotonic()
         # Two replicas: it has to be seen several times in a row.
         wait_until(
-            lambda: {certificate_shown(site.address, site.host) for _ in range(8)} == {der(renewed[0])}, every=0.02
+            lambda: {certificate_shown(site.address, site.host) for _ in range(8)} == {der(renewed[0])}, interval=0.02
         )
         took = time.monotonic() - applied
         assert took < 1, took
 
-        kubectl.apply(tls_secret("tls", "no certificate", "no key"), namespace=site.namespace)
+        site.namespace.apply(tls_secret("tls", "no certificate", "no key"))
         wait_until(lambda: any(e["reason"] == "InvalidCertificate" for e in events(site)))
         assert {certificate_shown(site.address, site.host) for _ in range(8)} == {der(renewed[0])}
         assert not sessions.ended, sessions.ends()
@@ -143,15 +143,15 @@ def test_a_renewed_certificate_is_shown_in_a_second_and_garbage_is_not(site, kub
 
 
 def events(site):
-    return site.kubectl.json("get", "events.events.k8s.io", "-n", site.namespace)["items"]
+    return site.namespace.json("get", "events.events.k8s.io")["items"]
 
 
-def test_a_rolling_restart_of_the_controller(site, controller, wait_until):
+def test_a_rolling_restart_of_the_controller(site, controller):
     """Two replicas, clients that come by the Service. Sessions have to move; each is told so, none is reset."""
     before = set(controller.pods())
     assert len(before) == 2
     with site.requests() as requests, site.sessions() as sessions:
-        site.kubectl("rollout", "restart", controller.workload, "-n", controller.namespace)
+        controller.namespace("rollout", "restart", controller.workload)
         controller.wait()
         wait_until(lambda: not before & set(controller.pods()), timeout=90)
         # Sessions of the pod that went last are told within its drain.

@@ -6,7 +6,7 @@ mod metrics;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -21,6 +21,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::proxy::Metrics;
+use crate::status;
 
 pub use metrics::Rooms;
 
@@ -39,8 +40,9 @@ impl Admin {
         addresses: watch::Receiver<BTreeMap<u16, SocketAddr>>,
         ready: watch::Receiver<bool>,
         proxy: &Metrics,
+        status: &status::Metrics,
     ) -> Self {
-        let metrics = metrics::registry(rooms.clone(), proxy);
+        let metrics = metrics::registry(rooms.clone(), proxy, status);
         Self { rooms, addresses, ready, metrics }
     }
 
@@ -104,6 +106,19 @@ fn with_type(body: String, content_type: &'static str) -> Response<Full<Bytes>> 
     let mut response = Response::new(Full::new(Bytes::from(body)));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
+}
+
+/// Opens the admin port. `[::]` means every address of the machine, though it may have no IPv6.
+///
+/// # Errors
+/// It can't be bound.
+pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    match TcpListener::bind(address).await {
+        Err(error) if address.is_ipv6() && address.ip().is_unspecified() => {
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await.map_err(|_| error)
+        }
+        bound => bound,
+    }
 }
 
 /// Serves the admin port until the runtime ends.

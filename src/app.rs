@@ -13,13 +13,18 @@ use tokio::task::JoinHandle;
 use crate::admin::{self, Admin};
 use crate::controller::Controller;
 pub use crate::controller::Published;
-use crate::pool::{Policy, Registry};
+use crate::model::EndpointState;
+use crate::pool::{Health, Policy, Registry};
 use crate::proxy::{Bindings, Listeners, Metrics, Settings, Shared};
 use crate::source::cluster::{self, Troubles};
-use crate::source::{Inputs, directory};
+use crate::source::{Inputs, Snapshot, directory};
+use crate::status::{self, Facts, MemberState, PoolHealth};
 use crate::table::Handle;
-use crate::translate::{Options, references};
+use crate::translate::{LastGood, Options, references};
 use crate::websocket::Sessions;
+
+/// Time for the lease to be given back at the end.
+const LEASE_RELEASED: Duration = Duration::from_secs(3);
 
 /// Where the objects come from.
 #[derive(Debug, Clone)]
@@ -35,8 +40,10 @@ pub enum Source {
 pub struct Config {
     /// Where the objects come from.
     pub source: Source,
-    /// Our name in an IngressClass.
+    /// Our name in an IngressClass, and as the one who writes status.
     pub controller_name: String,
+    /// What is written into the status of a cluster's objects.
+    pub status: status::Options,
     /// Controllers of IngressClasses that are served besides our own.
     pub serve_controllers: Vec<String>,
     /// Where listeners are bound.
@@ -65,13 +72,15 @@ pub struct App {
     draining: watch::Sender<bool>,
     stop: oneshot::Sender<()>,
     controller: JoinHandle<Listeners>,
+    /// Status being written; none for a directory.
+    status: Option<status::Running>,
     _watch: Watch,
 }
 
 /// The source that runs, until this is dropped.
 enum Watch {
     Directory(directory::Watch),
-    Cluster(cluster::Watch),
+    Cluster(cluster::Watch, Box<kube::Config>),
 }
 
 impl Watch {
@@ -85,7 +94,8 @@ impl Watch {
                 )?;
                 tracing::info!(server = %config.cluster_url, namespaces = ?scope.namespaces, "watching the cluster");
                 let options = options.clone();
-                Self::Cluster(cluster::watch(config, scope.clone(), move |snapshot| references(snapshot, &options))?)
+                let referred = move |snapshot: &Snapshot| references(snapshot, &options);
+                Self::Cluster(cluster::watch(config.clone(), scope.clone(), referred)?, Box::new(config))
             }
         })
     }
@@ -93,14 +103,14 @@ impl Watch {
     fn inputs(&self) -> Inputs {
         match self {
             Self::Directory(watch) => watch.inputs(),
-            Self::Cluster(watch) => watch.inputs(),
+            Self::Cluster(watch, _) => watch.inputs(),
         }
     }
 
     fn troubles(&self) -> Troubles {
         match self {
             Self::Directory(_) => Troubles::default(),
-            Self::Cluster(watch) => watch.troubles(),
+            Self::Cluster(watch, _) => watch.troubles(),
         }
     }
 }
@@ -113,14 +123,13 @@ pub async fn start(config: Config) -> anyhow::Result<App> {
     // In a directory, whoever writes it owns the machine; in a cluster anybody may write objects.
     let ours = matches!(config.source, Source::Directory(_));
     let options = Options {
-        controller: config.controller_name,
+        controller: config.controller_name.clone(),
         serve_controllers: config.serve_controllers,
         everything_without_class: ours,
     };
     let watch = Watch::start(&config.source, &options).await?;
-    let listener = tokio::net::TcpListener::bind(config.admin)
-        .await
-        .with_context(|| format!("can't listen at {} (--admin)", config.admin))?;
+    let listener =
+        admin::bind(config.admin).await.with_context(|| format!("can't listen at {} (--admin)", config.admin))?;
     let admin_address = listener.local_addr()?;
 
     let table = Handle::default();
@@ -136,10 +145,24 @@ pub async fn start(config: Config) -> anyhow::Result<App> {
         settings: config.settings,
         addresses: addresses.clone(),
         draining: draining_receiver,
+        departures: registry.departures(),
     });
     let listeners = Listeners::start(shared, config.bindings, config.workers, addresses_sender)?;
 
     let (published_sender, published) = watch::channel(Published::default());
+    let (facts_sender, facts) = watch::channel(Facts::default());
+    let status_metrics = status::Metrics::default();
+    let status = match &watch {
+        Watch::Directory(_) => None,
+        Watch::Cluster(_, cluster) => Some(status::start(
+            kube::Config::clone(cluster),
+            &config.controller_name,
+            config.status,
+            facts,
+            health(&registry),
+            status_metrics.clone(),
+        )?),
+    };
     let (ready, ready_receiver) = watch::channel(true);
     let admin = Admin::new(
         admin::Rooms {
@@ -151,6 +174,7 @@ pub async fn start(config: Config) -> anyhow::Result<App> {
         addresses.clone(),
         ready_receiver,
         &metrics,
+        &status_metrics,
     );
     tokio::spawn(admin::serve(listener, Arc::new(admin)));
 
@@ -162,6 +186,8 @@ pub async fn start(config: Config) -> anyhow::Result<App> {
         metrics,
         listeners,
         published: published_sender,
+        last_good: LastGood::default(),
+        facts: facts_sender,
     };
     let (stop, stopped) = oneshot::channel();
     let controller = tokio::spawn(controller.run(stopped));
@@ -175,7 +201,30 @@ pub async fn start(config: Config) -> anyhow::Result<App> {
         draining,
         stop,
         controller,
+        status,
         _watch: watch,
+    })
+}
+
+/// How the members of pools are, as status tells it.
+fn health(registry: &Registry) -> status::Health {
+    let registry = registry.clone();
+    Arc::new(move |wanted| {
+        let pools = registry.pools().into_iter().filter(|pool| wanted.contains(&pool.id));
+        let health = pools.map(|pool| {
+            let members = pool.members().into_iter().map(|(member, endpoint)| {
+                let state = match (endpoint, member.health()) {
+                    (EndpointState::NotReady, _) => MemberState::NotReady,
+                    (EndpointState::Terminating { .. } | EndpointState::Ending { .. }, _) => MemberState::Draining,
+                    (EndpointState::Ready, Health::Up) => MemberState::Up,
+                    (EndpointState::Ready, Health::Down) => MemberState::Down,
+                    (EndpointState::Ready, Health::Unknown) => MemberState::Unknown,
+                };
+                (member.key.address, state)
+            });
+            (pool.id.clone(), PoolHealth { members: members.collect(), unresolved: pool.unresolved() })
+        });
+        health.collect()
     })
 }
 
@@ -203,6 +252,8 @@ impl App {
     /// within `limit`. Gives how many sessions were still open then.
     pub async fn drain(self, limit: Duration) -> usize {
         self.ready.send_replace(false);
+        // First of all, so that another replica writes status while this one drains.
+        let told = self.status.map(status::Running::stop);
         // The controller may have ended with its source; its listeners come back either way.
         let _ = self.stop.send(());
         let closing = self.controller.await.map(Listeners::close);
@@ -217,6 +268,11 @@ impl App {
         };
         if tokio::time::timeout(limit, ended).await.is_err() {
             tracing::warn!(sessions = self.sessions.count(), ?limit, "not everything ended in time");
+        }
+        if let Some(told) = told
+            && tokio::time::timeout(LEASE_RELEASED, told).await.is_err()
+        {
+            tracing::warn!("the lease was not released in time; it runs out");
         }
         self.sessions.count()
     }

@@ -12,10 +12,10 @@ use tokio::sync::{oneshot, watch};
 use crate::model::{Model, ObjectRef};
 use crate::pool::Registry;
 use crate::proxy::{Listeners, Metrics};
-use crate::source::{Input, Inputs, Origins};
-use crate::status::{Report, Severity};
+use crate::source::{Input, Inputs, Origins, Snapshot};
+use crate::status::{Facts, Report, Severity};
 use crate::table::{Handle, compile};
-use crate::translate::{Options, translate};
+use crate::translate::{LastGood, Options, translate};
 
 /// Pause before a port that could not be opened is tried again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -53,6 +53,10 @@ pub(crate) struct Controller {
     pub listeners: Listeners,
     /// Told of each input taken in.
     pub published: watch::Sender<Published>,
+    /// Certificates to fall back on.
+    pub last_good: LastGood,
+    /// The same, with the objects themselves: what their status is made from.
+    pub facts: watch::Sender<Facts>,
 }
 
 impl Controller {
@@ -85,8 +89,10 @@ impl Controller {
 
     async fn take(&mut self, input: Input) {
         let began = Instant::now();
-        let translation = translate(&input.snapshot, &self.options);
         let mut reports = input.reports;
+        let mut snapshot = Snapshot::clone(&input.snapshot);
+        reports.extend(self.last_good.keep(&mut snapshot));
+        let translation = translate(&snapshot, &self.options);
         reports.extend(translation.reports);
         reports.sort();
         reports.dedup();
@@ -113,6 +119,9 @@ impl Controller {
             published.reports = Arc::new(reports);
         });
         self.open_ports().await;
+        let Published { generation, reports, unopened, .. } = self.published.borrow().clone();
+        let served = Arc::new(translation.served);
+        self.facts.send_replace(Facts { generation, snapshot: input.snapshot, served, reports, unopened });
     }
 
     async fn open_ports(&mut self) {
@@ -128,6 +137,14 @@ impl Controller {
             }
             published.complete |= unopened.is_empty();
             published.unopened = unopened;
+        });
+        let unopened = &self.published.borrow().unopened;
+        self.facts.send_if_modified(|facts| {
+            let differs = facts.unopened != *unopened;
+            if differs {
+                facts.unopened.clone_from(unopened);
+            }
+            differs
         });
     }
 }

@@ -10,9 +10,11 @@
 mod balance;
 pub mod dial;
 mod member;
+mod presence;
 mod probe;
 mod registry;
 mod resolve;
+mod tenure;
 mod trust;
 
 use std::net::IpAddr;
@@ -24,10 +26,11 @@ use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::model::{Balance, PoolId};
+use crate::model::{Balance, EndpointState, PoolId};
 
 pub use member::{Health, Lease, Member, Outcome};
 pub use registry::{Policy, Registry};
+pub use tenure::{Tenure, Word};
 
 /// How long a request waits for the first answer to a probe, where no member has been probed yet.
 const FIRST_PROBE_WAIT: Duration = Duration::from_secs(1);
@@ -47,10 +50,8 @@ pub struct Pool {
 #[derive(Debug, Default)]
 struct State {
     balance: Balance,
-    /// Members whose endpoint is ready.
-    ready: Vec<Arc<Member>>,
-    /// Members whose endpoint says that it is not ready.
-    not_ready: Vec<Arc<Member>>,
+    /// Everyone, and what is said of the endpoint.
+    members: Vec<(Arc<Member>, EndpointState)>,
     /// Names that no address has been found for.
     unresolved: usize,
     /// Names whose first look-up has not been answered.
@@ -62,6 +63,8 @@ struct State {
 pub struct NoMember {
     /// Endpoints that their source says are not ready.
     pub not_ready: usize,
+    /// Endpoints that are going away, and do not serve any more.
+    pub terminating: usize,
     /// Endpoints that fail their probe.
     pub down: usize,
     /// Endpoints whose first probe has not been answered.
@@ -74,8 +77,8 @@ impl NoMember {
     /// For programs: the value of the reason header.
     pub fn reason(&self) -> &'static str {
         match self {
-            Self { down: 0, not_ready: 0, unknown: 0, unresolved: 0 } => "NoEndpoints",
-            Self { unresolved: 1.., down: 0, not_ready: 0, unknown: 0 } => "NameNotResolved",
+            Self { down: 0, not_ready: 0, terminating: 0, unknown: 0, unresolved: 0 } => "NoEndpoints",
+            Self { unresolved: 1.., down: 0, not_ready: 0, terminating: 0, unknown: 0 } => "NameNotResolved",
             Self { down: 0, unknown: 0, .. } => "NoReadyEndpoint",
             Self { unknown: 1.., down: 0, .. } => "ProbePending",
             _ => "ProbeFailing",
@@ -85,8 +88,8 @@ impl NoMember {
 
 impl std::fmt::Display for NoMember {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { not_ready, down, unknown, unresolved } = *self;
-        if not_ready + down + unknown + unresolved == 0 {
+        let Self { not_ready, terminating, down, unknown, unresolved } = *self;
+        if not_ready + terminating + down + unknown + unresolved == 0 {
             return f.write_str("the backend has no endpoints");
         }
         let mut parts = Vec::new();
@@ -94,6 +97,7 @@ impl std::fmt::Display for NoMember {
             (down, "failing the health probe"),
             (unknown, "not yet probed"),
             (not_ready, "not ready"),
+            (terminating, "terminating"),
             (unresolved, "not resolving to an address"),
         ] {
             if count > 0 {
@@ -109,22 +113,23 @@ impl Pool {
         Self { id, state: ArcSwap::default(), cursor: AtomicUsize::new(0), changed }
     }
 
-    /// Chooses the member for a request, other than those in `tried`. Where members have not been probed
-    /// yet and none is up, waits for the first answer, at most a second.
+    /// Chooses the member for a request, other than those in `tried`: one that is ready and up, else one that is going away,
+    /// still serves, and is up. Where members have not been probed yet and none is up, waits for the first answer,
+    /// at most a second.
     ///
     /// # Errors
-    /// No member is ready and healthy.
+    /// No member can take it.
     pub async fn choose(&self, tried: &[u64]) -> Result<Lease, NoMember> {
         let deadline = Instant::now() + FIRST_PROBE_WAIT;
         loop {
             // Registered before the look, so that an answer between the two is not missed.
             let changed = self.changed.notified();
             let state = self.state.load_full();
-            if let Some(member) = balance::pick(state.balance, &state.ready, &self.cursor, tried) {
+            if let Some(member) = balance::pick(state.balance, &state.members, &self.cursor, tried) {
                 return Ok(Lease::new(member));
             }
             let why = state.why_none();
-            if state.ready.iter().any(|member| member.health() == Health::Up && !tried.contains(&member.id)) {
+            if state.up().any(|member| !tried.contains(&member.id)) {
                 // It came up between the two looks.
                 continue;
             }
@@ -134,30 +139,77 @@ impl Pool {
         }
     }
 
-    /// Every member, with whether its endpoint is ready.
-    pub fn members(&self) -> Vec<(Arc<Member>, bool)> {
+    /// Every member, and what is said of its endpoint.
+    pub fn members(&self) -> Vec<(Arc<Member>, EndpointState)> {
+        self.state.load().members.clone()
+    }
+
+    /// Members by state.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for (member, state) in &self.state.load().members {
+            match state {
+                EndpointState::Terminating { .. } | EndpointState::Ending { .. } => counts.draining += 1,
+                EndpointState::Ready if member.health() == Health::Up => counts.up += 1,
+                EndpointState::Ready | EndpointState::NotReady => counts.down += 1,
+            }
+        }
+        counts
+    }
+
+    /// Names that no address is known for.
+    pub fn unresolved(&self) -> usize {
         let state = self.state.load();
-        let ready = state.ready.iter().map(|member| (Arc::clone(member), true));
-        ready.chain(state.not_ready.iter().map(|member| (Arc::clone(member), false))).collect()
+        state.unresolved + state.resolving
     }
 
     /// Why no request could be served now, if so.
     pub fn unavailable(&self) -> Option<NoMember> {
         let state = self.state.load();
-        let up = state.ready.iter().any(|member| member.health() == Health::Up);
-        (!up).then(|| state.why_none())
+        state.up().next().is_none().then(|| state.why_none())
+    }
+}
+
+/// Members of a pool, each counted once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Ready and up: they take new requests.
+    pub up: usize,
+    /// Not ready, failing their probe, or not probed yet.
+    pub down: usize,
+    /// Going away.
+    pub draining: usize,
+}
+
+impl Counts {
+    /// All of them.
+    pub fn total(self) -> usize {
+        self.up + self.down + self.draining
     }
 }
 
 impl State {
+    /// Those that could take a request.
+    fn up(&self) -> impl Iterator<Item = &Arc<Member>> {
+        let serving = |state: &EndpointState| matches!(state, EndpointState::Ready | EndpointState::Terminating { .. });
+        let up = move |(member, state): &&(Arc<Member>, EndpointState)| serving(state) && member.health() == Health::Up;
+        self.members.iter().filter(up).map(|(member, _)| member)
+    }
+
     fn why_none(&self) -> NoMember {
-        let count = |health| self.ready.iter().filter(|member| member.health() == health).count();
-        NoMember {
-            not_ready: self.not_ready.len(),
-            down: count(Health::Down),
-            unknown: count(Health::Unknown) + self.resolving,
-            unresolved: self.unresolved,
+        let mut why =
+            NoMember { not_ready: 0, terminating: 0, down: 0, unknown: self.resolving, unresolved: self.unresolved };
+        for (member, state) in &self.members {
+            match (state, member.health()) {
+                (EndpointState::NotReady, _) => why.not_ready += 1,
+                (EndpointState::Ending { .. }, _) => why.terminating += 1,
+                (_, Health::Unknown) => why.unknown += 1,
+                (EndpointState::Terminating { .. }, Health::Down) => why.terminating += 1,
+                (_, Health::Down) => why.down += 1,
+                (_, Health::Up) => {}
+            }
         }
+        why
     }
 }
 

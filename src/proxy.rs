@@ -81,6 +81,8 @@ pub struct Shared {
     pub addresses: watch::Receiver<BTreeMap<u16, SocketAddr>>,
     /// Becomes true when connections should end after the request at hand.
     pub draining: watch::Receiver<bool>,
+    /// Changes when members have begun to go away, or have gone.
+    pub departures: watch::Receiver<()>,
 }
 
 /// One listener, as its connections see it.

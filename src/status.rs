@@ -1,10 +1,36 @@
-//! What users are told about the objects they wrote: reports, and the reasons they carry.
+//! What users are told about the objects they wrote: reports, the reasons they carry, and what of that is written into
+//! the objects' status and into Events.
+//!
+//! `plan` and `notice` decide, as pure functions; `writer`, `events` and `lease` talk to the API server, and only the
+//! replica that holds the lease writes.
+
+mod address;
+mod election;
+mod events;
+mod facts;
+mod gateway;
+mod identity;
+mod lease;
+mod metrics;
+mod notice;
+mod pace;
+mod plan;
+mod problem;
+mod task;
+mod writer;
 
 use std::fmt;
 
 use serde::Serialize;
 
 use crate::model::ObjectRef;
+
+pub use address::Publish;
+pub use facts::{Facts, MemberState, Parts, PoolHealth, Served};
+pub use metrics::Metrics;
+pub use notice::{Notice, notices};
+pub use plan::{Change, Desired, View};
+pub use task::{Health, Options, Running, start};
 
 /// Something that a user should know about one field of one object.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -47,6 +73,20 @@ macro_rules! reasons {
             /// The name, as conditions and events print it.
             pub fn name(self) -> &'static str {
                 match self { $(Self::$name => stringify!($name),)+ }
+            }
+
+            /// Whether it says that a reference leads nowhere, or to something that can't be used.
+            pub fn is_reference(self) -> bool {
+                matches!(
+                    self,
+                    Self::ServiceNotFound
+                        | Self::PortNotFound
+                        | Self::SecretNotFound
+                        | Self::ConfigMapNotFound
+                        | Self::InvalidCertificate
+                        | Self::ElementNotFound
+                        | Self::RefNotPermitted
+                )
             }
 
             /// What it means, in a sentence.
@@ -92,6 +132,8 @@ reasons! {
     Unsupported,
     /// An annotation has a value that can't be read; its default stays.
     InvalidAnnotation,
+    /// The port could not be opened.
+    PortNotOpen,
 }
 
 impl fmt::Display for Reason {

@@ -12,6 +12,7 @@ mod class;
 mod draft;
 mod gateway;
 mod ingress;
+mod last_good;
 mod lookup;
 mod probe;
 mod report;
@@ -22,11 +23,12 @@ mod tls;
 use crate::api::gateway::{LoadDistributionAlgorithm, Reference};
 use crate::model::{Balance, Model, ObjectRef};
 use crate::source::{Key, References, Snapshot};
-use crate::status::Report;
+use crate::status::{Report, Served};
 
 use claim::Claims;
 use class::Classes;
 use draft::Draft;
+pub use last_good::LastGood;
 use lookup::Lookup;
 
 /// What the controller's own arguments say about translation.
@@ -55,6 +57,8 @@ pub struct Translation {
     pub model: Model,
     /// What users should know, sorted, each once.
     pub reports: Vec<Report>,
+    /// The objects that are ours, and what came of their parts.
+    pub served: Served,
 }
 
 /// The controller's name in an IngressClass, unless it is given another.

@@ -24,7 +24,7 @@ struct Dump<'a> {
 #[derive(Serialize)]
 struct Member {
     address: SocketAddr,
-    ready: bool,
+    endpoint: &'static str,
     health: &'static str,
     last_probe: Option<String>,
     in_progress: usize,
@@ -38,9 +38,9 @@ pub(super) fn dump(
     pools: &Registry,
 ) -> serde_json::Result<String> {
     let members = |pool: &crate::pool::Pool| {
-        let members = pool.members().into_iter().map(|(member, ready)| Member {
+        let members = pool.members().into_iter().map(|(member, endpoint)| Member {
             address: member.key.address,
-            ready,
+            endpoint: endpoint.name(),
             health: member.health().name(),
             last_probe: member.last_outcome().map(|outcome| match outcome {
                 Ok(status) => status.to_string(),

@@ -12,16 +12,18 @@ use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
 use crate::controller::Published;
+use crate::model::EndpointState;
 use crate::pool;
 use crate::proxy::Metrics;
 use crate::source::cluster::Troubles;
-use crate::status::Severity;
+use crate::status::{self, Severity};
 use crate::websocket::Sessions;
 
 /// Everything that `/metrics` shows.
-pub(super) fn registry(rooms: Rooms, proxy: &Metrics) -> Registry {
+pub(super) fn registry(rooms: Rooms, proxy: &Metrics, status: &status::Metrics) -> Registry {
     let mut registry = Registry::with_prefix("steadygate");
     proxy.register(&mut registry);
+    status.register(&mut registry);
     registry.register_collector(Box::new(rooms));
     registry
 }
@@ -90,9 +92,14 @@ impl Collector for Rooms {
         let mut members =
             encoder.encode_descriptor("pool_members", "Members of pools, by state", None, MetricType::Gauge)?;
         for pool in self.pools.pools() {
-            let mut states = BTreeMap::from([("up", 0), ("down", 0), ("unknown", 0), ("not_ready", 0)]);
-            for (member, ready) in pool.members() {
-                let state = if ready { member.health().name() } else { "not_ready" };
+            let mut states =
+                BTreeMap::from([("up", 0), ("down", 0), ("unknown", 0), ("terminating", 0), ("not_ready", 0)]);
+            for (member, endpoint) in pool.members() {
+                let state = match endpoint {
+                    EndpointState::Ready => member.health().name(),
+                    EndpointState::Terminating { .. } | EndpointState::Ending { .. } => "terminating",
+                    EndpointState::NotReady => "not_ready",
+                };
                 *states.entry(state).or_default() += 1;
             }
             for (state, count) in states {

@@ -22,7 +22,7 @@ pub use backend::{
 };
 pub use listener::{FrontendPort, HttpListener, SslCertificate, TrustedRootCertificate};
 pub use rule::{PathRule, RequestRoutingRule, RuleType, UrlPathMap};
-pub use status::ApplicationGatewayStatus;
+pub use status::{AddressKind, ApplicationGatewayStatus, ElementStatus, GatewayAddress, PoolStatus};
 
 /// What an ApplicationGateway serves.
 #[derive(CustomResource, KubeSchema, Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -36,9 +36,13 @@ pub use status::ApplicationGatewayStatus;
     derive = "PartialEq",
     doc = "An application gateway: listeners, backend pools and the rules between them, in the words of ARM's Microsoft.Network/applicationGateways. WebSocket needs no field: every listener and rule carries it.",
     printcolumn = r#"{"name": "Class", "type": "string", "jsonPath": ".spec.ingressClassName"}"#,
-    printcolumn = r#"{"name": "Accepted", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"Accepted\")].status"}"#,
+    printcolumn = r#"{"name": "Address", "type": "string", "jsonPath": ".status.addresses[0].value"}"#,
     printcolumn = r#"{"name": "Programmed", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"Programmed\")].status"}"#,
-    printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#
+    printcolumn = r#"{"name": "Members", "type": "string", "jsonPath": ".status.members", "description": "Members that are up, of all"}"#,
+    printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#,
+    printcolumn = r#"{"name": "Accepted", "type": "string", "priority": 1, "jsonPath": ".status.conditions[?(@.type==\"Accepted\")].status"}"#,
+    printcolumn = r#"{"name": "Refs", "type": "string", "priority": 1, "jsonPath": ".status.conditions[?(@.type==\"ResolvedRefs\")].status"}"#,
+    printcolumn = r#"{"name": "Reason", "type": "string", "priority": 1, "jsonPath": ".status.conditions[?(@.type==\"Programmed\")].reason"}"#
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ApplicationGatewaySpec {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use http::Uri;
 
-use crate::model::{Action, HostHeader, HostPattern, ObjectRef, Protocol, normalise_path};
+use crate::model::{Action, EndpointState, HostHeader, HostPattern, ObjectRef, Protocol, normalise_path};
 use crate::pool::{Health, Policy, Pool, Registry};
 use crate::proxy::normalise_host;
 use crate::source::{Snapshot, directory};
@@ -178,13 +178,22 @@ async fn members(pool: &Pool) -> bool {
     let deadline = tokio::time::Instant::now() + PROBE_WAIT;
     let pending = || {
         let unknown = pool.unavailable().is_some_and(|why| why.unknown > 0);
-        unknown || pool.members().iter().any(|(member, ready)| *ready && member.health() == Health::Unknown)
+        unknown
+            || pool.members().iter().any(|(member, endpoint)| {
+                matches!(endpoint, EndpointState::Ready | EndpointState::Terminating { .. })
+                    && member.health() == Health::Unknown
+            })
     };
     while tokio::time::Instant::now() < deadline && pending() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    for (member, ready) in pool.members() {
-        let state = if ready { member.health().name() } else { "not ready" };
+    for (member, endpoint) in pool.members() {
+        let state = match endpoint {
+            EndpointState::Ready => member.health().name().to_owned(),
+            EndpointState::Terminating { .. } => format!("terminating, {}", member.health().name()),
+            EndpointState::Ending { .. } => "terminating, not serving".to_owned(),
+            EndpointState::NotReady => "not ready".to_owned(),
+        };
         let probe = match member.last_outcome() {
             Some(Ok(status)) => format!("probe answered {status}"),
             Some(Err(failure)) => format!("probe failed: {failure}"),

@@ -15,7 +15,9 @@ use tracing_subscriber::EnvFilter;
 use super::demo;
 use crate::app::{self, Config, Source};
 use crate::proxy::{Bindings, Settings};
+use crate::source::Key;
 use crate::source::cluster::Scope;
+use crate::status::{self, Publish};
 use crate::translate::CONTROLLER;
 
 /// The Kubernetes client would tell of each failed try, and not of what; the watches tell of their trouble themselves.
@@ -82,18 +84,36 @@ pub(super) struct Run {
 
 /// What is asked of a cluster.
 #[derive(Debug, Clone, clap::Args)]
-#[group(multiple = true, conflicts_with = "manifests")]
 struct Cluster {
     /// Serve the objects of this namespace only (repeatable) [default: of all]
-    #[arg(long, value_name = "NAMESPACE")]
+    #[arg(long, conflicts_with = "manifests", value_name = "NAMESPACE")]
     namespace: Vec<String>,
 
     /// Our name in spec.controller of an IngressClass
-    #[arg(long, value_name = "NAME", default_value = CONTROLLER)]
+    #[arg(long, conflicts_with = "manifests", value_name = "NAME", default_value = CONTROLLER)]
     controller_name: String,
 
+    /// Tell the addresses of this Service in the status of Ingresses and ApplicationGateways
+    #[arg(long, conflicts_with = "manifests", value_name = "NAMESPACE/NAME", value_parser = key)]
+    publish_service: Option<Key>,
+
+    /// Tell this IP address or host name there (repeatable)
+    #[arg(long, value_name = "ADDR", value_parser = address, conflicts_with_all = ["manifests", "publish_service"])]
+    publish_address: Vec<String>,
+
+    /// The Lease by which replicas agree on the one that writes status; controllers of other names need others [default:
+    /// steadygate in the pod's namespace]
+    #[arg(long, conflicts_with = "manifests", value_name = "NAMESPACE/NAME", value_parser = key)]
+    lease: Option<Key>,
+
     /// Longest silence of an API server that is believed to be alive
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(
+        long,
+        conflicts_with = "manifests",
+        value_name = "SECONDS",
+        default_value_t = 60,
+        value_parser = clap::value_parser!(u64).range(1..)
+    )]
     api_timeout: u64,
 }
 
@@ -113,6 +133,40 @@ fn binding(text: &str) -> Result<(u16, SocketAddr), String> {
     Ok((port, address))
 }
 
+fn key(text: &str) -> Result<Key, String> {
+    match text.split_once('/') {
+        Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() && !name.contains('/') => {
+            Ok(Key::new(namespace, name))
+        }
+        _ => Err("write it as NAMESPACE/NAME".to_owned()),
+    }
+}
+
+/// An IP address, or a host name as Kubernetes takes it.
+fn address(text: &str) -> Result<String, String> {
+    let is_label = |label: &str| {
+        (1..64).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|byte| byte == b'-' || byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    };
+    if text.parse::<IpAddr>().is_ok() || text.len() < 254 && text.split('.').all(is_label) {
+        return Ok(text.to_owned());
+    }
+    Err("write an IP address, or a host name in lower case".to_owned())
+}
+
+impl Cluster {
+    fn status(&self) -> status::Options {
+        let publish = match (&self.publish_service, self.publish_address.is_empty()) {
+            (Some(service), _) => Publish::Service(service.clone()),
+            (None, false) => Publish::Addresses(self.publish_address.clone()),
+            (None, true) => Publish::Nothing,
+        };
+        status::Options { publish, lease: self.lease.clone() }
+    }
+}
+
 impl Run {
     /// Serves until told to stop.
     ///
@@ -122,11 +176,12 @@ impl Run {
         log(self.log_format, &self.log)?;
         let drain = Duration::from_secs(self.drain_timeout);
         let workers = self.workers.or_else(|| std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1);
+        let status = self.cluster.status();
         let source = match self.manifests {
             Some(dir) => Source::Directory(dir),
             None => Source::Cluster(Scope {
                 namespaces: self.cluster.namespace.into_iter().collect(),
-                publish_service: None,
+                publish_service: self.cluster.publish_service,
                 silence: Duration::from_secs(self.cluster.api_timeout),
             }),
         };
@@ -134,6 +189,7 @@ impl Run {
             Config {
                 source,
                 controller_name: self.cluster.controller_name,
+                status,
                 serve_controllers: self.serve_controller,
                 bindings: Bindings { address: self.address, ports: self.listen.into_iter().collect() },
                 settings: Settings {
@@ -160,6 +216,7 @@ pub(super) fn demo(demo: &demo::Demo) -> anyhow::Result<ExitCode> {
     let config = Config {
         source: Source::Directory(prepared.manifests),
         controller_name: CONTROLLER.to_owned(),
+        status: status::Options::default(),
         serve_controllers: Vec::new(),
         bindings: Bindings { address: None, ports: BTreeMap::from_iter(prepared.listen) },
         settings: Settings::default(),

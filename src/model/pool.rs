@@ -39,12 +39,51 @@ pub struct Pool {
 pub struct Endpoint {
     /// Where it is.
     pub address: Address,
-    /// Whether its source lets it take requests (EndpointSlice `conditions.ready`; always true
-    /// for addresses that a user listed).
-    pub ready: bool,
+    /// Whether it takes requests (always ready for addresses that a user listed).
+    pub state: EndpointState,
     /// What it is, for people: `Pod default/chat-7d9f`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
+}
+
+/// What the source says of an endpoint (EndpointSlice `conditions`, KEP-1672). In order of preference: of two that say
+/// different things of one address, the smaller is right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub enum EndpointState {
+    /// Takes requests.
+    Ready,
+    /// It is going away, and serves: takes requests where nobody is ready. Its sessions are drained.
+    Terminating {
+        /// Time that it has from the word to its end.
+        grace: Duration,
+    },
+    /// It is going away, and does not serve any more. Its sessions are drained.
+    Ending {
+        /// Time that it has from the word to its end.
+        grace: Duration,
+    },
+    /// Takes no requests. Its sessions stay.
+    NotReady,
+}
+
+impl EndpointState {
+    /// Lower-case name, for metrics and dumps.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Terminating { .. } => "terminating",
+            Self::Ending { .. } => "ending",
+            Self::NotReady => "not_ready",
+        }
+    }
+
+    /// Time that it has, if it is going away.
+    pub fn grace(self) -> Option<Duration> {
+        match self {
+            Self::Terminating { grace } | Self::Ending { grace } => Some(grace),
+            Self::Ready | Self::NotReady => None,
+        }
+    }
 }
 
 /// An address of an endpoint.

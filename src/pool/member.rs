@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
 
 use super::dial::Connector;
+use super::presence::Presence;
+use super::tenure::Tenure;
 use crate::model::{Probe, Transport};
 
 /// What makes two members the same.
@@ -61,12 +63,14 @@ pub struct Member {
     requests: AtomicUsize,
     sessions: AtomicUsize,
     last: Mutex<Option<Outcome>>,
+    /// The pod there.
+    presence: Arc<Presence>,
     /// Asks the prober not to wait for its next turn.
     pub(super) suspected: Notify,
 }
 
 impl Member {
-    pub(super) fn new(key: MemberKey, id: u64, connector: Connector, health: Health) -> Self {
+    pub(super) fn new(key: MemberKey, id: u64, connector: Connector, presence: Arc<Presence>, health: Health) -> Self {
         Self {
             key,
             id,
@@ -76,6 +80,7 @@ impl Member {
             requests: AtomicUsize::new(0),
             sessions: AtomicUsize::new(0),
             last: Mutex::new(None),
+            presence,
             suspected: Notify::new(),
         }
     }
@@ -109,6 +114,12 @@ impl Member {
         self.suspected.notify_one();
     }
 
+    /// Whether a connection that was used for a request of `tenure` may be kept for another: not when the pod has begun
+    /// to go away since, nor when nobody names the address any more.
+    pub fn keeps(&self, tenure: u32) -> bool {
+        self.presence.number() == tenure && self.presence.is_named()
+    }
+
     /// Takes the result of a probe in. One success heals; `unhealthy_threshold` failures in a row, or
     /// the first failure of a member never seen up, mark it down. Gives the new health if it changed.
     pub(super) fn record(&self, outcome: Outcome) -> Option<Health> {
@@ -138,7 +149,7 @@ impl Member {
         let address = SocketAddr::from(([127, 0, 0, 1], 1000 + n as u16));
         let key = MemberKey { address, name: None, transport: Transport::Http, probe: Probe::arm_default(false) };
         let connector = Connector::new(address, None, &Transport::Http).expect("clear text");
-        Arc::new(Self::new(key, n as u64, connector, health))
+        Arc::new(Self::new(key, n as u64, connector, Arc::default(), health))
     }
 }
 
@@ -146,6 +157,7 @@ impl Member {
 #[derive(Debug)]
 pub struct Lease {
     member: Arc<Member>,
+    tenure: u32,
     session: bool,
 }
 
@@ -153,7 +165,7 @@ impl Lease {
     /// Counts a request.
     pub(super) fn new(member: Arc<Member>) -> Self {
         member.requests.fetch_add(1, Ordering::Relaxed);
-        Self { member, session: false }
+        Self { tenure: member.presence.number(), member, session: false }
     }
 
     /// The request has become a WebSocket session.
@@ -164,6 +176,16 @@ impl Lease {
             self.member.requests.fetch_sub(1, Ordering::Relaxed);
         }
         self
+    }
+
+    /// The tenure of the pod that was chosen, over though it may be by now.
+    pub fn tenure(&self) -> Arc<Tenure> {
+        self.member.presence.tenure(self.tenure)
+    }
+
+    /// Its number, for [`Member::keeps`].
+    pub fn tenure_number(&self) -> u32 {
+        self.tenure
     }
 
     /// The member.

@@ -257,7 +257,7 @@ impl Drop for UpstreamBody {
             && sent
             && let Some(sender) = self.sender.take()
         {
-            upstream::give_back(self.lease.member().id, sender);
+            upstream::give_back(&self.lease, sender);
         }
     }
 }

@@ -169,7 +169,12 @@ impl Exchange<'_> {
             };
             let member = Arc::clone(lease.member());
             record.member = Some(member.key.address);
-            let unused = if fresh { None } else { upstream::take(member.id) };
+            if !fresh && !repeatable {
+                // Kept connections that their member has closed are found out meanwhile: what is sent on one can't be
+                // sent again.
+                tokio::task::yield_now().await;
+            }
+            let unused = if fresh { None } else { upstream::take(&lease) };
             let reused = unused.is_some();
             let connected = match unused {
                 Some(sender) => Ok(sender),

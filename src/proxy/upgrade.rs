@@ -57,7 +57,7 @@ pub(super) fn open(
     context.shared.metrics.opened(record.route());
     let idle = backend.session_idle_timeout.unwrap_or(Some(backend.request_timeout));
     let lease = lease.into_session();
-    let mut guard = context.shared.sessions.open();
+    let mut guard = context.shared.sessions.open(lease.tenure());
     let alive = context.alive.clone();
     tokio::spawn(async move {
         let _alive = alive;

@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use hyper::client::conn::http1::{Builder, SendRequest};
@@ -11,8 +12,8 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::body::RequestBody;
-use crate::pool::Member;
 use crate::pool::dial::DialError;
+use crate::pool::{Lease, Member};
 
 /// Sends requests on one connection. Dropped before it is given back, it ends the connection: whatever is still under way
 /// there belongs to a request that is over.
@@ -43,16 +44,24 @@ const IDLE: Duration = Duration::from_secs(55);
 /// How many unused connections a worker keeps for one member.
 const IDLE_PER_MEMBER: usize = 256;
 
-thread_local! {
-    static UNUSED: RefCell<HashMap<u64, Vec<(Sender, Instant)>>> = RefCell::default();
+/// The unused connections to one member.
+struct Unused {
+    member: Weak<Member>,
+    /// With the tenure in which each was used, and since when it has not been.
+    senders: Vec<(Sender, u32, Instant)>,
 }
 
-/// A connection to the member `id` that waits for a request: the one used last.
-pub(super) fn take(id: u64) -> Option<Sender> {
+thread_local! {
+    static UNUSED: RefCell<HashMap<u64, Unused>> = RefCell::default();
+}
+
+/// A connection to the leased member that waits for a request: the one used last. None that was made before the pod began to
+/// go away.
+pub(super) fn take(lease: &Lease) -> Option<Sender> {
     UNUSED.with_borrow_mut(|unused| {
-        let senders = unused.get_mut(&id)?;
-        while let Some((sender, since)) = senders.pop() {
-            if sender.requests.is_ready() && since.elapsed() < IDLE {
+        let senders = &mut unused.get_mut(&lease.member().id)?.senders;
+        while let Some((sender, tenure, since)) = senders.pop() {
+            if sender.requests.is_ready() && tenure == lease.tenure_number() && since.elapsed() < IDLE {
                 return Some(sender);
             }
         }
@@ -60,21 +69,26 @@ pub(super) fn take(id: u64) -> Option<Sender> {
     })
 }
 
-/// Keeps a connection for the next request.
-pub(super) fn give_back(id: u64, sender: Sender) {
+/// Keeps a connection for the next request, unless the pod it leads to is going away.
+pub(super) fn give_back(lease: &Lease, sender: Sender) {
+    let (member, tenure) = (lease.member(), lease.tenure_number());
     UNUSED.with_borrow_mut(|unused| {
-        let senders = unused.entry(id).or_default();
-        if senders.len() < IDLE_PER_MEMBER && !sender.requests.is_closed() {
-            senders.push((sender, Instant::now()));
+        let unused =
+            unused.entry(member.id).or_insert_with(|| Unused { member: Arc::downgrade(member), senders: Vec::new() });
+        if unused.senders.len() < IDLE_PER_MEMBER && !sender.requests.is_closed() && member.keeps(tenure) {
+            unused.senders.push((sender, tenure, Instant::now()));
         }
     });
 }
 
-/// Lets go of connections that nobody has used for long, those to members that are no more among them.
+/// Lets go of connections that nobody has used for long, and of those to pods that are going away or have gone.
 pub(super) fn sweep() {
     UNUSED.with_borrow_mut(|unused| {
-        unused.retain(|_, senders| {
-            senders.retain(|(sender, since)| !sender.requests.is_closed() && since.elapsed() < IDLE);
+        unused.retain(|_, Unused { member, senders }| {
+            let Some(member) = member.upgrade() else { return false };
+            senders.retain(|(sender, tenure, since)| {
+                !sender.requests.is_closed() && since.elapsed() < IDLE && member.keeps(*tenure)
+            });
             !senders.is_empty()
         });
     });

@@ -31,9 +31,14 @@ pub(super) fn run(shared: &Arc<Shared>, mut commands: mpsc::Receiver<Command>) -
     runtime.block_on(async {
         let (alive, mut all_gone) = mpsc::channel::<()>(1);
         let mut open: HashMap<u16, oneshot::Sender<()>> = HashMap::new();
-        let sweeper = tokio::spawn(async {
+        let mut departures = shared.departures.clone();
+        let sweeper = tokio::spawn(async move {
             loop {
-                tokio::time::sleep(SWEEP).await;
+                tokio::select! {
+                    () = tokio::time::sleep(SWEEP) => {}
+                    // At once where pods go away.
+                    Ok(()) = departures.changed() => {}
+                }
                 upstream::sweep();
             }
         });

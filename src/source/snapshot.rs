@@ -84,6 +84,15 @@ impl<'a, K> IntoIterator for &'a Objects<K> {
     }
 }
 
+impl<'a, K> IntoIterator for &'a mut Objects<K> {
+    type Item = (&'a Key, &'a mut Arc<K>);
+    type IntoIter = btree_map::IterMut<'a, Key, Arc<K>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter_mut()
+    }
+}
+
 /// Names of objects that are worth fetching, for others refer to them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct References {

@@ -5,14 +5,18 @@ use std::collections::BTreeSet;
 
 use crate::model::{Host, HostPattern, Listener, Model, PathMatch, Protocol, Route};
 
+use crate::source::Key;
+use crate::status::Served;
+
 use super::Translation;
 use super::report::Reports;
 
-/// The model and the reports so far.
+/// The model, the reports, and which objects are ours, so far.
 #[derive(Debug, Default)]
 pub(super) struct Draft {
     pub(super) model: Model,
     pub(super) reports: Reports,
+    pub(super) served: Served,
 }
 
 impl Draft {
@@ -47,7 +51,16 @@ impl Draft {
         });
         let shown: BTreeSet<_> = shown.cloned().collect();
         self.model.certificates.retain(|id, _| shown.contains(id));
-        Translation { model: self.model, reports: self.reports.into_sorted() }
+        let listeners = self.model.listeners.values();
+        for route in listeners.flat_map(|listener| listener.hosts.values()).flat_map(|host| &host.routes) {
+            let key = Key::new(route.owner.namespace.as_str(), route.owner.name.as_str());
+            if route.owner.kind == "Ingress"
+                && let Some(has_route) = self.served.ingresses.get_mut(&key)
+            {
+                *has_route = true;
+            }
+        }
+        Translation { model: self.model, reports: self.reports.into_sorted(), served: self.served }
     }
 }
 

@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 use crate::api::ApplicationGateway;
 use crate::api::gateway::RequestRoutingRule;
 use crate::model::{Action, HostPattern, ObjectRef, PathMatch, Protocol, Route};
-use crate::source::Snapshot;
-use crate::status::Reason;
+use crate::source::{Key, Snapshot};
+use crate::status::{Parts, Reason};
 
 use super::claim::{Age, Claims, Holder};
 use super::class::Classes;
@@ -53,6 +53,7 @@ pub(super) fn read<'a>(
         if classes.of(&owner, &object.metadata, named, &mut draft.reports).is_none() {
             continue;
         }
+        draft.served.gateways.insert(key.clone(), Parts::default());
         let elements = Elements::read(&owner, &object.spec, &mut draft.reports);
         let frontends = listener::read(&owner, &elements, lookup, draft);
         let rules = rule::by_listener(&owner, &elements, &mut draft.reports);
@@ -137,6 +138,9 @@ impl Gateway<'_> {
             if !claims.speaks(port, protocol) {
                 continue;
             }
+            if self.serves(frontend) {
+                self.note(frontend, &routes, draft);
+            }
             // What no rule takes is not for a wider host, which may be another tenant's.
             if !routes.iter().any(|route| route.path == PathMatch::Any) {
                 let action = Action::NotFound;
@@ -148,6 +152,20 @@ impl Gateway<'_> {
             }
             self.certify(frontend, &held, draft);
         }
+    }
+
+    /// Notes a listener that is served, and its rule where that leads somewhere.
+    fn note(&self, frontend: &Frontend<'_>, routes: &[Route], draft: &mut Draft) {
+        let parts = self.parts(draft);
+        parts.listeners.insert(frontend.listener.name.clone());
+        let leads = routes.iter().any(|route| !matches!(route.action, Action::Unavailable(_)));
+        let rule = self.rules.get(frontend.listener.name.as_str()).filter(|_| leads);
+        parts.rules.extend(rule.map(|rule| rule.value.name.clone()));
+    }
+
+    fn parts<'d>(&self, draft: &'d mut Draft) -> &'d mut Parts {
+        let key = Key::new(self.owner.namespace.as_str(), self.owner.name.as_str());
+        draft.served.gateways.entry(key).or_default()
     }
 
     fn certify(&self, frontend: &Frontend<'_>, held: &[&HostPattern], draft: &mut Draft) {

@@ -47,6 +47,7 @@ impl<'a> Sites<'a> {
             let owner = ObjectRef::new("Ingress", key.namespace.clone(), key.name.clone());
             let named = object.spec.as_ref().and_then(|spec| spec.ingress_class_name.as_deref());
             let Some(class) = classes.of(&owner, &object.metadata, named, reports) else { continue };
+            draft.served.ingresses.insert(key.clone(), false);
             sites.push(Site::read(owner, object, class, reports));
         }
         sites.sort_by(|a, b| a.age().cmp(&b.age()));

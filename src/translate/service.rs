@@ -1,17 +1,16 @@
 //! Services: from a name and a port to the endpoints behind them.
 
-use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+mod endpoints;
 
 use k8s_openapi::api::core::v1::{Pod, Service, ServicePort};
-use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use crate::model::{Address, Endpoint, HostPattern, ObjectRef};
+use crate::model::{Address, Endpoint, EndpointState, HostPattern, ObjectRef};
 use crate::status::Reason;
 
 use super::lookup::Lookup;
 use super::report::{Fault, Reports};
+use endpoints::Found;
 
 /// A port of a Service, as a user refers to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,9 +59,9 @@ pub(super) fn resolve<'a>(
     let mut found = Found::default();
     for (key, slice) in slices {
         let object = ObjectRef::new("EndpointSlice", key.namespace.clone(), key.name.clone());
-        found.take(slice, namespace, port, &object, reports);
+        found.take(slice, port, &object, lookup, reports);
     }
-    let pod = found.pods.keys().find_map(|name| lookup.pod(namespace, name));
+    let pod = found.pods.iter().find_map(|name| lookup.pod(namespace, name));
     Ok(Resolved {
         name: name_of(port),
         number: port.port,
@@ -139,7 +138,11 @@ fn external<'a>(service: &Service, namespace: &str, name: &str, port: PortRef<'_
         Ok(HostPattern::Exact(host)) => Ok(Resolved {
             name: port_name,
             number: number.into(),
-            endpoints: vec![Endpoint { address: Address::Name(host, number), ready: true, target: None }],
+            endpoints: vec![Endpoint {
+                address: Address::Name(host, number),
+                state: EndpointState::Ready,
+                target: None,
+            }],
             target: IntOrString::Int(number.into()),
             pod: None,
         }),
@@ -149,70 +152,5 @@ fn external<'a>(service: &Service, namespace: &str, name: &str, port: PortRef<'_
             message: format!("Service {namespace}/{name} has the externalName {text:?}, which is not a DNS name"),
             remedy: "give it a DNS name; for an IP address use a Service with an EndpointSlice".to_owned(),
         }),
-    }
-}
-
-/// What the slices of a Service have, merged.
-#[derive(Debug, Default)]
-struct Found {
-    endpoints: BTreeMap<Address, Endpoint>,
-    pods: BTreeMap<String, ()>,
-}
-
-impl Found {
-    fn take(
-        &mut self,
-        slice: &EndpointSlice,
-        namespace: &str,
-        port: &ServicePort,
-        object: &ObjectRef,
-        reports: &mut Reports,
-    ) {
-        if !matches!(slice.address_type.as_str(), "IPv4" | "IPv6") {
-            reports.warning(
-                object,
-                "addressType",
-                Reason::Unsupported,
-                format!("endpoints of type {:?} are not used", slice.address_type),
-                "use IPv4 or IPv6; for a DNS name use a Service of type ExternalName",
-            );
-            return;
-        }
-        let wanted = port.name.as_deref().unwrap_or_default();
-        let ports = slice.ports.as_deref().unwrap_or_default();
-        let number = ports
-            .iter()
-            .filter(|port| port.protocol.as_deref().unwrap_or("TCP") == "TCP")
-            .find(|port| port.name.as_deref().unwrap_or_default() == wanted)
-            .and_then(|port| port.port)
-            .and_then(|number| u16::try_from(number).ok());
-        let Some(number) = number else { return };
-        for (index, endpoint) in slice.endpoints.iter().flatten().enumerate() {
-            let pod = endpoint.target_ref.as_ref().filter(|target| target.kind.as_deref() == Some("Pod"));
-            let pod = pod.and_then(|target| target.name.as_deref());
-            self.pods.extend(pod.map(|pod| (pod.to_owned(), ())));
-            let ready = endpoint.conditions.as_ref().and_then(|conditions| conditions.ready).unwrap_or(true);
-            for (place, text) in endpoint.addresses.iter().enumerate() {
-                let Ok(ip) = text.parse::<IpAddr>() else {
-                    reports.warning(
-                        object,
-                        format!("endpoints[{index}].addresses[{place}]"),
-                        Reason::InvalidValue,
-                        format!("{text:?} is not an IP address, so this endpoint is not used"),
-                        "write an IPv4 or IPv6 address",
-                    );
-                    continue;
-                };
-                self.add(SocketAddr::new(ip, number), ready, pod.map(|pod| format!("Pod {namespace}/{pod}")));
-            }
-        }
-    }
-
-    /// While an endpoint moves between slices it can stand in two; it is ready if either says so.
-    fn add(&mut self, address: SocketAddr, ready: bool, target: Option<String>) {
-        let address = Address::Socket(address);
-        let endpoint = self.endpoints.entry(address.clone()).or_insert(Endpoint { address, ready, target: None });
-        endpoint.ready |= ready;
-        endpoint.target = endpoint.target.take().or(target);
     }
 }

@@ -46,7 +46,7 @@ pub(super) fn server_certificate(
 }
 
 /// The certificate and key of a Secret, or what is wrong and what to do. Says nothing of the key but its state.
-fn read_pair(secret: &Secret) -> Result<Certificate, (String, &'static str)> {
+pub(super) fn read_pair(secret: &Secret) -> Result<Certificate, (String, &'static str)> {
     const CHAIN: &str = "put the certificate, leaf first, into tls.crt as PEM";
     const KEY: &str = "put the certificate's private key into tls.key as PEM, without a passphrase";
     let chain_pem = value(secret, "tls.crt").ok_or_else(|| ("it has no tls.crt".to_owned(), CHAIN))?;

@@ -16,6 +16,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::session::Drain;
 use super::{SessionGuard, close_frame};
 use direction::{Direction, poll_discard};
 
@@ -25,6 +26,10 @@ const BUFFER: usize = 64 * 1024;
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
 /// Longest silence of a session without an idle timeout, once one peer has ended its half.
 const HALF_CLOSED: Duration = Duration::from_secs(60);
+
+/// How long a backend's end without a Close is kept from the client: the word that its pod is going away may come later than
+/// the end itself.
+const WORD_WAIT: Duration = Duration::from_secs(1);
 
 thread_local! {
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; BUFFER].into_boxed_slice());
@@ -65,11 +70,13 @@ pub enum EndCause {
     Idle,
     /// The gateway is going away.
     Drained,
+    /// The backend's pod is going away.
+    MemberDrained,
 }
 
 impl EndCause {
     /// Every name that [`EndCause::name`] gives.
-    pub const NAMES: [&'static str; 5] = ["client", "backend", "error", "idle", "drain"];
+    pub const NAMES: [&'static str; 6] = ["client", "backend", "error", "idle", "drain", "member_drain"];
 
     /// One word for logs and metrics.
     pub fn name(&self) -> &'static str {
@@ -79,6 +86,7 @@ impl EndCause {
             Self::Failed(_) => "error",
             Self::Idle => "idle",
             Self::Drained => "drain",
+            Self::MemberDrained => "member_drain",
         }
     }
 
@@ -100,7 +108,8 @@ pub async fn relay<C: Stream, B: Stream>(
     idle: Option<Duration>,
     guard: &mut SessionGuard,
 ) -> End {
-    let (up, down) = (Direction::new(&first_up), Direction::new(&first_down));
+    let (up, mut down) = (Direction::new(&first_up), Direction::new(&first_down));
+    down.hold = true;
     // They are parts of larger buffers, which are not to live as long as the session.
     drop((first_up, first_down));
     let mut tunnel = Tunnel { client, backend, up, down, last: Instant::now(), closed_by: None, failure: None };
@@ -108,6 +117,7 @@ pub async fn relay<C: Stream, B: Stream>(
     match &cause {
         EndCause::Idle => tunnel.close(1001, "idle timeout").await,
         EndCause::Drained => tunnel.close(1001, "going away").await,
+        EndCause::MemberDrained => tunnel.close(1001, "backend going away").await,
         EndCause::Closed(_) | EndCause::Failed(_) => tunnel.linger().await,
     }
     End { cause, bytes_up: tunnel.up.bytes, bytes_down: tunnel.down.bytes }
@@ -127,13 +137,18 @@ struct Tunnel<C, B> {
 impl<C: Stream, B: Stream> Tunnel<C, B> {
     /// Relays until a peer ends the session or the gateway has to.
     async fn run(&mut self, idle: Option<Duration>, guard: &mut SessionGuard) -> EndCause {
-        let drained = guard.drained();
-        tokio::pin!(drained);
+        let mut released = None;
         loop {
-            let ending = self.closed_by.is_some() || self.failure.is_some();
+            let (ending, held) = (self.ending(), self.held());
+            if held && guard.expires() {
+                return EndCause::MemberDrained;
+            }
             let last = self.last;
-            let deadline = idle.or(ending.then_some(HALF_CLOSED)).map(|idle| last + idle);
-            let silence = async {
+            let silent = idle.or(ending.then_some(HALF_CLOSED)).map(|idle| last + idle);
+            let release = held.then(|| *released.get_or_insert_with(|| Instant::now() + WORD_WAIT));
+            let asked = guard.moment();
+            let deadline = [silent, release, asked.map(|(moment, _)| moment)].into_iter().flatten().min();
+            let timer = async {
                 match deadline {
                     Some(deadline) => sleep_until(deadline).await,
                     None => std::future::pending().await,
@@ -141,26 +156,44 @@ impl<C: Stream, B: Stream> Tunnel<C, B> {
             };
             tokio::select! {
                 biased;
-                ended = poll_fn(|cx| self.poll_relay(ending, cx)) => if ended {
+                ended = poll_fn(|cx| self.poll_relay((ending, held), cx)) => if ended {
                     return match (self.failure.take(), self.closed_by) {
                         (Some(error), None) => EndCause::Failed(error),
                         (_, side) => EndCause::Closed(side.unwrap_or(Side::Client)),
                     };
                 },
-                () = &mut drained => return EndCause::Drained,
+                () = poll_fn(|cx| guard.poll_told(cx)) => {}
                 // Bytes that moved meanwhile have not touched the timer; it is set again only when it fires.
-                () = silence => if self.last == last {
-                    return EndCause::Idle;
+                () = timer => match asked {
+                    Some((moment, why)) if deadline == Some(moment) => return match why {
+                        Drain::Gateway => EndCause::Drained,
+                        Drain::Member => EndCause::MemberDrained,
+                    },
+                    _ if release.is_some() && deadline == release => self.down.hold = false,
+                    _ if self.last == last => return EndCause::Idle,
+                    _ => {}
                 },
             }
         }
     }
 
-    /// Ready with true when both directions have ended; with false when the first of them has just begun to.
-    fn poll_relay(&mut self, ending: bool, cx: &mut Context<'_>) -> Poll<bool> {
+    /// Whether one of the directions has begun to end.
+    fn ending(&self) -> bool {
+        self.closed_by.is_some() || self.failure.is_some()
+    }
+
+    /// Whether the backend has ended without a Close, and the client is still to be told.
+    fn held(&self) -> bool {
+        self.down.held() && !self.up.reader_done()
+    }
+
+    /// Ready with true when both directions have ended; with false when what is known of the end is not `seen` any more.
+    fn poll_relay(&mut self, seen: (bool, bool), cx: &mut Context<'_>) -> Poll<bool> {
         let before = self.up.bytes + self.down.bytes;
         let (up, down) = SCRATCH.with_borrow_mut(|scratch| {
             let up = self.up.poll_relay(&mut self.client, &mut self.backend, scratch, cx);
+            // A client that has ended itself waits for nothing but the backend's end.
+            self.down.hold &= !self.up.reader_done();
             (up, self.down.poll_relay(&mut self.backend, &mut self.client, scratch, cx))
         });
         if self.up.bytes + self.down.bytes != before {
@@ -173,7 +206,7 @@ impl<C: Stream, B: Stream> Tunnel<C, B> {
         }
         if up.is_ready() && down.is_ready() {
             Poll::Ready(true)
-        } else if !ending && (self.closed_by.is_some() || self.failure.is_some()) {
+        } else if (self.ending(), self.held()) != seen {
             Poll::Ready(false)
         } else {
             Poll::Pending
@@ -194,7 +227,8 @@ impl<C: Stream, B: Stream> Tunnel<C, B> {
         let _ = timeout(CLOSE_WAIT, drained).await;
     }
 
-    /// Sends both peers a Close at the next frame boundary, waits for theirs, and ends the streams.
+    /// Sends both peers a Close at the next frame boundary, waits for theirs, and ends the streams. A peer that has gone
+    /// already is left out.
     async fn close(&mut self, code: u16, reason: &str) {
         self.up.closing = Some(close_frame(code, reason, Some(fastrand::u32(..).to_be_bytes())));
         self.down.closing = Some(close_frame(code, reason, None));
@@ -218,20 +252,24 @@ impl<C: Stream, B: Stream> Tunnel<C, B> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
     use super::*;
+    use crate::pool::Tenure;
     use crate::websocket::Sessions;
 
     /// A relay between two in-memory pipes: the client's end, the backend's end, and the relay's result.
     fn start(
         sessions: &Sessions,
+        tenure: &Arc<Tenure>,
         idle: Option<Duration>,
         buffer: usize,
     ) -> (DuplexStream, DuplexStream, tokio::task::JoinHandle<End>) {
         let (client, inner_client) = duplex(buffer);
         let (backend, inner_backend) = duplex(buffer);
-        let mut guard = sessions.open();
+        let mut guard = sessions.open(Arc::clone(tenure));
         let task = tokio::spawn(async move {
             relay(inner_client, inner_backend, (Bytes::new(), Bytes::new()), idle, &mut guard).await
         });
@@ -240,7 +278,7 @@ mod tests {
 
     #[tokio::test]
     async fn bytes_go_both_ways_and_half_close_is_passed_on() {
-        let (mut client, mut backend, task) = start(&Sessions::default(), None, 64);
+        let (mut client, mut backend, task) = start(&Sessions::default(), &Arc::default(), None, 64);
         let (mut seen, mut echoed) = (vec![0; 5], Vec::new());
         client.write_all(b"hello").await.expect("writes");
         backend.read_exact(&mut seen).await.expect("reads");
@@ -257,7 +295,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_slow_reader_holds_the_writer_back() {
-        let (mut client, mut backend, _task) = start(&Sessions::default(), None, 1024);
+        let (mut client, mut backend, _task) = start(&Sessions::default(), &Arc::default(), None, 1024);
         let sent = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
         let counter = std::sync::Arc::clone(&sent);
         tokio::spawn(async move {
@@ -277,7 +315,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_on_its_way_arrives_though_the_other_direction_fails() {
-        let (mut client, mut backend, task) = start(&Sessions::default(), None, 64);
+        let (mut client, mut backend, task) = start(&Sessions::default(), &Arc::default(), None, 64);
         let sender = tokio::spawn(async move {
             backend.write_all(&vec![5; 4096]).await.expect("writes");
             // Gone: what the client writes from now on can't be delivered.
@@ -299,7 +337,7 @@ mod tests {
     #[tokio::test]
     async fn a_drain_closes_at_the_frame_boundary() {
         let sessions = Sessions::default();
-        let (mut client, mut backend, task) = start(&sessions, None, 64);
+        let (mut client, mut backend, task) = start(&sessions, &Arc::default(), None, 64);
         // Half a frame is under way when the drain begins.
         backend.write_all(&[0x82, 6, 1, 2, 3]).await.expect("writes");
         let mut half = [0; 5];
@@ -318,10 +356,90 @@ mod tests {
         assert_eq!(sessions.count(), 0);
     }
 
+    /// Two whole frames.
+    const FRAMES: &[u8] = &[0x82, 1, 7, 0x89, 0];
+
+    /// A session whose backend sends `sent`, then ends without a Close; what the client gets until its end, and how soon
+    /// that comes. It says nothing but an answer to a Close.
+    async fn orphaned(tenure: &Arc<Tenure>, sent: &[u8]) -> (Vec<u8>, Duration, EndCause) {
+        let (mut client, mut backend, task) = start(&Sessions::default(), tenure, None, 64);
+        backend.write_all(sent).await.expect("writes");
+        drop(backend);
+        let began = Instant::now();
+        let mut seen = vec![0; sent.len()];
+        client.read_exact(&mut seen).await.expect("reads");
+        assert_eq!(seen, sent);
+        let mut more = Vec::new();
+        while client.read_buf(&mut more).await.expect("not reset") > 0 {
+            if more.starts_with(&[0x88]) {
+                client.write_all(&close_frame(1001, "", Some([1, 2, 3, 4]))).await.expect("the answer is waited for");
+            }
+        }
+        let took = began.elapsed();
+        drop(client);
+        (more, took, task.await.expect("ends").cause)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_backend_that_dies_without_a_close_when_its_pod_goes_has_the_gateway_say_it() {
+        let tenure = Arc::<Tenure>::default();
+        tenure.leave(Instant::now() + Duration::from_secs(3600));
+        let (seen, took, cause) = orphaned(&tenure, FRAMES).await;
+        assert_eq!(seen, close_frame(1001, "backend going away", None));
+        assert!(matches!(cause, EndCause::MemberDrained), "{cause:?}");
+        assert_eq!(took, Duration::ZERO);
+
+        // The word comes a little later than the end.
+        let tenure = Arc::<Tenure>::default();
+        let later = Arc::clone(&tenure);
+        tokio::spawn(async move {
+            tokio::time::sleep(WORD_WAIT / 2).await;
+            later.leave(Instant::now() + Duration::from_secs(3600));
+        });
+        let (seen, took, cause) = orphaned(&tenure, FRAMES).await;
+        assert_eq!(seen, close_frame(1001, "backend going away", None));
+        assert!(matches!(cause, EndCause::MemberDrained), "{cause:?}");
+        assert_eq!(took.as_millis(), (WORD_WAIT / 2).as_millis());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_backend_that_dies_is_passed_on_as_it_is_where_its_pod_stays_or_a_frame_is_not_whole() {
+        let (seen, took, cause) = orphaned(&Arc::default(), FRAMES).await;
+        assert!(seen.is_empty() && matches!(cause, EndCause::Closed(Side::Backend)), "{seen:?} {cause:?}");
+        assert_eq!(took.as_millis(), WORD_WAIT.as_millis());
+
+        let leaving = Arc::<Tenure>::default();
+        leaving.leave(Instant::now() + Duration::from_secs(3600));
+        let close = close_frame(1000, "", None);
+        for (tenure, sent, cause) in [(leaving, &FRAMES[..2], "member_drain"), (Arc::default(), &close, "backend")] {
+            let (seen, took, end) = orphaned(&tenure, sent).await;
+            assert_eq!((seen.as_slice(), took, end.name()), (&[][..], Duration::ZERO, cause));
+        }
+    }
+
+    #[tokio::test]
+    async fn the_sessions_of_a_pod_that_goes_are_closed_and_no_others() {
+        let (sessions, leaving, staying) = (Sessions::default(), Arc::<Tenure>::default(), Arc::default());
+        let (mut client, mut backend, task) = start(&sessions, &leaving, None, 64);
+        let (mut other, mut echo, _task) = start(&sessions, &staying, None, 64);
+        tokio::task::yield_now().await;
+        leaving.leave(Instant::now());
+        let (mut up, mut down) = ([0; 2], [0; 4]);
+        backend.read_exact(&mut up).await.expect("the backend is told");
+        client.read_exact(&mut down).await.expect("the client is told");
+        assert_eq!((up, down), ([0x88, 0x80 | 20], [0x88, 20, 0x03, 0xe9]));
+        client.write_all(&close_frame(1001, "", Some([1, 2, 3, 4]))).await.expect("answers");
+        backend.write_all(&close_frame(1001, "", None)).await.expect("answers");
+        let end = task.await.expect("ends");
+        assert_eq!((end.cause.name(), sessions.count()), ("member_drain", 1));
+        other.write_all(b"hello").await.expect("open");
+        echo.read_exact(&mut [0; 5]).await.expect("open");
+    }
+
     #[tokio::test(start_paused = true)]
     async fn silence_both_ways_ends_a_session_and_any_byte_prolongs_it() {
         let sessions = Sessions::default();
-        let (mut client, mut backend, task) = start(&sessions, Some(Duration::from_secs(10)), 64);
+        let (mut client, mut backend, task) = start(&sessions, &Arc::default(), Some(Duration::from_secs(10)), 64);
         let begun = Instant::now();
         for _ in 0..3 {
             tokio::time::sleep(Duration::from_secs(8)).await;
@@ -333,5 +451,14 @@ mod tests {
         assert_eq!(close[..4], close_frame(1001, "idle timeout", None)[..4]);
         assert!(matches!(task.await.expect("ends").cause, EndCause::Idle));
         assert!(begun.elapsed() >= Duration::from_secs(34), "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test]
+    async fn an_idle_session_is_small() {
+        let (client, backend) = (duplex(1).0, duplex(1).0);
+        let mut guard = Sessions::default().open(Arc::default());
+        let tunnel = relay(client, backend, (Bytes::new(), Bytes::new()), None, &mut guard);
+        let (tunnel, place) = (size_of_val(&tunnel), size_of::<Option<std::task::Waker>>());
+        assert!(tunnel + size_of::<crate::websocket::SessionGuard>() + place <= 936);
     }
 }

@@ -240,4 +240,9 @@ RULES = (
     ("discovery.k8s.io", "endpointslices", "list watch"),
     ("networking.k8s.io", "ingresses ingressclasses", "list watch"),
     ("steadygate.io", "applicationgateways", "list watch"),
+    # To write status.
+    ("networking.k8s.io", "ingresses/status", "patch"),
+    ("steadygate.io", "applicationgateways/status", "patch"),
+    ("events.k8s.io", "events", "create"),
+    ("coordination.k8s.io", "leases", "create get update"),
 )

@@ -44,6 +44,7 @@ impl Gateway {
         let config = Config {
             source: Source::Directory(dir.path().to_owned()),
             controller_name: steadygate::translate::CONTROLLER.to_owned(),
+            status: Default::default(),
             serve_controllers: Vec::new(),
             bindings: Bindings { address: Some(Ipv4Addr::LOCALHOST.into()), ports },
             settings: Settings::default(),
@@ -215,13 +216,40 @@ async fn answer(
     Ok(response.body(Full::default()).expect("a response"))
 }
 
-/// A Service and its EndpointSlice: name, and for each endpoint its address and whether it is ready.
-pub(crate) fn service(name: &str, endpoints: &[(SocketAddr, bool)]) -> String {
-    let ports: BTreeMap<u16, Vec<(std::net::IpAddr, bool)>> =
-        endpoints.iter().fold(BTreeMap::new(), |mut ports, entry| {
-            ports.entry(entry.0.port()).or_insert_with(Vec::new).push((entry.0.ip(), entry.1));
-            ports
-        });
+/// What an EndpointSlice says of an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Endpoint {
+    Ready,
+    NotReady,
+    /// Going away, and serving: as the controller writes it from a pod's deletion on.
+    Terminating,
+    /// Going away, and not serving any more: when the pod's readiness has gone as well.
+    Ending,
+}
+
+impl From<bool> for Endpoint {
+    fn from(ready: bool) -> Self {
+        if ready { Self::Ready } else { Self::NotReady }
+    }
+}
+
+impl Endpoint {
+    fn conditions(self) -> &'static str {
+        match self {
+            Self::Ready => "{ready: true, serving: true, terminating: false}",
+            Self::NotReady => "{ready: false, serving: false, terminating: false}",
+            Self::Terminating => "{ready: false, serving: true, terminating: true}",
+            Self::Ending => "{ready: false, serving: false, terminating: true}",
+        }
+    }
+}
+
+/// A Service and its EndpointSlices: name, and for each endpoint its address and what is said of it.
+pub(crate) fn service<E: Into<Endpoint> + Copy>(name: &str, endpoints: &[(SocketAddr, E)]) -> String {
+    let mut ports: BTreeMap<u16, Vec<(std::net::IpAddr, Endpoint)>> = BTreeMap::new();
+    for (address, endpoint) in endpoints {
+        ports.entry(address.port()).or_default().push((address.ip(), (*endpoint).into()));
+    }
     let mut text = format!(
         "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: default}}\n\
          spec: {{ports: [{{name: http, port: 80}}]}}\n"
@@ -232,8 +260,8 @@ pub(crate) fn service(name: &str, endpoints: &[(SocketAddr, bool)]) -> String {
              metadata: {{name: {name}-{port}, namespace: default, labels: {{kubernetes.io/service-name: {name}}}}}\n\
              addressType: IPv4\nports: [{{name: http, port: {port}}}]\nendpoints:\n"
         );
-        for (ip, ready) in addresses {
-            text += &format!("- {{addresses: [{ip}], conditions: {{ready: {ready}}}}}\n");
+        for (ip, endpoint) in addresses {
+            text += &format!("- {{addresses: [{ip}], conditions: {}}}\n", endpoint.conditions());
         }
     }
     text

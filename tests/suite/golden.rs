@@ -5,7 +5,7 @@
 
 mod determinism;
 mod hostile;
-mod manifests;
+pub(crate) mod manifests;
 mod precedence;
 mod schema;
 
@@ -77,7 +77,7 @@ struct Output<'a> {
 
 /// The model and reports as YAML, in fewer lines: durations as `30s`, owners on one line, nothing for what is not
 /// there, and secrets without their length (which varies with each generated key).
-fn print(Translation { model, reports }: &Translation) -> String {
+fn print(Translation { model, reports, .. }: &Translation) -> String {
     let output = Output { model, reports: reports.iter().map(ToString::to_string).collect() };
     let text = serde_saphyr::to_string(&output).expect("plain data");
     let mut lines = text.lines().filter(|line| !line.ends_with(": null")).peekable();

@@ -76,7 +76,7 @@ async fn readiness_alone_takes_a_member_out() {
     gateway.edit("service.yaml", &service("web", &[(one.address, false), (two.address, false)])).await;
     let answer = gateway.get("site.example", "/").await;
     assert_eq!((answer.status, answer.reason()), (StatusCode::SERVICE_UNAVAILABLE, Some("NoReadyEndpoint")));
-    gateway.edit("service.yaml", &service("web", &[])).await;
+    gateway.edit("service.yaml", &service::<bool>("web", &[])).await;
     assert_eq!(gateway.get("site.example", "/").await.reason(), Some("NoEndpoints"));
 }
 

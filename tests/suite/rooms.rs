@@ -13,16 +13,19 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("pool", &["model"]),
     ("proxy", &["model", "pool", "table", "websocket"]),
     ("source", &["api", "model", "status"]),
-    ("status", &["api", "model"]),
+    ("status", &["api", "model", "source"]),
     ("table", &["model", "pool"]),
     ("translate", &["api", "model", "source", "status"]),
     ("websocket", &["pool"]),
 ];
 
-/// Crates, and the only rooms that may name them.
+/// Files that talk to the API server, keep time or read the environment, in rooms whose other files do not.
+const IO: &[&str] = &["election.rs", "events.rs", "identity.rs", "lease.rs", "pace.rs", "task.rs", "writer.rs"];
+
+/// Crates and what they are kept out of.
 const KEPT_OUT: &[(&str, &[&str])] = &[
     ("kube", &["model", "pool", "proxy", "status", "table", "websocket"]),
-    ("k8s_openapi", &["model", "pool", "proxy", "status", "table", "websocket"]),
+    ("k8s_openapi", &["model", "pool", "proxy", "table", "websocket"]),
     ("tokio", &["api", "model", "status", "translate"]),
     ("std::time::Instant", &["api", "model", "status", "translate"]),
     ("std::time::SystemTime", &["api", "model", "status", "translate"]),
@@ -47,7 +50,8 @@ fn data_flows_one_way() {
                 }
             }
             for (name, rooms) in KEPT_OUT {
-                if rooms.contains(&room.as_str()) && line.contains(&format!("{name}::")) {
+                let io = room == "status" && IO.iter().any(|name| path.ends_with(name));
+                if rooms.contains(&room.as_str()) && !io && line.contains(&format!("{name}::")) {
                     wrong.push(format!("{}: {room} names {name}: {line}", path.display()));
                 }
             }

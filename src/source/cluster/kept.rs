@@ -119,7 +119,11 @@ fn trim(metadata: &mut ObjectMeta) {
 fn trim_with_status(metadata: &mut ObjectMeta) {
     let mut owners = metadata.managed_fields.take().unwrap_or_default();
     owners.retain(|owner| owner.subresource.as_deref() == Some("status"));
+    // Who has the fields is of interest, not which they are.
+    owners.iter_mut().for_each(|owner| owner.fields_v1 = None);
+    let version = metadata.resource_version.take();
     trim(metadata);
+    metadata.resource_version = version;
     metadata.managed_fields = Some(owners).filter(|owners| !owners.is_empty());
 }
 
@@ -188,6 +192,7 @@ impl Kept for Pod {
             namespace: metadata.namespace.take(),
             uid: metadata.uid.take(),
             deletion_timestamp: metadata.deletion_timestamp.take(),
+            deletion_grace_period_seconds: metadata.deletion_grace_period_seconds,
             ..ObjectMeta::default()
         };
         if let Some(spec) = spec {

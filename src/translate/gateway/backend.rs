@@ -6,6 +6,7 @@ use crate::api::gateway::{BackendAddressPool, BackendHttpSettings, Reference, Tr
 use crate::model::{
     Backend, HostHeader, ObjectRef, PathMatch, PathRewrite, Pool, PoolId, SecretBytes, Transport, UpstreamTls,
 };
+use crate::source::Key;
 use crate::status::Reason;
 
 use super::element::{Element, Elements};
@@ -57,6 +58,9 @@ impl<'a> Backends<'a> {
             let made = self.pool(pool, settings, read, lookup, draft)?;
             draft.model.pools.insert(id.clone(), made);
         }
+        let key = Key::new(self.owner.namespace.as_str(), self.owner.name.as_str());
+        let pools = &mut draft.served.gateways.entry(key).or_default().pools;
+        pools.entry(pool.value.name.clone()).or_default().insert(id.clone());
         Ok(Backend {
             pool: id,
             host: read.host.clone(),

@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::api::gateway::{BackendAddress, BackendAddressPool, ServiceRef};
-use crate::model::{Address, Endpoint, HostPattern, ObjectRef, Probe};
+use crate::model::{Address, Endpoint, EndpointState, HostPattern, ObjectRef, Probe};
 use crate::status::Reason;
 
 use super::element::Element;
@@ -112,7 +112,9 @@ pub(super) fn members(
     // What is listed is ready, whatever the Service says of the same address.
     endpoints.dedup_by(|later, kept| {
         let same = later.address == kept.address;
-        kept.ready |= same && later.ready;
+        if same {
+            kept.state = kept.state.min(later.state);
+        }
         same
     });
     if endpoints.is_empty() {
@@ -128,7 +130,7 @@ fn endpoint(target: &Target, port: u16) -> Endpoint {
         Target::Ip(ip) => Address::Socket(SocketAddr::new(*ip, port)),
         Target::Name(name) => Address::Name(name.clone(), port),
     };
-    Endpoint { address, ready: true, target: None }
+    Endpoint { address, state: EndpointState::Ready, target: None }
 }
 
 fn service<'a>(

@@ -22,6 +22,9 @@ pub(super) struct Direction {
     pub(super) closing: Option<Vec<u8>>,
     frames: Frames,
     state: State,
+    reader_ended: bool,
+    /// Whether the reader's end without a Close, between two frames, is kept from the writer.
+    pub(super) hold: bool,
     pub(super) bytes: u64,
     /// Why the direction ended, if not by the reader's word.
     pub(super) failure: Option<io::Error>,
@@ -46,6 +49,16 @@ impl Direction {
     /// Whether the reading side has said that it is done.
     pub(super) fn ended(&self) -> bool {
         self.frames.close_seen() || self.state != State::Open
+    }
+
+    /// Whether the reader has closed or ended. False where it was the writer that failed.
+    pub(super) fn reader_done(&self) -> bool {
+        self.frames.close_seen() || self.reader_ended
+    }
+
+    /// Whether the reader's end is being kept from the writer.
+    pub(super) fn held(&self) -> bool {
+        self.hold && self.state == State::ReadEnded && self.frames.at_boundary() && !self.frames.close_seen()
     }
 
     /// Moves bytes until the reader has ended and the writer has been told. A stream that fails ends this direction
@@ -81,6 +94,10 @@ impl Direction {
                 return Poll::Ready(Ok(()));
             }
             ready!(self.poll_pending(writer, cx))?;
+            if self.held() {
+                self.flush(writer, cx)?;
+                return Poll::Pending;
+            }
             if self.state == State::ReadEnded {
                 // A writer that is gone already needs not be told.
                 let _ = ready!(Pin::new(&mut *writer).poll_shutdown(cx));
@@ -92,6 +109,7 @@ impl Direction {
                 Poll::Ready(result) => {
                     self.failure = result.err();
                     self.state = State::ReadEnded;
+                    self.reader_ended = true;
                     continue;
                 }
                 Poll::Pending => {
@@ -106,33 +124,60 @@ impl Direction {
     }
 
     /// Passes on the rest of the current frame, then the gateway's Close, then nothing more; ready when the reader
-    /// has closed too.
+    /// has closed too. A writer that has gone is not told; its reader's answer is waited for all the same.
     pub(super) fn poll_close<R: Stream, W: Stream>(
         &mut self,
         reader: &mut R,
         writer: &mut W,
         scratch: &mut [u8],
         cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        if self.state != State::Done {
+            match self.poll_tell(writer, scratch, reader, cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(())) => return Poll::Ready(()),
+                Poll::Ready(Err(_)) => self.state = State::Done,
+            }
+        }
+        while !self.reader_done() {
+            match ready!(poll_read(reader, scratch, cx)) {
+                Ok(bytes) if !bytes.is_empty() => self.frames.observe(bytes),
+                _ => self.reader_ended = true,
+            }
+        }
+        Poll::Ready(())
+    }
+
+    /// The part of [`Self::poll_close`] that writes. Fails when the writer does.
+    fn poll_tell<R: Stream, W: Stream>(
+        &mut self,
+        writer: &mut W,
+        scratch: &mut [u8],
+        reader: &mut R,
+        cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         loop {
             ready!(self.poll_pending(writer, cx))?;
             if self.frames.at_boundary()
                 && let Some(close) = self.closing.take()
-                && !self.ended()
+                && !self.frames.close_seen()
             {
                 self.pending = close;
                 continue;
             }
             self.flush(writer, cx)?;
-            if self.closing.is_none() && self.ended() {
+            if self.reader_done() {
+                // Within a frame that will not be completed there is nothing to say.
+                self.closing = None;
                 return if self.dirty { Poll::Pending } else { Poll::Ready(Ok(())) };
             }
-            let bytes = ready!(poll_read(reader, scratch, cx))?;
-            if bytes.is_empty() {
-                self.state = State::ReadEnded;
-                self.closing = None;
-                continue;
-            }
+            let bytes = match ready!(poll_read(reader, scratch, cx)) {
+                Ok(bytes) if !bytes.is_empty() => bytes,
+                _ => {
+                    self.reader_ended = true;
+                    continue;
+                }
+            };
             let passed = if self.closing.is_some() { self.frames.observe_to_boundary(bytes) } else { 0 };
             self.bytes += passed as u64;
             self.write(writer, &bytes[..passed], cx)?;

@@ -1,0 +1,153 @@
+//! What the source says of the pod at an address, and the word to those who hold sessions there.
+//!
+//! An address outlives pods: a new one may take it over. So the time at an address is cut into tenures. A session belongs to the
+//! tenure in which its request chose the member; when the pod is said to be going away, that tenure's sessions
+//! are told to leave and another begins, whose sessions are not.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::time::Instant;
+
+use super::tenure::Tenure;
+use crate::model::EndpointState;
+
+/// The pod at an address.
+#[derive(Debug, Default)]
+pub(super) struct Presence {
+    /// Of the tenure.
+    number: AtomicU32,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// `None`: the source does not name the address.
+    state: Option<EndpointState>,
+    /// When the pod's grace is over.
+    deadline: Option<Instant>,
+    tenure: Arc<Tenure>,
+    before: Arc<Tenure>,
+}
+
+impl Presence {
+    /// The number of the tenure now.
+    pub(super) fn number(&self) -> u32 {
+        self.number.load(Ordering::Acquire)
+    }
+
+    /// Whether the source names the address.
+    pub(super) fn is_named(&self) -> bool {
+        self.lock().state.is_some()
+    }
+
+    /// The tenure with this number; for any that is over, the last of those.
+    pub(super) fn tenure(&self, number: u32) -> Arc<Tenure> {
+        let inner = self.lock();
+        Arc::clone(if number == self.number() { &inner.tenure } else { &inner.before })
+    }
+
+    /// Takes in what the source says. A pod that begins to go away, stops serving before its end, or is gone after that
+    /// word ends its tenure. One that is not ready does not, nor one that is gone without a word: what is open there
+    /// stays, or ends by itself.
+    ///
+    /// Gives whether connections that wait for a request there are to be dropped.
+    pub(super) fn take(&self, state: Option<EndpointState>) -> bool {
+        let mut inner = self.lock();
+        let before = std::mem::replace(&mut inner.state, state);
+        let grace = |state: Option<EndpointState>| state.and_then(EndpointState::grace);
+        let same = before.map(EndpointState::name) == state.map(EndpointState::name);
+        if same || (grace(before).is_none() && grace(state).is_none()) {
+            return state.is_none() && before.is_some();
+        }
+        let now = Instant::now();
+        let begun = inner.deadline.filter(|_| grace(before).is_some());
+        let deadline = begun.or(grace(state).map(|grace| now + grace)).unwrap_or(now);
+        inner.deadline = grace(state).map(|_| deadline);
+        inner.before = std::mem::replace(&mut inner.tenure, Arc::new(Tenure::new(grace(state).is_some())));
+        self.number.fetch_add(1, Ordering::Release);
+        // The second half of the grace is for the answers, and for those who come late.
+        inner.before.leave(now + deadline.saturating_duration_since(now) / 2);
+        true
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::pool::Word;
+
+    const GRACE: Duration = Duration::from_secs(30);
+    const TERMINATING: Option<EndpointState> = Some(EndpointState::Terminating { grace: GRACE });
+    const ENDING: Option<EndpointState> = Some(EndpointState::Ending { grace: GRACE });
+    const READY: Option<EndpointState> = Some(EndpointState::Ready);
+
+    fn of(states: &[Option<EndpointState>]) -> Presence {
+        let presence = Presence::default();
+        for state in states {
+            presence.take(*state);
+        }
+        presence
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pod_that_terminates_is_left_within_half_its_grace() {
+        let presence = of(&[READY]);
+        let tenure = presence.tenure(presence.number());
+        assert_eq!(tenure.word(), Word::Stay);
+        assert!(presence.take(TERMINATING), "idle connections go");
+        assert_eq!(tenure.word(), Word::Leave(Instant::now() + GRACE / 2));
+        assert!(!presence.take(TERMINATING), "told once");
+    }
+
+    #[test]
+    fn neither_not_ready_nor_gone_without_a_word_ends_a_tenure() {
+        let presence = of(&[READY]);
+        let tenure = presence.tenure(presence.number());
+        assert!(!presence.take(Some(EndpointState::NotReady)));
+        assert!(!presence.take(READY));
+        assert!(presence.take(None), "idle connections go");
+        assert!(!presence.take(None));
+        presence.take(READY);
+        assert_eq!(tenure.word(), Word::Stay);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_handshake_that_was_under_way_is_of_the_tenure_in_which_it_began() {
+        let presence = of(&[READY]);
+        let begun = presence.number();
+        presence.take(TERMINATING);
+        assert!(matches!(presence.tenure(begun).word(), Word::Leave(_)));
+        assert_eq!(presence.tenure(presence.number()).word(), Word::Expiring);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn sessions_of_the_last_resort_leave_when_it_stops_serving_and_the_grace_goes_on() {
+        let presence = of(&[READY, TERMINATING]);
+        let tenure = presence.tenure(presence.number());
+        tokio::time::advance(GRACE / 3).await;
+        presence.take(ENDING);
+        assert_eq!(tenure.word(), Word::Leave(Instant::now() + GRACE / 3));
+        let tenure = presence.tenure(presence.number());
+        tokio::time::advance(GRACE).await;
+        presence.take(None);
+        assert_eq!(tenure.word(), Word::Leave(Instant::now()));
+    }
+
+    #[test]
+    fn a_pod_that_takes_the_address_over_inherits_nothing() {
+        for way in [&[READY, TERMINATING, None, READY][..], &[READY, TERMINATING, READY], &[READY, ENDING, READY]] {
+            let presence = of(way);
+            let tenure = presence.tenure(presence.number());
+            assert_eq!(tenure.word(), Word::Stay);
+            presence.take(Some(EndpointState::NotReady));
+            assert_eq!(tenure.word(), Word::Stay);
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! The lease at the API server: taken, renewed, given back. Whoever holds it writes; all others serve just the same.
+
+use std::time::Duration;
+
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::jiff::Timestamp;
+use kube::api::{ObjectMeta, PostParams};
+use kube::{Api, Client};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::Metrics;
+use super::election::{Election, RENEW_DEADLINE, REQUEST, RETRY};
+use crate::source::Key;
+
+/// Whether this replica may write now.
+#[derive(Debug, Clone)]
+pub(super) struct Leadership(watch::Receiver<Option<Instant>>);
+
+impl Leadership {
+    /// Until when it may; `None`: not now.
+    pub(super) fn until(&self) -> Option<Instant> {
+        self.0.borrow().filter(|until| Instant::now() < *until)
+    }
+
+    /// Ends when it may have changed: a renewal, a loss, or the time running out.
+    pub(super) async fn changed(&mut self) {
+        let until = self.until();
+        let lapse = async {
+            match until {
+                Some(until) => tokio::time::sleep_until(until).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = lapse => {}
+            changed = self.0.changed() => if changed.is_err() {
+                // The candidate is gone; what it had runs out.
+                tokio::time::sleep(RETRY).await;
+            }
+        }
+    }
+}
+
+/// One candidate.
+pub(super) struct Candidate {
+    leases: Api<Lease>,
+    key: Key,
+    election: Election,
+    /// The object as we last wrote it.
+    held: Option<Lease>,
+    /// Until when we may write.
+    until: watch::Sender<Option<Instant>>,
+    metrics: Metrics,
+    /// Whether trouble has been told.
+    troubled: bool,
+}
+
+impl Candidate {
+    /// A candidate for the lease `key`, and what it tells others.
+    pub(super) fn new(client: Client, key: Key, identity: String, metrics: Metrics) -> (Self, Leadership) {
+        let leases = Api::namespaced(client, &key.namespace);
+        let (until, receiver) = watch::channel(None);
+        let election = Election::new(identity);
+        (Self { leases, key, election, held: None, until, metrics, troubled: false }, Leadership(receiver))
+    }
+
+    /// Tries for ever, until `stop` changes.
+    pub(super) async fn run(&mut self, mut stop: watch::Receiver<bool>) {
+        let mut rest = Duration::ZERO;
+        loop {
+            tokio::select! {
+                _ = stop.changed() => return,
+                () = sleep(rest) => {}
+            }
+            tokio::select! {
+                _ = stop.changed() => return,
+                () = self.turn() => {}
+            }
+            rest = RETRY + RETRY.mul_f64(0.2 * fastrand::f64());
+        }
+    }
+
+    /// Gives the lease back, if we have it. Nothing may be written any more when this is called.
+    pub(super) async fn release(&mut self) {
+        self.end("released");
+        let release = async {
+            let Some(lease) = self.leases.get_opt(&self.key.name).await? else { return Ok(()) };
+            let record = self.election.release(&lease.spec.clone().unwrap_or_default(), Timestamp::now());
+            if let Some(record) = record {
+                self.replace(lease, record).await?;
+            }
+            Ok::<_, kube::Error>(())
+        };
+        match timeout(REQUEST, release).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(lease = %self.key, %error, "the lease could not be released; it runs out"),
+            Err(_) => tracing::warn!(lease = %self.key, "the lease could not be released in time; it runs out"),
+        }
+    }
+
+    async fn turn(&mut self) {
+        // What counts is when the request was sent: the record may have changed right then.
+        let began = Instant::now();
+        let outcome = timeout(REQUEST, self.try_once()).await;
+        let trouble = match outcome {
+            Ok(Ok(held)) => {
+                if self.troubled {
+                    tracing::info!(lease = %self.key, "the lease can be reached again");
+                    self.troubled = false;
+                }
+                if held {
+                    self.begin(began + RENEW_DEADLINE)
+                } else {
+                    self.end("another holds the lease")
+                }
+                return;
+            }
+            Ok(Err(error)) if is(&error, 409) => "another was faster".to_owned(),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer in time".to_owned(),
+        };
+        // Someone may have changed it: the next look is at what stands there.
+        self.held = None;
+        if self.until.borrow().is_some_and(|until| until <= Instant::now()) {
+            self.end("the lease could not be renewed in time");
+        }
+        if !self.troubled {
+            self.troubled = true;
+            tracing::warn!(lease = %self.key, trouble, "the lease can't be had or renewed; tried again every 2 s");
+        }
+    }
+
+    /// Whether we hold the lease now.
+    async fn try_once(&mut self) -> Result<bool, kube::Error> {
+        let clock = Timestamp::now();
+        let lease = match self.held.take() {
+            Some(lease) => Some(lease),
+            None => self.leases.get_opt(&self.key.name).await?,
+        };
+        let written = match lease {
+            Some(lease) => {
+                let record = lease.spec.clone().unwrap_or_default();
+                let Some(record) = self.election.consider(&record, Instant::now(), clock) else { return Ok(false) };
+                self.replace(lease, record).await?
+            }
+            None => {
+                let metadata = ObjectMeta { name: Some(self.key.name.clone()), ..ObjectMeta::default() };
+                let lease = Lease { metadata, spec: Some(self.election.create(clock)) };
+                self.leases.create(&PostParams::default(), &lease).await?
+            }
+        };
+        self.held = Some(written);
+        Ok(true)
+    }
+
+    /// Writes a record in place of the one that was read: `lease` carries its resourceVersion.
+    async fn replace(&self, lease: Lease, record: LeaseSpec) -> Result<Lease, kube::Error> {
+        let lease = Lease { spec: Some(record), ..lease };
+        self.leases.replace(&self.key.name, &PostParams::default(), &lease).await
+    }
+
+    fn begin(&self, until: Instant) {
+        if self.until.send_replace(Some(until)).is_none() {
+            tracing::info!(lease = %self.key, "leads: this replica writes status");
+            self.metrics.leads(true);
+        }
+    }
+
+    fn end(&self, why: &str) {
+        if self.until.send_replace(None).is_some() {
+            tracing::info!(lease = %self.key, why, "leads no more");
+            self.metrics.leads(false);
+        }
+    }
+}
+
+/// Whether the API server answered with this code.
+pub(super) fn is(error: &kube::Error, code: u16) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == code)
+}

@@ -1,0 +1,85 @@
+//! Reports as Events: which object is told what, under which name. A pure function.
+
+use std::collections::BTreeMap;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::problem::shortened;
+use super::{Reason, Report};
+use crate::api::ApplicationGateway;
+use crate::model::ObjectRef;
+use crate::source::snapshot::Objects;
+use crate::source::{Key, Snapshot};
+
+/// Longest note that the API server takes, in bytes.
+const LONGEST_NOTE: usize = 1024;
+
+/// Longest part of an object's name within the name of its Event: with the hash, the whole is a valid name.
+const LONGEST_NAME: usize = 200;
+
+/// One Event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// The object that has the problem.
+    pub object: ObjectRef,
+    /// `apiVersion` of its kind.
+    pub api_version: &'static str,
+    /// `metadata.uid` of the object.
+    pub uid: Option<String>,
+    /// `metadata.resourceVersion` of the object.
+    pub version: Option<String>,
+    /// The kind of problem.
+    pub reason: Reason,
+    /// What is wrong, where, and what can be done.
+    pub note: String,
+}
+
+/// The Events that the reports ask for, by name. The name says object, reason, field and message: whoever would tell the
+/// same thing again finds it taken.
+pub fn notices(reports: &[Report], snapshot: &Snapshot) -> BTreeMap<String, Notice> {
+    reports.iter().filter_map(|report| notice(report, snapshot)).collect()
+}
+
+fn notice(report: &Report, snapshot: &Snapshot) -> Option<(String, Notice)> {
+    let Report { object, field, reason, severity: _, message, remedy } = report;
+    let (api_version, metadata) = find(object, snapshot)?;
+    let uid = metadata.and_then(|metadata| metadata.uid.clone());
+    let version = metadata.and_then(|metadata| metadata.resource_version.clone());
+    let parts = [object.kind, uid.as_deref().unwrap_or_default(), reason.name(), field, message];
+    let hash = digest(&SHA256, parts.join("\0").as_bytes());
+    let hash: String = hash.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let name: String = object.name.chars().take(LONGEST_NAME).collect();
+    let name = format!("{}.{hash}", name.trim_end_matches(['.', '-']));
+
+    let mut note = if field.is_empty() { message.clone() } else { format!("{field}: {message}") };
+    if !remedy.is_empty() {
+        note = format!("{note}; {remedy}");
+    }
+    let note = shortened(note, LONGEST_NOTE);
+    Some((name, Notice { object: object.clone(), api_version, uid, version, reason: *reason, note }))
+}
+
+/// The version of a kind, and what is known of the object. `None`: it is of a kind that no Event can be about.
+fn find<'s>(object: &ObjectRef, snapshot: &'s Snapshot) -> Option<(&'static str, Option<&'s ObjectMeta>)> {
+    let key = Key::new(object.namespace.as_str(), object.name.as_str());
+    let key = &key;
+    Some(match object.kind {
+        "Ingress" => ("networking.k8s.io/v1", of(&snapshot.ingresses, key, |it| &it.metadata)),
+        "IngressClass" => ("networking.k8s.io/v1", of(&snapshot.ingress_classes, key, |it| &it.metadata)),
+        "Service" => ("v1", of(&snapshot.services, key, |it| &it.metadata)),
+        "EndpointSlice" => ("discovery.k8s.io/v1", of(&snapshot.endpoint_slices, key, |it| &it.metadata)),
+        "Pod" => ("v1", of(&snapshot.pods, key, |it| &it.metadata)),
+        "Secret" => ("v1", of(&snapshot.secrets, key, |it| &it.metadata)),
+        "ConfigMap" => ("v1", of(&snapshot.config_maps, key, |it| &it.metadata)),
+        "Namespace" => ("v1", of(&snapshot.namespaces, key, |it| &it.metadata)),
+        "ApplicationGateway" => {
+            ("steadygate.io/v1alpha1", of(&snapshot.gateways, key, |it: &ApplicationGateway| &it.metadata))
+        }
+        _ => return None,
+    })
+}
+
+fn of<'s, K>(objects: &'s Objects<K>, key: &Key, metadata: impl Fn(&K) -> &ObjectMeta) -> Option<&'s ObjectMeta> {
+    objects.get(key).map(|object| metadata(object))
+}

@@ -1,0 +1,173 @@
+//! What the status of each object should be, where it is not that already. A pure function.
+//!
+//! An object of another class is never touched. What we wrote while an object was ours is taken back when it is not
+//! any more; whether we wrote it is read from `metadata.managedFields`.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::networking::v1::{Ingress, IngressLoadBalancerIngress};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::jiff::Timestamp;
+
+use super::gateway::Gateway;
+use super::problem::Problems;
+use super::{Facts, Parts, PoolHealth, Publish, Report};
+use crate::api::ApplicationGateway;
+use crate::api::gateway::ApplicationGatewayStatus;
+use crate::model::{ObjectRef, PoolId};
+use crate::source::Key;
+
+/// Everything that a plan is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    /// The objects, and what is served of them.
+    pub facts: &'a Facts,
+    /// How the members of the gateways' pools are.
+    pub health: &'a BTreeMap<PoolId, PoolHealth>,
+    /// Which addresses are told.
+    pub publish: &'a Publish,
+    /// Our field manager.
+    pub manager: &'a str,
+    /// What was written and does not stand in the snapshot yet.
+    pub written: &'a BTreeMap<ObjectRef, Desired>,
+    /// The time of conditions that change.
+    pub now: Timestamp,
+}
+
+/// What a status should be.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Desired {
+    /// `status.loadBalancer.ingress` of an Ingress.
+    Ingress(Vec<IngressLoadBalancerIngress>),
+    /// The status of an ApplicationGateway.
+    Gateway(Box<ApplicationGatewayStatus>),
+    /// Nothing of ours.
+    Nothing,
+}
+
+/// One object whose status is not what it should be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// The object.
+    pub object: ObjectRef,
+    /// `metadata.uid`: an object made anew under the same name is another.
+    pub uid: Option<String>,
+    /// `metadata.resourceVersion` of what was looked at.
+    pub version: Option<String>,
+    /// What it should be.
+    pub status: Desired,
+}
+
+impl View<'_> {
+    /// Every change that is due.
+    pub fn plan(&self) -> Vec<Change> {
+        let mut changes = Vec::new();
+        let addresses = self.publish.addresses(&self.facts.snapshot);
+        for (key, object) in &self.facts.snapshot.ingresses {
+            let object_ref = ObjectRef::new("Ingress", key.namespace.as_str(), key.name.as_str());
+            if let Some(status) = self.ingress(key, object, &object_ref, addresses.as_deref()) {
+                changes.push(change(object_ref, &object.metadata, status));
+            }
+        }
+        let reports = by_gateway(&self.facts.reports);
+        for (key, object) in &self.facts.snapshot.gateways {
+            let object_ref = ObjectRef::new("ApplicationGateway", key.namespace.as_str(), key.name.as_str());
+            let status = match self.facts.served.gateways.get(key) {
+                Some(parts) => {
+                    let reports = reports.get(&object_ref).map(Vec::as_slice).unwrap_or_default();
+                    self.gateway(object, &object_ref, parts, reports, addresses.as_deref())
+                }
+                None => self.taken_back(&object.metadata, &object_ref),
+            };
+            changes.extend(status.map(|status| change(object_ref, &object.metadata, status)));
+        }
+        changes
+    }
+
+    /// The pools whose members' health a plan asks for.
+    pub fn pools(facts: &Facts) -> impl Iterator<Item = &PoolId> {
+        facts.served.gateways.values().flat_map(|parts| parts.pools.values()).flatten()
+    }
+
+    fn ingress(
+        &self,
+        key: &Key,
+        object: &Ingress,
+        object_ref: &ObjectRef,
+        addresses: Option<&[IngressLoadBalancerIngress]>,
+    ) -> Option<Desired> {
+        let wanted = match self.facts.served.ingresses.get(key) {
+            // Not known now: what stands there goes on standing there.
+            Some(true) => addresses?,
+            Some(false) | None => &[],
+        };
+        if wanted.is_empty() {
+            return self.taken_back(&object.metadata, object_ref);
+        }
+        let same = match self.written.get(object_ref) {
+            Some(Desired::Ingress(written)) => written == wanted,
+            Some(_) => false,
+            None => {
+                let status = object.status.as_ref().and_then(|status| status.load_balancer.as_ref());
+                let mut shown: Vec<_> = status.and_then(|balancer| balancer.ingress.clone()).unwrap_or_default();
+                // What ports an entry has is its writer's to say, and no difference.
+                shown.iter_mut().for_each(|entry| entry.ports = None);
+                shown.sort_by(|a, b| (&a.ip, &a.hostname).cmp(&(&b.ip, &b.hostname)));
+                shown == wanted
+            }
+        };
+        (!same).then(|| Desired::Ingress(wanted.to_vec()))
+    }
+
+    fn gateway(
+        &self,
+        object: &ApplicationGateway,
+        object_ref: &ObjectRef,
+        parts: &Parts,
+        reports: &[&Report],
+        addresses: Option<&[IngressLoadBalancerIngress]>,
+    ) -> Option<Desired> {
+        let nothing = ApplicationGatewayStatus::default();
+        let shown = match self.written.get(object_ref) {
+            Some(Desired::Gateway(written)) => written,
+            Some(_) => &nothing,
+            None => object.status.as_ref().unwrap_or(&nothing),
+        };
+        let problems = Problems::new(reports.iter().copied());
+        let gateway = Gateway {
+            object,
+            parts,
+            problems: &problems,
+            unopened: &self.facts.unopened,
+            health: self.health,
+            addresses,
+            shown,
+            now: self.now,
+        };
+        let status = gateway.status();
+        (status != *shown).then(|| Desired::Gateway(Box::new(status)))
+    }
+
+    /// Whether something of ours is to be removed from an object that should have nothing of ours.
+    fn taken_back(&self, metadata: &ObjectMeta, object: &ObjectRef) -> Option<Desired> {
+        let ours = match self.written.get(object) {
+            Some(written) => *written != Desired::Nothing,
+            None => metadata.managed_fields.iter().flatten().any(|entry| {
+                entry.manager.as_deref() == Some(self.manager) && entry.subresource.as_deref() == Some("status")
+            }),
+        };
+        ours.then_some(Desired::Nothing)
+    }
+}
+
+fn change(object: ObjectRef, metadata: &ObjectMeta, status: Desired) -> Change {
+    Change { object, uid: metadata.uid.clone(), version: metadata.resource_version.clone(), status }
+}
+
+fn by_gateway(reports: &[Report]) -> BTreeMap<&ObjectRef, Vec<&Report>> {
+    let mut by_gateway: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for report in reports.iter().filter(|report| report.object.kind == "ApplicationGateway") {
+        by_gateway.entry(&report.object).or_default().push(report);
+    }
+    by_gateway
+}

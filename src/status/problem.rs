@@ -1,0 +1,162 @@
+//! Reports of an ApplicationGateway, by the elements that they touch.
+
+use std::collections::BTreeSet;
+
+use super::{Report, Severity};
+use crate::api::ApplicationGatewaySpec;
+use crate::api::gateway::{Reference, RequestRoutingRule, UrlPathMap};
+
+/// Problems that a message names; of the others it says how many there are.
+const NAMED: usize = 3;
+
+/// Longest text of one problem in a message.
+const LONGEST: usize = 400;
+
+/// The reports of one object, those of what is refused first.
+#[derive(Debug, Clone)]
+pub(super) struct Problems<'a>(Vec<&'a Report>);
+
+impl<'a> Problems<'a> {
+    /// Puts them in order.
+    pub(super) fn new(reports: impl IntoIterator<Item = &'a Report>) -> Self {
+        let mut reports: Vec<_> = reports.into_iter().collect();
+        reports.sort_by(|a, b| (a.severity, a).cmp(&(b.severity, b)));
+        Self(reports)
+    }
+
+    /// Those that `keep` wants.
+    pub(super) fn filter(&self, keep: impl Fn(&Report) -> bool) -> Self {
+        Self(self.0.iter().copied().filter(|report| keep(report)).collect())
+    }
+
+    /// Those within one of the fields.
+    pub(super) fn within(&self, fields: &BTreeSet<String>) -> Self {
+        self.filter(|report| fields.iter().any(|field| is_within(&report.field, field)))
+    }
+
+    /// Those of what is refused.
+    pub(super) fn errors(&self) -> Self {
+        self.filter(|report| report.severity == Severity::Error)
+    }
+
+    /// The first.
+    pub(super) fn first(&self) -> Option<&'a Report> {
+        self.0.first().copied()
+    }
+
+    /// The first few in words, and how many more there are.
+    pub(super) fn message(&self) -> String {
+        let mut parts: Vec<_> = self.0.iter().take(NAMED).map(|report| text(report)).collect();
+        let more = self.0.len().saturating_sub(NAMED);
+        if more > 0 {
+            parts.push(format!("and {more} more"));
+        }
+        parts.join("; ")
+    }
+}
+
+/// One problem: where, and what.
+pub(super) fn text(report: &Report) -> String {
+    let Report { field, message, .. } = report;
+    shortened(if field.is_empty() { message.clone() } else { format!("{field}: {message}") }, LONGEST)
+}
+
+/// `text`, cut to at most `longest` bytes.
+pub(super) fn shortened(mut text: String, longest: usize) -> String {
+    if text.len() > longest {
+        let end = (0..=longest - '…'.len_utf8()).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
+fn is_within(field: &str, outer: &str) -> bool {
+    field.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+}
+
+/// The fields of a listener, and of what it refers to.
+pub(super) fn of_listener(spec: &ApplicationGatewaySpec, index: usize) -> BTreeSet<String> {
+    let mut fields = Fields { spec, fields: BTreeSet::from([format!("spec.httpListeners[{index}]")]) };
+    if let Some(listener) = spec.http_listeners.get(index) {
+        let (ports, certificates) = (&spec.frontend_ports, &spec.ssl_certificates);
+        fields.add("frontendPorts", ports, |port| &port.name, Some(&listener.frontend_port));
+        fields.add("sslCertificates", certificates, |each| &each.name, listener.ssl_certificate.as_ref());
+    }
+    fields.fields
+}
+
+/// The fields of a rule, and of the pools, settings and path map that it leads to.
+pub(super) fn of_rule(spec: &ApplicationGatewaySpec, index: usize) -> BTreeSet<String> {
+    let mut fields = Fields { spec, fields: BTreeSet::from([format!("spec.requestRoutingRules[{index}]")]) };
+    if let Some(rule) = spec.request_routing_rules.get(index) {
+        let RequestRoutingRule { backend_address_pool, backend_http_settings, url_path_map, .. } = rule;
+        fields.add_backend(backend_address_pool.as_ref(), backend_http_settings.as_ref());
+        if let Some(map) = fields.add("urlPathMaps", &spec.url_path_maps, |map| &map.name, url_path_map.as_ref()) {
+            let UrlPathMap { default_backend_address_pool, default_backend_http_settings, path_rules, name: _ } = map;
+            fields.add_backend(default_backend_address_pool.as_ref(), default_backend_http_settings.as_ref());
+            for rule in path_rules {
+                fields.add_backend(Some(&rule.backend_address_pool), Some(&rule.backend_http_settings));
+            }
+        }
+    }
+    fields.fields
+}
+
+/// Fields as they are collected.
+struct Fields<'a> {
+    spec: &'a ApplicationGatewaySpec,
+    fields: BTreeSet<String>,
+}
+
+impl<'a> Fields<'a> {
+    fn add<T>(
+        &mut self,
+        list: &str,
+        elements: &'a [T],
+        name_of: impl Fn(&T) -> &String,
+        reference: Option<&Reference>,
+    ) -> Option<&'a T> {
+        let name = &reference?.name;
+        let (index, element) = elements.iter().enumerate().find(|(_, element)| name_of(element) == name)?;
+        self.fields.insert(format!("spec.{list}[{index}]"));
+        Some(element)
+    }
+
+    fn add_backend(&mut self, pool: Option<&Reference>, settings: Option<&Reference>) {
+        let spec = self.spec;
+        self.add("backendAddressPools", &spec.backend_address_pools, |each| &each.name, pool);
+        let all = &spec.backend_http_settings_collection;
+        if let Some(settings) = self.add("backendHttpSettingsCollection", all, |each| &each.name, settings) {
+            self.add("probes", &spec.probes, |each| &each.name, settings.probe.as_ref());
+            for root in &settings.trusted_root_certificates {
+                let roots = &spec.trusted_root_certificates;
+                self.add("trustedRootCertificates", roots, |each| &each.name, Some(root));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_within_its_element_alone() {
+        for (field, outer, expected) in [
+            ("spec.probes[1].path", "spec.probes[1]", true),
+            ("spec.probes[1]", "spec.probes[1]", true),
+            ("spec.probes[11]", "spec.probes[1]", false),
+            ("spec.probesets", "spec.probes", false),
+            ("", "spec", false),
+        ] {
+            assert_eq!(is_within(field, outer), expected, "{field} {outer}");
+        }
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_characters() {
+        assert_eq!(shortened("äöü".to_owned(), 6), "äöü");
+        assert_eq!(shortened("äöüß".to_owned(), 7), "äö…");
+    }
+}

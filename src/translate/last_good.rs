@@ -1,0 +1,118 @@
+//! A Secret that held a certificate and is replaced by something that is none: the last good one goes on being shown.
+//!
+//! The one thing that is remembered from one snapshot to the next; what it gives is translated like anything else.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Secret;
+
+use super::tls;
+use crate::model::ObjectRef;
+use crate::source::{Key, Snapshot};
+use crate::status::{Reason, Report, Severity};
+
+/// The Secrets of the last snapshot.
+#[derive(Default)]
+pub struct LastGood(BTreeMap<Key, Known>);
+
+struct Known {
+    newest: Arc<Secret>,
+    /// The newest version that can be used.
+    good: Option<Arc<Secret>>,
+    /// What is wrong with the newest, and what to do.
+    fault: Option<(String, &'static str)>,
+}
+
+impl LastGood {
+    /// Puts back the last good version of every Secret that has become unusable, and reports them. A Secret that is
+    /// gone is gone.
+    pub fn keep(&mut self, snapshot: &mut Snapshot) -> Vec<Report> {
+        let mut before = std::mem::take(&mut self.0);
+        let mut reports = Vec::new();
+        for (key, secret) in &mut snapshot.secrets {
+            let known = match before.remove(key) {
+                Some(known) if known.newest == *secret => known,
+                known => Known::of(secret, known.and_then(|known| known.good)),
+            };
+            if let (Some(good), Some(fault)) = (&known.good, &known.fault) {
+                reports.push(report(key, fault));
+                *secret = Arc::clone(good);
+            }
+            self.0.insert(key.clone(), known);
+        }
+        reports
+    }
+}
+
+impl Known {
+    fn of(newest: &Arc<Secret>, before: Option<Arc<Secret>>) -> Self {
+        let fault = tls::read_pair(newest).err();
+        let good = if fault.is_none() { Some(Arc::clone(newest)) } else { before };
+        Self { newest: Arc::clone(newest), good, fault }
+    }
+}
+
+fn report(key: &Key, (message, remedy): &(String, &str)) -> Report {
+    Report {
+        object: ObjectRef::new("Secret", key.namespace.as_str(), key.name.as_str()),
+        field: "data".to_owned(),
+        reason: Reason::InvalidCertificate,
+        severity: Severity::Error,
+        message: format!("{message}; the certificate that it held before goes on being shown, until a restart"),
+        remedy: (*remedy).to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::ByteString;
+
+    use super::*;
+
+    fn snapshot(pair: Option<(String, String)>) -> Snapshot {
+        let (crt, key) = pair.unwrap_or_default();
+        let data = [("tls.crt", crt), ("tls.key", key)].map(|(name, text)| (name.to_owned(), ByteString(text.into())));
+        let secret = Secret { data: Some(BTreeMap::from(data)), ..Secret::default() };
+        let mut snapshot = Snapshot::default();
+        snapshot.secrets.insert(Key::new("default", "tls"), Arc::new(secret));
+        snapshot
+    }
+
+    fn pair() -> Option<(String, String)> {
+        let pair = rcgen::generate_simple_self_signed(["a.example".to_owned()]).expect("made");
+        Some((pair.cert.pem(), pair.signing_key.serialize_pem()))
+    }
+
+    #[test]
+    fn garbage_is_told_and_the_last_good_pair_stays_until_a_good_one_comes() {
+        let mut last_good = LastGood::default();
+        let mut first = snapshot(pair());
+        let good = first.clone();
+        assert_eq!(last_good.keep(&mut first), []);
+        for _ in 0..2 {
+            let mut garbage = snapshot(None);
+            let reports = last_good.keep(&mut garbage);
+            assert_eq!(reports.len(), 1);
+            assert_eq!(reports[0].reason, Reason::InvalidCertificate);
+            assert!(garbage == good);
+        }
+        let mut renewed = snapshot(pair());
+        let newer = renewed.clone();
+        assert_eq!(last_good.keep(&mut renewed), []);
+        assert!(renewed == newer && renewed != good);
+    }
+
+    #[test]
+    fn a_secret_that_was_never_good_or_was_away_meanwhile_is_taken_as_it_is() {
+        let mut last_good = LastGood::default();
+        let mut garbage = snapshot(None);
+        assert_eq!(last_good.keep(&mut garbage), []);
+        assert!(garbage == snapshot(None));
+        last_good.keep(&mut snapshot(pair()));
+        last_good.keep(&mut Snapshot::default());
+        let mut garbage = snapshot(None);
+        assert_eq!(last_good.keep(&mut garbage), []);
+        assert!(garbage == snapshot(None));
+    }
+}

@@ -1,0 +1,207 @@
+//! What objects are told, by example: `tests/status/<case>.yaml` holds manifests, then a line `# Output`, then each status
+//! that is to be written and each Event. `BLESS=1` rewrites the output.
+//!
+//! Among the first lines, `# publish: ADDRESS` has an address published, `# down: ADDRESS` has a member fail its probe, and
+//! `# unopened: PORT` has a port closed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use k8s_openapi::api::networking::v1::{IngressLoadBalancerStatus, IngressStatus};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
+use k8s_openapi::jiff::Timestamp;
+use serde_json::{Value, json};
+use steadygate::model::{Address, EndpointState, Model, ObjectRef, PoolId};
+use steadygate::source::{Key, Snapshot};
+use steadygate::status::{Change, Desired, Facts, MemberState, PoolHealth, Publish, View, notices};
+use steadygate::translate::{CONTROLLER, Options, translate};
+
+use crate::golden::manifests;
+
+const MARK: &str = "# Output\n";
+
+/// What a plan is made from, kept.
+struct Case {
+    facts: Facts,
+    health: BTreeMap<PoolId, PoolHealth>,
+    publish: Publish,
+    written: BTreeMap<ObjectRef, Desired>,
+}
+
+impl Case {
+    fn read(input: &str) -> Self {
+        let heads = |key: &str| -> Vec<String> {
+            let lines = input.lines().take_while(|line| line.starts_with('#'));
+            lines.filter_map(|line| line.strip_prefix(key)).map(str::to_owned).collect()
+        };
+        let down: BTreeSet<String> = heads("# down: ").into_iter().collect();
+        let unopened =
+            heads("# unopened: ").into_iter().map(|port| (port.parse().expect("a port"), "taken".to_owned()));
+        let published = heads("# publish: ");
+        let publish = if published.is_empty() { Publish::Nothing } else { Publish::Addresses(published) };
+        let snapshot = Arc::new(manifests::read(input));
+        let translation = translate(&snapshot, &Options::default());
+        Self {
+            health: health(&translation.model, &down),
+            facts: Facts {
+                generation: 1,
+                snapshot,
+                served: Arc::new(translation.served),
+                reports: Arc::new(translation.reports),
+                unopened: unopened.collect(),
+            },
+            publish,
+            written: BTreeMap::new(),
+        }
+    }
+
+    fn plan(&self, seconds: i64) -> Vec<Change> {
+        let now = Timestamp::from_second(seconds).expect("a time");
+        let Self { facts, health, publish, written } = self;
+        View { facts, health, publish, manager: CONTROLLER, written, now }.plan()
+    }
+
+    /// As an API server takes what we apply.
+    fn apply(&mut self, changes: &[Change]) {
+        let mut snapshot = Snapshot::clone(&self.facts.snapshot);
+        let entry = ManagedFieldsEntry {
+            manager: Some(CONTROLLER.to_owned()),
+            subresource: Some("status".to_owned()),
+            ..ManagedFieldsEntry::default()
+        };
+        for Change { object, status, .. } in changes {
+            let key = Key::new(object.namespace.as_str(), object.name.as_str());
+            let owned = (*status != Desired::Nothing).then(|| vec![entry.clone()]);
+            if object.kind == "Ingress" {
+                let object = Arc::make_mut(snapshot.ingresses.get_mut(&key).expect("there"));
+                let Desired::Ingress(addresses) = status.clone() else {
+                    (object.status, object.metadata.managed_fields) = (None, owned);
+                    continue;
+                };
+                let load_balancer = Some(IngressLoadBalancerStatus { ingress: Some(addresses) });
+                (object.status, object.metadata.managed_fields) = (Some(IngressStatus { load_balancer }), owned);
+            } else {
+                let object = Arc::make_mut(snapshot.gateways.get_mut(&key).expect("there"));
+                let status = if let Desired::Gateway(status) = status.clone() { Some(*status) } else { None };
+                (object.status, object.metadata.managed_fields) = (status, owned);
+            }
+        }
+        self.facts.snapshot = Arc::new(snapshot);
+    }
+}
+
+fn health(model: &Model, down: &BTreeSet<String>) -> BTreeMap<PoolId, PoolHealth> {
+    let mut health: BTreeMap<PoolId, PoolHealth> = BTreeMap::new();
+    for (id, pool) in &model.pools {
+        let of_pool = health.entry(id.clone()).or_default();
+        for endpoint in &pool.endpoints {
+            let Address::Socket(address) = &endpoint.address else {
+                of_pool.unresolved += 1;
+                continue;
+            };
+            let state = match (endpoint.state, down.contains(&address.ip().to_string())) {
+                (EndpointState::NotReady, _) => MemberState::NotReady,
+                (EndpointState::Terminating { .. } | EndpointState::Ending { .. }, _) => MemberState::Draining,
+                (EndpointState::Ready, true) => MemberState::Down,
+                (EndpointState::Ready, false) => MemberState::Up,
+            };
+            of_pool.members.push((*address, state));
+        }
+    }
+    health
+}
+
+#[test]
+fn every_object_is_told_as_written() {
+    let bless = std::env::var_os("BLESS").is_some();
+    let mut wrong = Vec::new();
+    for file in cases() {
+        let text = fs::read_to_string(&file).expect("readable");
+        let (input, expected) = text.split_once(MARK).unwrap_or((&text, ""));
+        let case = Case::read(input);
+        let actual = print(&case, &case.plan(0));
+        if bless {
+            fs::write(&file, format!("{}\n{MARK}{actual}", input.trim_end())).expect("writable");
+        } else if actual != expected {
+            wrong.push(format!("{}: expected\n{expected}\nactual\n{actual}", file.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "run with BLESS=1 if this is meant:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_was_written_is_not_written_again() {
+    for file in cases() {
+        let text = fs::read_to_string(&file).expect("readable");
+        let mut case = Case::read(text.split_once(MARK).map_or(&*text, |(input, _)| input));
+        let changes = case.plan(0);
+        // The watch has not shown it yet.
+        case.written = changes.iter().map(|change| (change.object.clone(), change.status.clone())).collect();
+        assert_eq!(case.plan(60), [], "{}", file.display());
+        // Now it has.
+        case.written.clear();
+        case.apply(&changes);
+        assert_eq!(case.plan(60), [], "{}", file.display());
+    }
+}
+
+#[test]
+fn a_condition_keeps_its_time_until_its_status_changes() {
+    let file = cases().into_iter().find(|file| file.ends_with("gateway.yaml")).expect("there");
+    let text = fs::read_to_string(file).expect("readable");
+    let mut case = Case::read(text.split_once(MARK).map_or(&*text, |(input, _)| input));
+    let first = case.plan(0);
+    case.apply(&first);
+    case.facts.unopened = BTreeMap::from([(80, "taken".to_owned())]);
+    let second = case.plan(60);
+    let [Change { status: Desired::Gateway(status), .. }] = &second[..] else { panic!("{second:?}") };
+    let times: Vec<_> =
+        status.conditions.iter().map(|each| (each.type_.as_str(), each.last_transition_time.0.as_second())).collect();
+    assert_eq!(times, [("Accepted", 0), ("Programmed", 60), ("ResolvedRefs", 0)]);
+}
+
+#[test]
+fn what_is_not_known_stays() {
+    let mut case = Case::read("");
+    let text = "apiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata: {name: ours}\n\
+        spec: {controller: steadygate.io/ingress-controller}\n---\n\
+        apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: site, namespace: default}\n\
+        spec: {ingressClassName: ours, defaultBackend: {service: {name: gone, port: {number: 80}}}}\n\
+        status: {loadBalancer: {ingress: [{ip: 192.0.2.1}]}}\n";
+    case.facts = Case::read(text).facts;
+    case.publish = Publish::Service(Key::new("default", "not-there-now"));
+    assert_eq!(case.plan(0), []);
+    case.publish = Publish::Addresses(vec!["192.0.2.2".to_owned()]);
+    assert_eq!(case.plan(0).len(), 1, "a route that answers 503 is served, too");
+}
+
+fn cases() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/status");
+    let mut cases: Vec<_> = fs::read_dir(folder).expect("there").map(|entry| entry.expect("readable").path()).collect();
+    cases.sort();
+    assert!(cases.len() >= 4, "the cases are not where they are expected");
+    cases
+}
+
+fn print(case: &Case, changes: &[Change]) -> String {
+    let status = |change: &Change| match &change.status {
+        Desired::Ingress(addresses) => json!(addresses),
+        Desired::Gateway(status) => {
+            let mut status = serde_json::to_value(status).expect("plain data");
+            // The same everywhere.
+            for condition in status["conditions"].as_array_mut().into_iter().flatten() {
+                condition.as_object_mut().map(|fields| fields.remove("lastTransitionTime"));
+            }
+            status
+        }
+        Desired::Nothing => json!("taken back"),
+    };
+    let status: BTreeMap<_, _> = changes.iter().map(|change| (change.object.to_string(), status(change))).collect();
+    let events: Vec<Value> = notices(&case.facts.reports, &case.facts.snapshot)
+        .into_iter()
+        .map(|(name, notice)| json!({"name": name, "about": notice.object.to_string(), "note": notice.note}))
+        .collect();
+    serde_saphyr::to_string(&json!({"status": status, "events": events})).expect("plain data")
+}
