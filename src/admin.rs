@@ -54,8 +54,9 @@ impl Admin {
         }
         if published.generation == 0 {
             let mut why = "the configuration has not been read yet".to_owned();
-            for (watch, trouble) in self.rooms.troubles.now() {
-                why.push_str(&format!("; {watch}: {trouble}"));
+            for (watch, state) in self.rooms.troubles.states().iter().filter(|(_, state)| !state.listed) {
+                let trouble = state.trouble.as_ref().map(|(trouble, _)| format!(": {trouble}")).unwrap_or_default();
+                why.push_str(&format!("\nwaiting for the first list of {watch}{trouble}"));
             }
             return Some(why);
         }

@@ -17,10 +17,10 @@ use crate::model::EndpointState;
 use crate::pool::{Health, Policy, Registry};
 use crate::proxy::{Bindings, Listeners, Metrics, Settings, Shared};
 use crate::source::cluster::{self, Troubles};
-use crate::source::{Inputs, directory};
+use crate::source::{Inputs, Snapshot, directory};
 use crate::status::{self, Facts, MemberState, PoolHealth};
 use crate::table::Handle;
-use crate::translate::{LastGood, Options};
+use crate::translate::{LastGood, Options, references};
 use crate::websocket::Sessions;
 
 /// Time for the lease to be given back at the end.
@@ -84,7 +84,7 @@ enum Watch {
 }
 
 impl Watch {
-    async fn start(source: &Source) -> anyhow::Result<Self> {
+    async fn start(source: &Source, options: &Options) -> anyhow::Result<Self> {
         Ok(match source {
             Source::Directory(dir) => Self::Directory(directory::watch(dir)?),
             Source::Cluster(scope) => {
@@ -93,7 +93,9 @@ impl Watch {
                      (to serve a directory, give --manifests DIR)",
                 )?;
                 tracing::info!(server = %config.cluster_url, namespaces = ?scope.namespaces, "watching the cluster");
-                Self::Cluster(cluster::watch(config.clone(), scope.clone())?, Box::new(config))
+                let options = options.clone();
+                let referred = move |snapshot: &Snapshot| references(snapshot, &options);
+                Self::Cluster(cluster::watch(config.clone(), scope.clone(), referred)?, Box::new(config))
             }
         })
     }
@@ -118,9 +120,14 @@ impl Watch {
 /// # Errors
 /// The source can't be watched, the admin port can't be bound, or a thread can't be started.
 pub async fn start(config: Config) -> anyhow::Result<App> {
-    let watch = Watch::start(&config.source).await?;
     // In a directory, whoever writes it owns the machine; in a cluster anybody may write objects.
     let ours = matches!(config.source, Source::Directory(_));
+    let options = Options {
+        controller: config.controller_name.clone(),
+        serve_controllers: config.serve_controllers,
+        everything_without_class: ours,
+    };
+    let watch = Watch::start(&config.source, &options).await?;
     let listener =
         admin::bind(config.admin).await.with_context(|| format!("can't listen at {} (--admin)", config.admin))?;
     let admin_address = listener.local_addr()?;
@@ -173,11 +180,7 @@ pub async fn start(config: Config) -> anyhow::Result<App> {
 
     let controller = Controller {
         inputs: watch.inputs(),
-        options: Options {
-            controller: config.controller_name,
-            serve_controllers: config.serve_controllers,
-            everything_without_class: ours,
-        },
+        options,
         registry,
         table: table.clone(),
         metrics,

@@ -23,7 +23,7 @@ use tokio::sync::watch;
 
 pub(crate) use lines::showable;
 pub use origin::{Location, Origins};
-pub use snapshot::{Key, Snapshot};
+pub use snapshot::{Key, References, Snapshot};
 
 use crate::status::Report;
 

@@ -98,7 +98,7 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// A file can't be read, or is not YAML or JSON.
+    /// A file can't be read, or is not YAML or JSON; or an object can't be fetched.
     Unreadable,
     /// An object is not of its declared kind: a field has the wrong type, is unknown or is missing.
     InvalidObject,

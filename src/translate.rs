@@ -20,9 +20,9 @@ mod rewrite;
 mod service;
 mod tls;
 
-use crate::api::gateway::LoadDistributionAlgorithm;
-use crate::model::{Balance, Model};
-use crate::source::Snapshot;
+use crate::api::gateway::{LoadDistributionAlgorithm, Reference};
+use crate::model::{Balance, Model, ObjectRef};
+use crate::source::{Key, References, Snapshot};
 use crate::status::{Report, Served};
 
 use claim::Claims;
@@ -89,6 +89,36 @@ pub fn translate(snapshot: &Snapshot, options: &Options) -> Translation {
         gateway.build(index, &lookup, &claims, &mut draft);
     }
     draft.finish()
+}
+
+/// The Secrets and ConfigMaps that objects refer to which are served.
+pub fn references(snapshot: &Snapshot, options: &Options) -> References {
+    let mut untold = report::Reports::default();
+    let classes = Classes::read(snapshot, options, &mut untold);
+    let mut references = References::default();
+    for (key, ingress) in &snapshot.ingresses {
+        let Some(spec) = &ingress.spec else { continue };
+        let names: Vec<&str> = spec.tls.iter().flatten().filter_map(|tls| tls.secret_name.as_deref()).collect();
+        let owner = ObjectRef::new("Ingress", key.namespace.as_str(), key.name.as_str());
+        let named = spec.ingress_class_name.as_deref();
+        if !names.is_empty() && classes.of(&owner, &ingress.metadata, named, &mut untold).is_some() {
+            references.secrets.extend(names.into_iter().map(|name| Key::new(key.namespace.as_str(), name)));
+        }
+    }
+    for (key, gateway) in &snapshot.gateways {
+        let owner = ObjectRef::new("ApplicationGateway", key.namespace.as_str(), key.name.as_str());
+        let named = gateway.spec.ingress_class_name.as_deref();
+        if classes.of(&owner, &gateway.metadata, named, &mut untold).is_none() {
+            continue;
+        }
+        let of = |reference: &Reference| Key::new(key.namespace.as_str(), reference.name.as_str());
+        references.secrets.extend(gateway.spec.ssl_certificates.iter().map(|certificate| of(&certificate.secret_ref)));
+        for root in &gateway.spec.trusted_root_certificates {
+            references.secrets.extend(root.secret_ref.as_ref().map(of));
+            references.config_maps.extend(root.config_map_ref.as_ref().map(of));
+        }
+    }
+    references
 }
 
 /// Someone who may claim ports and hosts.

@@ -58,12 +58,29 @@ impl Collector for Rooms {
             ConstGauge::new(count as i64).encode(reports.encode_family(&labels)?)?;
         }
 
-        let failing = self.troubles.now().len() as i64;
+        let watches = self.troubles.states();
+        let failing = watches.iter().filter(|(_, state)| state.trouble.is_some()).count() as i64;
         gauge(&mut encoder, "watches_failing", "Watches of the cluster that do not work now", failing)?;
+        let help = "Seconds for which a watch has not worked; 0: it works";
+        let mut since = encoder.encode_descriptor("watch_failing_seconds", help, None, MetricType::Gauge)?;
+        for (watch, state) in &watches {
+            let seconds = state.trouble.as_ref().map_or(0.0, |(_, since)| since.as_secs_f64());
+            ConstGauge::new(seconds).encode(since.encode_family(&[("watch", watch.as_str())])?)?;
+        }
+        let help = "Whether a watch has given a whole list";
+        let mut listed = encoder.encode_descriptor("watch_listed", help, None, MetricType::Gauge)?;
+        for (watch, state) in &watches {
+            ConstGauge::new(i64::from(state.listed)).encode(listed.encode_family(&[("watch", watch.as_str())])?)?;
+        }
         let mut failures =
             encoder.encode_descriptor("watch_failures", "Failures of watches", None, MetricType::Counter)?;
-        for (watch, count) in self.troubles.failures() {
-            ConstCounter::new(count).encode(failures.encode_family(&[("watch", watch.as_str())])?)?;
+        for (watch, state) in &watches {
+            ConstCounter::new(state.failures).encode(failures.encode_family(&[("watch", watch.as_str())])?)?;
+        }
+        let help = "Watches that were cut and begun again";
+        let mut restarts = encoder.encode_descriptor("watch_restarts", help, None, MetricType::Counter)?;
+        for (watch, state) in &watches {
+            ConstCounter::new(state.restarts).encode(restarts.encode_family(&[("watch", watch.as_str())])?)?;
         }
 
         let (failed, succeeded) = self.pools.probe_counters().totals();

@@ -20,6 +20,9 @@ use crate::source::cluster::Scope;
 use crate::status::{self, Publish};
 use crate::translate::CONTROLLER;
 
+/// The Kubernetes client would tell of each failed try, and not of what; the watches tell of their trouble themselves.
+const DEFAULT_LOG: &str = "info,kube_client=off";
+
 /// Arguments of `steadygate run`.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Run {
@@ -47,7 +50,7 @@ pub(super) struct Run {
     log_format: LogFormat,
 
     /// What is logged (tracing's filter syntax: info, debug, access=off,info, …)
-    #[arg(long, value_name = "FILTER", default_value = "info", env = "STEADYGATE_LOG")]
+    #[arg(long, value_name = "FILTER", default_value = DEFAULT_LOG, env = "STEADYGATE_LOG")]
     log: String,
 
     /// No record of each request and session
@@ -209,7 +212,7 @@ impl Run {
 /// It could not start.
 pub(super) fn demo(demo: &demo::Demo) -> anyhow::Result<ExitCode> {
     let prepared = demo::prepare(demo)?;
-    log(LogFormat::Text, "info")?;
+    log(LogFormat::Text, DEFAULT_LOG)?;
     let config = Config {
         source: Source::Directory(prepared.manifests),
         controller_name: CONTROLLER.to_owned(),

@@ -3,8 +3,12 @@
 //! Each kind is watched for itself. While a list is under way or fails, what was known stays; the first input is sent
 //! when every kind has been listed once. Nothing here knows what objects mean.
 
+mod event;
 mod fetch;
 mod kept;
+mod pace;
+mod publish;
+mod request;
 mod store;
 mod trouble;
 mod watching;
@@ -17,24 +21,23 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
-use kube::api::PartialObjectMeta;
-use kube::core::DeserializeGuard;
-use kube::{Api, Client};
+use kube::Client;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
-use super::{Input, Inputs, Key};
+use super::{Inputs, Key, References, Snapshot};
 use crate::api::ApplicationGateway;
+use fetch::Fetcher;
+use kept::{Received, Versions, Whole};
+use publish::Publisher;
+use request::Server;
 use store::Shared;
 use watching::{Lists, Watching};
 
-pub use trouble::{Trouble, Troubles};
+pub use trouble::{State, Trouble, Troubles};
 
 /// The first minor version of Kubernetes whose servers stream lists unless told not to (KEP-3157).
 const STREAMING_LISTS: u32 = 32;
-/// How long changes are collected after the last one, and at most.
-const HOLD_OFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(100));
-
 /// What of a cluster is watched.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Scope {
@@ -44,6 +47,17 @@ pub struct Scope {
     pub publish_service: Option<Key>,
     /// Longest silence of an API server that is believed to be alive.
     pub silence: Duration,
+}
+
+/// Why a cluster can't be watched.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// What is known of the API server does not do to reach it.
+    #[error("the API server can't be reached with this configuration")]
+    Client(#[source] Box<kube::Error>),
+    /// The thread that watches it can't be started.
+    #[error("the cluster can't be watched")]
+    Thread(#[from] io::Error),
 }
 
 /// A cluster that is watched, until this is dropped.
@@ -66,146 +80,101 @@ impl Watch {
     }
 }
 
-/// Starts to watch, on a thread of its own: a long list is not to hold up anything else.
+/// Starts to watch, on a thread of its own: a long list is not to hold up anything else. `references` says which Secrets and
+/// ConfigMaps something served refers to; no other is fetched.
 ///
 /// # Errors
-/// The thread can't be started.
-pub fn watch(mut config: kube::Config, scope: Scope) -> io::Result<Watch> {
-    // A list, or the beginning of a watch, that is not answered; a watch that hangs is noticed by the watcher.
+/// The configuration makes no client, or the thread can't be started.
+pub fn watch(
+    mut config: kube::Config,
+    scope: Scope,
+    references: impl Fn(&Snapshot) -> References + Send + 'static,
+) -> Result<Watch, Error> {
     config.connect_timeout = Some(scope.silence.min(Duration::from_secs(10)));
-    config.read_timeout = Some(scope.silence + Duration::from_secs(10));
-    config.reset_reader_on_write = true;
+    // What is too long, and what is tried again and when, is decided by those who ask. A client that did so silently could
+    // wait for minutes after a server has come back.
+    config.read_timeout = None;
+    config.default_retry = false;
     let (sender, inputs) = watch::channel(None);
     let (stop, stopped) = oneshot::channel();
     let troubles = Troubles::default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let client = {
+        let _runtime = runtime.enter();
+        Client::try_from(config).map_err(|error| Error::Client(Box::new(error)))?
+    };
     let observed = troubles.clone();
     std::thread::Builder::new().name("watches".to_owned()).spawn(move || {
         runtime.block_on(async {
-            match Client::try_from(config) {
-                Ok(client) => tokio::select! {
-                    // Rings when the source is dropped.
-                    _ = stopped => {}
-                    () = run(client, &scope, sender, observed) => {}
-                },
-                Err(error) => tracing::error!(%error, "the cluster can't be watched"),
+            let server = Server::new(client, scope.silence);
+            let shared = Arc::<Shared>::default();
+            let publisher =
+                Publisher::new(Arc::clone(&shared), Fetcher::new(server.clone()), sender, Box::new(references));
+            tokio::select! {
+                // Rings when the source is dropped.
+                _ = stopped => {}
+                () = run(&server, &scope, &shared, &observed, publisher) => {}
             }
         });
     })?;
     Ok(Watch { inputs, troubles, _stop: stop })
 }
 
-async fn run(client: Client, scope: &Scope, sender: watch::Sender<Option<Input>>, troubles: Troubles) {
-    let mut start = Start {
-        lists: lists(&client).await,
-        shared: Arc::default(),
-        tasks: JoinSet::new(),
-        client,
-        silence: scope.silence,
-        troubles,
-    };
-    let start_all: [fn(&mut Start, Option<&str>); 7] = [
-        |start, namespace| start.kind::<DeserializeGuard<Ingress>>(start.api(namespace), namespace),
-        |start, namespace| start.kind::<DeserializeGuard<ApplicationGateway>>(start.api(namespace), namespace),
-        |start, namespace| start.kind::<DeserializeGuard<Service>>(start.api(namespace), namespace),
-        |start, namespace| start.kind::<DeserializeGuard<EndpointSlice>>(start.api(namespace), namespace),
-        |start, namespace| start.kind::<DeserializeGuard<Pod>>(start.api(namespace), namespace),
-        |start, namespace| start.kind::<PartialObjectMeta<Secret>>(start.api(namespace), namespace),
-        |start, namespace| start.kind::<PartialObjectMeta<ConfigMap>>(start.api(namespace), namespace),
-    ];
-    for kind in start_all {
-        if scope.namespaces.is_empty() {
-            kind(&mut start, None);
-        }
-        for namespace in &scope.namespaces {
-            kind(&mut start, Some(namespace));
-        }
+async fn run(server: &Server, scope: &Scope, shared: &Arc<Shared>, troubles: &Troubles, publisher: Publisher) {
+    let mut start = Start { server, shared, troubles, lists: lists(server).await, tasks: JoinSet::new() };
+    let mut namespaces: Vec<Option<&str>> = scope.namespaces.iter().map(|name| Some(name.as_str())).collect();
+    if namespaces.is_empty() {
+        namespaces.push(None);
     }
-    let classes = Api::all(start.client.clone());
-    start.kind::<DeserializeGuard<IngressClass>>(classes, None);
+    for namespace in namespaces {
+        start.watch::<Whole<Ingress>>(namespace, None);
+        start.watch::<Whole<ApplicationGateway>>(namespace, None);
+        start.watch::<Whole<Service>>(namespace, None);
+        start.watch::<Whole<EndpointSlice>>(namespace, None);
+        start.watch::<Whole<Pod>>(namespace, None);
+        start.watch::<Versions<Secret>>(namespace, None);
+        start.watch::<Versions<ConfigMap>>(namespace, None);
+    }
+    start.watch::<Whole<IngressClass>>(None, None);
     let beyond = |key: &&Key| !scope.namespaces.is_empty() && !scope.namespaces.contains(&key.namespace);
     if let Some(key) = scope.publish_service.as_ref().filter(beyond) {
-        start.service(key);
+        start.watch::<Whole<Service>>(Some(&key.namespace), Some(&key.name));
     }
-    let Start { shared, client, tasks: _watches, .. } = start;
-    publish(&shared, &client, &sender).await;
+    let _watches = start.tasks;
+    publisher.run().await;
 }
 
 /// How the server gives whole lists.
-async fn lists(client: &Client) -> Lists {
-    let minor = |text: &str| text.trim_end_matches(|c: char| !c.is_ascii_digit()).parse::<u32>().ok();
-    match client.apiserver_version().await {
-        Ok(version) if version.major == "1" && minor(&version.minor).is_some_and(|minor| minor < STREAMING_LISTS) => {
-            Lists::Paged
-        }
-        // A server that is not there yet is asked for a stream, and may refuse.
-        _ => Lists::Streamed,
+async fn lists(server: &Server) -> Lists {
+    #[derive(serde::Deserialize)]
+    struct Version {
+        major: String,
+        minor: String,
     }
+    let Ok(request) = http::Request::get("/version").body(Vec::new()) else { return Lists::Paged };
+    let answer = server.body(request).await.ok();
+    let version = answer.and_then(|body| serde_json::from_slice::<Version>(&body).ok());
+    let streams = version.is_some_and(|Version { major, minor }| {
+        // Some builds say "33+".
+        let minor = minor.trim_end_matches(|c: char| !c.is_ascii_digit()).parse::<u32>();
+        major == "1" && minor.is_ok_and(|minor| minor >= STREAMING_LISTS)
+    });
+    if streams { Lists::Streamed } else { Lists::Paged }
 }
 
 /// What the watches are started with.
-struct Start {
-    client: Client,
-    shared: Arc<Shared>,
-    troubles: Troubles,
+struct Start<'a> {
+    server: &'a Server,
+    shared: &'a Arc<Shared>,
+    troubles: &'a Troubles,
     lists: Lists,
-    silence: Duration,
     tasks: JoinSet<()>,
 }
 
-impl Start {
-    fn api<K>(&self, namespace: Option<&str>) -> Api<K>
-    where
-        K: kube::Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>,
-    {
-        match namespace {
-            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
-            None => Api::all(self.client.clone()),
-        }
-    }
-
-    fn kind<D: kept::Received>(&mut self, api: Api<D>, namespace: Option<&str>) {
-        self.watch(api, namespace, None);
-    }
-
-    fn service(&mut self, key: &Key) {
-        let api = Api::<DeserializeGuard<Service>>::namespaced(self.client.clone(), &key.namespace);
-        self.watch(api, Some(&key.namespace), Some(key.name.clone()));
-    }
-
-    fn watch<D: kept::Received>(&mut self, api: Api<D>, namespace: Option<&str>, name: Option<String>) {
-        let watching = Watching {
-            api,
-            namespace: namespace.map(str::to_owned),
-            name,
-            lists: self.lists,
-            silence: self.silence,
-            list: self.shared.expect_list(),
-            shared: Arc::clone(&self.shared),
-            troubles: self.troubles.clone(),
-        };
+impl Start<'_> {
+    fn watch<R: Received>(&mut self, namespace: Option<&str>, name: Option<&str>) {
+        let place = (namespace, name);
+        let watching = Watching::<R>::new(self.server.clone(), place, self.lists, self.shared, self.troubles);
         self.tasks.spawn(watching.run());
-    }
-}
-
-/// Sends what is known, when everything has been listed once and whenever it has changed.
-async fn publish(shared: &Shared, client: &Client, sender: &watch::Sender<Option<Input>>) {
-    let mut fetcher = fetch::Fetcher::default();
-    loop {
-        shared.changed(fetcher.next_try()).await;
-        let limit = tokio::time::Instant::now() + HOLD_OFF.1;
-        while tokio::time::timeout_at((tokio::time::Instant::now() + HOLD_OFF.0).min(limit), shared.changed(None))
-            .await
-            .is_ok()
-        {
-            if tokio::time::Instant::now() >= limit {
-                break;
-            }
-        }
-        if !shared.complete() {
-            continue;
-        }
-        fetcher.fetch(shared, client).await;
-        sender.send_replace(Some(shared.input(&fetcher)));
     }
 }

@@ -1,7 +1,8 @@
 //! Every input object at one instant.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Secret, Service};
@@ -32,8 +33,74 @@ impl fmt::Display for Key {
     }
 }
 
-/// Objects of one kind.
-pub type Objects<K> = BTreeMap<Key, Arc<K>>;
+/// Objects of one kind. Cheap to clone: a map that is shared is copied when it is changed.
+pub struct Objects<K>(Arc<BTreeMap<Key, Arc<K>>>);
+
+impl<K> Objects<K> {
+    /// None.
+    pub fn new() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<K> Default for Objects<K> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<K> Clone for Objects<K> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<K: PartialEq> PartialEq for Objects<K> {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+    }
+}
+
+impl<K> Deref for Objects<K> {
+    type Target = BTreeMap<Key, Arc<K>>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<K> DerefMut for Objects<K> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
+impl<'a, K> IntoIterator for &'a Objects<K> {
+    type Item = (&'a Key, &'a Arc<K>);
+    type IntoIter = btree_map::Iter<'a, Key, Arc<K>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
+
+impl<'a, K> IntoIterator for &'a mut Objects<K> {
+    type Item = (&'a Key, &'a mut Arc<K>);
+    type IntoIter = btree_map::IterMut<'a, Key, Arc<K>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter_mut()
+    }
+}
+
+/// Names of objects that are worth fetching, for others refer to them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct References {
+    /// Of Secrets.
+    pub secrets: BTreeSet<Key>,
+    /// Of ConfigMaps.
+    pub config_maps: BTreeSet<Key>,
+}
 
 /// Every input object at one instant. Cheap to clone: objects are shared.
 #[derive(Clone, Default, PartialEq)]

@@ -1,180 +1,284 @@
-//! Secrets and ConfigMaps: only those that something refers to are fetched, and only they are kept.
+//! Secrets and ConfigMaps: only those that something served refers to are fetched, and only they are kept.
+//!
+//! Fetching holds up nothing else. Only what has never been fetched is waited for, a little while, lest objects be called
+//! missing that are on their way.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Debug;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use bytes::Bytes;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use kube::core::NamespaceResourceScope;
-use kube::{Api, Client, Resource};
-use serde::de::DeserializeOwned;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Resource;
+use kube::api::GetParams;
+use tokio::sync::Semaphore;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
 use super::kept::Version;
-use super::store::Shared;
+use super::pace::Pace;
+use super::request::{Failure, Server};
 use crate::model::ObjectRef;
 use crate::source::snapshot::Objects;
-use crate::source::{Key, Snapshot};
+use crate::source::{Key, References};
 use crate::status::{Reason, Report, Severity};
 
 /// Fetches at once.
 const CONCURRENT: usize = 16;
-/// How long one fetch, and with it the publication of what else has changed, may take.
-const LIMIT: Duration = Duration::from_secs(2);
 /// Pauses after failures: the first, doubled each time up to the longest.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+const PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
 
-/// What has been fetched.
-#[derive(Default)]
+/// Fetches what is referred to.
 pub(super) struct Fetcher {
+    server: Server,
+    permits: Arc<Semaphore>,
+    running: JoinSet<Answer>,
     secrets: Fetched<Secret>,
     config_maps: Fetched<ConfigMap>,
 }
 
-/// What has been fetched of one kind.
-struct Fetched<K> {
-    objects: Objects<K>,
-    failed: BTreeMap<Key, Failed>,
-}
-
-impl<K> Default for Fetched<K> {
-    fn default() -> Self {
-        Self { objects: Objects::new(), failed: BTreeMap::new() }
-    }
-}
-
-struct Failed {
-    error: String,
-    times: u32,
-    again: Instant,
-}
+/// What came of one fetch: of which kind, of which object, for which version.
+type Answer = (&'static str, Key, String, Result<Bytes, Failure>);
 
 impl Fetcher {
-    /// Brings everything that is referred to up to the version that its watch has seen. What can't be fetched keeps its
-    /// last version, and is tried again later.
-    pub(super) async fn fetch(&mut self, shared: &Shared, client: &Client) {
-        let (secrets, config_maps) = {
-            let store = shared.lock();
-            let wanted = references(&store.snapshot);
-            (
-                self.secrets.stale(&wanted.secrets, &store.secrets),
-                self.config_maps.stale(&wanted.config_maps, &store.config_maps),
-            )
+    pub(super) fn new(server: Server) -> Self {
+        Self {
+            server,
+            permits: Arc::new(Semaphore::new(CONCURRENT)),
+            running: JoinSet::new(),
+            secrets: Fetched::default(),
+            config_maps: Fetched::default(),
+        }
+    }
+
+    /// Begins to fetch what is referred to and has a version that was not fetched, and forgets the rest. Whether that made a
+    /// difference already.
+    pub(super) fn want(
+        &mut self,
+        references: &References,
+        secrets: &Objects<Version<Secret>>,
+        config_maps: &Objects<Version<ConfigMap>>,
+    ) -> bool {
+        let Self { server, permits, running, .. } = self;
+        let mut start = |kind: &'static str, url: String, metadata: (Key, String)| {
+            let (server, permits, (key, version)) = (server.clone(), Arc::clone(permits), metadata);
+            running.spawn(async move {
+                let request = kube::core::Request::new(url).get(&key.name, &GetParams::default());
+                let answer = match (request, permits.acquire_owned().await) {
+                    (Ok(request), Ok(_permit)) => server.body(request).await,
+                    (Err(error), _) => Err(Failure::Broken(error.to_string())),
+                    (_, Err(error)) => Err(Failure::Broken(error.to_string())),
+                };
+                (kind, key, version, answer)
+            })
         };
-        self.secrets.fetch(client, secrets).await;
-        self.config_maps.fetch(client, config_maps).await;
+        let changed = self.secrets.want(&references.secrets, secrets, &mut start);
+        self.config_maps.want(&references.config_maps, config_maps, &mut start) || changed
     }
 
-    /// How long until something that failed is to be tried again.
-    pub(super) fn next_try(&self) -> Option<Duration> {
-        let failed = self.secrets.failed.values().chain(self.config_maps.failed.values());
-        let now = Instant::now();
-        failed.map(|failed| failed.again.saturating_duration_since(now)).min()
+    /// Takes in the next answer. Never ends while there is none to come. Whether it made a difference.
+    pub(super) async fn answer(&mut self) -> bool {
+        match self.running.join_next().await {
+            Some(Ok((kind, key, version, answer))) if kind == <Secret as Fetchable>::KIND => {
+                self.secrets.take(key, version, answer)
+            }
+            Some(Ok((_, key, version, answer))) => self.config_maps.take(key, version, answer),
+            // It was called off.
+            Some(Err(_)) => false,
+            None => std::future::pending().await,
+        }
     }
 
-    /// Puts what has been fetched into a snapshot.
-    pub(super) fn fill(&self, snapshot: &mut Snapshot) {
-        snapshot.secrets.clone_from(&self.secrets.objects);
-        snapshot.config_maps.clone_from(&self.config_maps.objects);
+    /// Whether something is on its way of which there is no version yet.
+    pub(super) fn is_first(&self) -> bool {
+        self.secrets.is_first() || self.config_maps.is_first()
+    }
+
+    /// When something that failed is to be tried again.
+    pub(super) fn next_try(&self) -> Option<Instant> {
+        self.secrets.next_try().into_iter().chain(self.config_maps.next_try()).min()
+    }
+
+    pub(super) fn secrets(&self) -> Objects<Secret> {
+        self.secrets.objects.clone()
+    }
+
+    pub(super) fn config_maps(&self) -> Objects<ConfigMap> {
+        self.config_maps.objects.clone()
     }
 
     /// What could not be fetched.
     pub(super) fn reports(&self) -> Vec<Report> {
-        let mut reports = self.secrets.reports("Secret", "secrets", Reason::SecretNotFound);
-        reports.extend(self.config_maps.reports("ConfigMap", "configmaps", Reason::ConfigMapNotFound));
+        let mut reports = self.secrets.reports();
+        reports.extend(self.config_maps.reports());
         reports
     }
 }
 
-impl<K> Fetched<K>
-where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Send + 'static,
-{
-    /// Forgets what nothing refers to or what is gone, and gives what has a newer version.
-    fn stale(&mut self, wanted: &BTreeSet<Key>, there: &Objects<Version<K>>) -> Vec<Key> {
+/// A kind that is fetched.
+pub(super) trait Fetchable: Resource<DynamicType = ()> + PartialEq + Sized {
+    const KIND: &'static str;
+    /// As RBAC calls it.
+    const RESOURCE: &'static str;
+    /// What is kept of an answer; none: it is no such object.
+    fn read(answer: &[u8]) -> Option<Self>;
+}
+
+/// Name and namespace alone: annotations may hold everything once more.
+fn name(metadata: ObjectMeta) -> ObjectMeta {
+    ObjectMeta { name: metadata.name, namespace: metadata.namespace, ..ObjectMeta::default() }
+}
+
+impl Fetchable for Secret {
+    const KIND: &'static str = "Secret";
+    const RESOURCE: &'static str = "secrets";
+
+    fn read(answer: &[u8]) -> Option<Self> {
+        let Self { metadata, type_, data, .. } = serde_json::from_slice(answer).ok()?;
+        Some(Self { metadata: name(metadata), type_, data, ..Self::default() })
+    }
+}
+
+impl Fetchable for ConfigMap {
+    const KIND: &'static str = "ConfigMap";
+    const RESOURCE: &'static str = "configmaps";
+
+    fn read(answer: &[u8]) -> Option<Self> {
+        let Self { metadata, data, .. } = serde_json::from_slice(answer).ok()?;
+        Some(Self { metadata: name(metadata), data, ..Self::default() })
+    }
+}
+
+/// What has been fetched of one kind, and what is on its way.
+struct Fetched<K> {
+    objects: Objects<K>,
+    attempts: BTreeMap<Key, Attempt>,
+    kind: PhantomData<fn() -> K>,
+}
+
+/// How far one object is.
+struct Attempt {
+    /// The version that was asked for last.
+    version: String,
+    running: Option<AbortHandle>,
+    /// Why it failed, and when it is tried again.
+    failed: Option<(Failure, Instant)>,
+    pace: Pace,
+}
+
+impl<K> Default for Fetched<K> {
+    fn default() -> Self {
+        Self { objects: Objects::new(), attempts: BTreeMap::new(), kind: PhantomData }
+    }
+}
+
+impl<K: Fetchable> Fetched<K> {
+    fn want(
+        &mut self,
+        wanted: &BTreeSet<Key>,
+        there: &Objects<Version<K>>,
+        start: &mut impl FnMut(&'static str, String, (Key, String)) -> AbortHandle,
+    ) -> bool {
         let known = |key: &Key| wanted.contains(key) && there.contains_key(key);
-        self.objects.retain(|key, _| known(key));
-        self.failed.retain(|key, _| known(key));
-        let now = Instant::now();
-        let stale = wanted.iter().filter(|key| {
-            let version = there.get(*key).map(|there| there.version.as_str());
-            let have = self.objects.get(*key).and_then(|object| object.meta().resource_version.as_deref());
-            version.is_some() && version != have && self.failed.get(*key).is_none_or(|failed| failed.again <= now)
-        });
-        stale.cloned().collect()
-    }
-
-    async fn fetch(&mut self, client: &Client, keys: Vec<Key>) {
-        let gets = futures_util::stream::iter(keys.into_iter().map(|key| {
-            let api: Api<K> = Api::namespaced(client.clone(), &key.namespace);
-            async move {
-                let got = tokio::time::timeout(LIMIT, api.get_opt(&key.name)).await;
-                (key, got)
+        let gone: Vec<Key> = self.objects.keys().filter(|key| !known(key)).cloned().collect();
+        for key in &gone {
+            self.objects.remove(key);
+        }
+        self.attempts.retain(|key, attempt| {
+            let known = known(key);
+            if let (false, Some(running)) = (known, &attempt.running) {
+                running.abort();
             }
-        }));
-        let mut gets = gets.buffer_unordered(CONCURRENT);
-        while let Some((key, got)) = gets.next().await {
-            let error = match got {
-                Ok(Ok(Some(mut object))) => {
-                    object.meta_mut().managed_fields = None;
-                    object.meta_mut().annotations = None;
-                    self.failed.remove(&key);
-                    self.objects.insert(key, Arc::new(object));
-                    continue;
-                }
-                // Its watch will say so too.
-                Ok(Ok(None)) => {
-                    self.objects.remove(&key);
-                    continue;
-                }
-                Ok(Err(kube::Error::Api(status))) => format!("{} {}", status.code, status.message),
-                Ok(Err(error)) => error.to_string(),
-                Err(_) => format!("no answer within {LIMIT:?}"),
-            };
-            let times = self.failed.get(&key).map_or(0, |failed| failed.times);
-            let pause = PAUSE.1.min(PAUSE.0 * 2u32.saturating_pow(times)).mul_f64(0.5 + 0.5 * fastrand::f64());
-            self.failed.insert(key, Failed { error, times: times + 1, again: Instant::now() + pause });
+            known
+        });
+        let now = Instant::now();
+        for key in wanted {
+            let Some(version) = there.get(key).map(|there| there.version.as_str()) else { continue };
+            let attempt = self.attempts.entry(key.clone()).or_insert_with(|| Attempt {
+                version: String::new(),
+                running: None,
+                failed: None,
+                pace: Pace::new(PAUSE.0, PAUSE.1),
+            });
+            let due = attempt.failed.as_ref().map_or(attempt.version != version, |(_, again)| *again <= now);
+            if attempt.running.is_some() || !due {
+                continue;
+            }
+            version.clone_into(&mut attempt.version);
+            let url = K::url_path(&(), Some(&key.namespace));
+            attempt.running = Some(start(<K as Fetchable>::KIND, url, (key.clone(), version.to_owned())));
         }
+        !gone.is_empty()
     }
 
-    fn reports(&self, kind: &'static str, resource: &str, reason: Reason) -> Vec<Report> {
-        let report = |(key, failed): (&Key, &Failed)| Report {
-            object: ObjectRef::new(kind, key.namespace.as_str(), key.name.as_str()),
-            field: String::new(),
-            reason,
-            severity: Severity::Error,
-            message: format!("it can't be fetched: {}; tried again", failed.error),
-            remedy: format!("see that the controller may get {resource} in namespace {}", key.namespace),
+    fn take(&mut self, key: Key, version: String, answer: Result<Bytes, Failure>) -> bool {
+        let Some(attempt) = self.attempts.get_mut(&key).filter(|attempt| attempt.version == version) else {
+            return false;
         };
-        self.failed.iter().map(report).collect()
-    }
-}
-
-/// Names that objects refer to.
-#[derive(Debug, Default)]
-struct References {
-    secrets: BTreeSet<Key>,
-    config_maps: BTreeSet<Key>,
-}
-
-fn references(snapshot: &Snapshot) -> References {
-    let mut references = References::default();
-    for (key, ingress) in &snapshot.ingresses {
-        let tls = ingress.spec.iter().flat_map(|spec| spec.tls.iter().flatten());
-        let names = tls.filter_map(|tls| tls.secret_name.as_deref());
-        references.secrets.extend(names.map(|name| Key::new(key.namespace.as_str(), name)));
-    }
-    for (key, gateway) in &snapshot.gateways {
-        let own = |name: &str| Key::new(key.namespace.as_str(), name);
-        references
-            .secrets
-            .extend(gateway.spec.ssl_certificates.iter().map(|certificate| own(&certificate.secret_ref.name)));
-        for root in &gateway.spec.trusted_root_certificates {
-            references.secrets.extend(root.secret_ref.iter().map(|reference| own(&reference.name)));
-            references.config_maps.extend(root.config_map_ref.iter().map(|reference| own(&reference.name)));
+        attempt.running = None;
+        let read = answer.and_then(|body| K::read(&body).ok_or(Failure::Nonsense("no object of its kind")));
+        match read {
+            Ok(object) => {
+                let mended = attempt.failed.take().is_some();
+                attempt.pace.succeeded();
+                if self.objects.get(&key).is_some_and(|known| **known == object) {
+                    return mended;
+                }
+                self.objects.insert(key, Arc::new(object));
+                true
+            }
+            // Its watch will say so too.
+            Err(failure) if failure.code() == Some(404) => {
+                attempt.failed = None;
+                self.objects.remove(&key).is_some()
+            }
+            Err(failure) => {
+                let asked = match &failure {
+                    Failure::Refused { retry_after, .. } => *retry_after,
+                    _ => None,
+                };
+                let again = Instant::now() + attempt.pace.failed(asked);
+                let known = attempt.failed.replace((failure.clone(), again));
+                known.is_none_or(|(known, _)| known != failure)
+            }
         }
     }
-    references
+
+    fn is_first(&self) -> bool {
+        let first = |(key, attempt): (&Key, &Attempt)| {
+            attempt.running.is_some() && attempt.failed.is_none() && !self.objects.contains_key(key)
+        };
+        self.attempts.iter().any(first)
+    }
+
+    fn next_try(&self) -> Option<Instant> {
+        let waiting = self.attempts.values().filter(|attempt| attempt.running.is_none());
+        waiting.filter_map(|attempt| attempt.failed.as_ref()).map(|(_, again)| *again).min()
+    }
+
+    fn reports(&self) -> Vec<Report> {
+        let failed = self.attempts.iter().filter_map(|(key, attempt)| {
+            let why = match &attempt.failed {
+                Some((failure, _)) => failure.to_string(),
+                None if attempt.running.is_some() && !self.objects.contains_key(key) => "no answer yet".to_owned(),
+                None => return None,
+            };
+            Some((key, why))
+        });
+        let report = |(key, why): (&Key, String)| {
+            let kept =
+                if self.objects.contains_key(key) { "its last version goes on being used" } else { "it is not used" };
+            Report {
+                object: ObjectRef::new(<K as Fetchable>::KIND, key.namespace.as_str(), key.name.as_str()),
+                field: String::new(),
+                reason: Reason::Unreadable,
+                severity: Severity::Error,
+                message: format!("it can't be fetched, so {kept} until it can: {why}"),
+                remedy: format!("see that the controller may get {} in namespace {}", K::RESOURCE, key.namespace),
+            }
+        };
+        failed.map(report).collect()
+    }
 }

@@ -1,20 +1,17 @@
 //! What is kept of each kind: the fields that somebody reads, and nothing else.
 
-use std::fmt::Debug;
 use std::marker::PhantomData;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Container, Pod, PodSpec, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::PartialObjectMeta;
-use kube::core::DeserializeGuard;
-use kube::{Resource, ResourceExt};
+use kube::Resource;
 use serde::de::DeserializeOwned;
 
+use super::event::Object;
 use super::store::Store;
 use crate::api::ApplicationGateway;
-use crate::source::Key;
 use crate::source::snapshot::Objects;
 
 /// Written by kubectl into objects that it applies: the whole object once more.
@@ -24,6 +21,8 @@ const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 pub(super) trait Kept: Sized + PartialEq + Send + Sync + 'static {
     /// As objects are called in messages.
     const KIND: &'static str;
+    /// Whether it is a custom resource of ours.
+    const DEFINED_BY_US: bool = false;
     /// Drops what nobody reads.
     fn trim(&mut self);
     /// Where its objects are.
@@ -31,23 +30,65 @@ pub(super) trait Kept: Sized + PartialEq + Send + Sync + 'static {
 }
 
 /// A kind as it comes from the server.
-pub(super) trait Received:
-    Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static
-{
+pub(super) trait Received: Send + 'static {
+    /// The kind as the server has it.
+    type Resource: Resource<DynamicType = ()>;
     /// As it is kept.
     type Kept: Kept;
+    /// Whether nothing but metadata is asked for.
+    const METADATA_ONLY: bool = false;
+    /// Whether a server may well not know the kind.
+    const MAY_BE_ABSENT: bool = false;
     /// The object; or why it can't be read.
-    fn read(self) -> Result<Self::Kept, String>;
+    fn read(object: &Object<'_>) -> Result<Self::Kept, Unreadable>;
 }
 
-impl<K> Received for DeserializeGuard<K>
+/// Why an object can't be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Unreadable {
+    /// The field's path.
+    pub(super) field: String,
+    /// What is wrong with it.
+    pub(super) message: String,
+}
+
+/// Objects that are kept as they come.
+pub(super) struct Whole<K>(PhantomData<fn() -> K>);
+
+impl<K> Received for Whole<K>
 where
-    K: Kept + Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
-    Self: Resource<DynamicType = ()>,
+    K: Kept + Resource<DynamicType = ()> + DeserializeOwned,
 {
+    type Resource = K;
     type Kept = K;
-    fn read(self) -> Result<K, String> {
-        self.0.map_err(|invalid| invalid.error)
+    const MAY_BE_ABSENT: bool = K::DEFINED_BY_US;
+
+    fn read(object: &Object<'_>) -> Result<K, Unreadable> {
+        let mut json = serde_json::Deserializer::from_str(object.json);
+        serde_path_to_error::deserialize(&mut json).map_err(|error| {
+            let path = error.path().to_string();
+            let message = error.into_inner().to_string();
+            // Lines and columns of a text that nobody sees.
+            let message = message.split_once(" at line ").map_or(message.as_str(), |(message, _)| message);
+            Unreadable { field: if path == "." { String::new() } else { path }, message: message.to_owned() }
+        })
+    }
+}
+
+/// Objects of which only the version is watched.
+pub(super) struct Versions<K>(PhantomData<fn() -> K>);
+
+impl<K> Received for Versions<K>
+where
+    K: Resource<DynamicType = ()> + Send + 'static,
+    Version<K>: Kept,
+{
+    type Resource = K;
+    type Kept = Version<K>;
+    const METADATA_ONLY: bool = true;
+
+    fn read(object: &Object<'_>) -> Result<Version<K>, Unreadable> {
+        Ok(Version { version: object.version.clone(), of: PhantomData })
     }
 }
 
@@ -62,23 +103,6 @@ impl<K> PartialEq for Version<K> {
     fn eq(&self, other: &Self) -> bool {
         self.version == other.version
     }
-}
-
-impl<K> Received for PartialObjectMeta<K>
-where
-    Self: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
-    Version<K>: Kept,
-    K: Send + 'static,
-{
-    type Kept = Version<K>;
-    fn read(self) -> Result<Version<K>, String> {
-        Ok(Version { version: self.metadata.resource_version.unwrap_or_default(), of: PhantomData })
-    }
-}
-
-/// Namespace and name of an object.
-pub(super) fn key(object: &impl ResourceExt) -> Key {
-    Key::new(object.namespace().unwrap_or_default(), object.name_any())
 }
 
 fn trim(metadata: &mut ObjectMeta) {
@@ -115,6 +139,7 @@ impl Kept for Ingress {
 
 impl Kept for ApplicationGateway {
     const KIND: &'static str = "ApplicationGateway";
+    const DEFINED_BY_US: bool = true;
     fn trim(&mut self) {
         trim_with_status(&mut self.metadata);
     }

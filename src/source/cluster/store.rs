@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use tokio::sync::Notify;
 
-use super::fetch::Fetcher;
-use super::kept::{Kept, Version};
+use super::kept::{Kept, Unreadable, Version};
+use crate::api::ApplicationGateway;
 use crate::model::ObjectRef;
 use crate::source::snapshot::Objects;
-use crate::source::{Input, Key, Snapshot};
+use crate::source::{Key, Snapshot};
 use crate::status::{Reason, Report, Severity};
 
 /// What the watches have seen, and the bell that rings when it has changed.
@@ -31,7 +32,7 @@ pub(super) struct Store {
     /// ConfigMaps there are, without what is in them.
     pub(super) config_maps: Objects<Version<ConfigMap>>,
     /// Objects whose newest version can't be read.
-    unreadable: BTreeMap<ObjectRef, String>,
+    unreadable: BTreeMap<ObjectRef, Unreadable>,
     /// For each list that is expected, whether it has come once.
     listed: Vec<bool>,
 }
@@ -43,19 +44,16 @@ impl std::fmt::Debug for Store {
 }
 
 /// Objects of one list, as they come in.
-pub(super) type List<K> = BTreeMap<Key, Result<K, String>>;
+pub(super) type List<K> = BTreeMap<Key, Result<K, Unreadable>>;
 
 impl Shared {
     pub(super) fn lock(&self) -> MutexGuard<'_, Store> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends when something has changed, or after `limit`.
-    pub(super) async fn changed(&self, limit: Option<Duration>) {
-        match limit {
-            Some(limit) => drop(tokio::time::timeout(limit, self.changed.notified()).await),
-            None => self.changed.notified().await,
-        }
+    /// Ends when something has changed since it last ended.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
     }
 
     /// One more list that must come before anything is complete. Gives its number.
@@ -93,7 +91,7 @@ impl Shared {
     }
 
     /// A new or newer object.
-    pub(super) fn put<K: Kept>(&self, key: Key, object: Result<K, String>) {
+    pub(super) fn put<K: Kept>(&self, key: Key, object: Result<K, Unreadable>) {
         if self.lock().put(key, object) {
             self.changed.notify_one();
         }
@@ -105,21 +103,33 @@ impl Shared {
         self.changed.notify_one();
     }
 
-    /// All there is to say now.
-    pub(super) fn input(&self, fetched: &Fetcher) -> Input {
+    /// Secrets and ConfigMaps there are.
+    pub(super) fn versions(&self) -> (Objects<Version<Secret>>, Objects<Version<ConfigMap>>) {
+        let store = self.lock();
+        (store.secrets.clone(), store.config_maps.clone())
+    }
+
+    /// All but what is fetched, and what can't be read.
+    pub(super) fn input(&self) -> (Snapshot, Vec<Report>) {
         let store = self.lock();
         let mut snapshot = store.snapshot.clone();
-        fetched.fill(&mut snapshot);
-        let mut reports: Vec<Report> =
-            store.unreadable.iter().map(|(object, error)| unreadable(object, error)).collect();
-        reports.extend(fetched.reports());
-        Input { snapshot: Arc::new(snapshot), reports, origins: Arc::default() }
+        let unread = store.unreadable.keys().filter(|object| object.kind == <IngressClass as Kept>::KIND);
+        let unread =
+            unread.filter(|object| !snapshot.ingress_classes.contains_key(&Key::new("", object.name.as_str())));
+        snapshot.refused_classes = unread.map(|object| object.name.clone()).collect();
+        let reports = store.unreadable.iter().map(|(object, why)| {
+            let known = store.is_known(object);
+            report(object, why, known)
+        });
+        let reports = reports.collect();
+        drop(store);
+        (snapshot, reports)
     }
 }
 
 impl Store {
     /// Whether it made a difference.
-    fn put<K: Kept>(&mut self, key: Key, object: Result<K, String>) -> bool {
+    fn put<K: Kept>(&mut self, key: Key, object: Result<K, Unreadable>) -> bool {
         let name = ObjectRef::new(K::KIND, key.namespace.as_str(), key.name.as_str());
         match object {
             Ok(mut object) => {
@@ -133,7 +143,22 @@ impl Store {
                 true
             }
             // Its last good version stays.
-            Err(error) => self.unreadable.insert(name, error.clone()) != Some(error),
+            Err(why) => self.unreadable.insert(name, why.clone()) != Some(why),
+        }
+    }
+
+    /// Whether there is a version of an object that could be read.
+    fn is_known(&self, object: &ObjectRef) -> bool {
+        let key = Key::new(object.namespace.as_str(), object.name.as_str());
+        let Snapshot { ingresses, ingress_classes, services, endpoint_slices, pods, gateways, .. } = &self.snapshot;
+        match object.kind {
+            <Ingress as Kept>::KIND => ingresses.contains_key(&key),
+            <IngressClass as Kept>::KIND => ingress_classes.contains_key(&key),
+            <Service as Kept>::KIND => services.contains_key(&key),
+            <EndpointSlice as Kept>::KIND => endpoint_slices.contains_key(&key),
+            <Pod as Kept>::KIND => pods.contains_key(&key),
+            <ApplicationGateway as Kept>::KIND => gateways.contains_key(&key),
+            _ => false,
         }
     }
 
@@ -143,13 +168,15 @@ impl Store {
     }
 }
 
-fn unreadable(object: &ObjectRef, error: &str) -> Report {
+fn report(object: &ObjectRef, why: &Unreadable, known: bool) -> Report {
+    let kept = if known { "the last version that could be read goes on being served" } else { "it is not served" };
     Report {
         object: object.clone(),
-        field: String::new(),
+        field: why.field.clone(),
         reason: Reason::InvalidObject,
         severity: Severity::Error,
-        message: format!("it can't be read: {error}; its last good version, if there was one, goes on being served"),
-        remedy: "correct it, or bring the custom resource definition and the controller to the same version".to_owned(),
+        message: format!("{}, so it can't be read; {kept}", why.message),
+        remedy: "correct the field, or bring the definition of the resource and the controller to the same version"
+            .to_owned(),
     }
 }

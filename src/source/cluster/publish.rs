@@ -1,0 +1,110 @@
+//! From what the watches have seen to inputs: when every kind has been listed once, and whenever something has changed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use super::fetch::Fetcher;
+use super::store::Shared;
+use crate::source::{Input, References, Snapshot};
+
+/// How long changes are collected after the last one, and at most.
+const HOLD_OFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(100));
+/// How long the first input waits for what it refers to.
+const FIRST: Duration = Duration::from_secs(5);
+/// How long any other waits for what has never been fetched.
+const LATER: Duration = Duration::from_millis(500);
+
+/// What serves refer to, going by a snapshot.
+pub(super) type Refer = Box<dyn Fn(&Snapshot) -> References + Send>;
+
+/// Sends inputs.
+pub(super) struct Publisher {
+    shared: Arc<Shared>,
+    fetcher: Fetcher,
+    sender: watch::Sender<Option<Input>>,
+    refer: Refer,
+    /// Whether there is something to send.
+    changed: bool,
+    /// Until when what is to be sent waits for what it refers to.
+    held: Option<Instant>,
+}
+
+impl Publisher {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        fetcher: Fetcher,
+        sender: watch::Sender<Option<Input>>,
+        refer: Refer,
+    ) -> Self {
+        Self { shared, fetcher, sender, refer, changed: false, held: None }
+    }
+
+    /// Runs until it is dropped.
+    pub(super) async fn run(mut self) {
+        loop {
+            self.wait().await;
+            self.settle().await;
+            if !self.shared.complete() {
+                continue;
+            }
+            let (mut snapshot, mut reports) = self.shared.input();
+            let references = (self.refer)(&snapshot);
+            self.changed |= {
+                let (secrets, config_maps) = self.shared.versions();
+                self.fetcher.want(&references, &secrets, &config_maps)
+            };
+            if !self.changed || self.holds() {
+                continue;
+            }
+            snapshot.secrets = self.fetcher.secrets();
+            snapshot.config_maps = self.fetcher.config_maps();
+            reports.extend(self.fetcher.reports());
+            (self.changed, self.held) = (false, None);
+            self.sender.send_replace(Some(Input { snapshot: Arc::new(snapshot), reports, origins: Arc::default() }));
+        }
+    }
+
+    /// Until something is to be done.
+    async fn wait(&mut self) {
+        let wake = self.held.into_iter().chain(self.fetcher.next_try()).min();
+        let alarm = async {
+            match wake {
+                Some(wake) => sleep_until(wake).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = self.shared.changed() => self.changed = true,
+            changed = self.fetcher.answer() => self.changed |= changed,
+            () = alarm => {}
+        }
+    }
+
+    /// Until nothing more has come for a moment.
+    async fn settle(&mut self) {
+        let limit = Instant::now() + HOLD_OFF.1;
+        loop {
+            let quiet = (Instant::now() + HOLD_OFF.0).min(limit);
+            tokio::select! {
+                // The limit holds however much comes.
+                biased;
+                () = sleep_until(quiet) => return,
+                () = self.shared.changed() => self.changed = true,
+                changed = self.fetcher.answer() => self.changed |= changed,
+            }
+        }
+    }
+
+    /// Whether to wait for what has never been fetched. What then has not come is told to be missing.
+    fn holds(&mut self) -> bool {
+        if !self.fetcher.is_first() {
+            return false;
+        }
+        let now = Instant::now();
+        let limit = if self.sender.borrow().is_none() { FIRST } else { LATER };
+        now < *self.held.get_or_insert(now + limit)
+    }
+}
