@@ -1,7 +1,7 @@
 # One command each. `make demo` to see it, `make test` for everything that is tested; continuous integration runs
 # `make lint test`. What these need is installed on the way: programs by apt-get, the rest into target/.
 
-.PHONY: build demo test unit peers chart image cluster cluster-down e2e lint advisories bless clean-demo static-build
+.PHONY: build demo test unit peers control chart image cluster cluster-down e2e lint advisories bless clean-demo static-build
 .DELETE_ON_ERROR:
 
 CARGO_DENY_VERSION := 0.20.2
@@ -12,6 +12,7 @@ CHART_VENV := target/chart/venv
 NODE := target/peers/node
 H2SPEC := target/peers/h2spec
 CHROMIUM := /usr/bin/chromium
+CLUSTER_BIN := target/cluster/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 # $(call need,COMMAND PACKAGE,…): installs the packages of those commands that are missing.
@@ -45,7 +46,7 @@ demo:
 
 # --- Test --------------------------------------------------------------------------------------------------------
 
-test: unit peers chart
+test: unit peers control chart
 
 unit:
 	$(call need,cc build-essential)
@@ -66,6 +67,12 @@ chart: target/cluster/bin/.helm $(CHART_VENV)/installed
 
 $(CHART_VENV)/installed: tests/chart/requirements.txt
 	$(call venv,$(CHART_VENV),$<)
+
+# The controller and a real API server, with a proxy between them that goes wrong.
+control: $(VENV)/installed $(CLUSTER_BIN)/.etcd $(CLUSTER_BIN)/.kubernetes
+	cargo build --locked --bins
+	STEADYGATE=$(CURDIR)/target/debug/steadygate PYTHONDONTWRITEBYTECODE=1 \
+	  $(VENV)/bin/pytest -c tests/control/pytest.ini tests/control $(PYTEST)
 
 $(VENV)/installed: tests/peers/requirements.txt
 	$(call venv,$(VENV),$<)
@@ -141,7 +148,6 @@ $(IMAGES)/pause.tar: e2e/cluster/pause/Dockerfile e2e/cluster/pause/pause.c
 # --- Cluster -----------------------------------------------------------------------------------------------------
 
 CLUSTER := e2e/cluster/cluster
-CLUSTER_BIN := target/cluster/bin
 CLUSTER_TOOLS := $(patsubst e2e/cluster/tools/%/go.mod,$(CLUSTER_BIN)/.%,$(wildcard e2e/cluster/tools/*/go.mod))
 E2E_ENVIRONMENT := STEADYGATE_IMAGE=$(IMAGE) BACKEND_IMAGE=$(BACKEND_IMAGE)
 cluster_needs := machine $(CLUSTER_TOOLS) $(IMAGES)/pause.tar
