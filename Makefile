@@ -1,12 +1,13 @@
 # One command each. `make demo` to see it, `make test` for everything that is tested; continuous integration runs
 # `make lint test`. What these need is installed on the way: programs by apt-get, the rest into target/.
 
-.PHONY: build demo test unit peers lint advisories bless clean-demo
+.PHONY: build demo test unit peers image cluster cluster-down e2e lint advisories bless clean-demo static-build
 .DELETE_ON_ERROR:
 
 CARGO_DENY_VERSION := 0.20.2
 DENY := target/tools/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
 VENV := target/peers/venv
+E2E_VENV := target/e2e/venv
 NODE := target/peers/node
 H2SPEC := target/peers/h2spec
 CHROMIUM := /usr/bin/chromium
@@ -17,6 +18,16 @@ need = @missing=""; set -- $(1); while [ $$\# -gt 0 ]; do \
 	  command -v "$$1" >/dev/null || missing="$$missing $$2"; shift 2; done; \
 	[ -z "$$missing" ] || { echo "installing$$missing"; $(SUDO) apt-get update -qq && \
 	  DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends $$missing; } </dev/null
+
+# $(call venv,DIRECTORY,REQUIREMENTS): makes a virtual environment with these packages.
+define venv
+	$(call need,python3 python3)
+	@python3 -c 'import ensurepip' 2>/dev/null || { $(SUDO) apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends python3-venv; } </dev/null
+	python3 -m venv $(1)
+	$(1)/bin/pip install --quiet --disable-pip-version-check -r $(2)
+	touch $@
+endef
 
 # --- Build and see -----------------------------------------------------------------------------------------------
 
@@ -48,12 +59,7 @@ peers: $(VENV)/installed $(NODE)/installed $(H2SPEC)
 	  $(VENV)/bin/pytest -c tests/peers/pytest.ini tests/peers $(PYTEST)
 
 $(VENV)/installed: tests/peers/requirements.txt
-	$(call need,python3 python3)
-	@python3 -c 'import ensurepip' 2>/dev/null || { $(SUDO) apt-get update -qq && \
-	  DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends python3-venv; } </dev/null
-	python3 -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
-	touch $@
+	$(call venv,$(VENV),$<)
 
 $(NODE)/installed: tests/peers/node/package.json tests/peers/node/package-lock.json
 	$(call need,node nodejs npm npm)
@@ -66,6 +72,110 @@ $(H2SPEC): tests/peers/h2spec/go.mod tests/peers/h2spec/go.sum
 	$(call need,go golang-go)
 	cd tests/peers/h2spec && go build -o $(CURDIR)/$@ github.com/summerwind/h2spec/cmd/h2spec
 	touch $@
+
+# --- Image -------------------------------------------------------------------------------------------------------
+
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p;/^version/q' Cargo.toml)
+IMAGE ?= docker.io/library/steadygate:$(VERSION)
+IMAGE_LIMIT := 25000000
+IMAGES := target/image
+BACKEND_IMAGE := docker.io/library/steadygate-e2e-backend:1
+PAUSE_IMAGE := registry.k8s.io/pause:3.10.1
+STATIC_TARGET := $(shell uname -m)-unknown-linux-gnu
+
+# QUICK=1: an image whose binary is built in less time, to try something out; not as small, not as fast.
+ifdef QUICK
+  STATIC_PROFILE := CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1
+  IMAGE_LIMIT := 60000000
+endif
+
+# $(call archive,NAME,CONTEXT,OPTIONS): builds an image and writes it to $@, a docker archive.
+BUILDAH = buildah --root $(CURDIR)/$(IMAGES)/store --runroot $(CURDIR)/$(IMAGES)/store/run --storage-driver vfs
+define archive
+	$(call need,buildah buildah)
+	rm -f $@
+	$(BUILDAH) build --isolation chroot --quiet --tag $(1) $(3) $(2)
+	$(BUILDAH) push --quiet $(1) docker-archive:$@:$(1)
+	@$(BUILDAH) rmi --all --force >/dev/null
+endef
+
+# The image as a docker archive, target/image/steadygate.tar: `docker load --input` takes it.
+image: $(IMAGES)/steadygate.tar
+	@size=$$(stat -c %s $<); echo "$(IMAGE): $$size bytes in $<"; \
+	  [ $$size -lt $(IMAGE_LIMIT) ] || { echo "the image must be smaller than $(IMAGE_LIMIT) bytes" >&2; exit 1; }
+
+$(IMAGES)/steadygate.tar: $(IMAGES)/steadygate/steadygate Dockerfile
+	$(call archive,$(IMAGE),$(IMAGES)/steadygate,--file Dockerfile --target prebuilt --build-arg VERSION=$(VERSION) \
+	  --build-arg REVISION=$$(git rev-parse HEAD))
+
+# Cargo knows whether the binary is up to date; the copy is as new as its contents.
+$(IMAGES)/steadygate/steadygate: static-build
+	@mkdir -p $(@D)
+	@cmp -s target/$(STATIC_TARGET)/release/steadygate $@ || cp target/$(STATIC_TARGET)/release/steadygate $@
+
+static-build:
+	$(call need,cc build-essential)
+	$(STATIC_PROFILE) RUSTFLAGS='-C target-feature=+crt-static' \
+	  cargo build --locked --release --bin steadygate --target $(STATIC_TARGET)
+
+$(IMAGES)/backend.tar: e2e/backend/Dockerfile $(wildcard e2e/backend/*.go) e2e/backend/go.mod e2e/backend/go.sum
+	$(call need,go golang-go)
+	cd e2e/backend && CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w' \
+	  -o $(CURDIR)/$(IMAGES)/backend/backend .
+	$(call archive,$(BACKEND_IMAGE),$(IMAGES)/backend,--file $<)
+
+$(IMAGES)/pause.tar: e2e/cluster/pause/Dockerfile e2e/cluster/pause/pause.c
+	$(call need,cc build-essential)
+	mkdir -p $(IMAGES)/pause
+	cc -O2 -Wall -static -s -o $(IMAGES)/pause/pause e2e/cluster/pause/pause.c
+	$(call archive,$(PAUSE_IMAGE),$(IMAGES)/pause,--file $<)
+
+# --- Cluster -----------------------------------------------------------------------------------------------------
+
+CLUSTER := e2e/cluster/cluster
+CLUSTER_BIN := target/cluster/bin
+CLUSTER_TOOLS := $(patsubst e2e/cluster/tools/%/go.mod,$(CLUSTER_BIN)/.%,$(wildcard e2e/cluster/tools/*/go.mod))
+E2E_ENVIRONMENT := STEADYGATE_IMAGE=$(IMAGE) BACKEND_IMAGE=$(BACKEND_IMAGE)
+cluster_needs := machine $(CLUSTER_TOOLS) $(IMAGES)/pause.tar
+e2e_images := $(IMAGES)/steadygate.tar $(IMAGES)/backend.tar
+
+# A Kubernetes of one node on this machine, in a network of its own; see e2e/README.md. The first time takes ten minutes.
+cluster: $(cluster_needs) $(e2e_images)
+	$(CLUSTER) up
+	$(CLUSTER) load $(e2e_images)
+	$(CLUSTER) kubectl apply --server-side -f crds
+	@echo; $(CLUSTER) env
+	@echo; echo "$(CLUSTER) kubectl …   kubectl in the cluster"; \
+	  echo "$(CLUSTER) exec -- …   any command in its network, where alone it can be reached"; \
+	  echo "make cluster-down               ends it"
+
+cluster-down:
+	$(CLUSTER) down
+
+# Everything in a cluster of its own, which is gone afterwards, whatever happens.
+e2e: $(cluster_needs) $(e2e_images) $(E2E_VENV)/installed
+	$(E2E_ENVIRONMENT) PYTHONDONTWRITEBYTECODE=1 $(CLUSTER) --name e2e run $(e2e_images:%=--load %) -- \
+	  $(E2E_VENV)/bin/pytest -c e2e/pytest.ini e2e $(PYTEST)
+
+$(E2E_VENV)/installed: e2e/requirements.txt
+	$(call venv,$(E2E_VENV),$<)
+
+$(CLUSTER_BIN)/.runc: | seccomp
+
+$(CLUSTER_BIN)/.%: e2e/cluster/tools/%/go.mod e2e/cluster/tools/%/go.sum e2e/cluster/tools/build
+	$(call need,go golang-go cc build-essential)
+	mkdir -p $(CLUSTER_BIN)
+	e2e/cluster/tools/build $* $(CLUSTER_BIN)
+	touch $@
+
+.PHONY: machine seccomp
+machine:
+	$(call need,nft nftables iptables iptables conntrack conntrack ip iproute2 unshare util-linux)
+
+seccomp:
+	$(call need,pkg-config pkg-config)
+	@pkg-config --exists libseccomp || { $(SUDO) apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends libseccomp-dev; } </dev/null
 
 # --- Check -------------------------------------------------------------------------------------------------------
 

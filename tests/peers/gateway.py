@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-BINARY = os.environ.get("STEADYGATE", str(Path(__file__).parents[2] / "target/debug/steadygate"))
+BINARY = os.environ.get("STEADYGATE", str(Path(__file__).resolve().parents[2] / "target/debug/steadygate"))
 
 
 def free_port():

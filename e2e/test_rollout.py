@@ -1,0 +1,162 @@
+"""Constant requests and 200 sessions, while pods and objects come and go: nothing fails, nothing is cut that need not be."""
+
+import time
+
+import pytest
+
+from client import Connection, ask, certificate_shown, unverified
+from objects import certificate, ingress, path, rule, tls_secret
+from test_ingress import der
+from traffic import Requests, Sessions
+
+SESSIONS = 200
+
+
+@pytest.fixture
+def site(kubectl, controller, namespace, backends, wait_until):
+    """A host with TLS in front of four pods that say Close before they go."""
+    backends(namespace, "app", replicas=4, on_term="close")
+    host = f"{namespace}.rollout.example"
+    crt, key = certificate(host)
+    kubectl.apply(tls_secret("tls", crt, key), namespace=namespace)
+    site = Site(kubectl, controller, namespace, host, crt)
+    site.publish()
+    wait_until(lambda: ask(controller.address, "/", host).status == 200)
+    return site
+
+
+class Site:
+    def __init__(self, kubectl, controller, namespace, host, crt):
+        self.kubectl, self.namespace, self.host, self.crt = kubectl, namespace, host, crt
+        self.address = controller.address
+
+    def object(self):
+        plain = {"steadygate.io/ssl-redirect": "false"}
+        return ingress(
+            "app", rule(self.host, path("/", "app")), tls=[("tls", [self.host])], annotations=plain
+        )
+
+    def publish(self):
+        self.kubectl.apply(self.object(), namespace=self.namespace)
+
+    def requests(self, **more):
+        return Requests(self.address, self.host, **more)
+
+    def sessions(self, count=SESSIONS, secure=False):
+        scheme = "wss" if secure else "ws"
+        return Sessions(f"{scheme}://{self.host}/", self.address, count, tls=unverified() if secure else None)
+
+    def pods(self):
+        items = self.kubectl.json("get", "pods", "-n", self.namespace, "-l", "app=app")["items"]
+        return {pod["metadata"]["name"] for pod in items if "deletionTimestamp" not in pod["metadata"]}
+
+    def rollout(self, verb="status"):
+        self.kubectl("rollout", verb, "deployment/app", "-n", self.namespace)
+
+    def scale(self, replicas):
+        self.kubectl("scale", "deployment/app", f"--replicas={replicas}", "-n", self.namespace)
+        self.rollout()
+
+
+@pytest.mark.parametrize("on_term", ["close", "exit"])
+def test_a_rolling_restart_of_the_backend(site, backends, on_term):
+    """`exit`: pods that just stop, as most do; the gateway then says Close in their stead."""
+    backends(site.namespace, "app", replicas=4, on_term=on_term)
+    site.rollout()
+    before = site.pods()
+    with site.requests() as requests, site.sessions() as sessions:
+        site.rollout("restart")
+        site.rollout()
+        after = site.pods()
+        assert not before & after
+        deadline = time.monotonic() + 30
+        while sessions.live and time.monotonic() < deadline:
+            time.sleep(0.2)
+        time.sleep(1)
+    assert requests.failures == []
+    assert requests.answered > 200
+    assert set(sessions.ends()) <= {"1001 going away", "1001 "}, sessions.ends()
+    assert len(sessions.ended) == SESSIONS
+
+
+def test_one_pod_that_goes_takes_only_its_own_sessions(site):
+    with site.requests() as requests, site.sessions() as sessions:
+        victim = sessions.sessions[0].pod
+        site.kubectl("delete", "pod", victim, "-n", site.namespace, "--wait=true")
+        site.rollout()
+        time.sleep(2)
+        mine = [session for session in sessions.sessions if session.pod == victim]
+        others = [session for session in sessions.sessions if session.pod != victim]
+        assert all(session.end and session.end.startswith("1001") for session in mine), sessions.ends()
+        assert all(session.end is None and session.echoes for session in others), sessions.ends()
+    assert len(mine) >= SESSIONS // 8
+    assert requests.failures == []
+
+
+def test_scaled_from_2_to_20_to_2(site, wait_until):
+    site.scale(2)
+    with site.requests() as requests, site.sessions() as sessions:
+        stayed = site.pods()
+        site.scale(20)
+        wait_until(lambda: len({ask(site.address, "/", site.host).pod for _ in range(60)}) >= 18)
+        assert not sessions.ended, sessions.ends()
+        site.scale(2)
+        wait_until(lambda: len(site.pods()) == 2)
+        time.sleep(3)
+        kept = stayed & site.pods()
+        for session in sessions.sessions:
+            assert (session.end is None) == (session.pod in kept), session
+        assert set(sessions.ends()) <= {"1001 going away", "1001 "}, sessions.ends()
+    assert requests.failures == []
+    assert len(requests.pods) >= 18
+
+
+def test_an_ingress_deleted_and_applied_again_keeps_its_sessions(site, wait_until):
+    with site.sessions(secure=True) as sessions:
+        site.kubectl("delete", "ingress", "app", "-n", site.namespace)
+        wait_until(lambda: ask(site.address, "/", site.host).status == 404)
+        site.publish()
+        wait_until(lambda: ask(site.address, "/", site.host).status == 200)
+        time.sleep(2)
+        assert not sessions.ended, sessions.ends()
+        assert all(session.echoes >= 2 for session in sessions.live)
+
+
+def test_a_renewed_certificate_is_shown_in_a_second_and_garbage_is_not(site, kubectl, wait_until):
+    renewed = certificate(site.host)
+    with site.sessions(secure=True) as sessions, site.requests(port=443, tls=unverified()) as requests:
+        assert certificate_shown(site.address, site.host) == der(site.crt)
+        kubectl.apply(tls_secret("tls", *renewed), namespace=site.namespace)
+        applied = time.monotonic()
+        # Two replicas: it has to be seen several times in a row.
+        wait_until(
+            lambda: {certificate_shown(site.address, site.host) for _ in range(8)} == {der(renewed[0])}, every=0.02
+        )
+        took = time.monotonic() - applied
+        assert took < 1, took
+
+        kubectl.apply(tls_secret("tls", "no certificate", "no key"), namespace=site.namespace)
+        wait_until(lambda: any(e["reason"] == "InvalidCertificate" for e in events(site)))
+        assert {certificate_shown(site.address, site.host) for _ in range(8)} == {der(renewed[0])}
+        assert not sessions.ended, sessions.ends()
+    assert requests.failures == []
+
+
+def events(site):
+    return site.kubectl.json("get", "events.events.k8s.io", "-n", site.namespace)["items"]
+
+
+def test_a_rolling_restart_of_the_controller(site, controller, wait_until):
+    """Two replicas, clients that come by the Service. Sessions have to move; each is told so, none is reset."""
+    before = set(controller.pods())
+    assert len(before) == 2
+    with site.requests() as requests, site.sessions() as sessions:
+        site.kubectl("rollout", "restart", controller.workload, "-n", controller.namespace)
+        controller.wait()
+        wait_until(lambda: not before & set(controller.pods()), timeout=90)
+        # Sessions of the pod that went last are told within its drain.
+        wait_until(lambda: not sessions.live, timeout=60)
+    assert requests.failures == []
+    assert set(sessions.ends()) == {"1001 going away"}, sessions.ends()
+    with Connection(site.address) as connection:
+        assert connection.ask("/", site.host).status == 200
