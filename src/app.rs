@@ -183,6 +183,7 @@ pub async fn start(config: Config) -> anyhow::Result<App> {
         listeners,
         published: published_sender,
         facts: facts_sender,
+        last: None,
     };
     let (stop, stopped) = oneshot::channel();
     let controller = tokio::spawn(controller.run(stopped));
