@@ -129,15 +129,11 @@ mod tests {
             Snapshot { ingresses: [(Key::new("a", "b"), Arc::new(ingress))].into(), ..Snapshot::default() }
         };
         let first = one(&|_| {});
-        let changes: [(&dyn Fn(&mut Ingress), bool); 4] = [
-            (&|ingress| ingress.status = Some(IngressStatus::default()), true),
-            (&|ingress| ingress.metadata.resource_version = Some("2".to_owned()), true),
-            (&|ingress| ingress.spec = Some(IngressSpec::default()), false),
-            (&|ingress| ingress.metadata.annotations = Some(BTreeMap::new()), false),
-        ];
-        for (index, (change, expected)) in changes.into_iter().enumerate() {
-            assert_eq!(first.asks_the_same(&one(change)), expected, "{index}");
-        }
+        let asks_the_same = |change: &dyn Fn(&mut Ingress)| first.asks_the_same(&one(change));
+        assert!(asks_the_same(&|ingress| ingress.status = Some(IngressStatus::default())));
+        assert!(asks_the_same(&|ingress| ingress.metadata.resource_version = Some("2".to_owned())));
+        assert!(!asks_the_same(&|ingress| ingress.spec = Some(IngressSpec::default())));
+        assert!(!asks_the_same(&|ingress| ingress.metadata.annotations = Some(BTreeMap::new())));
         assert!(!first.asks_the_same(&Snapshot::default()));
     }
 }
