@@ -188,6 +188,7 @@ pub async fn start(config: Config) -> anyhow::Result<App> {
         published: published_sender,
         last_good: LastGood::default(),
         facts: facts_sender,
+        last: None,
     };
     let (stop, stopped) = oneshot::channel();
     let controller = tokio::spawn(controller.run(stopped));

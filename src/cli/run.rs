@@ -230,8 +230,10 @@ pub(super) fn demo(demo: &demo::Demo) -> anyhow::Result<ExitCode> {
 
 fn log(format: LogFormat, filter: &str) -> anyhow::Result<()> {
     let colours = std::io::stderr().is_terminal();
+    // The client logs each request that fails as an error; those who make the requests say it once, and what it means.
+    let quiet = if filter.contains("kube_client") { "" } else { ",kube_client::client::builder=off" };
     let builder = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_new(filter)?)
+        .with_env_filter(EnvFilter::try_new(format!("{filter}{quiet}"))?)
         .with_ansi(colours)
         .with_writer(std::io::stderr);
     match format {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::api::ApplicationGateway;
 
@@ -127,6 +128,47 @@ pub struct Snapshot {
     pub refused_classes: BTreeSet<String>,
 }
 
+impl Snapshot {
+    /// Whether both ask for the same to be served: they differ in status and its bookkeeping at most. Quick where objects
+    /// are shared.
+    pub fn asks_the_same(&self, other: &Self) -> bool {
+        let Self {
+            ingresses,
+            ingress_classes,
+            services,
+            endpoint_slices,
+            pods,
+            secrets,
+            config_maps,
+            namespaces,
+            gateways,
+            refused_classes,
+        } = self;
+        same(ingresses, &other.ingresses, |a, b| a.spec == b.spec && same_metadata(&a.metadata, &b.metadata))
+            && same(gateways, &other.gateways, |a, b| a.spec == b.spec && same_metadata(&a.metadata, &b.metadata))
+            && same(services, &other.services, |a, b| a.spec == b.spec && same_metadata(&a.metadata, &b.metadata))
+            && same(endpoint_slices, &other.endpoint_slices, PartialEq::eq)
+            && same(ingress_classes, &other.ingress_classes, PartialEq::eq)
+            && same(pods, &other.pods, PartialEq::eq)
+            && same(secrets, &other.secrets, PartialEq::eq)
+            && same(config_maps, &other.config_maps, PartialEq::eq)
+            && same(namespaces, &other.namespaces, PartialEq::eq)
+            && *refused_classes == other.refused_classes
+    }
+}
+
+fn same<K>(ours: &Objects<K>, theirs: &Objects<K>, equal: impl Fn(&K, &K) -> bool) -> bool {
+    let mut pairs = ours.iter().zip(theirs);
+    ours.len() == theirs.len()
+        && pairs.all(|((key, a), (other_key, b))| key == other_key && (Arc::ptr_eq(a, b) || equal(a, b)))
+}
+
+fn same_metadata(ours: &ObjectMeta, theirs: &ObjectMeta) -> bool {
+    let without =
+        |metadata: &ObjectMeta| ObjectMeta { managed_fields: None, resource_version: None, ..metadata.clone() };
+    without(ours) == without(theirs)
+}
+
 /// Counts alone: a Secret's `Debug` would print what it holds.
 impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -137,5 +179,28 @@ impl fmt::Debug for Snapshot {
             .field("secrets", &self.secrets.len())
             .field("gateways", &self.gateways.len())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::networking::v1::{IngressSpec, IngressStatus};
+
+    use super::*;
+
+    #[test]
+    fn a_status_asks_for_nothing() {
+        let one = |change: &dyn Fn(&mut Ingress)| {
+            let mut ingress = Ingress::default();
+            change(&mut ingress);
+            Snapshot { ingresses: [(Key::new("a", "b"), Arc::new(ingress))].into(), ..Snapshot::default() }
+        };
+        let first = one(&|_| {});
+        let asks_the_same = |change: &dyn Fn(&mut Ingress)| first.asks_the_same(&one(change));
+        assert!(asks_the_same(&|ingress| ingress.status = Some(IngressStatus::default())));
+        assert!(asks_the_same(&|ingress| ingress.metadata.resource_version = Some("2".to_owned())));
+        assert!(!asks_the_same(&|ingress| ingress.spec = Some(IngressSpec::default())));
+        assert!(!asks_the_same(&|ingress| ingress.metadata.annotations = Some(BTreeMap::new())));
+        assert!(!first.asks_the_same(&Snapshot::default()));
     }
 }

@@ -240,9 +240,9 @@ RULES = (
     ("discovery.k8s.io", "endpointslices", "list watch"),
     ("networking.k8s.io", "ingresses ingressclasses", "list watch"),
     ("steadygate.io", "applicationgateways", "list watch"),
-    # To write status.
+    # Status, events, and the lease of the one who writes them.
     ("networking.k8s.io", "ingresses/status", "patch"),
     ("steadygate.io", "applicationgateways/status", "patch"),
+    ("coordination.k8s.io", "leases", "get create update"),
     ("events.k8s.io", "events", "create"),
-    ("coordination.k8s.io", "leases", "create get update"),
 )

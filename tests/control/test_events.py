@@ -63,3 +63,16 @@ def test_a_gateway_is_told_of_each_of_its_problems(api, site, leader):
     assert {event["reason"] for event in found} == {"ServiceNotFound", "Conflict"}
     assert {event["regarding"]["apiVersion"] for event in found} == {"steadygate.io/v1alpha1"}
     api.request("DELETE", f"/apis/steadygate.io/v1alpha1/namespaces/{site.namespace}/applicationgateways/contoso")
+
+
+def test_what_has_no_namespace_is_told_in_default(api, site, leader):
+    ingress_class = objects.ingress_class("with-parameters", MANAGER)
+    ingress_class["spec"]["parameters"] = {"apiGroup": "example.com", "kind": "Anything", "name": "any", "scope": "Cluster"}
+    api.apply(ingress_class)
+
+    def told():
+        about = [event for event in events(api, "default") if event["regarding"]["kind"] == "IngressClass"]
+        return [event["reason"] for event in about] == ["Unsupported"]
+
+    wait_for(told, "an event", 10)
+    api.delete(ingress_class)

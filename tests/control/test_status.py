@@ -225,6 +225,7 @@ def test_what_could_not_be_written_is_written_later(proxy, api, site, leader, tr
         # Neither a flood of tries, nor one line of the log for each.
         assert len(proxy.asked(is_write)) - before <= 3 * len(names)
         assert len(leader.logged("WARN", "can't be written")) <= 1
+        assert leader.logged("ERROR") == []
     wait_for(lambda: all(told(api, site, name) for name in names), "all are told", 30)
     assert leads(leader)
 
