@@ -1,13 +1,14 @@
 # One command each. `make demo` to see it, `make test` for everything that is tested; continuous integration runs
 # `make lint test`. What these need is installed on the way: programs by apt-get, the rest into target/.
 
-.PHONY: build demo test unit peers image cluster cluster-down e2e lint advisories bless clean-demo static-build
+.PHONY: build demo test unit peers chart image cluster cluster-down e2e lint advisories bless clean-demo static-build
 .DELETE_ON_ERROR:
 
 CARGO_DENY_VERSION := 0.20.2
 DENY := target/tools/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
 VENV := target/peers/venv
 E2E_VENV := target/e2e/venv
+CHART_VENV := target/chart/venv
 NODE := target/peers/node
 H2SPEC := target/peers/h2spec
 CHROMIUM := /usr/bin/chromium
@@ -44,7 +45,7 @@ demo:
 
 # --- Test --------------------------------------------------------------------------------------------------------
 
-test: unit peers
+test: unit peers chart
 
 unit:
 	$(call need,cc build-essential)
@@ -57,6 +58,14 @@ peers: $(VENV)/installed $(NODE)/installed $(H2SPEC)
 	STEADYGATE=$(CURDIR)/$(or $(STEADYGATE),target/debug/steadygate) H2SPEC=$(CURDIR)/$(H2SPEC) \
 	  CHROMIUM=$(CHROMIUM) NODE_PATH=$(CURDIR)/$(NODE)/node_modules PYTHONDONTWRITEBYTECODE=1 \
 	  $(VENV)/bin/pytest -c tests/peers/pytest.ini tests/peers $(PYTEST)
+
+# The Helm chart, rendered; no cluster needed.
+chart: target/cluster/bin/.helm $(CHART_VENV)/installed
+	HELM=$(CURDIR)/target/cluster/bin/helm PYTHONDONTWRITEBYTECODE=1 \
+	  $(CHART_VENV)/bin/pytest -c tests/chart/pytest.ini tests/chart $(PYTEST)
+
+$(CHART_VENV)/installed: tests/chart/requirements.txt
+	$(call venv,$(CHART_VENV),$<)
 
 $(VENV)/installed: tests/peers/requirements.txt
 	$(call venv,$(VENV),$<)
@@ -118,8 +127,7 @@ static-build:
 	$(STATIC_PROFILE) RUSTFLAGS='-C target-feature=+crt-static' \
 	  cargo build --locked --release --bin steadygate --target $(STATIC_TARGET)
 
-$(IMAGES)/backend.tar: e2e/backend/Dockerfile $(wildcard e2e/backend/*.go) e2e/backend/go.mod e2e/backend/go.sum
-	$(call need,go golang-go)
+$(IMAGES)/backend.tar: e2e/backend/Dockerfile $(wildcard e2e/backend/*.go) e2e/backend/go.mod e2e/backend/go.sum | go
 	cd e2e/backend && CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w' \
 	  -o $(CURDIR)/$(IMAGES)/backend/backend .
 	$(call archive,$(BACKEND_IMAGE),$(IMAGES)/backend,--file $<)
@@ -162,16 +170,23 @@ $(E2E_VENV)/installed: e2e/requirements.txt
 
 $(CLUSTER_BIN)/.runc: | seccomp
 
-$(CLUSTER_BIN)/.%: e2e/cluster/tools/%/go.mod e2e/cluster/tools/%/go.sum e2e/cluster/tools/build
-	$(call need,go golang-go cc build-essential)
+$(CLUSTER_BIN)/.%: e2e/cluster/tools/%/go.mod e2e/cluster/tools/%/go.sum e2e/cluster/tools/build | go
+	$(call need,cc build-essential)
 	mkdir -p $(CLUSTER_BIN)
 	e2e/cluster/tools/build $* $(CLUSTER_BIN)
 	touch $@
 
-.PHONY: machine seccomp
+.PHONY: go machine seccomp
+# From 1.21 on, Go gets the version that a go.mod asks for.
+go:
+	$(call need,go golang-go)
+	@go version | grep -qE 'go1\.(2[1-9]|[3-9][0-9])' || { echo "Go is too old; newer ones: https://go.dev/dl" >&2; exit 1; }
+
+# Programs that the components call.
 machine:
 	$(call need,nft nftables iptables iptables conntrack conntrack ip iproute2 unshare util-linux)
 
+# What runc is linked to.
 seccomp:
 	$(call need,pkg-config pkg-config)
 	@pkg-config --exists libseccomp || { $(SUDO) apt-get update -qq && \
@@ -197,6 +212,7 @@ $(DENY):
 # Rewrites the expected output of the golden tests, and what is generated, from what the code does now.
 bless:
 	BLESS=1 cargo test --locked
+	BLESS=1 $(MAKE) chart
 
 # The next demo starts from its first files.
 clean-demo:

@@ -29,7 +29,7 @@ def cluster():
 @pytest.fixture(scope="session")
 def controller(kubectl):
     """The product, installed as users do: two replicas behind a Service, serving the class `steadygate`."""
-    kubectl("apply", "--server-side", "-f", str(DEFINITIONS))
+    kubectl("apply", "--server-side", "--force-conflicts", "-f", str(DEFINITIONS))
     return Release(kubectl, replicas=2).install()
 
 

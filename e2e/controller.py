@@ -32,8 +32,7 @@ class Release:
         """Installs or upgrades, and waits until every replica is ready."""
         self.namespace.kubectl.run("create", "namespace", self.namespace.name)
         self.namespace.enforce("restricted")
-        pairs = [f"{key}={json.dumps(value) if not isinstance(value, str) else value}" for key, value in self.values.items()]
-        sets = [part for pair in pairs for part in ("--set", pair)]
+        sets = [part for key, value in self.values.items() for part in ("--set-json", f"{key}={json.dumps(value)}")]
         # `--wait` would hide what the pods say; a failure prints it below.
         helm("upgrade", "--install", self.name, self.chart, "--namespace", self.namespace.name, *sets)
         self.wait()

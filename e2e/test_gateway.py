@@ -1,5 +1,6 @@
 """ApplicationGateway over real pods: who is let in, by readiness and by probe, and what its status says."""
 
+import socket
 import time
 
 import pytest
@@ -40,12 +41,15 @@ class Chat:
         """The pods that answer, told by asking often enough to meet every one of them."""
         return {answer.pod for answer in (self.answer() for _ in range(times)) if answer.pod}
 
+    def session(self):
+        return connect(f"ws://{self.host}/", sock=socket.create_connection((self.address, 80)), proxy=None)
+
     def session_pod(self):
         """The pod that a new session reaches; a status where the handshake is refused."""
         try:
-            with connect(f"ws://{self.host}/", host=self.address, port=80, proxy=None) as socket:
-                socket.send("whoami")
-                return socket.recv(timeout=5)
+            with self.session() as session:
+                session.send("whoami")
+                return session.recv(timeout=5)
         except InvalidStatus as refused:
             return refused.response.status_code
 
@@ -104,7 +108,7 @@ def test_readiness_and_probe_are_both_needed(chat):
 
 
 def test_nobody_well_is_a_503_for_requests_and_handshakes_alike_and_open_sessions_stay(chat):
-    with connect(f"ws://{chat.host}/", host=chat.address, port=80, proxy=None) as session:
+    with chat.session() as session:
         for pod in chat.pods():
             chat.switch(pod, "healthz", 500)
         wait_until(lambda: chat.answer().status == 503)

@@ -124,7 +124,7 @@ def test_a_prefix_of_one_slash_takes_every_path_and_query_strings_reach_the_back
     site.apply(ingress("root", rule("root.example", path("/", "a"))))
     wait_until(lambda: site.service("root.example") == "a")
     assert site.service("root.example", "/any/thing") == "a"
-    assert site.ask("root.example", "/x?a=1&b=%20").json["query"] == "a=1&b=%20"
+    assert site.ask("root.example", "/x?a=1&b=%20").json["path"] == "/x?a=1&b=%20"
 
 
 def test_classes_decide_who_serves(site):
@@ -165,7 +165,7 @@ def test_ten_pods_share_the_requests(site):
     assert len(shares) == 10 and max(shares.values()) - min(shares.values()) <= 10, shares
 
 
-def test_tls_by_server_name_and_no_plain_answer_where_tls_is_asked(site):
+def test_tls_by_server_name_and_redirects_where_asked(site):
     first, second = certificate("first.tls.example"), certificate("*.tls.example")
     site.apply(
         tls_secret("first", *first),
@@ -182,8 +182,10 @@ def test_tls_by_server_name_and_no_plain_answer_where_tls_is_asked(site):
         host = f"{name}.tls.example"
         assert certificate_shown(site.controller.address, host) == der(crt)
         assert site.service(host, port=443, tls=unverified()) == service
-        plain = site.ask(host)
-        assert (plain.status, plain.headers["location"]) == (308, f"https://{host}/")
+        assert site.service(host) == service, "nothing is redirected that nobody asked to have redirected"
+    site.namespace("annotate", "ingress", "tls", "steadygate.io/ssl-redirect=true")
+    wait_until(lambda: site.ask("first.tls.example").status == 301)
+    assert site.ask("first.tls.example", "/x?y").headers["location"] == "https://first.tls.example/x?y"
 
 
 def test_status_has_the_address_of_the_service(site):

@@ -75,7 +75,7 @@ def test_a_rolling_restart_of_the_backend(site, on_term):
         time.sleep(1)
     assert requests.failures == []
     assert requests.answered > 200
-    assert set(sessions.ends()) <= {"1001 going away", "1001 "}, sessions.ends()
+    assert all(end.startswith("1001") for end in sessions.ends()), sessions.ends()
     assert len(sessions.ended) == SESSIONS
 
 
@@ -106,7 +106,7 @@ def test_scaled_from_2_to_20_to_2(site):
         kept = stayed & site.pods()
         for session in sessions.sessions:
             assert (session.end is None) == (session.pod in kept), session
-        assert set(sessions.ends()) <= {"1001 going away", "1001 "}, sessions.ends()
+        assert all(end.startswith("1001") for end in sessions.ends()), sessions.ends()
     assert requests.failures == []
     assert len(requests.pods) >= 18
 

@@ -24,7 +24,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve a directory of Kubernetes manifests, and follow every edit of them
-    Run(run::Run),
+    Run(Box<run::Run>),
     /// Say everything that would be refused of a directory of manifests
     Check(Check),
     /// Say which listener, host, rule, pool and members a request would get, and why not the others

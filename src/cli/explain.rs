@@ -179,10 +179,10 @@ async fn members(pool: &Pool) -> bool {
     let pending = || {
         let unknown = pool.unavailable().is_some_and(|why| why.unknown > 0);
         unknown
-            || pool
-                .members()
-                .iter()
-                .any(|(member, endpoint)| *endpoint != EndpointState::NotReady && member.health() == Health::Unknown)
+            || pool.members().iter().any(|(member, endpoint)| {
+                matches!(endpoint, EndpointState::Ready | EndpointState::Terminating { .. })
+                    && member.health() == Health::Unknown
+            })
     };
     while tokio::time::Instant::now() < deadline && pending() {
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -81,30 +81,36 @@ pub(super) struct Run {
 
 /// What is asked of a cluster.
 #[derive(Debug, Clone, clap::Args)]
-#[group(multiple = true, conflicts_with = "manifests")]
 struct Cluster {
     /// Serve the objects of this namespace only (repeatable) [default: of all]
-    #[arg(long, value_name = "NAMESPACE")]
+    #[arg(long, conflicts_with = "manifests", value_name = "NAMESPACE")]
     namespace: Vec<String>,
 
     /// Our name in spec.controller of an IngressClass
-    #[arg(long, value_name = "NAME", default_value = CONTROLLER)]
+    #[arg(long, conflicts_with = "manifests", value_name = "NAME", default_value = CONTROLLER)]
     controller_name: String,
 
     /// Tell the addresses of this Service in the status of Ingresses and ApplicationGateways
-    #[arg(long, value_name = "NAMESPACE/NAME", value_parser = key)]
+    #[arg(long, conflicts_with = "manifests", value_name = "NAMESPACE/NAME", value_parser = key)]
     publish_service: Option<Key>,
 
     /// Tell this IP address or host name there (repeatable)
-    #[arg(long, value_name = "ADDR", value_parser = address, conflicts_with = "publish_service")]
+    #[arg(long, value_name = "ADDR", value_parser = address, conflicts_with_all = ["manifests", "publish_service"])]
     publish_address: Vec<String>,
 
-    /// The Lease by which replicas agree on the one that writes status [default: steadygate in the pod's namespace]
-    #[arg(long, value_name = "NAMESPACE/NAME", value_parser = key)]
+    /// The Lease by which replicas agree on the one that writes status; controllers of other names need others [default:
+    /// steadygate in the pod's namespace]
+    #[arg(long, conflicts_with = "manifests", value_name = "NAMESPACE/NAME", value_parser = key)]
     lease: Option<Key>,
 
     /// Longest silence of an API server that is believed to be alive
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(
+        long,
+        conflicts_with = "manifests",
+        value_name = "SECONDS",
+        default_value_t = 60,
+        value_parser = clap::value_parser!(u64).range(1..)
+    )]
     api_timeout: u64,
 }
 

@@ -63,13 +63,14 @@ pub struct Member {
     requests: AtomicUsize,
     sessions: AtomicUsize,
     last: Mutex<Option<Outcome>>,
-    pub(super) presence: Presence,
+    /// The pod there.
+    presence: Arc<Presence>,
     /// Asks the prober not to wait for its next turn.
     pub(super) suspected: Notify,
 }
 
 impl Member {
-    pub(super) fn new(key: MemberKey, id: u64, connector: Connector, health: Health) -> Self {
+    pub(super) fn new(key: MemberKey, id: u64, connector: Connector, presence: Arc<Presence>, health: Health) -> Self {
         Self {
             key,
             id,
@@ -79,7 +80,7 @@ impl Member {
             requests: AtomicUsize::new(0),
             sessions: AtomicUsize::new(0),
             last: Mutex::new(None),
-            presence: Presence::new(),
+            presence,
             suspected: Notify::new(),
         }
     }
@@ -148,7 +149,7 @@ impl Member {
         let address = SocketAddr::from(([127, 0, 0, 1], 1000 + n as u16));
         let key = MemberKey { address, name: None, transport: Transport::Http, probe: Probe::arm_default(false) };
         let connector = Connector::new(address, None, &Transport::Http).expect("clear text");
-        Arc::new(Self::new(key, n as u64, connector, health))
+        Arc::new(Self::new(key, n as u64, connector, Arc::default(), health))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the source says of the pod behind a member, and the word to those who hold sessions there.
+//! What the source says of the pod at an address, and the word to those who hold sessions there.
 //!
 //! An address outlives pods: a new one may take it over. So the time at an address is cut into tenures. A session belongs to the
 //! tenure in which its request chose the member; when the pod is said to be going away, that tenure's sessions
@@ -12,15 +12,15 @@ use tokio::time::Instant;
 use super::tenure::Tenure;
 use crate::model::EndpointState;
 
-/// The pod behind a member.
-#[derive(Debug)]
+/// The pod at an address.
+#[derive(Debug, Default)]
 pub(super) struct Presence {
     /// Of the tenure.
     number: AtomicU32,
     inner: Mutex<Inner>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Inner {
     /// `None`: the source does not name the address.
     state: Option<EndpointState>,
@@ -31,13 +31,6 @@ struct Inner {
 }
 
 impl Presence {
-    /// Of an address that the source has just named.
-    pub(super) fn new() -> Self {
-        let tenure = Arc::new(Tenure::new(false));
-        let inner = Inner { state: None, deadline: None, before: Arc::clone(&tenure), tenure };
-        Self { number: AtomicU32::new(0), inner: Mutex::new(inner) }
-    }
-
     /// The number of the tenure now.
     pub(super) fn number(&self) -> u32 {
         self.number.load(Ordering::Acquire)
@@ -96,7 +89,7 @@ mod tests {
     const READY: Option<EndpointState> = Some(EndpointState::Ready);
 
     fn of(states: &[Option<EndpointState>]) -> Presence {
-        let presence = Presence::new();
+        let presence = Presence::default();
         for state in states {
             presence.take(*state);
         }

@@ -9,6 +9,7 @@ use tokio::sync::{Notify, watch};
 
 use super::dial::Connector;
 use super::member::MemberKey;
+use super::presence::Presence;
 use super::{Counts, Health, Member, Pool, State, permitted, probe, resolve};
 use crate::model::{self, Address, EndpointState, PoolId};
 
@@ -66,6 +67,8 @@ struct Registered {
     members: HashMap<MemberKey, Weak<Member>>,
     /// The newest member at each address, for what is known of the place.
     places: HashMap<SocketAddr, Weak<Member>>,
+    /// The pods, whoever the members there are: another probe is no other pod.
+    presences: HashMap<SocketAddr, Weak<Presence>>,
     names: HashMap<String, resolve::Resolving>,
     next_id: u64,
 }
@@ -145,8 +148,8 @@ impl Registry {
     /// Fills every pool with the members that its endpoints, and what their names resolve to, say.
     fn refresh(&self, registered: &mut Registered) {
         let specs = std::mem::take(&mut registered.specs);
-        // The best that any pool says: each sees its own Service's endpoints.
-        let mut states: HashMap<u64, EndpointState> = HashMap::new();
+        // The best that any Service says of an address. Names that lead there say nothing of the pod, and are heard last.
+        let mut states: HashMap<SocketAddr, (bool, EndpointState)> = HashMap::new();
         registered.pools.retain(|id, _| specs.contains_key(id));
         for (id, spec) in &specs {
             let mut next = State { balance: spec.balance, ..State::default() };
@@ -173,8 +176,8 @@ impl Registry {
                     let (transport, probe) = (spec.transport.clone(), spec.probe.clone());
                     let key = MemberKey { address, name: name.clone(), transport, probe };
                     let Some(member) = self.intern(registered, key) else { continue };
-                    let best = states.entry(member.id).or_insert(endpoint.state);
-                    *best = endpoint.state.min(*best);
+                    let said = (name.is_some(), endpoint.state);
+                    states.entry(address).and_modify(|best| *best = said.min(*best)).or_insert(said);
                     next.members.push((member, endpoint.state));
                 }
             }
@@ -186,8 +189,12 @@ impl Registry {
         }
         registered.specs = specs;
         // After the pools: whoever is chosen from now on knows that the pod is going away.
-        let members = registered.members.values().filter_map(Weak::upgrade);
-        let mut departed = members.filter(|member| member.presence.take(states.get(&member.id).copied())).count();
+        let mut departed = 0;
+        registered.presences.retain(|address, presence| {
+            let Some(presence) = presence.upgrade() else { return false };
+            departed += usize::from(presence.take(states.get(address).map(|(_, state)| *state)));
+            true
+        });
         let known = registered.members.len();
         registered.members.retain(|_, member| member.strong_count() > 0);
         departed += known - registered.members.len();
@@ -210,8 +217,10 @@ impl Registry {
         let known_up =
             neighbour.is_some_and(|member| member.key.transport == key.transport && member.health() == Health::Up);
         let health = if known_up { Health::Up } else { Health::Unknown };
+        let presence = registered.presences.get(&key.address).and_then(Weak::upgrade).unwrap_or_default();
+        registered.presences.insert(key.address, Arc::downgrade(&presence));
         registered.next_id += 1;
-        let member = Arc::new(Member::new(key.clone(), registered.next_id, connector, health));
+        let member = Arc::new(Member::new(key.clone(), registered.next_id, connector, presence, health));
         registered.places.insert(key.address, Arc::downgrade(&member));
         registered.members.insert(key, Arc::downgrade(&member));
         let probing = probe::run(Arc::downgrade(&member), Arc::clone(&self.0.changed), self.0.counters.clone());

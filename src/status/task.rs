@@ -126,7 +126,7 @@ async fn run(context: Context, lease: Key, facts: watch::Receiver<Facts>, stoppe
     candidate.lock().await.release().await;
 }
 
-/// Runs a part until `stopped` changes; begins it again if it panics.
+/// Runs a part until it ends, which is when `stopped` changes; begins it again if it panics.
 fn supervise<F>(
     what: &'static str,
     stopped: &watch::Receiver<bool>,
@@ -137,10 +137,10 @@ where
 {
     let mut stopped = stopped.clone();
     tokio::spawn(async move {
-        while !*stopped.borrow() {
-            if let Err(error) = tokio::spawn(begin()).await {
-                tracing::error!(%error, "{what} broke down; begun again in 5 s");
-                let _ = tokio::time::timeout(AGAIN, stopped.changed()).await;
+        while let Err(error) = tokio::spawn(begin()).await {
+            tracing::error!(%error, "{what} broke down; begun again in 5 s");
+            if tokio::time::timeout(AGAIN, stopped.changed()).await.is_ok() {
+                return;
             }
         }
     })

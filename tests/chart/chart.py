@@ -1,115 +1,49 @@
-"""The chart as its users meet it: rendered by helm. And what is generated from it."""
+"""The chart as Helm renders it: text, objects, and what it refuses."""
 
-import json
 import os
 import subprocess
 from pathlib import Path
 
 import yaml
 
-ROOT = Path(__file__).parents[2]
-CHART = ROOT / "charts" / "steadygate"
-CASES = Path(__file__).parent / "cases"
-GOLDEN = Path(__file__).parent / "golden"
-BLESS = bool(os.environ.get("BLESS"))
-HELM = os.environ.get("HELM") or str(ROOT / "target" / "cluster" / "bin" / "helm")
-# Rendering asks no cluster; a version that helm knows of by itself would change with helm.
-KUBERNETES = "1.34.0"
+REPOSITORY = Path(__file__).parents[2]
+CHART = REPOSITORY / "charts" / "steadygate"
+HELM = os.environ.get("HELM", str(REPOSITORY / "target/cluster/bin/helm"))
+CASES = {
+    path.name.removesuffix(".values.yaml"): path.read_text()
+    for path in sorted((Path(__file__).parent / "cases").glob("*.values.yaml"))
+}
+
+
+class Refused(Exception):
+    """Helm refuses these values, and says why."""
 
 
 def helm(*arguments, input=None):
-    return subprocess.run([HELM, *map(str, arguments)], input=input, capture_output=True, text=True, timeout=60)
-
-
-def template(values=None, *options, release="edge", namespace="edge", chart=CHART):
-    """What helm makes of these values (a dict, or the path of a file): the finished process."""
-    source, text = ("-", yaml.safe_dump(values or {})) if not isinstance(values, Path) else (values, None)
-    version = [] if "--kube-version" in options else ["--kube-version", KUBERNETES]
-    return helm("template", release, chart, "--namespace", namespace, *version, "--values", source, *options, input=text)
-
-
-def text(values=None, *options, **more):
-    done = template(values, *options, **more)
-    assert done.returncode == 0, done.stderr
+    done = subprocess.run([HELM, *map(str, arguments)], input=input, capture_output=True, text=True)
+    if done.returncode:
+        raise Refused(done.stderr + done.stdout)
     return done.stdout
 
 
-def objects(values=None, *options, **more):
-    return [document for document in yaml.safe_load_all(text(values, *options, **more)) if document]
+def render(values="{}", *options, chart=CHART, release="steadygate", namespace="steadygate"):
+    """The manifests, as text; `values` are YAML."""
+    return helm("template", release, chart, "--namespace", namespace, "--values", "-", *options, input=values)
 
 
-def held_to(path, expected):
-    """Compares a file with what it must be, or with BLESS=1 writes it."""
-    if BLESS:
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(expected)
-    assert path.exists(), f"{path.relative_to(ROOT)} is missing; BLESS=1 writes it"
-    assert path.read_text() == expected, f"{path.relative_to(ROOT)} is out of date; BLESS=1 rewrites it"
+def objects(*arguments, **named):
+    """The same, parsed."""
+    return [one for one in yaml.safe_load_all(render(*arguments, **named)) if one]
 
 
-INSTALL = """\
-# Steadygate without Helm: the chart with its defaults, in the namespace steadygate. Generated; change the chart instead.
-#
-#   sed 's|image: "steadygate:|image: "REGISTRY/steadygate:|' install.yaml | kubectl apply --server-side -f -
-#
-# Ingresses and ApplicationGateways that name the class steadygate are served then, in every namespace.
-apiVersion: v1
-kind: Namespace
-metadata:
-  name: steadygate
-  labels:
-    pod-security.kubernetes.io/enforce: restricted
-    pod-security.kubernetes.io/warn: restricted
-    pod-security.kubernetes.io/audit: restricted
-"""
+def of_kind(kind, found):
+    return [one for one in found if one["kind"] == kind]
 
 
-def install_manifest():
-    """manifests/install.yaml, of which nothing says that Helm looks after it."""
-    rendered = text({}, "--no-hooks", release="steadygate", namespace="steadygate")
-    lines = [line for line in rendered.splitlines() if not any(
-        part in line for part in ("# Source: ", "app.kubernetes.io/managed-by: Helm", "helm.sh/chart: "))]
-    documents = [document.strip("\n") for document in "\n".join(["", *lines]).split("\n---\n")]
-    definitions = [path.read_text().strip("\n") for path in sorted((CHART / "crds").iterdir())]
-    return "\n---\n".join([INSTALL.strip("\n"), *definitions, *filter(None, documents)]) + "\n"
-
-
-def schema():
-    return json.loads((CHART / "values.schema.json").read_text())
-
-
-def resolved(node, whole):
-    """A schema's node with what it refers to; its own words come first."""
-    if "$ref" not in node:
-        return node
-    return {**whole["$defs"][node["$ref"].removeprefix("#/$defs/")], **node}
-
-
-def leaves(node, whole, path=()):
-    """(path, node) of every value that is not just a group of others; what values.yaml leaves open is none."""
-    for name, child in node["properties"].items():
-        child, default = resolved(child, whole), default_of((*path, name))
-        named = set(child.get("properties", {}))
-        if isinstance(default, dict) and named and named == set(default):
-            yield from leaves(child, whole, (*path, name))
-        else:
-            yield (*path, name), child
-
-
-def default_of(path):
-    value = yaml.safe_load((CHART / "values.yaml").read_text())
-    for part in path:
-        value = value.get(part) if isinstance(value, dict) else None
-    return value
-
-
-def values_table():
-    """The table of all values in the chart's README."""
-    whole = schema()
-    rows = ["| value | default | |", "| --- | --- | --- |"]
-    for path, node in leaves(whole, whole):
-        if path != ("global",):
-            default = default_of(path)
-            shown = "" if default in (None, "") else f"`{json.dumps(default)}`"
-            rows.append(f"| `{'.'.join(path)}` | {shown} | {node['description']} |")
-    return "\n".join(rows)
+def pod_templates(found):
+    """Name and pod of everything that makes pods; the pods of tests too."""
+    templates = {one["metadata"]["name"]: one for one in of_kind("Pod", found)}
+    for one in found:
+        if "template" in one.get("spec", {}):
+            templates[one["metadata"]["name"]] = one["spec"]["template"]
+    return templates

@@ -131,12 +131,12 @@ def test_the_close_goes_between_frames(gateway, scripted):
 def test_a_peer_that_does_not_answer_the_close_is_not_waited_for_longer_than_asked(gateway, scripted):
     backend = scripted(lambda exchange: (exchange.send(ACCEPTED), exchange.read_to_end()))
     gateway.write("site.json", service("chat", backend.port), ingress("chat", {"/chat": "chat"}))
-    gateway.start("--drain-timeout", "2")
+    gateway.start("--drain-timeout", "1")
     with Client(gateway.http) as client:
         client.send(HANDSHAKE)
         client.answer()
         gateway.terminate()
-        assert gateway.exit_code(timeout=6) == 1, "a session was cut, and the exit code says so"
+        assert gateway.exit_code(timeout=5) == 1, "a session was cut, and the exit code says so"
 
 
 def test_new_connections_are_not_accepted(gateway, http_backend):

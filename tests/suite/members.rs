@@ -92,12 +92,19 @@ async fn sessions_are_closed_when_their_pod_goes_away_and_for_nothing_less() {
         gateway.edit("service.yaml", &slices(pods)).await;
         assert_eq!(echo(&mut session, "still here").await, "one still here");
     }
+    // Another probe makes other members, but no other pod.
+    let other = ("appgw.ingress.kubernetes.io/health-probe-timeout", "7");
+    gateway.edit("site.yaml", &ingress("site", "site.example", &[INTERVAL, THRESHOLD, other], &[("/", "web")])).await;
+    assert_eq!(echo(&mut session, "still here").await, "one still here");
     let began = Instant::now();
     gateway.edit("service.yaml", &slices(&[(&one, Endpoint::Terminating), (&two, Endpoint::Ready)])).await;
     assert_eq!(close_code(&mut session).await, Some(1001));
     assert!(began.elapsed() < Duration::from_secs(2), "one session needs no window: {:?}", began.elapsed());
-    let metrics = get(gateway.app.admin, "admin", "/metrics").await.body;
-    assert!(metrics.lines().any(|line| line.contains("cause=\"member_drain\"") && line.ends_with(" 1")), "{metrics}");
+    eventually("it is counted", async || {
+        let metrics = get(gateway.app.admin, "admin", "/metrics").await.body;
+        metrics.lines().any(|line| line.contains("cause=\"member_drain\"") && line.ends_with(" 1"))
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -144,7 +151,11 @@ async fn connections_that_wait_for_a_request_are_let_go_of_when_their_pod_goes_a
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_handshake_that_meets_the_word_is_closed_and_not_forgotten() {
     let (old, new) = (Pod::start("old").await, Pod::start("new").await);
-    let gateway = before(&[(&old, Endpoint::Ready)]).await;
+    let gateway = before(&[(&new, Endpoint::Ready)]).await;
+    // Known to be well, so that nobody needs the old one for want of it.
+    let serving = [(&old, Endpoint::Ready), (&new, Endpoint::NotReady)];
+    gateway.edit("service.yaml", &slices(&serving)).await;
+    eventually("the old one is up", async || gateway.get("site.example", "/").await.body == "old ").await;
     for round in 0..10 {
         let opening: Vec<_> = (0..20)
             .map(|_| {
@@ -169,6 +180,6 @@ async fn a_handshake_that_meets_the_word_is_closed_and_not_forgotten() {
                 other => panic!("{other:?}"),
             }
         }
-        gateway.edit("service.yaml", &slices(&[(&old, Endpoint::Ready)])).await;
+        gateway.edit("service.yaml", &slices(&serving)).await;
     }
 }

@@ -15,7 +15,7 @@ use crate::members::close_code;
 use crate::pod::Pod;
 
 const PODS: usize = 3;
-const SESSIONS: usize = 60;
+const SESSIONS: usize = 200;
 
 /// Requests without a pause, GET and POST in turn, on one connection as long as it holds.
 async fn ask(address: std::net::SocketAddr, stop: Arc<AtomicBool>, served: Arc<AtomicUsize>) -> Vec<String> {
@@ -125,12 +125,12 @@ async fn roll(abrupt: bool) -> Vec<String> {
     for number in 0..PODS {
         rollout.surge(format!("new-{number}")).await;
         rollout.gateway.edit("service.yaml", &rollout.slices(Some(Endpoint::Terminating))).await;
+        // What was on its way to the pod has got there: a kubelet takes longer to its SIGTERM.
+        tokio::time::sleep(Duration::from_millis(200)).await;
         if abrupt {
-            // What was under way is over by then, and nothing new has come.
-            tokio::time::sleep(Duration::from_millis(200)).await;
-            rollout.pods[0].kill();
+            rollout.pods[0].kill()
         } else {
-            rollout.pods[0].end();
+            rollout.pods[0].end()
         }
         rollout.gateway.edit("service.yaml", &rollout.slices(Some(Endpoint::Ending))).await;
         rollout.gateway.edit("service.yaml", &rollout.slices(None)).await;
@@ -165,15 +165,5 @@ async fn sessions_of_a_pod_that_dies_before_its_slice_tells_so_get_a_close_all_t
         tokio::time::sleep(Duration::from_millis(300)).await;
         rollout.gateway.edit("service.yaml", &rollout.slices(Some(Endpoint::Ending))).await;
         rollout.retire().await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn requests_to_a_pod_that_dies_without_a_word_go_elsewhere() {
-    let rollout = Rollout::begin().await;
-    rollout.pods[0].kill();
-    for _ in 0..30 {
-        let answer = rollout.gateway.get("site.example", "/").await;
-        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
     }
 }

@@ -3,7 +3,10 @@
 {{- .Release.Name | replace "." "-" -}}
 {{- end -}}
 
-{{/* For what has no namespace, and Roles in namespaces of others. The colon stands in no part: no two releases ever meet. */}}
+{{/*
+For what releases share a place for: no two of them must meet. No namespace or release has a colon in its name; the first
+part keeps a namespace `system` away from the cluster's own roles.
+*/}}
 {{- define "steadygate.clusterName" -}}
 {{- printf "steadygate:%s:%s" .Release.Namespace (include "steadygate.name" .) -}}
 {{- end -}}

@@ -166,6 +166,8 @@ impl Kept for Pod {
             name: metadata.name.take(),
             namespace: metadata.namespace.take(),
             uid: metadata.uid.take(),
+            deletion_timestamp: metadata.deletion_timestamp.take(),
+            deletion_grace_period_seconds: metadata.deletion_grace_period_seconds,
             ..ObjectMeta::default()
         };
         if let Some(spec) = spec {

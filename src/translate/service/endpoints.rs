@@ -54,10 +54,15 @@ impl Found {
         let Some(number) = number else { return };
         let namespace = object.namespace.as_str();
         for (index, endpoint) in slice.endpoints.iter().flatten().enumerate() {
-            let pod = endpoint.target_ref.as_ref().filter(|target| target.kind.as_deref() == Some("Pod"));
-            let pod = pod.and_then(|target| target.name.as_deref());
+            let target = endpoint.target_ref.as_ref().filter(|target| target.kind.as_deref() == Some("Pod"));
+            let pod = target.and_then(|target| target.name.as_deref());
             self.pods.extend(pod.map(str::to_owned));
-            let state = state(endpoint.conditions.as_ref(), || pod.and_then(|pod| lookup.pod(namespace, pod)));
+            let known = pod.and_then(|pod| lookup.pod(namespace, pod)).filter(|pod| {
+                // A StatefulSet's next pod has the name of the one before it.
+                let named = target.and_then(|target| target.uid.as_ref());
+                named.is_none() || pod.metadata.uid.is_none() || pod.metadata.uid.as_ref() == named
+            });
+            let state = state(endpoint.conditions.as_ref(), known);
             for (place, text) in endpoint.addresses.iter().enumerate() {
                 let Ok(ip) = text.parse::<IpAddr>() else {
                     reports.warning(
@@ -90,12 +95,15 @@ impl Found {
 }
 
 /// What the conditions of an endpoint come to. Absent ones are as the API has it: ready, serving, not terminating. A pod that
-/// terminates is not ready, even where `publishNotReadyAddresses` says so: it still gets what nobody else can take.
-fn state<'a>(conditions: Option<&EndpointConditions>, pod: impl FnOnce() -> Option<&'a Pod>) -> EndpointState {
-    let Some(EndpointConditions { ready, serving, terminating }) = conditions else { return EndpointState::Ready };
-    match (ready.unwrap_or(true), serving.unwrap_or(true), terminating.unwrap_or(false)) {
-        (_, true, true) => EndpointState::Terminating { grace: grace(pod()) },
-        (_, false, true) => EndpointState::Ending { grace: grace(pod()) },
+/// terminates is not ready, even where `publishNotReadyAddresses` says so: it still gets what nobody else can take. A pod
+/// terminates when it has been deleted; where the pod is known, that is known before its slice says so.
+fn state(conditions: Option<&EndpointConditions>, pod: Option<&Pod>) -> EndpointState {
+    let unsaid = EndpointConditions::default();
+    let EndpointConditions { ready, serving, terminating } = conditions.unwrap_or(&unsaid);
+    let deleted = pod.is_some_and(|pod| pod.metadata.deletion_timestamp.is_some());
+    match (ready.unwrap_or(true), serving.unwrap_or(true), terminating.unwrap_or(false) || deleted) {
+        (_, true, true) => EndpointState::Terminating { grace: grace(pod) },
+        (_, false, true) => EndpointState::Ending { grace: grace(pod) },
         (true, _, false) => EndpointState::Ready,
         (false, _, false) => EndpointState::NotReady,
     }
