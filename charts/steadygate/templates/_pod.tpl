@@ -11,7 +11,11 @@ metadata:
     {{- toYaml . | nindent 4 }}
   {{- end }}
 spec:
-  serviceAccountName: {{ include "steadygate.name" . | quote }}
+  serviceAccountName: {{ include "steadygate.serviceAccount" . | quote }}
+  # The account's token is mounted here alone, wherever else the account is used.
+  automountServiceAccountToken: {{ .Values.serviceAccount.automount }}
+  # Each Service of the namespace would be a handful of variables.
+  enableServiceLinks: false
   {{- with .Values.image.pullSecrets }}
   imagePullSecrets:
     {{- toYaml . | nindent 4 }}
@@ -19,24 +23,38 @@ spec:
   terminationGracePeriodSeconds: {{ include "steadygate.gracePeriod" . }}
   securityContext:
     {{- include "steadygate.podSecurityContext" . | nindent 4 }}
-    # Ports below 1024 without any capability.
+    {{- if not .Values.hostNetwork.enabled }}
+    # Ports below 1024 without any capability. In the node's network it would be the node's setting, and is refused.
     sysctls:
     - name: net.ipv4.ip_unprivileged_port_start
       value: "0"
+    {{- end }}
+  {{- if .Values.hostNetwork.enabled }}
+  hostNetwork: true
+  # Names of Services stay resolvable.
+  dnsPolicy: ClusterFirstWithHostNet
+  {{- end }}
   containers:
   - name: steadygate
     image: {{ include "steadygate.image" . | quote }}
     imagePullPolicy: {{ .Values.image.pullPolicy }}
     args:
     - run
-    - --admin=[::]:9180
+    # Where a node has no IPv6, IPv4 alone.
+    - --admin=[::]:{{ .Values.adminPort }}
+    {{- $ports := include "steadygate.ports" . | fromYamlArray }}
+    {{- range $ports }}
+    {{- if ne (int .listener) (int .container) }}
+    - {{ printf "--listen=%d=%s" (int .listener) (printf (ternary "[%s]:%d" "%s:%d" (contains ":" $.Values.hostNetwork.address)) $.Values.hostNetwork.address (int .container)) | quote }}
+    {{- end }}
+    {{- end }}
     - {{ printf "--controller-name=%v" (.Values.ingressClass.controller) | quote }}
     - {{ printf "--lease=$(POD_NAMESPACE)/%v" (include "steadygate.name" .) | quote }}
     {{- if .Values.publishAddresses }}
     {{- range .Values.publishAddresses }}
     - {{ printf "--publish-address=%v" (.) | quote }}
     {{- end }}
-    {{- else if not .Values.hostPort.enabled }}
+    {{- else if not (include "steadygate.onNodes" .) }}
     - {{ printf "--publish-service=$(POD_NAMESPACE)/%v" (include "steadygate.name" .) | quote }}
     {{- end }}
     {{- range .Values.watchNamespaces }}
@@ -77,23 +95,29 @@ spec:
     {{- toYaml . | nindent 4 }}
     {{- end }}
     ports:
-    {{- range include "steadygate.ports" . | fromYamlArray }}
+    {{- range $ports }}
     - name: {{ .name }}
-      containerPort: {{ .port }}
-      {{- if $.Values.hostPort.enabled }}
-      hostPort: {{ .port }}
+      containerPort: {{ .container }}
+      {{- if include "steadygate.onNodes" $ }}
+      hostPort: {{ .container }}
       {{- end }}
     {{- end }}
     - name: admin
-      containerPort: 9180
+      containerPort: {{ .Values.adminPort }}
+      {{- if .Values.hostNetwork.enabled }}
+      hostPort: {{ .Values.adminPort }}
+      {{- end }}
+    # That it lives, not that it is ready: an API server that can't be reached is no reason to restart.
     startupProbe:
-      httpGet: {path: /readyz, port: admin}
+      httpGet: {path: /livez, port: admin}
       periodSeconds: 1
-      failureThreshold: 120
+      failureThreshold: 60
+    # One slow answer is no reason to lose half the pods.
     readinessProbe:
       httpGet: {path: /readyz, port: admin}
       periodSeconds: 2
-      failureThreshold: 1
+      timeoutSeconds: 2
+      failureThreshold: 3
     livenessProbe:
       httpGet: {path: /livez, port: admin}
       periodSeconds: 10
@@ -111,7 +135,16 @@ spec:
     {{- end }}
     securityContext:
       {{- include "steadygate.securityContext" . | nindent 6 }}
+    {{- with .Values.extraVolumeMounts }}
+    volumeMounts:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+  {{- with .Values.extraVolumes }}
+  volumes:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
   {{- if kindIs "invalid" .Values.topologySpreadConstraints }}
+  {{- if eq .Values.kind "Deployment" }}
   topologySpreadConstraints:
   {{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
   - topologyKey: {{ . }}
@@ -120,10 +153,15 @@ spec:
     labelSelector:
       matchLabels:
         {{- include "steadygate.selector" $ | nindent 8 }}
+    # Each version for itself: else the pods that a rollout takes away count as well.
+    matchLabelKeys: [pod-template-hash]
   {{- end }}
-  {{- else if .Values.topologySpreadConstraints }}
+  {{- end }}
+  {{- else }}
+  {{- with .Values.topologySpreadConstraints }}
   topologySpreadConstraints:
-  {{- toYaml .Values.topologySpreadConstraints | nindent 2 }}
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
   {{- end }}
   {{- with .Values.priorityClassName }}
   priorityClassName: {{ . | quote }}
@@ -140,28 +178,4 @@ spec:
   affinity:
     {{- toYaml . | nindent 4 }}
   {{- end }}
-{{- end -}}
-
-{{/* The listeners' ports: name, port, nodePort. */}}
-{{- define "steadygate.ports" -}}
-{{- $ports := list -}}
-{{- range $name, $port := dict "http" .Values.service.http "https" .Values.service.https -}}
-{{- if $port.enabled -}}
-{{- $ports = append $ports (dict "name" $name "port" $port.port "nodePort" $port.nodePort) -}}
-{{- end -}}
-{{- end -}}
-{{- $ports = concat $ports .Values.service.extraPorts -}}
-{{- $names := list "admin" -}}
-{{- $numbers := list "9180" -}}
-{{- range $ports -}}
-{{- if or (has .name $names) (has (toString .port) $numbers) -}}
-{{- fail (printf "service: the name or number of port %v (%v) is taken; the admin port is admin (9180)" .name .port) -}}
-{{- end -}}
-{{- $names = append $names .name -}}
-{{- $numbers = append $numbers (toString .port) -}}
-{{- end -}}
-{{- if not $ports -}}
-{{- fail "service.http, service.https and service.extraPorts leave no port to listen at" -}}
-{{- end -}}
-{{- toYaml $ports -}}
 {{- end -}}
