@@ -63,7 +63,7 @@ def test_two_controllers_with_classes_of_their_own(kubectl, controller, release,
 def test_limited_namespaces_need_no_rights_beyond_them(kubectl, release, namespace):
     deploy(namespace, "app")
     host = f"{namespace.name}.limited.example"
-    limited = release("second", **SECOND, watchNamespaces=[namespace.name])
+    limited = release("limited", **SECOND, watchNamespaces=[namespace.name])
     namespace.apply(ingress("app", rule(host, path("/", "app")), cls="second"))
     wait_until(lambda: ask(limited.address, "/", host).status == 200)
 
@@ -102,7 +102,7 @@ def test_an_upgrade_that_is_not_about_pods_touches_none(kubectl, controller, nam
 
 
 def test_uninstall_leaves_nothing_but_the_definitions(kubectl, release):
-    one = release("second", **SECOND)
+    one = release("leaving", **SECOND)
     selector = f"app.kubernetes.io/instance={one.name}"
     kinds = kubectl("api-resources", "--verbs=list,delete", "-o", "name").split()
     kinds = ",".join(kind for kind in kinds if not kind.startswith("events"))

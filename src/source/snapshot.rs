@@ -193,7 +193,9 @@ mod tests {
         let one = |change: &dyn Fn(&mut Ingress)| {
             let mut ingress = Ingress::default();
             change(&mut ingress);
-            Snapshot { ingresses: [(Key::new("a", "b"), Arc::new(ingress))].into(), ..Snapshot::default() }
+            let mut snapshot = Snapshot::default();
+            snapshot.ingresses.insert(Key::new("a", "b"), Arc::new(ingress));
+            snapshot
         };
         let first = one(&|_| {});
         let asks_the_same = |change: &dyn Fn(&mut Ingress)| first.asks_the_same(&one(change));

@@ -29,17 +29,21 @@ impl LastGood {
     /// gone is gone.
     pub fn keep(&mut self, snapshot: &mut Snapshot) -> Vec<Report> {
         let mut before = std::mem::take(&mut self.0);
-        let mut reports = Vec::new();
-        for (key, secret) in &mut snapshot.secrets {
+        let (mut reports, mut kept) = (Vec::new(), Vec::new());
+        for (key, secret) in &snapshot.secrets {
             let known = match before.remove(key) {
                 Some(known) if known.newest == *secret => known,
                 known => Known::of(secret, known.and_then(|known| known.good)),
             };
             if let (Some(good), Some(fault)) = (&known.good, &known.fault) {
                 reports.push(report(key, fault));
-                *secret = Arc::clone(good);
+                kept.push((key.clone(), Arc::clone(good)));
             }
             self.0.insert(key.clone(), known);
+        }
+        // Where nothing is amiss, the map goes on being shared.
+        for (key, good) in kept {
+            snapshot.secrets.insert(key, good);
         }
         reports
     }
