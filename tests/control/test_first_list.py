@@ -2,6 +2,7 @@
 
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import objects
 from control_plane import RULES, role
@@ -78,3 +79,18 @@ def test_without_a_cluster_the_other_way_is_named(tmp_path):
     ended = subprocess.run([BINARY, "run"], env=environment, capture_output=True, text=True, timeout=10)
     assert ended.returncode != 0
     assert "KUBECONFIG" in ended.stderr and "--manifests DIR" in ended.stderr
+
+
+def test_many_changes_at_once_are_few_inputs(steadygate, site):
+    """And one alone does not wait for others."""
+    steadygate.start()
+    steadygate.serves_within(2, site.host)
+    took = min(steadygate.serves_within(2, site.add(f"alone-{number}")) for number in range(5))
+    print(f"a new Ingress was served {took * 1000:.0f} ms after it was made")
+    assert took < 0.5
+    before = steadygate.generation()
+    with ThreadPoolExecutor(8) as pool:
+        hosts = list(pool.map(site.add, [f"many-{number}" for number in range(100)]))
+    for host in hosts:
+        steadygate.serves_within(2, host)
+    assert steadygate.generation() - before <= 50

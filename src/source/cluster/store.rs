@@ -180,3 +180,104 @@ fn report(object: &ObjectRef, why: &Unreadable, known: bool) -> Report {
             .to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use futures_util::FutureExt;
+    use k8s_openapi::api::core::v1::{PodSpec, PodStatus};
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+    fn pod(namespace: &str, name: &str, phase: &str, grace: i64) -> Pod {
+        Pod {
+            metadata: ObjectMeta {
+                namespace: Some(namespace.to_owned()),
+                name: Some(name.to_owned()),
+                resource_version: Some(phase.to_owned()),
+                ..ObjectMeta::default()
+            },
+            spec: Some(PodSpec { termination_grace_period_seconds: Some(grace), ..PodSpec::default() }),
+            status: Some(PodStatus { phase: Some(phase.to_owned()), ..PodStatus::default() }),
+        }
+    }
+
+    fn broken() -> Unreadable {
+        Unreadable { field: "spec".to_owned(), message: "missing".to_owned() }
+    }
+
+    fn has_changed(shared: &Shared) -> bool {
+        shared.changed().now_or_never().is_some()
+    }
+
+    #[test]
+    fn only_what_is_kept_makes_a_change() {
+        let (shared, key) = (Shared::default(), Key::new("n", "a"));
+        shared.put(key.clone(), Ok(pod("n", "a", "Pending", 30)));
+        assert!(has_changed(&shared));
+        shared.put(key.clone(), Ok(pod("n", "a", "Running", 30)));
+        assert!(!has_changed(&shared), "a status that nobody reads");
+        shared.put(key, Ok(pod("n", "a", "Running", 60)));
+        assert!(has_changed(&shared));
+    }
+
+    #[test]
+    fn the_last_version_that_can_be_read_outlives_those_that_can_not() {
+        let (shared, key) = (Shared::default(), Key::new("n", "a"));
+        let list = shared.expect_list();
+        shared.put(key.clone(), Ok(pod("n", "a", "Running", 30)));
+        shared.put::<Pod>(key.clone(), Err(broken()));
+        let (snapshot, reports) = shared.input();
+        assert_eq!(snapshot.pods.len(), 1);
+        assert!(reports[0].message.contains("goes on being served"), "{}", reports[0]);
+        // A list that has it does not end it, one that has not does.
+        shared.replace::<Pod>(list, List::from([(key.clone(), Err(broken()))]), |_| true);
+        assert_eq!(shared.input().0.pods.len(), 1);
+        shared.replace::<Pod>(list, List::new(), |_| true);
+        let (snapshot, reports) = shared.input();
+        assert_eq!((snapshot.pods.len(), reports.len()), (0, 0));
+        shared.put::<Pod>(key, Err(broken()));
+        assert!(shared.input().1[0].message.contains("not served"));
+    }
+
+    #[test]
+    fn a_list_replaces_only_what_it_covers() {
+        let shared = Shared::default();
+        let list = shared.expect_list();
+        for namespace in ["one", "two"] {
+            shared.put(Key::new(namespace, "a"), Ok(pod(namespace, "a", "Running", 30)));
+        }
+        shared.replace::<Pod>(list, List::new(), |key| key.namespace == "one");
+        let left: Vec<Key> = shared.input().0.pods.keys().cloned().collect();
+        assert_eq!(left, [Key::new("two", "a")]);
+    }
+
+    #[test]
+    fn a_class_that_can_not_be_read_is_there_all_the_same() {
+        let shared = Shared::default();
+        shared.put::<IngressClass>(Key::new("", "web"), Err(broken()));
+        assert!(shared.input().0.refused_classes.contains("web"));
+    }
+
+    /// Kinds that have not changed are shared between snapshots, however many objects they have.
+    #[test]
+    fn a_change_of_one_kind_copies_no_other() {
+        let shared = Shared::default();
+        for number in 0..10_000 {
+            let name = format!("pod-{number}");
+            shared.put(Key::new("n", name.as_str()), Ok(pod("n", &name, "Running", 30)));
+        }
+        for number in 0..3_000 {
+            let name = format!("ingress-{number}");
+            shared.put(Key::new("n", name), Ok(Ingress::default()));
+        }
+        let (before, _) = shared.input();
+        let began = Instant::now();
+        shared.put(Key::new("n", "new"), Ok(Ingress::default()));
+        let (after, _) = shared.input();
+        println!("a change among 3,000 Ingresses and 10,000 Pods: {:?}", began.elapsed());
+        assert!(std::ptr::eq(&*before.pods, &*after.pods));
+        assert_eq!((before.ingresses.len(), after.ingresses.len()), (3_000, 3_001));
+    }
+}
