@@ -90,7 +90,7 @@ def test_an_upgrade_that_is_not_about_pods_touches_none(kubectl, controller, nam
     deploy(namespace, "app")
     host = f"{namespace.name}.upgrade.example"
     namespace.apply(ingress("app", rule(host, path("/", "app"))))
-    wait_until(lambda: ask(controller.address, "/", host).status == 200)
+    wait_until(lambda: {ask(controller.address, "/", host).status for _ in range(8)} == {200})
     pods = set(controller.pods())
     with Requests(controller.address, host) as requests, Sessions(f"ws://{host}/", controller.address, 50) as sessions:
         changed = Release(kubectl, controller.name, **controller.values, **{"service.annotations.example\\.com/note": "x"})

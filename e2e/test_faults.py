@@ -18,7 +18,8 @@ def site(kubectl, controller, namespace):
     deploy(namespace, "app", replicas=2)
     host = f"{namespace.name}.faults.example"
     namespace.apply(ingress("app", rule(host, path("/", "app"))))
-    wait_until(lambda: ask(controller.address, "/", host).status == 200)
+    # Each replica probes for itself: several answers in a row.
+    wait_until(lambda: {ask(controller.address, "/", host).status for _ in range(8)} == {200})
     return Site(kubectl, controller, namespace, host)
 
 

@@ -21,7 +21,8 @@ def site(kubectl, controller, namespace):
     namespace.apply(tls_secret("tls", crt, key))
     site = Site(kubectl, controller, namespace, host, crt)
     site.publish()
-    wait_until(lambda: ask(controller.address, "/", host).status == 200)
+    # Each replica probes for itself: several answers in a row.
+    wait_until(lambda: {ask(controller.address, "/", host).status for _ in range(8)} == {200})
     return site
 
 
