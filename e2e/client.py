@@ -89,7 +89,8 @@ def certificate(*names):
         subprocess.run(
             ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
             + ["-days", "2", "-subj", f"/CN={names[0]}", "-keyout", key, "-out", crt]
-            + ["-addext", "subjectAltName=" + ",".join(f"DNS:{name}" for name in names)],
+            + ["-addext", "subjectAltName=" + ",".join(f"DNS:{name}" for name in names)]
+            + ["-addext", "basicConstraints=critical,CA:FALSE"],
             check=True,
             capture_output=True,
         )

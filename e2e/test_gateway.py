@@ -7,9 +7,9 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from client import ask
+from client import ask, certificate
 from kubernetes import wait_until
-from manifests import deploy, gateway
+from manifests import backend_deployment, deploy, gateway, tls_secret
 
 PROBE = {"path": "/healthz", "interval": 1, "timeout": 1, "unhealthyThreshold": 2}
 
@@ -141,6 +141,32 @@ def test_kubectl_get_shows_what_matters(chat, kubectl):
     generation = chat.namespace.json("get", "appgw", "chat")["metadata"]["generation"]
     for kind in ("Accepted", "Programmed", "ResolvedRefs"):
         assert (conditions[kind]["status"], conditions[kind]["observedGeneration"]) == ("True", generation)
+
+
+def test_https_backends_are_verified_by_the_roots_of_a_configmap(controller, namespace):
+    crt, key = certificate("backend.internal")
+    deployment = backend_deployment("app", 1, ["-https=:8443"])
+    pod = deployment["spec"]["template"]["spec"]
+    pod["volumes"] = [{"name": "tls", "secret": {"secretName": "tls"}}]
+    pod["containers"][0]["volumeMounts"] = [{"name": "tls", "mountPath": "/tls"}]
+    port = {"name": "https", "port": 443, "targetPort": 8443}
+    service_ = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "app"}}
+    service_["spec"] = {"selector": {"app": "app"}, "ports": [port]}
+    host = f"{namespace.name}.https.example"
+    object_ = gateway("app", "app", [host], port=443)
+    object_["spec"]["trustedRootCertificates"] = [{"name": "roots", "configMapRef": {"name": "roots"}}]
+    trusting = {"protocol": "Https", "hostName": "backend.internal", "trustedRootCertificates": [{"name": "roots"}]}
+    object_["spec"]["backendHttpSettingsCollection"][0] |= trusting
+    namespace.apply(tls_secret("tls", crt, key), roots(crt), deployment, service_, object_)
+    namespace.wait_rolled_out("app")
+    wait_until(lambda: ask(controller.address, "/", host).json["tls"] is True)
+
+    namespace.apply(roots(certificate("backend.internal")[0]))
+    wait_until(lambda: {ask(controller.address, "/", host).status for _ in range(8)} & {502, 503})
+
+
+def roots(crt):
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "roots"}, "data": {"ca.crt": crt}}
 
 
 def ready(chat, pod):

@@ -64,20 +64,17 @@ pub(crate) struct Controller {
 impl Controller {
     /// Runs until `stop` rings; gives the listeners back, still open.
     pub(crate) async fn run(mut self, mut stop: oneshot::Receiver<()>) -> Listeners {
+        let mut retry = tokio::time::interval(RETRY);
+        retry.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            let retry = async {
-                if self.published.borrow().unopened.is_empty() {
-                    std::future::pending::<()>().await;
-                }
-                tokio::time::sleep(RETRY).await;
-            };
+            let unopened = !self.published.borrow().unopened.is_empty();
             tokio::select! {
                 _ = &mut stop => return self.listeners,
-                () = retry => self.open_ports().await,
+                _ = retry.tick(), if unopened => self.open_ports().await,
                 changed = self.inputs.changed() => {
                     if changed.is_err() {
-                        // The source has ended: what it said last goes on being served.
-                        let _ = stop.await;
+                        // It never ends of itself. Whoever waits for this drains what is served, and starts anew.
+                        tracing::error!("the source of the configuration broke down");
                         return self.listeners;
                     }
                     let input = self.inputs.borrow_and_update().clone();
@@ -147,7 +144,8 @@ impl Controller {
                     tracing::error!(port, %error, "listener can't be opened; tried again every second");
                 }
             }
-            published.complete |= unopened.is_empty();
+            // One port that can't be opened, whoever asked for it, is not to keep a replica from serving the others.
+            published.complete |= unopened.len() < wanted.len() || wanted.is_empty();
             published.unopened = unopened;
         });
         let unopened = &self.published.borrow().unopened;

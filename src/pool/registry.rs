@@ -1,6 +1,6 @@
 //! All pools and members of the process, and the one place that changes them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -70,6 +70,8 @@ struct Registered {
     /// The pods, whoever the members there are: another probe is no other pod.
     presences: HashMap<SocketAddr, Weak<Presence>>,
     names: HashMap<String, resolve::Resolving>,
+    /// Addresses that may not be backends: each is told once.
+    refused: HashSet<(PoolId, SocketAddr)>,
     next_id: u64,
 }
 
@@ -150,6 +152,7 @@ impl Registry {
         let specs = std::mem::take(&mut registered.specs);
         // The best that any Service says of an address. Names that lead there say nothing of the pod, and are heard last.
         let mut states: HashMap<SocketAddr, (bool, EndpointState)> = HashMap::new();
+        let mut refused = HashSet::new();
         registered.pools.retain(|id, _| specs.contains_key(id));
         for (id, spec) in &specs {
             let mut next = State { balance: spec.balance, ..State::default() };
@@ -169,8 +172,12 @@ impl Registry {
                 };
                 for address in addresses {
                     if !permitted(address.ip(), self.0.policy.allow_loopback) {
-                        tracing::warn!(pool = %id, %address, "not used as a backend: a loopback, link-local, multicast \
-                            or unspecified address");
+                        let refused_before = registered.refused.contains(&(id.clone(), address));
+                        if !refused_before {
+                            tracing::warn!(pool = %id, %address, "not used as a backend: a loopback, link-local, \
+                                multicast or unspecified address");
+                        }
+                        refused.insert((id.clone(), address));
                         continue;
                     }
                     let (transport, probe) = (spec.transport.clone(), spec.probe.clone());
@@ -188,6 +195,7 @@ impl Registry {
             pool.state.store(Arc::new(next));
         }
         registered.specs = specs;
+        registered.refused = refused;
         // After the pools: whoever is chosen from now on knows that the pod is going away.
         let mut departed = 0;
         registered.presences.retain(|address, presence| {

@@ -158,6 +158,9 @@ impl Snapshot {
 }
 
 fn same<K>(ours: &Objects<K>, theirs: &Objects<K>, equal: impl Fn(&K, &K) -> bool) -> bool {
+    if Arc::ptr_eq(&ours.0, &theirs.0) {
+        return true;
+    }
     let mut pairs = ours.iter().zip(theirs);
     ours.len() == theirs.len()
         && pairs.all(|((key, a), (other_key, b))| key == other_key && (Arc::ptr_eq(a, b) || equal(a, b)))

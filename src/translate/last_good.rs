@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 
 use super::tls;
@@ -37,7 +38,7 @@ impl LastGood {
             };
             if let (Some(good), Some(fault)) = (&known.good, &known.fault) {
                 reports.push(report(key, fault));
-                kept.push((key.clone(), Arc::clone(good)));
+                kept.push((key.clone(), Arc::new(with_pair(secret, good))));
             }
             self.0.insert(key.clone(), known);
         }
@@ -57,6 +58,17 @@ impl Known {
     }
 }
 
+/// The newest version, but for the pair, which is the good one's.
+fn with_pair(newest: &Secret, good: &Secret) -> Secret {
+    let mut secret = newest.clone();
+    let data = secret.data.get_or_insert_default();
+    for name in ["tls.crt", "tls.key"] {
+        secret.string_data.as_mut().and_then(|text| text.remove(name));
+        data.extend(tls::value(good, name).map(|value| (name.to_owned(), ByteString(value.to_vec()))));
+    }
+    secret
+}
+
 fn report(key: &Key, (message, remedy): &(String, &str)) -> Report {
     Report {
         object: ObjectRef::new("Secret", key.namespace.as_str(), key.name.as_str()),
@@ -70,8 +82,6 @@ fn report(key: &Key, (message, remedy): &(String, &str)) -> Report {
 
 #[cfg(test)]
 mod tests {
-    use k8s_openapi::ByteString;
-
     use super::*;
 
     fn snapshot(pair: Option<(String, String)>) -> Snapshot {
@@ -105,6 +115,21 @@ mod tests {
         let newer = renewed.clone();
         assert_eq!(last_good.keep(&mut renewed), []);
         assert!(renewed == newer && renewed != good);
+    }
+
+    #[test]
+    fn what_else_a_secret_holds_is_the_newest() {
+        let mut last_good = LastGood::default();
+        last_good.keep(&mut snapshot(pair()));
+        let mut roots = snapshot(None);
+        let key = Key::new("default", "tls");
+        let mut secret = Secret::clone(&roots.secrets[&key]);
+        secret.data = Some(BTreeMap::from([("ca.crt".to_owned(), ByteString(b"new roots".to_vec()))]));
+        roots.secrets.insert(key.clone(), Arc::new(secret));
+        last_good.keep(&mut roots);
+        let data = roots.secrets[&key].data.as_ref().expect("there");
+        assert_eq!(data["ca.crt"].0, b"new roots");
+        assert!(data["tls.crt"].0.starts_with(b"-----BEGIN"));
     }
 
     #[test]

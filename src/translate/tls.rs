@@ -107,7 +107,7 @@ fn names(certificate: &Certificate, host: &HostPattern) -> bool {
 }
 
 /// A value of a Secret. `stringData` is there only in manifests that no API server has seen.
-fn value<'s>(secret: &'s Secret, key: &str) -> Option<&'s [u8]> {
+pub(super) fn value<'s>(secret: &'s Secret, key: &str) -> Option<&'s [u8]> {
     let text = secret.string_data.as_ref().and_then(|data| data.get(key)).map(|text| text.as_bytes());
     text.or_else(|| Some(secret.data.as_ref()?.get(key)?.0.as_slice()))
 }

@@ -26,7 +26,7 @@ use crate::source::{Key, References};
 use crate::status::{Reason, Report, Severity};
 
 /// Fetches at once.
-const CONCURRENT: usize = 16;
+const CONCURRENT: usize = 64;
 /// Pauses after failures: the first, doubled each time up to the longest.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
 
@@ -92,8 +92,8 @@ impl Fetcher {
     }
 
     /// Whether something is on its way of which there is no version yet.
-    pub(super) fn is_first(&self) -> bool {
-        self.secrets.is_first() || self.config_maps.is_first()
+    pub(super) fn is_first(&self, patient: bool) -> bool {
+        self.secrets.is_first(patient) || self.config_maps.is_first(patient)
     }
 
     /// When something that failed is to be tried again.
@@ -246,9 +246,14 @@ impl<K: Fetchable> Fetched<K> {
         }
     }
 
-    fn is_first(&self) -> bool {
+    fn is_first(&self, patient: bool) -> bool {
         let first = |(key, attempt): (&Key, &Attempt)| {
-            attempt.running.is_some() && attempt.failed.is_none() && !self.objects.contains_key(key)
+            let coming = match &attempt.failed {
+                None => attempt.running.is_some(),
+                // What was refused for good does not come by waiting.
+                Some((failure, _)) => patient && failure.code().is_none_or(|code| code == 429 || code >= 500),
+            };
+            coming && !self.objects.contains_key(key)
         };
         self.attempts.iter().any(first)
     }

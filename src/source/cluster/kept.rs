@@ -23,8 +23,15 @@ pub(super) trait Kept: Sized + PartialEq + Send + Sync + 'static {
     const KIND: &'static str;
     /// Whether it is a custom resource of ours.
     const DEFINED_BY_US: bool = false;
+    /// Whether nothing but the version is kept.
+    const VERSION_ONLY: bool = false;
     /// Drops what nobody reads.
     fn trim(&mut self);
+    /// The same, for a chain of calls.
+    fn trimmed(mut self) -> Self {
+        self.trim();
+        self
+    }
     /// Where its objects are.
     fn place(store: &mut Store) -> &mut Objects<Self>;
 }
@@ -65,7 +72,9 @@ where
 
     fn read(object: &Object<'_>) -> Result<K, Unreadable> {
         let mut json = serde_json::Deserializer::from_str(object.json);
-        serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let read: Result<K, _> = serde_path_to_error::deserialize(&mut json);
+        // At once, for a list holds thousands before it is whole.
+        read.map(Kept::trimmed).map_err(|error| {
             let path = error.path().to_string();
             let message = error.into_inner().to_string();
             // Lines and columns of a text that nobody sees.
@@ -225,6 +234,7 @@ fn trim_container(whole: Container) -> Container {
 
 impl Kept for Version<Secret> {
     const KIND: &'static str = "Secret";
+    const VERSION_ONLY: bool = true;
     fn trim(&mut self) {}
     fn place(store: &mut Store) -> &mut Objects<Self> {
         &mut store.secrets
@@ -233,6 +243,7 @@ impl Kept for Version<Secret> {
 
 impl Kept for Version<ConfigMap> {
     const KIND: &'static str = "ConfigMap";
+    const VERSION_ONLY: bool = true;
     fn trim(&mut self) {}
     fn place(store: &mut Store) -> &mut Objects<Self> {
         &mut store.config_maps

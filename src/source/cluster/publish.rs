@@ -13,7 +13,7 @@ use crate::source::{Input, References, Snapshot};
 /// How long changes are collected after the last one, and at most.
 const HOLD_OFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(100));
 /// How long the first input waits for what it refers to.
-const FIRST: Duration = Duration::from_secs(5);
+const FIRST: Duration = Duration::from_secs(15);
 /// How long any other waits for what has never been fetched.
 const LATER: Duration = Duration::from_millis(500);
 
@@ -78,6 +78,7 @@ impl Publisher {
         };
         tokio::select! {
             () = self.shared.changed() => self.changed = true,
+            () = self.shared.versions_changed() => {}
             changed = self.fetcher.answer() => self.changed |= changed,
             () = alarm => {}
         }
@@ -100,11 +101,13 @@ impl Publisher {
 
     /// Whether to wait for what has never been fetched. What then has not come is told to be missing.
     fn holds(&mut self) -> bool {
-        if !self.fetcher.is_first() {
+        // Without its certificates a new replica would take the place of one that has them.
+        let initial = self.sender.borrow().is_none();
+        if !self.fetcher.is_first(initial) {
             return false;
         }
         let now = Instant::now();
-        let limit = if self.sender.borrow().is_none() { FIRST } else { LATER };
+        let limit = if initial { FIRST } else { LATER };
         now < *self.held.get_or_insert(now + limit)
     }
 }

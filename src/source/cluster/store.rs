@@ -20,6 +20,7 @@ use crate::status::{Reason, Report, Severity};
 pub(super) struct Shared {
     store: Mutex<Store>,
     changed: Notify,
+    versions_changed: Notify,
 }
 
 /// What the watches have seen.
@@ -69,7 +70,7 @@ impl Shared {
     }
 
     /// A whole list: it takes the place of all objects that `covers` is true of.
-    pub(super) fn replace<K: Kept>(&self, number: usize, list: List<K>, covers: impl Fn(&Key) -> bool) {
+    pub(super) fn replace<K: Kept>(&self, number: Option<usize>, list: List<K>, covers: impl Fn(&Key) -> bool) {
         let mut store = self.lock();
         let gone: Vec<Key> =
             K::place(&mut store).keys().filter(|key| covers(key) && !list.contains_key(*key)).cloned().collect();
@@ -84,23 +85,34 @@ impl Shared {
         for (key, object) in list {
             changed |= store.put(key, object);
         }
-        let first = !std::mem::replace(&mut store.listed[number], true);
-        if changed || first {
+        let first = number.is_some_and(|number| !std::mem::replace(&mut store.listed[number], true));
+        if first {
             self.changed.notify_one();
+        } else if changed {
+            self.ring::<K>();
         }
     }
 
     /// A new or newer object.
     pub(super) fn put<K: Kept>(&self, key: Key, object: Result<K, Unreadable>) {
         if self.lock().put(key, object) {
-            self.changed.notify_one();
+            self.ring::<K>();
         }
     }
 
     /// An object that is gone.
     pub(super) fn remove<K: Kept>(&self, key: &Key) {
         self.lock().remove::<K>(key);
-        self.changed.notify_one();
+        self.ring::<K>();
+    }
+
+    fn ring<K: Kept>(&self) {
+        if K::VERSION_ONLY { &self.versions_changed } else { &self.changed }.notify_one();
+    }
+
+    /// Ends when a version has changed of something that may not be referred to at all.
+    pub(super) async fn versions_changed(&self) {
+        self.versions_changed.notified().await;
     }
 
     /// Secrets and ConfigMaps there are.
@@ -132,8 +144,7 @@ impl Store {
     fn put<K: Kept>(&mut self, key: Key, object: Result<K, Unreadable>) -> bool {
         let name = ObjectRef::new(K::KIND, key.namespace.as_str(), key.name.as_str());
         match object {
-            Ok(mut object) => {
-                object.trim();
+            Ok(object) => {
                 let mended = self.unreadable.remove(&name).is_some();
                 let objects = K::place(self);
                 if objects.get(&key).is_some_and(|known| **known == object) {
@@ -201,6 +212,7 @@ mod tests {
             spec: Some(PodSpec { termination_grace_period_seconds: Some(grace), ..PodSpec::default() }),
             status: Some(PodStatus { phase: Some(phase.to_owned()), ..PodStatus::default() }),
         }
+        .trimmed()
     }
 
     fn broken() -> Unreadable {
@@ -232,9 +244,9 @@ mod tests {
         assert_eq!(snapshot.pods.len(), 1);
         assert!(reports[0].message.contains("goes on being served"), "{}", reports[0]);
         // A list that has it does not end it, one that has not does.
-        shared.replace::<Pod>(list, List::from([(key.clone(), Err(broken()))]), |_| true);
+        shared.replace::<Pod>(Some(list), List::from([(key.clone(), Err(broken()))]), |_| true);
         assert_eq!(shared.input().0.pods.len(), 1);
-        shared.replace::<Pod>(list, List::new(), |_| true);
+        shared.replace::<Pod>(Some(list), List::new(), |_| true);
         let (snapshot, reports) = shared.input();
         assert_eq!((snapshot.pods.len(), reports.len()), (0, 0));
         shared.put::<Pod>(key, Err(broken()));
@@ -248,7 +260,7 @@ mod tests {
         for namespace in ["one", "two"] {
             shared.put(Key::new(namespace, "a"), Ok(pod(namespace, "a", "Running", 30)));
         }
-        shared.replace::<Pod>(list, List::new(), |key| key.namespace == "one");
+        shared.replace::<Pod>(Some(list), List::new(), |key| key.namespace == "one");
         let left: Vec<Key> = shared.input().0.pods.keys().cloned().collect();
         assert_eq!(left, [Key::new("two", "a")]);
     }

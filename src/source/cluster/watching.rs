@@ -55,8 +55,8 @@ pub(super) struct Watching<R> {
     lists: Lists,
     shared: Arc<Shared>,
     troubles: Troubles,
-    /// The number of its list.
-    list: usize,
+    /// The number of its list, where all else waits for that.
+    list: Option<usize>,
     /// What is watched, as RBAC and people name it.
     what: String,
     /// Up to where everything is known; none: nothing is.
@@ -88,7 +88,11 @@ impl<R: Received> Watching<R> {
             (Some(namespace), None) => format!("{resource} in namespace {namespace}"),
             _ => resource,
         };
-        troubles.expect(&what);
+        // One object by name is for status alone; nothing is to wait for it.
+        let awaited = name.is_none();
+        if awaited {
+            troubles.expect(&what);
+        }
         Self {
             server,
             namespace: namespace.map(str::to_owned),
@@ -96,7 +100,7 @@ impl<R: Received> Watching<R> {
             lists,
             shared: Arc::clone(shared),
             troubles: troubles.clone(),
-            list: shared.expect_list(),
+            list: awaited.then(|| shared.expect_list()),
             what,
             version: None,
             doubtful: false,
@@ -217,9 +221,16 @@ impl<R: Received> Watching<R> {
         struct Group {
             name: String,
         }
+        // What can't be asked is no answer.
         let ask = async |path: String| {
-            let body = self.server.body(Request::get(path).body(Vec::new()).ok()?).await.ok()?;
-            serde_json::from_slice::<Known>(&body).ok()
+            let body = self.server.body(Request::get(path).body(Vec::new()).ok()?).await;
+            match body {
+                Ok(body) => serde_json::from_slice::<Known>(&body).ok(),
+                Err(failure) if failure.code() == Some(404) => {
+                    Some(Known { kind: String::new(), groups: Vec::new(), resources: Vec::new() })
+                }
+                Err(_) => None,
+            }
         };
         let (group, plural) = (R::Resource::group(&()), R::Resource::plural(&()));
         match ask("/apis".to_owned()).await {
@@ -228,7 +239,7 @@ impl<R: Received> Watching<R> {
                     return true;
                 }
                 let path = format!("/apis/{}", R::Resource::api_version(&()));
-                ask(path).await.is_none_or(|known| known.resources.iter().all(|known| known.name != plural))
+                ask(path).await.is_some_and(|known| known.resources.iter().all(|known| known.name != plural))
             }
             _ => false,
         }
