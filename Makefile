@@ -62,7 +62,8 @@ peers: $(VENV)/installed $(NODE)/installed $(H2SPEC)
 
 # The Helm chart, rendered; no cluster needed.
 chart: target/cluster/bin/.helm $(CHART_VENV)/installed
-	HELM=$(CURDIR)/target/cluster/bin/helm PYTHONDONTWRITEBYTECODE=1 \
+	cargo build --locked --bins
+	STEADYGATE=$(CURDIR)/target/debug/steadygate HELM=$(CURDIR)/target/cluster/bin/helm PYTHONDONTWRITEBYTECODE=1 \
 	  $(CHART_VENV)/bin/pytest -c tests/chart/pytest.ini tests/chart $(PYTEST)
 
 $(CHART_VENV)/installed: tests/chart/requirements.txt
