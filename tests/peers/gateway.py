@@ -1,23 +1,34 @@
 """The gateway under test, run as a user runs it: the program, a directory of manifests, signals, and its admin port."""
 
+import itertools
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 BINARY = os.environ.get("STEADYGATE", str(Path(__file__).resolve().parents[2] / "target/debug/steadygate"))
 
 
+# Below the ports that the system gives to clients, one of which could have it before it is used.
+PORTS = itertools.cycle(range(10_000, 32_000))
+for _ in range(random.randrange(20_000)):
+    next(PORTS)
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port of this machine that nobody listens at, another one each time."""
+    for port in PORTS:
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def wait_for(condition, what, timeout=10.0):

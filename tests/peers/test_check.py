@@ -120,7 +120,7 @@ def test_no_secret_is_told(directory, certificate):
         assert line not in told
 
 
-@pytest.mark.parametrize("arguments", [["run"], ["run", "--manifests"], ["no-such-command"], ["check"]])
+@pytest.mark.parametrize("arguments", [["run", "--no-such"], ["run", "--manifests"], ["no-such-command"], ["check"]])
 def test_wrong_arguments_are_explained(arguments):
     run = steadygate(*arguments)
     assert run.returncode == 2
