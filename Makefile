@@ -62,7 +62,7 @@ peers: $(VENV)/installed $(NODE)/installed $(H2SPEC)
 
 # The Helm chart, rendered; no cluster needed.
 chart: target/cluster/bin/.helm $(CHART_VENV)/installed
-	cargo build --locked --bins
+	cargo build --locked --bins --examples
 	STEADYGATE=$(CURDIR)/target/debug/steadygate HELM=$(CURDIR)/target/cluster/bin/helm PYTHONDONTWRITEBYTECODE=1 \
 	  $(CHART_VENV)/bin/pytest -c tests/chart/pytest.ini tests/chart $(PYTEST)
 
@@ -71,7 +71,7 @@ $(CHART_VENV)/installed: tests/chart/requirements.txt
 
 # The controller and a real API server, with a proxy between them that goes wrong.
 control: $(VENV)/installed $(CLUSTER_BIN)/.etcd $(CLUSTER_BIN)/.kubernetes
-	cargo build --locked --bins
+	cargo build --locked --bins --examples
 	STEADYGATE=$(CURDIR)/target/debug/steadygate PYTHONDONTWRITEBYTECODE=1 \
 	  $(VENV)/bin/pytest -c tests/control/pytest.ini tests/control $(PYTEST)
 
