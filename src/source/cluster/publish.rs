@@ -13,7 +13,7 @@ use crate::source::{Input, References, Snapshot};
 /// How long changes are collected after the last one, and at most.
 const HOLD_OFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(100));
 /// How long the first input waits for what it refers to.
-const FIRST: Duration = Duration::from_secs(15);
+const FIRST: Duration = Duration::from_secs(8);
 /// How long any other waits for what has never been fetched.
 const LATER: Duration = Duration::from_millis(500);
 
