@@ -144,19 +144,6 @@ impl Pool {
         self.state.load().members.clone()
     }
 
-    /// Members by state.
-    pub fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
-        for (member, state) in &self.state.load().members {
-            match state {
-                EndpointState::Terminating { .. } | EndpointState::Ending { .. } => counts.draining += 1,
-                EndpointState::Ready if member.health() == Health::Up => counts.up += 1,
-                EndpointState::Ready | EndpointState::NotReady => counts.down += 1,
-            }
-        }
-        counts
-    }
-
     /// Names that no address is known for.
     pub fn unresolved(&self) -> usize {
         let state = self.state.load();
@@ -167,24 +154,6 @@ impl Pool {
     pub fn unavailable(&self) -> Option<NoMember> {
         let state = self.state.load();
         state.up().next().is_none().then(|| state.why_none())
-    }
-}
-
-/// Members of a pool, each counted once.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Ready and up: they take new requests.
-    pub up: usize,
-    /// Not ready, failing their probe, or not probed yet.
-    pub down: usize,
-    /// Going away.
-    pub draining: usize,
-}
-
-impl Counts {
-    /// All of them.
-    pub fn total(self) -> usize {
-        self.up + self.down + self.draining
     }
 }
 

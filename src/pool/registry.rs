@@ -10,7 +10,7 @@ use tokio::sync::{Notify, watch};
 use super::dial::Connector;
 use super::member::MemberKey;
 use super::presence::Presence;
-use super::{Counts, Health, Member, Pool, State, permitted, probe, resolve};
+use super::{Health, Member, Pool, State, permitted, probe, resolve};
 use crate::model::{self, Address, EndpointState, PoolId};
 
 /// What may be a backend.
@@ -101,11 +101,6 @@ impl Registry {
     /// Every pool now.
     pub fn pools(&self) -> Vec<Arc<Pool>> {
         self.lock().pools.values().cloned().collect()
-    }
-
-    /// Members by state, of every pool.
-    pub fn counts(&self) -> BTreeMap<PoolId, Counts> {
-        self.lock().pools.iter().map(|(id, pool)| (id.clone(), pool.counts())).collect()
     }
 
     /// Changes when members have begun to go away, or have gone.
