@@ -9,6 +9,7 @@ mod listener;
 mod path;
 mod pool;
 mod tls;
+mod websocket;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,6 +24,7 @@ pub use pool::{
     UpstreamTls,
 };
 pub use tls::{Certificate, CertificateId, SecretBytes};
+pub use websocket::{IdleCounts, Ping, SessionLimits, WebSocket};
 
 /// Everything the data plane serves, at one instant.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{CertificateId, HostPattern, ObjectRef, PathMatch, PoolId};
+use super::{CertificateId, HostPattern, ObjectRef, PathMatch, PoolId, WebSocket};
 
 /// What is served on one frontend port.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -83,11 +83,10 @@ pub struct Backend {
     pub host: HostHeader,
     /// How the path changes.
     pub rewrite: Option<PathRewrite>,
-    /// Time for the answer's header, and the longest silence within the body. For a WebSocket it bounds the
-    /// handshake and is then the session's idle timeout, unless `session_idle_timeout` says otherwise.
+    /// Time for the answer's header, and the longest silence within the body. It bounds a WebSocket's handshake too.
     pub request_timeout: Duration,
-    /// Longest silence of a WebSocket session, both directions taken together; `Some(None)`: no limit.
-    pub session_idle_timeout: Option<Option<Duration>>,
+    /// For WebSocket sessions.
+    pub websocket: WebSocket,
 }
 
 /// `Host` of a forwarded request.

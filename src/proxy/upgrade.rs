@@ -55,7 +55,7 @@ pub(super) fn open(
     mark(&mut parts.headers);
     record.answered(parts.status, &parts.headers);
     context.shared.metrics.opened(record.route());
-    let idle = backend.session_idle_timeout.unwrap_or(Some(backend.request_timeout));
+    let idle = backend.websocket.idle_timeout;
     let lease = lease.into_session();
     let mut guard = context.shared.sessions.open(lease.tenure());
     let alive = context.alive.clone();

@@ -68,7 +68,7 @@ impl<'a> Backends<'a> {
                 .path
                 .map(|prepend| PathRewrite { strip: rewrite::literal(path), prepend: prepend.to_owned() }),
             request_timeout: read.request_timeout,
-            session_idle_timeout: read.session_idle_timeout,
+            websocket: read.websocket.clone(),
         })
     }
 

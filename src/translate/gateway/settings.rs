@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::api::gateway::{BackendHttpSettings, Protocol, Reference, WebSocketSettings};
-use crate::model::{Balance, HostHeader, HostPattern, ObjectRef};
+use crate::model::{Balance, HostHeader, HostPattern, ObjectRef, WebSocket};
 use crate::status::Reason;
 
 use super::element::{Element, in_range, port};
@@ -19,7 +19,7 @@ pub(super) struct Settings<'a> {
     pub(super) host: HostHeader,
     pub(super) path: Option<&'a str>,
     pub(super) request_timeout: Duration,
-    pub(super) session_idle_timeout: Option<Option<Duration>>,
+    pub(super) websocket: WebSocket,
     pub(super) balance: Balance,
     pub(super) probe: Option<&'a Reference>,
     pub(super) roots: &'a [Reference],
@@ -49,6 +49,7 @@ pub(super) fn read<'a>(
     let timeout = request_timeout
         .and_then(|value| in_range(owner, format!("{field}.requestTimeout"), value, (1, 86_400), reports))
         .unwrap_or(DEFAULT_TIMEOUT);
+    let request_timeout = Duration::from_secs(timeout.into());
     let idle = web_socket.as_ref().and_then(|WebSocketSettings { idle_timeout }| {
         let field = format!("{field}.webSocket.idleTimeout");
         let seconds = in_range(owner, field, (*idle_timeout)?, (0, 2_592_000), reports)?;
@@ -60,8 +61,8 @@ pub(super) fn read<'a>(
         https: *protocol == Protocol::Https,
         host: host(owner, field, host_name.as_deref(), picks, reports),
         path: path.as_deref().and_then(|path| checked_path(owner, field, path, reports)),
-        request_timeout: Duration::from_secs(timeout.into()),
-        session_idle_timeout: idle,
+        request_timeout,
+        websocket: WebSocket { idle_timeout: idle.unwrap_or(Some(request_timeout)), ..WebSocket::default() },
         balance: balance(*load_distribution_algorithm),
         probe: probe.as_ref(),
         roots: trusted_root_certificates,

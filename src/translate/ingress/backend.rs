@@ -7,6 +7,7 @@ use k8s_openapi::api::networking::v1::{IngressServiceBackend, ServiceBackendPort
 use crate::api::annotations::{BackendProtocol, Settings};
 use crate::model::{
     Action, Backend, HostHeader, HostPattern, PathRewrite, Pool, PoolId, Probe, Transport, Unavailable, UpstreamTls,
+    WebSocket,
 };
 use crate::status::Reason;
 
@@ -140,6 +141,7 @@ fn first_host<'s>(site: &'s Site<'_>, service: &IngressServiceBackend, resolved:
 fn backend(site: &Site<'_>, path: &Path<'_>, pool: PoolId) -> Backend {
     let settings = &site.settings;
     let default_timeout = Duration::from_secs(if site.ingress_nginx { 60 } else { 30 });
+    let request_timeout = settings.request_timeout.unwrap_or(default_timeout);
     Backend {
         pool,
         host: settings.backend_hostname.clone().map_or(HostHeader::Preserve, HostHeader::Set),
@@ -147,8 +149,11 @@ fn backend(site: &Site<'_>, path: &Path<'_>, pool: PoolId) -> Backend {
             .backend_path_prefix
             .clone()
             .map(|prepend| PathRewrite { strip: rewrite::literal(&path.path), prepend }),
-        request_timeout: settings.request_timeout.unwrap_or(default_timeout),
-        session_idle_timeout: settings.websocket_idle_timeout,
+        request_timeout,
+        websocket: WebSocket {
+            idle_timeout: settings.websocket_idle_timeout.unwrap_or(Some(request_timeout)),
+            ..WebSocket::default()
+        },
     }
 }
 
