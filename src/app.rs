@@ -21,7 +21,7 @@ use crate::source::{Inputs, Snapshot, directory};
 use crate::status::{self, Facts, MemberState, PoolHealth};
 use crate::table::Handle;
 use crate::translate::{LastGood, Options, references};
-use crate::websocket::Sessions;
+use crate::websocket::{self, Sessions};
 
 /// Time for the lease to be given back at the end.
 const LEASE_RELEASED: Duration = Duration::from_secs(3);
@@ -50,6 +50,8 @@ pub struct Config {
     pub bindings: Bindings,
     /// For all listeners.
     pub settings: Settings,
+    /// For all sessions.
+    pub session_limits: websocket::Limits,
     /// Worker threads.
     pub workers: usize,
     /// Where the admin port is; port 0 for any.
@@ -133,9 +135,10 @@ pub async fn start(config: Config) -> anyhow::Result<App> {
     let admin_address = listener.local_addr()?;
 
     let table = Handle::default();
-    let sessions = Sessions::default();
+    let sessions = Sessions::new(config.session_limits);
     let metrics = Metrics::default();
     let registry = Registry::new(probing_runtime()?, Policy { allow_loopback: ours });
+    tokio::spawn(websocket::tend(sessions.clone(), registry.clone()));
     let (addresses_sender, addresses) = watch::channel(BTreeMap::new());
     let (draining, draining_receiver) = watch::channel(false);
     let shared = Arc::new(Shared {
@@ -184,6 +187,7 @@ pub async fn start(config: Config) -> anyhow::Result<App> {
         registry,
         table: table.clone(),
         metrics,
+        sessions: sessions.clone(),
         listeners,
         published: published_sender,
         last_good: LastGood::default(),

@@ -16,6 +16,7 @@ use crate::source::{Input, Inputs, Origins, Snapshot};
 use crate::status::{Facts, Report, Severity};
 use crate::table::{Handle, compile};
 use crate::translate::{LastGood, Options, translate};
+use crate::websocket::{About, Sessions};
 
 /// Pause before a port that could not be opened is tried again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -49,6 +50,8 @@ pub(crate) struct Controller {
     pub table: Handle,
     /// Counters of the data plane, which are to know only objects that are served.
     pub metrics: Metrics,
+    /// Live sessions, which are told when their route has gone.
+    pub sessions: Sessions,
     /// Open ports.
     pub listeners: Listeners,
     /// Told of each input taken in.
@@ -117,7 +120,18 @@ impl Controller {
         {
             self.table.publish(compile(&model, generation, &pools));
             swaps += 1;
-            owners(&old).difference(&owners(&model)).for_each(|gone| self.metrics.forget(&gone.to_string()));
+            let gone: Vec<String> = owners(&old).difference(&owners(&model)).map(ToString::to_string).collect();
+            gone.iter().for_each(|gone| self.metrics.forget(gone));
+            self.sessions.set_served(owners(&model).into_iter().map(ToString::to_string).collect());
+            let table = self.table.load();
+            let places = table.places();
+            let removed = self.sessions.routes_removed(|session| {
+                let About { port, said, target, .. } = &session.about;
+                places.has(*port, said.host(), said.path(), &target.id, session.member())
+            });
+            if removed > 0 {
+                tracing::info!(sessions = removed, "closing sessions whose routes have been removed");
+            }
         }
         tracing::info!(generation, swaps, took = ?began.elapsed(), "configuration served");
         tell(&old_reports, &reports, &input.origins);

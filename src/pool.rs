@@ -30,7 +30,7 @@ use crate::model::{Balance, EndpointState, PoolId};
 
 pub use member::{Health, Lease, Member, Outcome};
 pub use registry::{Policy, Registry};
-pub use tenure::{Tenure, Word};
+pub use tenure::{Leave, Tenure, Word};
 
 /// How long a request waits for the first answer to a probe, where no member has been probed yet.
 const FIRST_PROBE_WAIT: Duration = Duration::from_secs(1);

@@ -7,18 +7,20 @@
 mod certificate;
 mod compile;
 mod look_up;
+mod settle;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::model::{HostPattern, PathMatch, Protocol, Route};
+use crate::model::{Action, HostPattern, PathMatch, Protocol, Route, SessionLimits};
 use crate::pool::Pool;
 
 pub use certificate::{Certificates, ServedCertificate};
 pub use compile::compile;
 pub use look_up::{Considered, Explanation, Miss};
+pub use settle::Places;
 
 /// Everything the proxy asks, compiled from one model.
 #[derive(Debug, Default)]
@@ -61,6 +63,21 @@ pub struct Target {
     pub pool: Option<Arc<Pool>>,
     /// The owner, as logs and metrics name it: `Ingress default/site`.
     pub name: String,
+    /// Owner, host and path, which stay the same through every change of what else the route says:
+    /// `Ingress default/site chat.example.com /ws`.
+    pub id: Arc<str>,
+}
+
+impl Target {
+    /// What is refused of its sessions, if anything may be.
+    pub fn limits(&self) -> Option<&SessionLimits> {
+        match &self.route.action {
+            Action::Forward(backend) => {
+                Some(&backend.websocket.limits).filter(|limits| **limits != SessionLimits::default())
+            }
+            Action::Redirect(_) | Action::Unavailable(_) | Action::NotFound => None,
+        }
+    }
 }
 
 /// The handle by which the table is read and swapped. Cheap to clone.

@@ -24,6 +24,7 @@ pub(super) fn registry(rooms: Rooms, proxy: &Metrics, status: &status::Metrics) 
     let mut registry = Registry::with_prefix("steadygate");
     proxy.register(&mut registry);
     status.register(&mut registry);
+    registry.register_collector(Box::new(rooms.sessions.clone()));
     registry.register_collector(Box::new(rooms));
     registry
 }
@@ -44,8 +45,6 @@ pub struct Rooms {
 impl Collector for Rooms {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let published = self.published.borrow().clone();
-        let open = self.sessions.count() as i64;
-        gauge(&mut encoder, "websocket_sessions_open", "WebSocket sessions open", open)?;
         gauge(&mut encoder, "config_generation", "Inputs taken in", published.generation as i64)?;
         gauge(&mut encoder, "listeners_unopened", "Ports that could not be opened", published.unopened.len() as i64)?;
         let swaps = encoder.encode_descriptor("table_swaps", "Routing tables published", None, MetricType::Counter)?;

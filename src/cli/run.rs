@@ -19,6 +19,7 @@ use crate::source::Key;
 use crate::source::cluster::Scope;
 use crate::status::{self, Publish};
 use crate::translate::CONTROLLER;
+use crate::websocket;
 
 /// The Kubernetes client would tell of each failed try, and not of what; the watches tell of their trouble themselves.
 const DEFAULT_LOG: &str = "info,kube_client=off";
@@ -76,6 +77,14 @@ pub(super) struct Run {
     /// Time for a request's header, and for which idle client connections are kept
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     header_timeout: u64,
+
+    /// WebSocket sessions open at once; more handshakes are answered 503 [default: no limit]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    max_sessions: Option<u32>,
+
+    /// WebSocket sessions that the gateway closes in a second at most, as long as a drain's time suffices
+    #[arg(long, value_name = "COUNT", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    close_rate: u32,
 
     /// Worker threads [default: one a core]
     #[arg(long, value_name = "COUNT")]
@@ -198,6 +207,7 @@ impl Run {
                     access_log: !self.no_access_log,
                     header_timeout: Duration::from_secs(self.header_timeout),
                 },
+                session_limits: websocket::Limits { sessions: self.max_sessions, close_rate: self.close_rate },
                 workers,
                 admin: self.admin,
             },
@@ -220,6 +230,7 @@ pub(super) fn demo(demo: &demo::Demo) -> anyhow::Result<ExitCode> {
         serve_controllers: Vec::new(),
         bindings: Bindings { address: None, ports: BTreeMap::from_iter(prepared.listen) },
         settings: Settings::default(),
+        session_limits: websocket::Limits::default(),
         workers: 1,
         admin: prepared.admin,
     };

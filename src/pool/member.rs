@@ -168,6 +168,12 @@ impl Lease {
         Self { tenure: member.presence.number(), member, session: false }
     }
 
+    /// Of a member of its own.
+    #[cfg(test)]
+    pub(crate) fn for_test() -> Self {
+        Self::new(Member::for_test(0, Health::Up))
+    }
+
     /// The request has become a WebSocket session.
     pub fn into_session(mut self) -> Self {
         if !self.session {

@@ -66,8 +66,7 @@ impl Presence {
         inner.deadline = grace(state).map(|_| deadline);
         inner.before = std::mem::replace(&mut inner.tenure, Arc::new(Tenure::new(grace(state).is_some())));
         self.number.fetch_add(1, Ordering::Release);
-        // The second half of the grace is for the answers, and for those who come late.
-        inner.before.leave(now + deadline.saturating_duration_since(now) / 2);
+        inner.before.leave(deadline.saturating_duration_since(now));
         true
     }
 
@@ -81,12 +80,17 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::pool::Word;
+    use crate::pool::{Leave, Word};
 
     const GRACE: Duration = Duration::from_secs(30);
     const TERMINATING: Option<EndpointState> = Some(EndpointState::Terminating { grace: GRACE });
     const ENDING: Option<EndpointState> = Some(EndpointState::Ending { grace: GRACE });
     const READY: Option<EndpointState> = Some(EndpointState::Ready);
+
+    /// What a tenure that is over now says.
+    fn left(grace: Duration) -> Word {
+        Word::Leave(Leave { since: Instant::now(), grace })
+    }
 
     fn of(states: &[Option<EndpointState>]) -> Presence {
         let presence = Presence::default();
@@ -102,7 +106,7 @@ mod tests {
         let tenure = presence.tenure(presence.number());
         assert_eq!(tenure.word(), Word::Stay);
         assert!(presence.take(TERMINATING), "idle connections go");
-        assert_eq!(tenure.word(), Word::Leave(Instant::now() + GRACE / 2));
+        assert_eq!(tenure.word(), left(GRACE));
         assert!(!presence.take(TERMINATING), "told once");
     }
 
@@ -133,11 +137,11 @@ mod tests {
         let tenure = presence.tenure(presence.number());
         tokio::time::advance(GRACE / 3).await;
         presence.take(ENDING);
-        assert_eq!(tenure.word(), Word::Leave(Instant::now() + GRACE / 3));
+        assert_eq!(tenure.word(), left(GRACE * 2 / 3));
         let tenure = presence.tenure(presence.number());
         tokio::time::advance(GRACE).await;
         presence.take(None);
-        assert_eq!(tenure.word(), Word::Leave(Instant::now()));
+        assert_eq!(tenure.word(), left(Duration::ZERO));
     }
 
     #[test]

@@ -47,15 +47,10 @@ pub(super) async fn forward(
 ) -> Answer {
     let (mut parts, body) = request.into_parts();
     let has_body = !body.is_end_stream();
-    let handshake = match Handshake::read(&parts.method, parts.version, &parts.headers, has_body) {
-        Ok(handshake) => handshake,
-        Err(fault) => return Err((Refusal::handshake(fault), record)),
+    let opening = match opening(context, &mut parts, has_body, asked, &record) {
+        Ok(opening) => opening,
+        Err(refusal) => return Err((refusal, record)),
     };
-    let opening = handshake.map(|handshake| {
-        let client = parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
-        client.map(|client| Opening { handshake, client })
-    });
-    let opening = opening.flatten();
     prepare(context, asked, &mut parts, opening.is_some());
     record.forwarded(&parts.headers);
     let Some(uri) = rewrite::target(&parts.uri, asked, backend.rewrite.as_ref()) else {
@@ -69,18 +64,28 @@ pub(super) async fn forward(
     let exchange = Exchange { backend, pool, asked, upgrade: opening.is_some(), progress };
     let (response, sender, lease) = match exchange.run(Request::from_parts(parts, body), &mut record).await {
         Ok(answered) => answered,
-        Err(refusal) => return Err((refusal, record)),
+        Err(refusal) => {
+            if opening.is_some() {
+                context.shared.sessions.refused(record.route(), "backend_failed");
+            }
+            return Err((refusal, record));
+        }
     };
     match (response.status(), opening) {
         (StatusCode::SWITCHING_PROTOCOLS, Some(opening)) => {
             sender.release();
-            upgrade::open(context, opening, response, lease, backend, record)
+            upgrade::open(context, opening, response, lease, record).inspect_err(|(_, record)| {
+                context.shared.sessions.refused(record.route(), "invalid_answer");
+            })
         }
         (StatusCode::SWITCHING_PROTOCOLS, None) => {
             let message = "the backend switched protocols though nobody asked it to";
             Err((Refusal::bad_gateway("UnexpectedUpgrade", message), record))
         }
-        _ => {
+        (_, opening) => {
+            if opening.is_some() {
+                context.shared.sessions.refused(record.route(), "backend_refused");
+            }
             let (mut parts, incoming) = response.into_parts();
             if headers::response(&mut parts.headers).is_err() {
                 let message = "the backend's answer has a Transfer-Encoding other than chunked";
@@ -97,6 +102,42 @@ pub(super) async fn forward(
             Ok(Response::from_parts(parts, body))
         }
     }
+}
+
+/// The session that a request asks for, if it does.
+///
+/// # Errors
+/// It asks in a wrong way, or for more than there may be.
+fn opening(
+    context: &Context,
+    parts: &mut request::Parts,
+    has_body: bool,
+    asked: &Asked,
+    record: &Record,
+) -> Result<Option<Opening>, Refusal> {
+    let sessions = &context.shared.sessions;
+    let read = Handshake::read(&parts.method, parts.version, &parts.headers, has_body).map_err(|fault| {
+        sessions.refused(record.route(), "malformed");
+        Refusal::handshake(fault)
+    });
+    let (Some(handshake), Some(target)) = (read?, &record.target) else { return Ok(None) };
+    let Some(client) = parts.extensions.remove::<hyper::upgrade::OnUpgrade>() else { return Ok(None) };
+    let settings = &context.shared.settings;
+    let client_address = headers::client(&parts.headers, context.peer, |peer| settings.trusts(peer));
+    let permit = sessions.admit(target, client_address).map_err(|rejected| {
+        sessions.refused(record.route(), rejected.name());
+        Refusal::rejected(rejected)
+    })?;
+    let user_agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+    Ok(Some(Opening {
+        handshake,
+        client,
+        permit,
+        client_address,
+        port: context.front.port,
+        path: asked.path.clone(),
+        user_agent: user_agent.unwrap_or_default().to_owned(),
+    }))
 }
 
 /// Makes the request's head the one that goes out, whoever the member will be.

@@ -28,6 +28,21 @@ pub(super) struct Hop<'a> {
     pub(super) port: u16,
 }
 
+/// Who asks: the peer, or where peers are trusted, the first in what they say of earlier hops that is not.
+pub(super) fn client(headers: &HeaderMap, peer: IpAddr, trusts: impl Fn(IpAddr) -> bool) -> IpAddr {
+    let lines: Vec<&HeaderValue> = headers.get_all(FORWARDED_FOR).iter().collect();
+    let hops = lines.into_iter().rev().filter_map(|line| line.to_str().ok()).flat_map(|line| line.rsplit(','));
+    let mut client = peer;
+    for hop in hops {
+        if !trusts(client) {
+            break;
+        }
+        let Ok(hop) = hop.trim().parse::<IpAddr>() else { break };
+        client = hop.to_canonical();
+    }
+    client
+}
+
 /// Makes a client's headers those that the backend is to see; an upgrade's own are left to the caller. `TE: trailers`
 /// stays, for it says what the client can take.
 pub(super) fn request(headers: &mut HeaderMap, hop: &Hop<'_>) {

@@ -6,8 +6,6 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::websocket::EndCause;
-
 /// Seconds.
 const BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
 
@@ -24,29 +22,16 @@ struct Answered {
     code: u16,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Ended {
-    route: String,
-    cause: &'static str,
-}
-
 /// Counters of the data plane. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     requests: Family<Answered, Counter>,
     durations: Family<Owner, Histogram>,
-    opened: Family<Owner, Counter>,
-    ended: Family<Ended, Counter>,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        Self {
-            requests: Family::default(),
-            durations: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
-            opened: Family::default(),
-            ended: Family::default(),
-        }
+        Self { requests: Family::default(), durations: Family::new_with_constructor(|| Histogram::new(BUCKETS)) }
     }
 }
 
@@ -59,8 +44,6 @@ impl Metrics {
             "Time from a request's header to the end of its answer",
             self.durations.clone(),
         );
-        registry.register("websocket_sessions_opened", "WebSocket sessions opened", self.opened.clone());
-        registry.register("websocket_sessions_ended", "WebSocket sessions ended, by cause", self.ended.clone());
     }
 
     /// Drops what was counted for an object that has no route any more, so that what is kept is bounded by what is
@@ -68,29 +51,13 @@ impl Metrics {
     pub fn forget(&self, route: &str) {
         let owner = Owner { route: route.to_owned() };
         self.durations.remove(&owner);
-        self.opened.remove(&owner);
         for code in 100..600 {
             self.requests.remove(&Answered { route: route.to_owned(), code });
-        }
-        for cause in EndCause::NAMES {
-            self.ended.remove(&Ended { route: route.to_owned(), cause });
         }
     }
 
     pub(super) fn answered(&self, route: &str, code: u16, seconds: f64) {
         self.requests.get_or_create(&Answered { route: route.to_owned(), code }).inc();
         self.durations.get_or_create(&Owner { route: route.to_owned() }).observe(seconds);
-    }
-
-    pub(super) fn opened(&self, route: &str) {
-        self.opened.get_or_create(&Owner { route: route.to_owned() }).inc();
-    }
-
-    /// A session has ended. Those of an object that is gone are not counted any more.
-    pub(super) fn ended(&self, route: &str, cause: &'static str) {
-        if self.opened.get(&Owner { route: route.to_owned() }).is_none() {
-            return;
-        }
-        self.ended.get_or_create(&Ended { route: route.to_owned(), cause }).inc();
     }
 }

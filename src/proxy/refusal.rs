@@ -9,7 +9,7 @@ use http::{Response, StatusCode};
 
 use super::body::ResponseBody;
 use crate::pool::NoMember;
-use crate::websocket::RequestFault;
+use crate::websocket::{Rejected, RequestFault};
 
 /// Carries the reason of an answer that is the gateway's own.
 pub(super) const REASON: HeaderName = HeaderName::from_static("x-steadygate-reason");
@@ -24,11 +24,13 @@ pub(super) struct Refusal {
     pub(super) message: Cow<'static, str>,
     /// Whether nothing more may be read from the connection.
     close: bool,
+    /// Seconds after which to ask again.
+    retry_after: Option<u32>,
 }
 
 impl Refusal {
     pub(super) fn new(status: StatusCode, reason: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, reason, message: message.into(), close: false }
+        Self { status, reason, message: message.into(), close: false, retry_after: None }
     }
 
     /// 400: the request is ambiguous or malformed; the connection can't be trusted any further.
@@ -60,6 +62,14 @@ impl Refusal {
         Self::new(fault.status(), "WebSocketHandshake", fault.to_string())
     }
 
+    /// 429 (RFC 6585 section 4) where it is the client that asks for too much, else 503.
+    pub(super) fn rejected(rejected: Rejected) -> Self {
+        let status =
+            if rejected.is_clients() { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::SERVICE_UNAVAILABLE };
+        let refusal = Self::new(status, rejected.reason(), rejected.to_string());
+        Self { retry_after: Some(rejected.retry_after()), ..refusal }
+    }
+
     pub(super) fn bad_gateway(reason: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_GATEWAY, reason, message)
     }
@@ -76,6 +86,9 @@ impl Refusal {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(REASON, HeaderValue::from_static(self.reason));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
         if self.close {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }

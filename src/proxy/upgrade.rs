@@ -1,5 +1,7 @@
 //! From a granted handshake to a session.
 
+use std::net::IpAddr;
+
 use http::header::{self, HeaderValue};
 use http::{HeaderMap, Response, Version};
 use hyper::body::Incoming;
@@ -7,15 +9,14 @@ use hyper::upgrade::{OnUpgrade, Parts, Upgraded};
 use hyper_util::rt::TokioIo;
 use socket2::SockRef;
 
-use super::access::Record;
+use super::access::{self, Record};
 use super::body::ResponseBody;
 use super::context::Context;
 use super::headers;
 use super::refusal::Refusal;
-use crate::model::Backend;
 use crate::pool::Lease;
 use crate::pool::dial::Stream;
-use crate::websocket::{self, End, EndCause, Handshake};
+use crate::websocket::{self, End, Handshake, Permit};
 
 /// Marks headers as those of an opening handshake, or of its answer.
 pub(super) fn mark(headers: &mut HeaderMap) {
@@ -27,6 +28,13 @@ pub(super) fn mark(headers: &mut HeaderMap) {
 pub(super) struct Opening {
     pub(super) handshake: Handshake,
     pub(super) client: OnUpgrade,
+    /// Leave to open it.
+    pub(super) permit: Permit,
+    pub(super) client_address: IpAddr,
+    pub(super) port: u16,
+    /// Normalised.
+    pub(super) path: String,
+    pub(super) user_agent: String,
 }
 
 /// A member has answered 101: checks that it grants what was asked, and opens the session.
@@ -38,7 +46,6 @@ pub(super) fn open(
     opening: Opening,
     mut response: Response<Incoming>,
     lease: Lease,
-    backend: &Backend,
     mut record: Box<Record>,
 ) -> Result<Response<ResponseBody>, (Refusal, Box<Record>)> {
     if let Err(fault) = opening.handshake.verify(response.headers()) {
@@ -52,29 +59,32 @@ pub(super) fn open(
     if headers::response(&mut parts.headers).is_err() {
         return Err((Refusal::bad_gateway("WebSocketHandshake", "the backend's 101 answer has a body"), record));
     }
+    let Some(target) = record.target.clone() else { return Err((Refusal::not_found(), record)) };
     mark(&mut parts.headers);
-    record.answered(parts.status, &parts.headers);
-    context.shared.metrics.opened(record.route());
-    let idle = backend.websocket.idle_timeout;
-    let lease = lease.into_session();
-    let mut guard = context.shared.sessions.open(lease.tenure());
-    let alive = context.alive.clone();
+    let subprotocol = parts.headers.get(header::SEC_WEBSOCKET_PROTOCOL).and_then(|value| value.to_str().ok());
+    let (about, active) = record.becomes_session(target, &opening, subprotocol.unwrap_or_default());
+    drop(record);
+    let mut guard = context.shared.sessions.open(opening.permit, about, lease);
+    let (alive, log) = (context.alive.clone(), context.shared.settings.access_log);
     tokio::spawn(async move {
-        let _alive = alive;
-        let _lease = lease;
+        // Until it has ended, the process is not done, and its connection is not idle.
+        let _held = (alive, active);
+        if log {
+            access::session_opened(guard.session());
+        }
         let end = match (opening.client.await.map(into_stream), member.await.map(into_stream)) {
             (Ok(client), Ok(member)) => {
                 // A session may be slow; its own limit is the idle timeout. (The socket is open: this can't fail.)
                 let _ = SockRef::from(client.io.inner().tcp()).set_tcp_user_timeout(None);
                 let first = (client.read_buf, member.read_buf);
-                websocket::relay(client.io.into_inner(), member.io.into_inner(), first, idle, &mut guard).await
+                websocket::relay(client.io.into_inner(), member.io.into_inner(), first, &mut guard).await
             }
-            (Err(error), _) | (_, Err(error)) => {
-                End { cause: EndCause::Failed(std::io::Error::other(error)), bytes_up: 0, bytes_down: 0 }
-            }
+            (Err(error), _) | (_, Err(error)) => End::failed(std::io::Error::other(error)),
         };
-        drop(guard);
-        record.ended(end);
+        if log {
+            access::session_closed(guard.session(), &end);
+        }
+        guard.end(&end);
     });
     Ok(Response::from_parts(parts, ResponseBody::full(bytes::Bytes::new())))
 }

@@ -45,7 +45,7 @@ fn compile_listener(
         if let Some(certificate) = served(&host.certificate) {
             table.certificates.insert(pattern, certificate);
         }
-        let routes = compile_host(host, pools);
+        let routes = compile_host(pattern, host, pools);
         match pattern {
             HostPattern::Exact(name) => drop(table.exact.insert(name.clone(), routes)),
             HostPattern::SingleLabel(parent) => drop(table.single_label.insert(parent.clone(), routes)),
@@ -56,14 +56,16 @@ fn compile_listener(
     table
 }
 
-fn compile_host(host: &Host, pools: &BTreeMap<PoolId, Arc<Pool>>) -> HostTable {
+fn compile_host(pattern: &HostPattern, host: &Host, pools: &BTreeMap<PoolId, Arc<Pool>>) -> HostTable {
     let mut table = HostTable::default();
     for route in &host.routes {
         let pool = match &route.action {
             Action::Forward(backend) => pools.get(&backend.pool).cloned(),
             Action::Redirect(_) | Action::Unavailable(_) | Action::NotFound => None,
         };
-        let target = Arc::new(Target { route: route.clone(), pool, name: route.owner.to_string() });
+        let name = route.owner.to_string();
+        let id = format!("{name} {pattern} {}", route.path).into();
+        let target = Arc::new(Target { route: route.clone(), pool, name, id });
         // The first of two equal paths is the one that the model prefers.
         match &route.path {
             PathMatch::Exact(path) => drop(table.exact.entry(path.clone()).or_insert(target)),

@@ -37,6 +37,12 @@ impl ListenerTable {
         exact.chain(single).chain(globs).chain(self.any.iter().map(|routes| (HostPattern::Any, routes)))
     }
 
+    /// Every host's routes, in no order.
+    pub(super) fn host_tables(&self) -> impl Iterator<Item = &HostTable> {
+        let named = self.exact.values().chain(self.single_label.values());
+        named.chain(self.globs.iter().map(|(_, routes)| routes)).chain(&self.any)
+    }
+
     /// What was considered for a request, in order of precedence, for people.
     pub fn explain(&self, host: &str, path: &str) -> Explanation {
         let chosen = self.find(host, path).cloned();
@@ -89,6 +95,12 @@ impl HostTable {
         }
         let pattern = self.patterns.iter().find(|(pattern, _)| pattern.matches(path));
         pattern.map(|(_, target)| target).or(self.any.as_ref())
+    }
+
+    /// Every route, in no order.
+    pub(super) fn every_target(&self) -> impl Iterator<Item = &Arc<Target>> {
+        let patterns = self.patterns.iter().map(|(_, target)| target);
+        self.exact.values().chain(self.prefix.values()).chain(patterns).chain(&self.any)
     }
 
     /// Every route, in order of precedence.

@@ -1,30 +1,64 @@
-//! Where frames begin and end (RFC 6455 section 5.2), found while the bytes go by.
+//! Where frames begin and end (RFC 6455 section 5.2), and what they are, found while the bytes go by.
 
-/// Follows one direction of a session: 24 bytes, no copy, no unmasking.
+use super::counters::Counters;
+
+/// Longest header: two bytes, eight of length, four of mask.
+pub(super) const LONGEST: usize = 14;
+const CLOSE: u8 = 0x8;
+const PONG: u8 = 0xa;
+
+/// Follows one direction of a session: 40 bytes, no copy, no unmasking of data.
 #[derive(Debug, Clone, Default)]
 pub struct Frames {
-    /// The first bytes of the frame's header, as far as they have come; enough to know its length.
-    header: [u8; 10],
+    /// The header of the frame at hand, as far as it has come.
+    header: [u8; LONGEST],
+    /// Bytes of it, while it is not whole.
     have: u8,
+    opcode: u8,
+    /// Bytes of a Close frame's status that have come.
+    code_have: u8,
+    code: [u8; 2],
     close_seen: bool,
-    /// What is still to come of the mask and payload.
+    data_seen: bool,
+    other_seen: bool,
+    /// What is still to come of the payload.
     rest: u64,
+}
+
+/// A frame's header, whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Head {
+    /// Whether it ends its message.
+    pub(super) fin: bool,
+    /// 0 to 15.
+    pub(super) opcode: u8,
+    /// Bytes of payload.
+    pub(super) payload: u64,
+}
+
+impl Head {
+    /// Whether it is part of a message, and not a control frame.
+    pub(super) fn is_data(self) -> bool {
+        self.opcode < CLOSE
+    }
 }
 
 impl Frames {
     /// Takes in bytes that are passed on.
-    pub fn observe(&mut self, mut bytes: &[u8]) {
+    pub fn observe(&mut self, mut bytes: &[u8], counters: &Counters) {
+        counters.add_bytes(bytes.len());
         while !bytes.is_empty() {
-            bytes = &bytes[self.step(bytes)..];
+            bytes = &bytes[self.step(bytes, counters)..];
         }
     }
 
     /// Takes in bytes up to the next boundary, and gives how many that were.
-    pub fn observe_to_boundary(&mut self, bytes: &[u8]) -> usize {
+    pub fn observe_to_boundary(&mut self, bytes: &[u8], counters: &Counters) -> usize {
         let mut taken = 0;
         while taken < bytes.len() && !self.at_boundary() {
-            taken += self.step(&bytes[taken..]);
+            taken += self.step(&bytes[taken..], counters);
         }
+        counters.add_bytes(taken);
         taken
     }
 
@@ -33,48 +67,140 @@ impl Frames {
         self.have == 0 && self.rest == 0
     }
 
+    /// The bytes of a header that is not whole.
+    pub(super) fn begun(&self) -> &[u8] {
+        &self.header[..usize::from(self.have)]
+    }
+
     /// Whether a Close frame has begun.
     pub fn close_seen(&self) -> bool {
         self.close_seen
     }
 
+    /// Whether a byte of a message has come since this was last asked.
+    pub fn take_data_seen(&mut self) -> bool {
+        std::mem::take(&mut self.data_seen)
+    }
+
+    /// Whether a byte of anything but Pong frames has come since this was last asked.
+    pub(super) fn take_other_seen(&mut self) -> bool {
+        std::mem::take(&mut self.other_seen)
+    }
+
     /// Takes in some of `bytes`, at least one.
-    fn step(&mut self, bytes: &[u8]) -> usize {
+    fn step(&mut self, bytes: &[u8], counters: &Counters) -> usize {
         if self.rest > 0 {
-            let skipped = usize::try_from(self.rest).unwrap_or(usize::MAX).min(bytes.len());
-            self.rest -= skipped as u64;
-            return skipped;
+            return self.skip(bytes, counters);
         }
-        self.header[usize::from(self.have)] = bytes[0];
-        self.have += 1;
-        let length = self.header[1] & 0x7f;
-        let needed = match length {
-            _ if self.have < 2 => return 1,
-            126 => 4,
-            127 => 10,
-            _ => 2,
-        };
-        if self.have < needed {
-            return 1;
+        let (taken, head) = self.head(bytes);
+        if let Some(head) = head {
+            self.begin(head, counters);
         }
-        let payload = match length {
-            126 => u64::from(u16::from_be_bytes([self.header[2], self.header[3]])),
-            127 => self.header[2..].iter().fold(0, |value, byte| value << 8 | u64::from(*byte)),
-            short => u64::from(short),
+        taken
+    }
+
+    /// Takes in payload.
+    pub(super) fn skip(&mut self, bytes: &[u8], counters: &Counters) -> usize {
+        let skipped = usize::try_from(self.rest).unwrap_or(usize::MAX).min(bytes.len());
+        self.rest -= skipped as u64;
+        self.data_seen |= self.opcode < CLOSE;
+        self.other_seen |= self.opcode != PONG;
+        if self.opcode == CLOSE && self.code_have < 2 {
+            for byte in &bytes[..skipped.min(usize::from(2 - self.code_have))] {
+                self.code[usize::from(self.code_have)] = *byte;
+                self.code_have += 1;
+            }
+            if self.code_have == 2 {
+                counters.closed(self.close_code());
+            }
+        }
+        skipped
+    }
+
+    /// Whether payload is to come before the next header.
+    pub(super) fn within_payload(&self) -> bool {
+        self.rest > 0
+    }
+
+    /// Takes in bytes of a header: how many, and the header once it is whole.
+    pub(super) fn head(&mut self, bytes: &[u8]) -> (usize, Option<Head>) {
+        let mut taken = 0;
+        loop {
+            let have = usize::from(self.have);
+            let needed = if have < 2 { 2 } else { self.length() };
+            if have == needed {
+                self.have = 0;
+                let payload = match self.header[1] & 0x7f {
+                    126 => u64::from(u16::from_be_bytes([self.header[2], self.header[3]])),
+                    127 => self.header[2..10].iter().fold(0, |value, byte| value << 8 | u64::from(*byte)),
+                    short => u64::from(short),
+                };
+                return (taken, Some(Head { fin: self.header[0] & 0x80 != 0, opcode: self.header[0] & 0x0f, payload }));
+            }
+            let some = (needed - have).min(bytes.len() - taken);
+            if some == 0 {
+                return (taken, None);
+            }
+            self.header[have..have + some].copy_from_slice(&bytes[taken..taken + some]);
+            self.have += some as u8;
+            taken += some;
+        }
+    }
+
+    /// A frame with this header goes by.
+    pub(super) fn begin(&mut self, head: Head, counters: &Counters) {
+        counters.frame(head);
+        self.opcode = head.opcode;
+        self.rest = head.payload;
+        self.data_seen |= head.is_data();
+        self.other_seen |= head.opcode != PONG;
+        if head.opcode == CLOSE && !self.close_seen {
+            self.close_seen = true;
+            counters.closed(NO_STATUS);
+        }
+    }
+
+    /// Length of the header whose first two bytes are there.
+    fn length(&self) -> usize {
+        let extended = match self.header[1] & 0x7f {
+            126 => 2,
+            127 => 8,
+            _ => 0,
         };
-        let mask = if self.header[1] & 0x80 == 0 { 0 } else { 4 };
-        self.rest = payload.saturating_add(mask);
-        self.close_seen |= self.header[0] & 0x0f == 0x8;
-        self.have = 0;
-        1
+        2 + extended + if self.masked() { 4 } else { 0 }
+    }
+
+    fn masked(&self) -> bool {
+        self.header[1] & 0x80 != 0
+    }
+
+    fn close_code(&self) -> u16 {
+        let [high, low] = self.code;
+        if !self.masked() {
+            return u16::from_be_bytes(self.code);
+        }
+        let mask = &self.header[self.length() - 4..];
+        u16::from_be_bytes([high ^ mask[0], low ^ mask[1]])
     }
 }
+
+/// What a Close frame without a status means (section 7.1.5); never sent.
+const NO_STATUS: u16 = 1005;
 
 /// A Close frame with a status code and a reason of at most 123 bytes (section 5.5.1). Frames to a server are masked.
 pub fn close_frame(code: u16, reason: &str, mask: Option<[u8; 4]>) -> Vec<u8> {
     let mut payload = code.to_be_bytes().to_vec();
-    payload.extend(reason.bytes().take(123));
-    let mut frame = vec![0x88, payload.len() as u8];
+    payload.extend_from_slice(&reason.as_bytes()[..reason.floor_char_boundary(123)]);
+    control_frame(CLOSE, payload, mask)
+}
+
+/// A Ping frame without payload (section 5.5.2).
+pub(super) fn ping_frame(mask: Option<[u8; 4]>) -> Vec<u8> {
+    control_frame(0x9, Vec::new(), mask)
+}
+
+fn control_frame(opcode: u8, mut payload: Vec<u8>, mask: Option<[u8; 4]>) -> Vec<u8> {
+    let mut frame = vec![0x80 | opcode, payload.len() as u8];
     if let Some(mask) = mask {
         frame[1] |= 0x80;
         frame.extend(mask);
@@ -85,67 +211,5 @@ pub fn close_frame(code: u16, reason: &str, mask: Option<[u8; 4]>) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// A frame with the shortest length form that fits.
-    fn frame(opcode: u8, masked: bool, length: usize) -> Vec<u8> {
-        let bit = if masked { 0x80 } else { 0 };
-        let mut out = vec![0x80 | opcode];
-        match length {
-            0..126 => out.push(bit | length as u8),
-            126..65536 => {
-                out.push(bit | 126);
-                out.extend((length as u16).to_be_bytes());
-            }
-            _ => {
-                out.push(bit | 127);
-                out.extend((length as u64).to_be_bytes());
-            }
-        }
-        out.extend(std::iter::repeat_n(0x88, length + if masked { 4 } else { 0 }));
-        out
-    }
-
-    fn frames() -> impl Strategy<Value = Vec<Vec<u8>>> {
-        let length = prop_oneof![0..130usize, Just(65535usize), Just(65536usize)];
-        prop::collection::vec((0..3u8, any::<bool>(), length), 1..6)
-            .prop_map(|frames| frames.into_iter().map(|(op, masked, length)| frame(op, masked, length)).collect())
-    }
-
-    proptest! {
-        #[test]
-        fn boundaries_are_found_however_the_stream_is_cut(frames in frames(), cuts in prop::collection::vec(1..200usize, 1..50)) {
-            let stream: Vec<u8> = frames.concat();
-            let mut boundaries = std::collections::BTreeSet::new();
-            let mut at = 0;
-            for frame in &frames {
-                at += frame.len();
-                boundaries.insert(at);
-            }
-            let mut tracker = Frames::default();
-            let (mut at, mut cuts) = (0, cuts.into_iter().cycle());
-            while at < stream.len() {
-                let end = stream.len().min(at + cuts.next().expect("cycles"));
-                tracker.observe(&stream[at..end]);
-                at = end;
-                prop_assert_eq!(tracker.at_boundary(), boundaries.contains(&at), "at {}", at);
-            }
-            prop_assert!(!tracker.close_seen());
-            let mut tracker = Frames::default();
-            tracker.observe(&stream[..1]);
-            prop_assert_eq!(1 + tracker.observe_to_boundary(&stream[1..]), frames[0].len());
-        }
-    }
-
-    #[test]
-    fn a_close_frame_is_seen_and_made() {
-        let mut tracker = Frames::default();
-        tracker.observe(&close_frame(1001, "going away", Some([1, 2, 3, 4])));
-        assert!(tracker.close_seen() && tracker.at_boundary());
-        assert_eq!(close_frame(1001, "", None), [0x88, 2, 0x03, 0xe9]);
-        assert_eq!(close_frame(1001, &"x".repeat(500), None).len(), 127);
-    }
-}
+#[path = "frame/tests.rs"]
+mod tests;

@@ -4,11 +4,14 @@
 //! Only what the other side is too slow to take is kept on the heap, and nothing more is read until it has gone.
 
 mod direction;
+mod gate;
+mod liveness;
 
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -16,9 +19,12 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::session::Drain;
-use super::{SessionGuard, close_frame};
+use super::close_frame;
+use super::order::{Order, Why};
+use super::session::{Session, SessionGuard};
+use crate::model::{IdleCounts, WebSocket};
 use direction::{Direction, poll_discard};
+use liveness::Liveness;
 
 /// Bytes moved at once.
 const BUFFER: usize = 64 * 1024;
@@ -53,10 +59,8 @@ pub enum Side {
 pub struct End {
     /// Why.
     pub cause: EndCause,
-    /// Bytes from the client to the backend.
-    pub bytes_up: u64,
-    /// Bytes from the backend to the client.
-    pub bytes_down: u64,
+    /// The status of the first Close frame, if there was one; 1005: it had none.
+    pub code: Option<u16>,
 }
 
 /// Why a session ended.
@@ -66,61 +70,81 @@ pub enum EndCause {
     Closed(Side),
     /// A stream failed.
     Failed(io::Error),
-    /// No byte either way for the idle timeout.
-    Idle,
-    /// The gateway is going away.
-    Drained,
-    /// The backend's pod is going away.
-    MemberDrained,
+    /// The gateway closed it.
+    Ordered(Order),
 }
 
-impl EndCause {
-    /// Every name that [`EndCause::name`] gives.
-    pub const NAMES: [&'static str; 6] = ["client", "backend", "error", "idle", "drain", "member_drain"];
+impl End {
+    /// A session that never came to be relayed, or whose relay was given up.
+    pub fn failed(error: io::Error) -> Self {
+        Self { cause: EndCause::Failed(error), code: None }
+    }
 
-    /// One word for logs and metrics.
+    /// Why, in one word for logs and metrics.
     pub fn name(&self) -> &'static str {
-        match self {
-            Self::Closed(Side::Client) => "client",
-            Self::Closed(Side::Backend) => "backend",
-            Self::Failed(_) => "error",
-            Self::Idle => "idle",
-            Self::Drained => "drain",
-            Self::MemberDrained => "member_drain",
+        match &self.cause {
+            EndCause::Ordered(order) => order.why.name(),
+            _ => self.initiator(),
         }
     }
 
-    /// What went wrong, if something did.
+    /// Who ended it: `client`, `backend`, `gateway`, or nobody: `error`.
+    pub fn initiator(&self) -> &'static str {
+        match self.cause {
+            EndCause::Closed(Side::Client) => "client",
+            EndCause::Closed(Side::Backend) => "backend",
+            EndCause::Failed(_) => "error",
+            EndCause::Ordered(_) => "gateway",
+        }
+    }
+
+    /// What went wrong, or what the gateway said.
     pub fn detail(&self) -> String {
-        match self {
-            Self::Failed(error) => error.to_string(),
-            _ => String::new(),
+        match &self.cause {
+            EndCause::Closed(_) => String::new(),
+            EndCause::Failed(error) => error.to_string(),
+            EndCause::Ordered(order) => order.reason.to_string(),
         }
     }
 }
 
 /// Relays until the session ends. `first_up` and `first_down` are bytes that came with the handshake: the tunnel's
-/// first. After `idle` without a byte either way the session is closed; `None`: never.
+/// first.
 pub async fn relay<C: Stream, B: Stream>(
     client: C,
     backend: B,
     (first_up, first_down): (Bytes, Bytes),
-    idle: Option<Duration>,
     guard: &mut SessionGuard,
 ) -> End {
-    let (up, mut down) = (Direction::new(&first_up), Direction::new(&first_down));
+    let session = Arc::clone(guard.session());
+    let mut up = Direction::new(&first_up);
+    let mut down = Direction::new(&first_down);
+    up.gate = session.settings().and_then(|settings| gate::Gate::new(&settings.limits));
     down.hold = true;
     // They are parts of larger buffers, which are not to live as long as the session.
     drop((first_up, first_down));
-    let mut tunnel = Tunnel { client, backend, up, down, last: Instant::now(), closed_by: None, failure: None };
-    let cause = tunnel.run(idle, guard).await;
-    match &cause {
-        EndCause::Idle => tunnel.close(1001, "idle timeout").await,
-        EndCause::Drained => tunnel.close(1001, "going away").await,
-        EndCause::MemberDrained => tunnel.close(1001, "backend going away").await,
-        EndCause::Closed(_) | EndCause::Failed(_) => tunnel.linger().await,
-    }
-    End { cause, bytes_up: tunnel.up.bytes, bytes_down: tunnel.down.bytes }
+    let now = Instant::now();
+    let mut tunnel =
+        Tunnel { client, backend, up, down, session, last: now, liveness: None, closed_by: None, failure: None };
+    tunnel.liveness =
+        tunnel.settings().and_then(|settings| settings.ping).map(|ping| Box::new(Liveness::new(ping, now)));
+    let cause = tunnel.run(guard).await;
+    let code = match &cause {
+        EndCause::Ordered(order) => {
+            tunnel.close(order.code, &order.reason).await;
+            Some(order.code)
+        }
+        EndCause::Failed(_) => {
+            tunnel.linger().await;
+            None
+        }
+        EndCause::Closed(side) => {
+            tunnel.linger().await;
+            let counters = if *side == Side::Client { &tunnel.session.up } else { &tunnel.session.down };
+            counters.seen().close
+        }
+    };
+    End { cause, code }
 }
 
 /// The two streams and what is between them.
@@ -129,25 +153,37 @@ struct Tunnel<C, B> {
     backend: B,
     up: Direction,
     down: Direction,
+    session: Arc<Session>,
+    /// When the silence began.
     last: Instant,
+    /// Where the gateway asks silent peers.
+    liveness: Option<Box<Liveness>>,
     closed_by: Option<Side>,
     failure: Option<io::Error>,
 }
 
 impl<C: Stream, B: Stream> Tunnel<C, B> {
+    fn settings(&self) -> Option<&WebSocket> {
+        self.session.settings()
+    }
+
     /// Relays until a peer ends the session or the gateway has to.
-    async fn run(&mut self, idle: Option<Duration>, guard: &mut SessionGuard) -> EndCause {
-        let mut released = None;
+    async fn run(&mut self, guard: &mut SessionGuard) -> EndCause {
+        let mut release = None;
+        let mut too_old =
+            self.settings().and_then(|settings| settings.max_age).map(|age| self.session.opened + jitter(age));
         loop {
             let (ending, held) = (self.ending(), self.held());
             if held && guard.expires() {
-                return EndCause::MemberDrained;
+                return EndCause::Ordered(Why::Member.into());
             }
-            let last = self.last;
-            let silent = idle.or(ending.then_some(HALF_CLOSED)).map(|idle| last + idle);
-            let release = held.then(|| *released.get_or_insert_with(|| Instant::now() + WORD_WAIT));
-            let asked = guard.moment();
-            let deadline = [silent, release, asked.map(|(moment, _)| moment)].into_iter().flatten().min();
+            if held {
+                release.get_or_insert_with(|| Instant::now() + WORD_WAIT);
+            }
+            let asked = self.session.asked().map(|asked| asked.moment);
+            let (last, silent) = (self.last, self.silence_ends(ending));
+            let liveness = self.liveness.as_ref().filter(|_| !ending).map(|liveness| liveness.due());
+            let deadline = [silent, release.filter(|_| held), asked, too_old, liveness].into_iter().flatten().min();
             let timer = async {
                 match deadline {
                     Some(deadline) => sleep_until(deadline).await,
@@ -156,25 +192,49 @@ impl<C: Stream, B: Stream> Tunnel<C, B> {
             };
             tokio::select! {
                 biased;
-                ended = poll_fn(|cx| self.poll_relay((ending, held), cx)) => if ended {
-                    return match (self.failure.take(), self.closed_by) {
-                        (Some(error), None) => EndCause::Failed(error),
-                        (_, side) => EndCause::Closed(side.unwrap_or(Side::Client)),
-                    };
-                },
+                ended = poll_fn(|cx| self.poll_relay((ending, held), cx)) => {
+                    if let Some(why) = self.up.fault() {
+                        return EndCause::Ordered(why.into());
+                    }
+                    if ended {
+                        return match (self.failure.take(), self.closed_by) {
+                            (Some(error), None) => EndCause::Failed(error),
+                            (_, side) => EndCause::Closed(side.unwrap_or(Side::Client)),
+                        };
+                    }
+                }
                 () = poll_fn(|cx| guard.poll_told(cx)) => {}
                 // Bytes that moved meanwhile have not touched the timer; it is set again only when it fires.
-                () = timer => match asked {
-                    Some((moment, why)) if deadline == Some(moment) => return match why {
-                        Drain::Gateway => EndCause::Drained,
-                        Drain::Member => EndCause::MemberDrained,
-                    },
-                    _ if release.is_some() && deadline == release => self.down.hold = false,
-                    _ if self.last == last => return EndCause::Idle,
-                    _ => {}
+                () = timer => {
+                    let now = Instant::now();
+                    let due = |moment: Option<Instant>| moment.is_some_and(|moment| moment <= now);
+                    if due(asked) && let Some(asked) = self.session.asked() {
+                        return EndCause::Ordered(asked.order);
+                    }
+                    if held && due(release) {
+                        self.down.hold = false;
+                    }
+                    if due(silent) && self.last == last {
+                        return EndCause::Ordered(Why::Idle.into());
+                    }
+                    if due(too_old) {
+                        too_old = None;
+                        guard.ask(Why::MaxAge);
+                    }
+                    if let Some(liveness) = self.liveness.as_mut().filter(|_| !ending)
+                        && let Err(why) = liveness.look(now, &mut self.up, &mut self.down)
+                    {
+                        return EndCause::Ordered(why.into());
+                    }
                 },
             }
         }
+    }
+
+    /// When the silence has lasted too long.
+    fn silence_ends(&self, ending: bool) -> Option<Instant> {
+        let idle = self.settings().and_then(|settings| settings.idle_timeout);
+        idle.or(ending.then_some(HALF_CLOSED)).map(|idle| self.last + idle)
     }
 
     /// Whether one of the directions has begun to end.
@@ -187,18 +247,16 @@ impl<C: Stream, B: Stream> Tunnel<C, B> {
         self.down.held() && !self.up.reader_done()
     }
 
-    /// Ready with true when both directions have ended; with false when what is known of the end is not `seen` any more.
+    /// Ready with true when both directions have ended; with false when what is known of the end is not `seen` any more, or the
+    /// gateway has to end it.
     fn poll_relay(&mut self, seen: (bool, bool), cx: &mut Context<'_>) -> Poll<bool> {
-        let before = self.up.bytes + self.down.bytes;
         let (up, down) = SCRATCH.with_borrow_mut(|scratch| {
-            let up = self.up.poll_relay(&mut self.client, &mut self.backend, scratch, cx);
+            let up = self.up.poll_relay(&mut self.client, &mut self.backend, &self.session.up, scratch, cx);
             // A client that has ended itself waits for nothing but the backend's end.
             self.down.hold &= !self.up.reader_done();
-            (up, self.down.poll_relay(&mut self.backend, &mut self.client, scratch, cx))
+            (up, self.down.poll_relay(&mut self.backend, &mut self.client, &self.session.down, scratch, cx))
         });
-        if self.up.bytes + self.down.bytes != before {
-            self.last = Instant::now();
-        }
+        self.take_life();
         self.failure = self.failure.take().or(self.up.failure.take()).or(self.down.failure.take());
         if self.closed_by.is_none() && self.failure.is_none() {
             let sides = [(&self.up, Side::Client), (&self.down, Side::Backend)];
@@ -206,10 +264,29 @@ impl<C: Stream, B: Stream> Tunnel<C, B> {
         }
         if up.is_ready() && down.is_ready() {
             Poll::Ready(true)
-        } else if (self.ending(), self.held()) != seen {
+        } else if (self.ending(), self.held()) != seen || self.up.fault().is_some() {
             Poll::Ready(false)
         } else {
             Poll::Pending
+        }
+    }
+
+    /// Notes that bytes have moved.
+    fn take_life(&mut self) {
+        let (up, down) = (self.up.take_moved(), self.down.take_moved());
+        if !(up.read || up.wrote || down.read || down.wrote) {
+            return;
+        }
+        let now = Instant::now();
+        let asked = self.liveness.as_mut().is_some_and(|liveness| liveness.hear(now, up, down));
+        if !(up.read || down.read) {
+            return;
+        }
+        self.session.touch(now);
+        let counts = self.settings().map(|settings| settings.idle_counts).unwrap_or_default();
+        let data = self.up.frames.take_data_seen() | self.down.frames.take_data_seen();
+        if data || counts == IdleCounts::Any && !asked {
+            self.last = now;
         }
     }
 
@@ -234,8 +311,8 @@ impl<C: Stream, B: Stream> Tunnel<C, B> {
         self.down.closing = Some(close_frame(code, reason, None));
         let closed = poll_fn(|cx| {
             SCRATCH.with_borrow_mut(|scratch| {
-                let up = self.up.poll_close(&mut self.client, &mut self.backend, scratch, cx);
-                let down = self.down.poll_close(&mut self.backend, &mut self.client, scratch, cx);
+                let up = self.up.poll_close(&mut self.client, &mut self.backend, &self.session.up, scratch, cx);
+                let down = self.down.poll_close(&mut self.backend, &mut self.client, &self.session.down, scratch, cx);
                 if up.is_ready() && down.is_ready() { Poll::Ready(()) } else { Poll::Pending }
             })
         });
@@ -250,215 +327,10 @@ impl<C: Stream, B: Stream> Tunnel<C, B> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
-
-    use super::*;
-    use crate::pool::Tenure;
-    use crate::websocket::Sessions;
-
-    /// A relay between two in-memory pipes: the client's end, the backend's end, and the relay's result.
-    fn start(
-        sessions: &Sessions,
-        tenure: &Arc<Tenure>,
-        idle: Option<Duration>,
-        buffer: usize,
-    ) -> (DuplexStream, DuplexStream, tokio::task::JoinHandle<End>) {
-        let (client, inner_client) = duplex(buffer);
-        let (backend, inner_backend) = duplex(buffer);
-        let mut guard = sessions.open(Arc::clone(tenure));
-        let task = tokio::spawn(async move {
-            relay(inner_client, inner_backend, (Bytes::new(), Bytes::new()), idle, &mut guard).await
-        });
-        (client, backend, task)
-    }
-
-    #[tokio::test]
-    async fn bytes_go_both_ways_and_half_close_is_passed_on() {
-        let (mut client, mut backend, task) = start(&Sessions::default(), &Arc::default(), None, 64);
-        let (mut seen, mut echoed) = (vec![0; 5], Vec::new());
-        client.write_all(b"hello").await.expect("writes");
-        backend.read_exact(&mut seen).await.expect("reads");
-        client.shutdown().await.expect("half-closes");
-        assert_eq!(backend.read(&mut [0; 8]).await.expect("reads"), 0, "the end has arrived");
-        backend.write_all(b"still here").await.expect("the other half is open");
-        drop(backend);
-        client.read_to_end(&mut echoed).await.expect("reads");
-        assert_eq!((seen.as_slice(), echoed.as_slice()), (&b"hello"[..], &b"still here"[..]));
-        let end = task.await.expect("ends");
-        assert!(matches!(end.cause, EndCause::Closed(Side::Client)), "{end:?}");
-        assert_eq!((end.bytes_up, end.bytes_down), (5, 10));
-    }
-
-    #[tokio::test]
-    async fn a_slow_reader_holds_the_writer_back() {
-        let (mut client, mut backend, _task) = start(&Sessions::default(), &Arc::default(), None, 1024);
-        let sent = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
-        let counter = std::sync::Arc::clone(&sent);
-        tokio::spawn(async move {
-            while client.write_all(&[7; 512]).await.is_ok() {
-                counter.fetch_add(512, std::sync::atomic::Ordering::Relaxed);
-            }
-        });
-        let mut read = 0;
-        for _ in 0..100 {
-            backend.read_exact(&mut [0; 512]).await.expect("reads");
-            read += 512;
-            let ahead = sent.load(std::sync::atomic::Ordering::Relaxed)
-                - read.min(sent.load(std::sync::atomic::Ordering::Relaxed));
-            assert!(ahead <= 4 * 1024, "{ahead} bytes are on their way");
-        }
-    }
-
-    #[tokio::test]
-    async fn what_is_on_its_way_arrives_though_the_other_direction_fails() {
-        let (mut client, mut backend, task) = start(&Sessions::default(), &Arc::default(), None, 64);
-        let sender = tokio::spawn(async move {
-            backend.write_all(&vec![5; 4096]).await.expect("writes");
-            // Gone: what the client writes from now on can't be delivered.
-        });
-        let mut seen = Vec::new();
-        let mut part = [0; 100];
-        while seen.len() < 4096 {
-            let count = client.read(&mut part).await.expect("reads");
-            assert!(count > 0, "cut after {}", seen.len());
-            seen.extend_from_slice(&part[..count]);
-            // Refused once the backend has gone; that is not the client's failure.
-            let _ = client.write(&[1]).await;
-        }
-        sender.await.expect("sent");
-        drop(client);
-        assert_eq!(task.await.expect("ends").bytes_down, 4096);
-    }
-
-    #[tokio::test]
-    async fn a_drain_closes_at_the_frame_boundary() {
-        let sessions = Sessions::default();
-        let (mut client, mut backend, task) = start(&sessions, &Arc::default(), None, 64);
-        // Half a frame is under way when the drain begins.
-        backend.write_all(&[0x82, 6, 1, 2, 3]).await.expect("writes");
-        let mut half = [0; 5];
-        client.read_exact(&mut half).await.expect("reads");
-        sessions.drain(Duration::ZERO);
-        let mut up = vec![0; 8];
-        backend.read_exact(&mut up).await.expect("the backend is told at once");
-        assert_eq!(up[..2], [0x88, 0x80 | 12]);
-        backend.write_all(&[4, 5, 6, 0x82, 1, 9]).await.expect("the frame ends, another begins");
-        let mut down = [0; 17];
-        client.read_exact(&mut down).await.expect("reads");
-        assert_eq!(down[..7], [4, 5, 6, 0x88, 12, 0x03, 0xe9], "the rest of the frame, then Close 1001");
-        client.write_all(&close_frame(1001, "", Some([1, 2, 3, 4]))).await.expect("answers");
-        backend.write_all(&close_frame(1001, "", None)).await.expect("answers");
-        assert!(matches!(task.await.expect("ends").cause, EndCause::Drained));
-        assert_eq!(sessions.count(), 0);
-    }
-
-    /// Two whole frames.
-    const FRAMES: &[u8] = &[0x82, 1, 7, 0x89, 0];
-
-    /// A session whose backend sends `sent`, then ends without a Close; what the client gets until its end, and how soon
-    /// that comes. It says nothing but an answer to a Close.
-    async fn orphaned(tenure: &Arc<Tenure>, sent: &[u8]) -> (Vec<u8>, Duration, EndCause) {
-        let (mut client, mut backend, task) = start(&Sessions::default(), tenure, None, 64);
-        backend.write_all(sent).await.expect("writes");
-        drop(backend);
-        let began = Instant::now();
-        let mut seen = vec![0; sent.len()];
-        client.read_exact(&mut seen).await.expect("reads");
-        assert_eq!(seen, sent);
-        let mut more = Vec::new();
-        while client.read_buf(&mut more).await.expect("not reset") > 0 {
-            if more.starts_with(&[0x88]) {
-                client.write_all(&close_frame(1001, "", Some([1, 2, 3, 4]))).await.expect("the answer is waited for");
-            }
-        }
-        let took = began.elapsed();
-        drop(client);
-        (more, took, task.await.expect("ends").cause)
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_backend_that_dies_without_a_close_when_its_pod_goes_has_the_gateway_say_it() {
-        let tenure = Arc::<Tenure>::default();
-        tenure.leave(Instant::now() + Duration::from_secs(3600));
-        let (seen, took, cause) = orphaned(&tenure, FRAMES).await;
-        assert_eq!(seen, close_frame(1001, "backend going away", None));
-        assert!(matches!(cause, EndCause::MemberDrained), "{cause:?}");
-        assert_eq!(took, Duration::ZERO);
-
-        // The word comes a little later than the end.
-        let tenure = Arc::<Tenure>::default();
-        let later = Arc::clone(&tenure);
-        tokio::spawn(async move {
-            tokio::time::sleep(WORD_WAIT / 2).await;
-            later.leave(Instant::now() + Duration::from_secs(3600));
-        });
-        let (seen, took, cause) = orphaned(&tenure, FRAMES).await;
-        assert_eq!(seen, close_frame(1001, "backend going away", None));
-        assert!(matches!(cause, EndCause::MemberDrained), "{cause:?}");
-        assert_eq!(took.as_millis(), (WORD_WAIT / 2).as_millis());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_backend_that_dies_is_passed_on_as_it_is_where_its_pod_stays_or_a_frame_is_not_whole() {
-        let (seen, took, cause) = orphaned(&Arc::default(), FRAMES).await;
-        assert!(seen.is_empty() && matches!(cause, EndCause::Closed(Side::Backend)), "{seen:?} {cause:?}");
-        assert_eq!(took.as_millis(), WORD_WAIT.as_millis());
-
-        let leaving = Arc::<Tenure>::default();
-        leaving.leave(Instant::now() + Duration::from_secs(3600));
-        let close = close_frame(1000, "", None);
-        for (tenure, sent, cause) in [(leaving, &FRAMES[..2], "member_drain"), (Arc::default(), &close, "backend")] {
-            let (seen, took, end) = orphaned(&tenure, sent).await;
-            assert_eq!((seen.as_slice(), took, end.name()), (&[][..], Duration::ZERO, cause));
-        }
-    }
-
-    #[tokio::test]
-    async fn the_sessions_of_a_pod_that_goes_are_closed_and_no_others() {
-        let (sessions, leaving, staying) = (Sessions::default(), Arc::<Tenure>::default(), Arc::default());
-        let (mut client, mut backend, task) = start(&sessions, &leaving, None, 64);
-        let (mut other, mut echo, _task) = start(&sessions, &staying, None, 64);
-        tokio::task::yield_now().await;
-        leaving.leave(Instant::now());
-        let (mut up, mut down) = ([0; 2], [0; 4]);
-        backend.read_exact(&mut up).await.expect("the backend is told");
-        client.read_exact(&mut down).await.expect("the client is told");
-        assert_eq!((up, down), ([0x88, 0x80 | 20], [0x88, 20, 0x03, 0xe9]));
-        client.write_all(&close_frame(1001, "", Some([1, 2, 3, 4]))).await.expect("answers");
-        backend.write_all(&close_frame(1001, "", None)).await.expect("answers");
-        let end = task.await.expect("ends");
-        assert_eq!((end.cause.name(), sessions.count()), ("member_drain", 1));
-        other.write_all(b"hello").await.expect("open");
-        echo.read_exact(&mut [0; 5]).await.expect("open");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn silence_both_ways_ends_a_session_and_any_byte_prolongs_it() {
-        let sessions = Sessions::default();
-        let (mut client, mut backend, task) = start(&sessions, &Arc::default(), Some(Duration::from_secs(10)), 64);
-        let begun = Instant::now();
-        for _ in 0..3 {
-            tokio::time::sleep(Duration::from_secs(8)).await;
-            backend.write_all(&[0x82, 0]).await.expect("writes");
-            client.read_exact(&mut [0; 2]).await.expect("reads");
-        }
-        let mut close = Vec::new();
-        client.read_to_end(&mut close).await.expect("reads");
-        assert_eq!(close[..4], close_frame(1001, "idle timeout", None)[..4]);
-        assert!(matches!(task.await.expect("ends").cause, EndCause::Idle));
-        assert!(begun.elapsed() >= Duration::from_secs(34), "{:?}", begun.elapsed());
-    }
-
-    #[tokio::test]
-    async fn an_idle_session_is_small() {
-        let (client, backend) = (duplex(1).0, duplex(1).0);
-        let mut guard = Sessions::default().open(Arc::default());
-        let tunnel = relay(client, backend, (Bytes::new(), Bytes::new()), None, &mut guard);
-        let (tunnel, place) = (size_of_val(&tunnel), size_of::<Option<std::task::Waker>>());
-        assert!(tunnel + size_of::<crate::websocket::SessionGuard>() + place <= 936);
-    }
+/// Give or take a tenth.
+fn jitter(age: Duration) -> Duration {
+    age.mul_f64(0.9 + fastrand::f64() / 5.0)
 }
+
+#[cfg(test)]
+mod tests;

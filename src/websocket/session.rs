@@ -1,226 +1,260 @@
-//! The sessions of the process: how many there are, and the word to each that it is time to go.
+//! One live session: what it is about, what has been counted of it, and the word to it that it is time to go.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use futures_util::task::AtomicWaker;
+use http::Version;
 use tokio::time::Instant;
 
-use crate::pool::{Tenure, Word};
+use super::counters::Counters;
+use super::order::Asked;
+use super::registry::{Permit, Sessions};
+use super::{End, Order, Why, Window};
+use crate::model::{self, Action};
+use crate::pool::{Lease, Tenure, Word};
+use crate::table::Target;
 
-/// Time between two closings, so that clients don't come back all at once: a thousand a second over all drains, unless
-/// their limits ask for more.
-const SPACING: Duration = Duration::from_millis(1);
-
-/// All sessions. Cheap to clone; one a process.
-#[derive(Debug, Clone, Default)]
-pub struct Sessions(Arc<Inner>);
-
-#[derive(Debug, Default)]
-struct Inner {
-    open: AtomicUsize,
-    /// When all have to have gone.
-    drain: OnceLock<Instant>,
-    /// Those that sessions have been opened in.
-    tenures: Mutex<Vec<Weak<Tenure>>>,
-    /// The next moment that no session has been given for its closing.
-    free: Mutex<Option<Instant>>,
+/// What a session is about.
+#[derive(Debug)]
+pub struct About {
+    /// The route that it was opened by.
+    pub target: Arc<Target>,
+    /// Frontend port.
+    pub port: u16,
+    /// Who opened it.
+    pub client: IpAddr,
+    /// What its handshake was in.
+    pub version: Version,
+    /// What the handshake said.
+    pub said: Said,
 }
 
-/// Why a session is asked to close.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Drain {
-    /// The gateway is going away.
-    Gateway,
-    /// The backend's pod is.
-    Member,
+/// Texts of a handshake, in one allocation: there are as many as there are sessions.
+#[derive(Debug)]
+pub struct Said {
+    text: Box<str>,
+    ends: [u16; 4],
 }
 
-impl Sessions {
-    /// Counts a session while the guard lives, which is in this tenure of its member's pod.
-    pub fn open(&self, tenure: Arc<Tenure>) -> SessionGuard {
-        self.0.open.fetch_add(1, Ordering::Relaxed);
-        if tenure.enlist() {
-            let mut tenures = self.0.tenures.lock().unwrap_or_else(PoisonError::into_inner);
-            tenures.retain(|tenure| tenure.strong_count() > 0);
-            tenures.push(Arc::downgrade(&tenure));
-            drop(tenures);
-            // A drain that came between the two has not seen it, but others may wait there already.
-            if self.0.drain.get().is_some() {
-                tenure.wake();
-            }
-        }
-        SessionGuard {
-            sessions: self.clone(),
+/// What a text of a handshake is cut to.
+const LONGEST: usize = 1024;
+
+impl Said {
+    /// Keeps them, the longest cut short.
+    pub fn new(host: &str, path: &str, user_agent: &str, subprotocol: &str, request_id: &str) -> Self {
+        let mut text = String::new();
+        let ends = [host, path, user_agent, subprotocol].map(|part| {
+            text.push_str(&part[..part.floor_char_boundary(LONGEST)]);
+            text.len() as u16
+        });
+        text.push_str(&request_id[..request_id.floor_char_boundary(LONGEST)]);
+        Self { text: text.into_boxed_str(), ends }
+    }
+
+    fn part(&self, number: usize) -> &str {
+        let begin = if number == 0 { 0 } else { self.ends[number - 1] };
+        let end = self.ends.get(number).map_or(self.text.len(), |end| usize::from(*end));
+        &self.text[usize::from(begin)..end]
+    }
+
+    /// Host, lower case and without port.
+    pub fn host(&self) -> &str {
+        self.part(0)
+    }
+
+    /// Path, normalised.
+    pub fn path(&self) -> &str {
+        self.part(1)
+    }
+
+    /// `User-Agent`; empty for none.
+    pub fn user_agent(&self) -> &str {
+        self.part(2)
+    }
+
+    /// The subprotocol that the backend chose; empty for none.
+    pub fn subprotocol(&self) -> &str {
+        self.part(3)
+    }
+
+    /// `X-Request-Id`.
+    pub fn request_id(&self) -> &str {
+        self.part(4)
+    }
+}
+
+/// A live session.
+#[derive(Debug)]
+pub struct Session {
+    /// Unique in this process, from 1.
+    pub id: u64,
+    /// What it is about.
+    pub about: About,
+    /// When it was opened.
+    pub opened: Instant,
+    /// From the client to the backend.
+    pub up: Counters,
+    /// From the backend to the client.
+    pub down: Counters,
+    /// Milliseconds from its opening to its last byte.
+    last: AtomicU64,
+    lease: Lease,
+    tenure: Arc<Tenure>,
+    asked: Mutex<Option<Box<Asked>>>,
+    /// Whether the pod's word has been acted on.
+    pod_heard: AtomicBool,
+    told: AtomicBool,
+    waker: AtomicWaker,
+}
+
+impl Session {
+    pub(super) fn new(id: u64, about: About, lease: Lease, tenure: Arc<Tenure>) -> Self {
+        Self {
+            id,
+            about,
+            opened: Instant::now(),
+            up: Counters::default(),
+            down: Counters::default(),
+            last: AtomicU64::new(0),
             tenure,
-            place: None,
-            gateway_heard: false,
-            pod_heard: false,
-            moment: None,
+            lease: lease.into_session(),
+            asked: Mutex::default(),
+            pod_heard: AtomicBool::new(false),
+            told: AtomicBool::new(false),
+            waker: AtomicWaker::new(),
         }
     }
 
-    /// How many are open.
-    pub fn count(&self) -> usize {
-        self.0.open.load(Ordering::Relaxed)
+    /// Where its backend is.
+    pub fn member(&self) -> SocketAddr {
+        self.lease.member().key.address
     }
 
-    /// Asks every session to close (1001), those that open later too, spread over as much of `limit` as their number
-    /// needs.
-    pub fn drain(&self, limit: Duration) {
-        let _ = self.0.drain.set(Instant::now() + limit);
-        let tenures = self.0.tenures.lock().unwrap_or_else(PoisonError::into_inner);
-        tenures.iter().filter_map(Weak::upgrade).for_each(|tenure| tenure.wake());
+    /// The member in use.
+    pub(super) fn lease(&self) -> &Lease {
+        &self.lease
     }
 
-    /// Gives a session the moment of its closing: the next that is free, or any where there is none before `latest`.
-    fn moment(&self, latest: Instant) -> Instant {
-        let now = Instant::now();
-        let mut free = self.0.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = free.map_or(now, |free| free.max(now));
-        if next > latest {
-            return now + latest.saturating_duration_since(now).mul_f64(fastrand::f64());
+    /// The object that made its route: `Ingress default/site`.
+    pub fn route(&self) -> &str {
+        &self.about.target.name
+    }
+
+    /// The pool that its member was chosen from.
+    pub fn pool(&self) -> &str {
+        self.about.target.pool.as_ref().map_or("", |pool| &pool.id.0)
+    }
+
+    /// What its route asked of sessions when it was opened.
+    pub fn settings(&self) -> Option<&model::WebSocket> {
+        match &self.about.target.route.action {
+            Action::Forward(backend) => Some(&backend.websocket),
+            Action::Redirect(_) | Action::Unavailable(_) | Action::NotFound => None,
         }
-        *free = Some(next + SPACING);
-        next
+    }
+
+    /// Time since its last byte.
+    pub fn silence(&self) -> Duration {
+        self.opened.elapsed().saturating_sub(Duration::from_millis(self.last.load(Ordering::Relaxed)))
+    }
+
+    /// A byte has moved.
+    pub(super) fn touch(&self, now: Instant) {
+        self.last.store((now - self.opened).as_millis() as u64, Ordering::Relaxed);
+    }
+
+    /// What it has been asked to do, if it has.
+    pub fn asked(&self) -> Option<Asked> {
+        self.lock().as_deref().cloned()
+    }
+
+    /// What is said of the pod there.
+    pub(super) fn word(&self) -> Word {
+        self.tenure.word()
+    }
+
+    /// Whether this is the first time that the word of the pod is acted on.
+    pub(super) fn hear_pod(&self) -> bool {
+        !self.pod_heard.swap(true, Ordering::Relaxed)
+    }
+
+    /// Asks it to close at `moment`; of two that ask the earlier is right.
+    pub(super) fn ask(&self, moment: Instant, order: Order) {
+        let mut asked = self.lock();
+        if asked.as_ref().is_none_or(|asked| moment < asked.moment) {
+            *asked = Some(Box::new(Asked { moment, order }));
+        }
+        drop(asked);
+        self.told.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Box<Asked>>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A session that is open.
+/// A session that is open: in the list while this lives.
 #[derive(Debug)]
 pub struct SessionGuard {
+    pub(super) session: Arc<Session>,
     sessions: Sessions,
-    tenure: Arc<Tenure>,
-    /// Among those who wait, and the task that does.
-    place: Option<(u32, Waker)>,
-    gateway_heard: bool,
-    pod_heard: bool,
-    /// When it is to close, and why, once it has been asked to.
-    moment: Option<(Instant, Drain)>,
+    /// The task that waits.
+    waker: Option<Waker>,
+    closed: bool,
+    _permit: Permit,
 }
 
 impl SessionGuard {
-    /// When this session is to close, and why, if it has been asked to.
-    pub fn moment(&self) -> Option<(Instant, Drain)> {
-        self.moment
+    pub(super) fn new(sessions: Sessions, session: Arc<Session>, permit: Permit) -> Self {
+        Self { session, sessions, waker: None, closed: false, _permit: permit }
+    }
+
+    /// The session.
+    pub fn session(&self) -> &Arc<Session> {
+        &self.session
+    }
+
+    /// The session has ended.
+    pub fn end(mut self, end: &End) {
+        self.closed = true;
+        self.sessions.close(&self.session, end);
     }
 
     /// Whether the backend's pod is said to be going away.
-    pub fn expires(&self) -> bool {
-        self.tenure.word() != Word::Stay
+    pub(super) fn expires(&self) -> bool {
+        self.session.word() != Word::Stay
     }
 
-    /// Ready when the session has been asked to close: [`Self::moment`] is another, and [`Self::expires`] may be.
-    pub fn poll_told(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.place.as_ref().is_none_or(|(_, waker)| !waker.will_wake(cx.waker())) {
-            self.quit();
-            self.place = Some((self.tenure.join(cx.waker().clone()), cx.waker().clone()));
-        }
-        let mut told = false;
-        if !self.gateway_heard
-            && let Some(latest) = self.sessions.0.drain.get().copied()
-        {
-            self.gateway_heard = true;
-            told = true;
-            self.close_by(latest, Drain::Gateway);
-        }
-        if !self.pod_heard
-            && let Word::Leave(latest) = self.tenure.word()
-        {
-            self.pod_heard = true;
-            told = true;
-            self.close_by(latest, Drain::Member);
-        }
-        if told { Poll::Ready(()) } else { Poll::Pending }
+    /// Asks itself, at the process's pace.
+    pub(super) fn ask(&self, why: Why) {
+        self.sessions.ask(&[Arc::clone(&self.session)], Window::over(Duration::ZERO), &why.into());
     }
 
-    /// Takes the earlier of two moments.
-    fn close_by(&mut self, latest: Instant, why: Drain) {
-        let moment = self.sessions.moment(latest);
-        if self.moment.is_none_or(|(earlier, _)| moment < earlier) {
-            self.moment = Some((moment, why));
+    /// Ready when the session has been asked something: [`Session::asked`] and [`Self::expires`] may be others.
+    pub(super) fn poll_told(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.waker.as_ref().is_none_or(|waker| !waker.will_wake(cx.waker())) {
+            self.session.waker.register(cx.waker());
+            self.waker = Some(cx.waker().clone());
         }
-    }
-
-    fn quit(&mut self) {
-        if let Some((place, _)) = self.place.take() {
-            self.tenure.quit(place);
+        if self.session.told.load(Ordering::Relaxed) && self.session.told.swap(false, Ordering::Acquire) {
+            // Whoever woke it has taken the waker.
+            self.waker = None;
+            return Poll::Ready(());
         }
+        Poll::Pending
     }
 }
 
 impl Drop for SessionGuard {
     fn drop(&mut self) {
-        self.quit();
-        self.sessions.0.open.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::future::poll_fn;
-
-    use super::*;
-
-    fn open(sessions: &Sessions, tenure: &Arc<Tenure>, count: usize) -> Vec<SessionGuard> {
-        (0..count).map(|_| sessions.open(Arc::clone(tenure))).collect()
-    }
-
-    /// Waits until each has been told.
-    async fn moments(guards: &mut [SessionGuard]) -> Vec<Instant> {
-        let mut moments = Vec::new();
-        for guard in guards {
-            poll_fn(|cx| guard.poll_told(cx)).await;
-            moments.extend(guard.moment().map(|(moment, _)| moment));
+        if !self.closed {
+            let end = End::failed(std::io::Error::other("its task ended before it"));
+            self.sessions.close(&self.session, &end);
         }
-        moments.sort();
-        moments
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn closings_are_a_thousand_a_second_over_all_drains() {
-        let (sessions, tenures) = (Sessions::default(), [Arc::<Tenure>::default(), Arc::default()]);
-        let mut guards = open(&sessions, &tenures[0], 500);
-        guards.extend(open(&sessions, &tenures[1], 500));
-        let began = Instant::now();
-        tenures.iter().for_each(|tenure| tenure.leave(began + Duration::from_secs(15)));
-        let moments = moments(&mut guards).await;
-        assert!(moments.windows(2).all(|pair| pair[1] - pair[0] == SPACING));
-        assert_eq!(moments[999].duration_since(began), 999 * SPACING);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_limit_holds_whatever_the_number() {
-        let (sessions, tenure) = (Sessions::default(), Arc::<Tenure>::default());
-        let mut guards = open(&sessions, &tenure, 1_000);
-        let latest = Instant::now() + Duration::from_millis(300);
-        tenure.leave(latest);
-        let moments = moments(&mut guards).await;
-        assert!(moments.iter().all(|moment| *moment <= latest));
-        let half = moments.iter().filter(|moment| **moment < latest - Duration::from_millis(150)).count();
-        assert!((350..650).contains(&half), "{half} of 1,000 in the first half");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_word_wakes_who_waits_reaches_who_comes_late_and_the_gateways_can_bring_the_moment_forward() {
-        let (sessions, tenure) = (Sessions::default(), Arc::<Tenure>::default());
-        *sessions.0.free.lock().expect("not poisoned") = Some(Instant::now() + Duration::from_secs(60));
-        let mut guard = sessions.open(Arc::clone(&tenure));
-        let waiting = tokio::spawn(async move {
-            poll_fn(|cx| guard.poll_told(cx)).await;
-            let first = guard.moment().map(|(_, why)| why);
-            poll_fn(|cx| guard.poll_told(cx)).await;
-            (first, guard.moment())
-        });
-        tokio::task::yield_now().await;
-        tenure.leave(Instant::now() + Duration::from_secs(3600));
-        tokio::task::yield_now().await;
-        sessions.drain(Duration::ZERO);
-        let now = Instant::now();
-        assert_eq!(waiting.await.expect("told"), (Some(Drain::Member), Some((now, Drain::Gateway))));
-        assert_eq!(moments(&mut open(&sessions, &Arc::default(), 1)).await, [now], "one that opens during the drain");
-        assert_eq!(moments(&mut open(&sessions, &tenure, 1)).await, [now]);
-        assert_eq!(sessions.count(), 0);
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("admin", &["controller", "model", "pool", "proxy", "source", "status", "websocket"]),
     ("api", &[]),
-    ("controller", &["model", "pool", "proxy", "source", "status", "table", "translate"]),
+    ("controller", &["model", "pool", "proxy", "source", "status", "table", "translate", "websocket"]),
     ("model", &[]),
     ("pool", &["model"]),
     ("proxy", &["model", "pool", "table", "websocket"]),
@@ -16,7 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("status", &["api", "model", "source"]),
     ("table", &["model", "pool"]),
     ("translate", &["api", "model", "source", "status"]),
-    ("websocket", &["pool"]),
+    ("websocket", &["model", "pool", "table"]),
 ];
 
 /// Files that talk to the API server, keep time or read the environment, in rooms whose other files do not.

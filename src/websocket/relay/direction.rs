@@ -7,7 +7,9 @@ use std::task::{Context, Poll, ready};
 use tokio::io::ReadBuf;
 
 use super::Stream;
-use crate::websocket::Frames;
+use super::gate::Gate;
+use crate::websocket::counters::Counters;
+use crate::websocket::{Frames, Why};
 
 /// What flows from one peer to the other.
 #[derive(Default)]
@@ -18,16 +20,35 @@ pub(super) struct Direction {
     written: usize,
     /// Whether the writer may hold bytes back until flushed.
     dirty: bool,
-    /// A Close that waits for its frame boundary.
+    /// A frame of the gateway's that waits for its boundary, to go between the reader's.
+    pub(super) insert: Option<Vec<u8>>,
+    /// A Close that waits for its boundary, to be the last.
     pub(super) closing: Option<Vec<u8>>,
-    frames: Frames,
+    pub(super) frames: Frames,
+    /// What the reader may send.
+    pub(super) gate: Option<Box<Gate>>,
     state: State,
     reader_ended: bool,
     /// Whether the reader's end without a Close, between two frames, is kept from the writer.
     pub(super) hold: bool,
-    pub(super) bytes: u64,
+    /// Bytes that came with the handshake.
+    first: Vec<u8>,
+    /// Whether the writer was too slow for what it was given.
+    blocked: bool,
+    moved: Moved,
     /// Why the direction ended, if not by the reader's word.
     pub(super) failure: Option<io::Error>,
+}
+
+/// Signs of life since they were last asked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Moved {
+    /// Bytes came from the reader.
+    pub(super) read: bool,
+    /// They were of Pong frames alone.
+    pub(super) pong_alone: bool,
+    /// The writer took bytes after it had been too slow for them.
+    pub(super) wrote: bool,
 }
 
 #[derive(Default, PartialEq)]
@@ -41,9 +62,26 @@ enum State {
 
 impl Direction {
     pub(super) fn new(first: &[u8]) -> Self {
-        let mut direction = Self { pending: first.to_vec(), bytes: first.len() as u64, ..Self::default() };
-        direction.frames.observe(first);
-        direction
+        Self { first: first.to_vec(), ..Self::default() }
+    }
+
+    /// Signs of life since this was last asked.
+    pub(super) fn take_moved(&mut self) -> Moved {
+        let mut moved = std::mem::take(&mut self.moved);
+        moved.pong_alone = moved.read && !self.frames.take_other_seen();
+        moved
+    }
+
+    /// The limit that the reader has broken, if it has.
+    pub(super) fn fault(&self) -> Option<Why> {
+        self.gate.as_ref().and_then(|gate| gate.fault)
+    }
+
+    /// Whether a frame of the gateway's may be written after what has been passed on.
+    fn between_frames(&self) -> bool {
+        let kept_back =
+            || self.gate.as_ref().is_some_and(|gate| gate.fault.is_some() || !self.frames.begun().is_empty());
+        self.frames.at_boundary() || kept_back()
     }
 
     /// Whether the reading side has said that it is done.
@@ -62,15 +100,16 @@ impl Direction {
     }
 
     /// Moves bytes until the reader has ended and the writer has been told. A stream that fails ends this direction
-    /// alone: what flows the other way may still arrive.
+    /// alone: what flows the other way may still arrive. Pending for good once the reader has broken a limit.
     pub(super) fn poll_relay<R: Stream, W: Stream>(
         &mut self,
         reader: &mut R,
         writer: &mut W,
+        counters: &Counters,
         scratch: &mut [u8],
         cx: &mut Context<'_>,
     ) -> Poll<()> {
-        match self.poll_move(reader, writer, scratch, cx) {
+        match self.poll_move(reader, writer, counters, scratch, cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Ok(())) => Poll::Ready(()),
             Poll::Ready(Err(error)) => {
@@ -86,6 +125,7 @@ impl Direction {
         &mut self,
         reader: &mut R,
         writer: &mut W,
+        counters: &Counters,
         scratch: &mut [u8],
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
@@ -94,6 +134,18 @@ impl Direction {
                 return Poll::Ready(Ok(()));
             }
             ready!(self.poll_pending(writer, cx))?;
+            if self.fault().is_some() {
+                return Poll::Pending;
+            }
+            if !self.first.is_empty() {
+                let first = std::mem::take(&mut self.first);
+                self.pass(writer, &first, counters, cx)?;
+                continue;
+            }
+            if self.insert.is_some() && self.between_frames() && self.state == State::Open {
+                self.pending = self.insert.take().unwrap_or_default();
+                continue;
+            }
             if self.held() {
                 self.flush(writer, cx)?;
                 return Poll::Pending;
@@ -117,10 +169,36 @@ impl Direction {
                     return Poll::Pending;
                 }
             };
-            self.frames.observe(bytes);
-            self.bytes += bytes.len() as u64;
-            self.write(writer, bytes, cx)?;
+            self.pass(writer, bytes, counters, cx)?;
         }
+    }
+
+    /// Passes on what has been read.
+    fn pass<W: Stream>(
+        &mut self,
+        writer: &mut W,
+        bytes: &[u8],
+        counters: &Counters,
+        cx: &mut Context<'_>,
+    ) -> io::Result<()> {
+        self.moved.read = true;
+        if let Some(gate) = &mut self.gate {
+            let passed = gate.pass(&mut self.frames, bytes, counters);
+            self.write(writer, &passed.kept[..passed.kept_length], cx)?;
+            return self.write(writer, &bytes[..passed.length], cx);
+        }
+        if self.insert.is_some() {
+            let passed = self.frames.observe_to_boundary(bytes, counters);
+            self.write(writer, &bytes[..passed], cx)?;
+            if self.frames.at_boundary() {
+                let frame = self.insert.take().unwrap_or_default();
+                self.write(writer, &frame, cx)?;
+            }
+            self.frames.observe(&bytes[passed..], counters);
+            return self.write(writer, &bytes[passed..], cx);
+        }
+        self.frames.observe(bytes, counters);
+        self.write(writer, bytes, cx)
     }
 
     /// Passes on the rest of the current frame, then the gateway's Close, then nothing more; ready when the reader
@@ -129,11 +207,12 @@ impl Direction {
         &mut self,
         reader: &mut R,
         writer: &mut W,
+        counters: &Counters,
         scratch: &mut [u8],
         cx: &mut Context<'_>,
     ) -> Poll<()> {
         if self.state != State::Done {
-            match self.poll_tell(writer, scratch, reader, cx) {
+            match self.poll_tell(writer, scratch, reader, counters, cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(())) => return Poll::Ready(()),
                 Poll::Ready(Err(_)) => self.state = State::Done,
@@ -141,7 +220,7 @@ impl Direction {
         }
         while !self.reader_done() {
             match ready!(poll_read(reader, scratch, cx)) {
-                Ok(bytes) if !bytes.is_empty() => self.frames.observe(bytes),
+                Ok(bytes) if !bytes.is_empty() => self.frames.observe(bytes, &Counters::default()),
                 _ => self.reader_ended = true,
             }
         }
@@ -154,11 +233,12 @@ impl Direction {
         writer: &mut W,
         scratch: &mut [u8],
         reader: &mut R,
+        counters: &Counters,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         loop {
             ready!(self.poll_pending(writer, cx))?;
-            if self.frames.at_boundary()
+            if self.between_frames()
                 && let Some(close) = self.closing.take()
                 && !self.frames.close_seen()
             {
@@ -178,21 +258,22 @@ impl Direction {
                     continue;
                 }
             };
-            let passed = if self.closing.is_some() { self.frames.observe_to_boundary(bytes) } else { 0 };
-            self.bytes += passed as u64;
+            let passed = if self.closing.is_some() { self.frames.observe_to_boundary(bytes, counters) } else { 0 };
             self.write(writer, &bytes[..passed], cx)?;
-            if self.closing.is_none() {
-                self.frames.observe(&bytes[passed..]);
-            } else if passed < bytes.len() {
-                // What came behind the boundary is not passed on, but may be the peer's Close.
-                self.frames.observe(&bytes[passed..]);
+            if self.closing.is_some() && passed < bytes.len() {
                 self.pending.extend(self.closing.take().unwrap_or_default());
             }
+            // What comes behind the boundary is not passed on, but may be the peer's Close, and counts as that.
+            self.frames.observe(&bytes[passed..], &Counters::default());
         }
     }
 
     /// Writes what it can; keeps the rest.
     fn write<W: Stream>(&mut self, writer: &mut W, mut bytes: &[u8], cx: &mut Context<'_>) -> io::Result<()> {
+        if !self.pending.is_empty() {
+            self.pending.extend_from_slice(bytes);
+            return Ok(());
+        }
         while !bytes.is_empty() {
             self.dirty = true;
             match Pin::new(&mut *writer).poll_write(cx, bytes) {
@@ -200,7 +281,8 @@ impl Direction {
                 Poll::Ready(Ok(count)) => bytes = &bytes[count..],
                 Poll::Ready(Err(error)) => return Err(error),
                 Poll::Pending => {
-                    self.pending = bytes.to_vec();
+                    self.blocked = true;
+                    self.pending.extend_from_slice(bytes);
                     return Ok(());
                 }
             }
@@ -212,10 +294,15 @@ impl Direction {
     fn poll_pending<W: Stream>(&mut self, writer: &mut W, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.written < self.pending.len() {
             self.dirty = true;
-            match ready!(Pin::new(&mut *writer).poll_write(cx, &self.pending[self.written..]))? {
-                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                count => self.written += count,
+            match Pin::new(&mut *writer).poll_write(cx, &self.pending[self.written..])? {
+                Poll::Pending => {
+                    self.blocked = true;
+                    return Poll::Pending;
+                }
+                Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(count) => self.written += count,
             }
+            self.moved.wrote |= std::mem::take(&mut self.blocked);
         }
         if !self.pending.is_empty() {
             self.pending = Vec::new();

@@ -1,0 +1,204 @@
+//! Whether a route takes one more session.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::model::SessionLimits;
+
+/// Why a session may not be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Rejected {
+    /// The gateway has as many as it may.
+    #[error("this gateway has as many WebSocket sessions open as it may")]
+    Gateway,
+    /// The route has.
+    #[error("this route has as many WebSocket sessions open as it may")]
+    Route,
+    /// The client has, by this route.
+    #[error("you have as many WebSocket sessions open here as one client may")]
+    Client,
+    /// The route has had as many handshakes within a second as it may.
+    #[error("more WebSocket handshakes a second than this route takes")]
+    Rate,
+}
+
+impl Rejected {
+    /// For metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gateway => "gateway_limit",
+            Self::Route => "route_limit",
+            Self::Client => "client_limit",
+            Self::Rate => "rate_limit",
+        }
+    }
+
+    /// For logs and the reason header.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Gateway => "GatewaySessionLimit",
+            Self::Route => "RouteSessionLimit",
+            Self::Client => "ClientSessionLimit",
+            Self::Rate => "HandshakeRateLimit",
+        }
+    }
+
+    /// Whether it is the one who asks that asks too much.
+    pub fn is_clients(self) -> bool {
+        matches!(self, Self::Client | Self::Rate)
+    }
+
+    /// Seconds after which to ask again.
+    pub fn retry_after(self) -> u32 {
+        match self {
+            Self::Rate => 1,
+            Self::Gateway | Self::Route | Self::Client => 10,
+        }
+    }
+}
+
+/// Those who have been let in, by route. A route that nobody is in, and that has its whole rate, takes no room.
+#[derive(Debug, Default)]
+pub(super) struct Admission(HashMap<Arc<str>, Inside>);
+
+#[derive(Debug)]
+struct Inside {
+    sessions: u32,
+    clients: HashMap<IpAddr, u32>,
+    rate: Option<Bucket>,
+}
+
+impl Admission {
+    /// Lets one in, if the limits permit it.
+    pub(super) fn enter(&mut self, route: &Arc<str>, client: IpAddr, limits: &SessionLimits) -> Result<(), Rejected> {
+        let now = Instant::now();
+        if self.0.len() > 64 && !self.0.contains_key(route) {
+            self.0
+                .retain(|_, inside| inside.sessions > 0 || inside.rate.as_ref().is_some_and(|rate| !rate.is_full(now)));
+        }
+        let inside = self.0.entry(Arc::clone(route)).or_insert_with(|| Inside {
+            sessions: 0,
+            clients: HashMap::new(),
+            rate: None,
+        });
+        if limits.sessions.is_some_and(|limit| inside.sessions >= limit) {
+            return Err(Rejected::Route);
+        }
+        let own = inside.clients.get(&client).copied().unwrap_or_default();
+        if limits.sessions_per_client.is_some_and(|limit| own >= limit) {
+            return Err(Rejected::Client);
+        }
+        if let Some(rate) = limits.handshake_rate {
+            let bucket = inside.rate.get_or_insert_with(|| Bucket::new(rate, now));
+            if !bucket.take(rate, now) {
+                return Err(Rejected::Rate);
+            }
+        }
+        inside.sessions += 1;
+        *inside.clients.entry(client).or_default() += 1;
+        Ok(())
+    }
+
+    /// One has gone.
+    pub(super) fn leave(&mut self, route: &Arc<str>, client: IpAddr) {
+        let Some(inside) = self.0.get_mut(route) else { return };
+        inside.sessions = inside.sessions.saturating_sub(1);
+        if let Some(own) = inside.clients.get_mut(&client) {
+            *own -= 1;
+            if *own == 0 {
+                inside.clients.remove(&client);
+            }
+        }
+        if inside.sessions == 0 && inside.rate.is_none() {
+            self.0.remove(route);
+        }
+    }
+}
+
+/// A token bucket that holds one second's worth.
+#[derive(Debug)]
+pub(super) struct Bucket {
+    tokens: f64,
+    rate: u32,
+    filled: Instant,
+}
+
+impl Bucket {
+    /// A full one.
+    pub(super) fn new(rate: u32, now: Instant) -> Self {
+        Self { tokens: f64::from(rate), rate, filled: now }
+    }
+
+    /// Takes one of `rate` a second, if there is one.
+    pub(super) fn take(&mut self, rate: u32, now: Instant) -> bool {
+        self.rate = rate;
+        self.fill(now);
+        let some = self.tokens >= 1.0;
+        if some {
+            self.tokens -= 1.0;
+        }
+        some
+    }
+
+    fn fill(&mut self, now: Instant) {
+        let come = now.saturating_duration_since(self.filled).as_secs_f64() * f64::from(self.rate);
+        self.tokens = (self.tokens + come).min(f64::from(self.rate));
+        self.filled = now;
+    }
+
+    fn is_full(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.filled) >= Duration::from_secs(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: SessionLimits = SessionLimits {
+        sessions: None,
+        sessions_per_client: None,
+        handshake_rate: None,
+        message_size: None,
+        message_rate: None,
+    };
+
+    fn client(number: u8) -> IpAddr {
+        IpAddr::from([192, 0, 2, number])
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_limit_is_kept_and_who_leaves_makes_room() {
+        let (mut admission, route) = (Admission::default(), Arc::from("a"));
+        let limits = SessionLimits { sessions: Some(3), sessions_per_client: Some(2), ..LIMITS };
+        assert_eq!(
+            [1, 1, 1].map(|n| admission.enter(&route, client(n), &limits)),
+            [Ok(()), Ok(()), Err(Rejected::Client)]
+        );
+        assert_eq!([2, 3].map(|n| admission.enter(&route, client(n), &limits)), [Ok(()), Err(Rejected::Route)]);
+        assert_eq!(admission.enter(&Arc::from("b"), client(1), &limits), Ok(()), "each route for itself");
+        admission.leave(&route, client(1));
+        assert_eq!(admission.enter(&route, client(1), &limits), Ok(()));
+        for number in [1, 1, 2] {
+            admission.leave(&route, client(number));
+        }
+        admission.leave(&Arc::from("b"), client(1));
+        assert!(admission.0.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rate_is_a_second_s_worth_at_once_and_then_one_by_one() {
+        let (mut admission, route) = (Admission::default(), Arc::from("a"));
+        let limits = SessionLimits { handshake_rate: Some(10), ..LIMITS };
+        let mut enter = |count| (0..count).filter(|_| admission.enter(&route, client(1), &limits).is_ok()).count();
+        assert_eq!(enter(15), 10);
+        tokio::time::advance(Duration::from_millis(300)).await;
+        assert_eq!(enter(15), 3);
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert_eq!(enter(15), 10);
+    }
+}

@@ -1,0 +1,105 @@
+//! What is counted of sessions, as Prometheus reads it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+
+use super::counters::Seen;
+use super::registry::Sessions;
+use super::totals::{DURATIONS, Totals};
+
+/// An exemplar's labels, of which there are none.
+type NoLabels = [(&'static str, &'static str); 0];
+type Labels<'a> = Vec<(&'static str, &'a str)>;
+
+impl Collector for Sessions {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let totals = self.totals();
+        let open = totals.iter().map(|(route, totals)| (vec![("route", route.as_str())], totals.open as i64));
+        let help = "WebSocket sessions open, by route";
+        let mut family = encoder.encode_descriptor("websocket_sessions_open", help, None, MetricType::Gauge)?;
+        for (labels, value) in open {
+            ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
+        }
+        let help = "WebSocket handshakes, by route and what came of them";
+        counters(&mut encoder, "websocket_handshakes", help, &totals, |totals, labels| {
+            totals.handshakes.iter().map(|(outcome, count)| (with(labels, &[("outcome", outcome)]), *count)).collect()
+        })?;
+        let help = "WebSocket sessions ended, by route and cause";
+        counters(&mut encoder, "websocket_sessions_ended", help, &totals, |totals, labels| {
+            totals.ended.iter().map(|(cause, count)| (with(labels, &[("cause", cause)]), *count)).collect()
+        })?;
+        let help = "WebSocket sessions ended, by route, who closed first, and the status of that Close frame";
+        counters(&mut encoder, "websocket_closes", help, &totals, |totals, labels| {
+            let closes = totals.closes.iter();
+            closes.map(|((who, code), count)| (with(labels, &[("initiator", who), ("code", code)]), *count)).collect()
+        })?;
+        let help = "Bytes relayed in WebSocket sessions, frame headers included; up: from clients";
+        counters(&mut encoder, "websocket_bytes", help, &totals, |totals, labels| {
+            directions(totals).map(|(way, seen)| (with(labels, &[("direction", way)]), seen.bytes)).into()
+        })?;
+        let help = "WebSocket messages relayed, by type; fragmented: those in several frames";
+        counters(&mut encoder, "websocket_messages", help, &totals, |totals, labels| {
+            let kinds = |seen: &Seen| [("text", seen.text), ("binary", seen.binary), ("fragmented", seen.continued)];
+            each(totals, labels, "type", kinds)
+        })?;
+        let help = "WebSocket control frames relayed";
+        counters(&mut encoder, "websocket_control_frames", help, &totals, |totals, labels| {
+            each(totals, labels, "type", |seen| [("ping", seen.pings), ("pong", seen.pongs)])
+        })?;
+        durations(&mut encoder, &totals)
+    }
+}
+
+fn directions(totals: &Totals) -> [(&'static str, &Seen); 2] {
+    [("up", &totals.up), ("down", &totals.down)]
+}
+
+fn each<'a, const N: usize>(
+    totals: &Totals,
+    labels: &Labels<'a>,
+    name: &'static str,
+    kinds: impl Fn(&Seen) -> [(&'static str, u64); N],
+) -> Vec<(Labels<'a>, u64)> {
+    let of = |(way, seen)| kinds(seen).map(|(kind, count)| (with(labels, &[("direction", way), (name, kind)]), count));
+    directions(totals).into_iter().flat_map(of).collect()
+}
+
+fn with<'a>(labels: &Labels<'a>, more: &[(&'static str, &'a str)]) -> Labels<'a> {
+    labels.iter().chain(more).copied().collect()
+}
+
+fn counters<'a>(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    totals: &'a BTreeMap<String, Totals>,
+    series: impl Fn(&'a Totals, &Labels<'a>) -> Vec<(Labels<'a>, u64)>,
+) -> fmt::Result {
+    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+    for (route, totals) in totals {
+        for (labels, count) in series(totals, &vec![("route", route)]) {
+            ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
+        }
+    }
+    Ok(())
+}
+
+fn durations(encoder: &mut DescriptorEncoder<'_>, totals: &BTreeMap<String, Totals>) -> fmt::Result {
+    let help = "Seconds that WebSocket sessions lasted";
+    let name = "websocket_session_duration_seconds";
+    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
+    for (route, totals) in totals {
+        let bounds = DURATIONS.into_iter().chain([f64::MAX]);
+        let buckets: Vec<(f64, u64)> = bounds.zip(totals.durations).collect();
+        let labels = [("route", route.as_str())];
+        let mut metric: MetricEncoder<'_> = family.encode_family(&labels)?;
+        metric.encode_histogram::<NoLabels>(totals.duration, totals.durations.iter().sum(), &buckets, None)?;
+    }
+    Ok(())
+}

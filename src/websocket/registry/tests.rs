@@ -1,0 +1,150 @@
+use std::future::poll_fn;
+use std::net::IpAddr;
+
+use super::*;
+use crate::model::{Action, Backend, HostHeader, ObjectRef, PathMatch, PoolId, Route, SessionLimits, WebSocket};
+use crate::websocket::Said;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A route whose sessions are as `websocket` says.
+fn target(websocket: WebSocket) -> Arc<Target> {
+    let backend = Backend {
+        pool: PoolId("pool".to_owned()),
+        host: HostHeader::Preserve,
+        rewrite: None,
+        request_timeout: Duration::from_secs(30),
+        websocket,
+    };
+    let owner = ObjectRef::new("Ingress", "default", "site");
+    let route = Route { field: "spec".to_owned(), owner, path: PathMatch::Any, action: Action::Forward(backend) };
+    let name = "Ingress default/site".to_owned();
+    Arc::new(Target { route, pool: None, name, id: "Ingress default/site * *".into() })
+}
+
+/// A session in that time of a pod.
+pub(in crate::websocket) fn open(sessions: &Sessions, tenure: &Arc<Tenure>, websocket: WebSocket) -> SessionGuard {
+    let (target, client) = (target(websocket), IpAddr::from([192, 0, 2, 1]));
+    let permit = sessions.admit(&target, client).expect("within the limits");
+    let said = Said::new("chat.example", "/ws", "test/1", "chat", "id");
+    let about = About { target, port: 80, client, version: http::Version::HTTP_11, said };
+    sessions.open_in(permit, about, Lease::for_test(), Arc::clone(tenure))
+}
+
+fn many(sessions: &Sessions, tenure: &Arc<Tenure>, count: usize) -> Vec<SessionGuard> {
+    (0..count).map(|_| open(sessions, tenure, WebSocket::default())).collect()
+}
+
+/// When they have been asked to close, in order, and why.
+fn moments(guards: &[SessionGuard]) -> Vec<(Instant, Why)> {
+    let asked = guards.iter().filter_map(|guard| guard.session().asked());
+    let mut moments: Vec<_> = asked.map(|asked| (asked.moment, asked.order.why)).collect();
+    moments.sort();
+    moments
+}
+
+#[tokio::test(start_paused = true)]
+async fn pods_that_go_share_one_pace_and_each_session_is_asked_once() {
+    let (sessions, tenures) = (Sessions::default(), [Arc::<Tenure>::default(), Arc::default()]);
+    let mut guards = many(&sessions, &tenures[0], 500);
+    guards.extend(many(&sessions, &tenures[1], 500));
+    let stays = many(&sessions, &Arc::default(), 1);
+    let began = Instant::now();
+    tenures.iter().for_each(|tenure| tenure.leave(30 * SECOND));
+    sessions.follow_pods();
+    let first = moments(&guards);
+    assert_eq!(first.len(), 1_000);
+    assert!(first.windows(2).all(|pair| pair[1].0 - pair[0].0 == SECOND / 1_000));
+    assert_eq!(first[999], (began + 999 * SECOND / 1_000, Why::Member));
+    sessions.follow_pods();
+    assert_eq!((moments(&guards), moments(&stays)), (first, Vec::new()));
+    // One that came late, in the same pod's time.
+    assert_eq!(moments(&[open(&sessions, &tenures[0], WebSocket::default())]).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pods_sessions_are_closed_within_half_its_grace_or_as_the_route_says() {
+    let sessions = Sessions::new(Limits { close_rate: 1, ..Limits::default() });
+    let (tenure, began) = (Arc::<Tenure>::default(), Instant::now());
+    let drain = |seconds| WebSocket { drain: Some(seconds * SECOND), ..WebSocket::default() };
+    let plain = many(&sessions, &tenure, 100);
+    let slow: Vec<_> = (0..10).map(|_| open(&sessions, &tenure, drain(20))).collect();
+    let slower: Vec<_> = (0..10).map(|_| open(&sessions, &tenure, drain(600))).collect();
+    tenure.leave(30 * SECOND);
+    sessions.follow_pods();
+    let last = |guards: &[SessionGuard]| moments(guards).last().expect("asked").0 - began;
+    assert!(last(&plain) <= 15 * SECOND && last(&plain) > 14 * SECOND, "{:?}", last(&plain));
+    assert_eq!(last(&slow), 18 * SECOND, "one every two seconds");
+    assert!(last(&slower) <= 28 * SECOND && last(&slower) > 20 * SECOND, "{:?}", last(&slower));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_word_wakes_who_waits_reaches_who_comes_late_and_the_earlier_moment_is_right() {
+    let (sessions, tenure) = (Sessions::default(), Arc::<Tenure>::default());
+    let mut guard = open(&sessions, &tenure, WebSocket::default());
+    let waiting = tokio::spawn(async move {
+        poll_fn(|cx| guard.poll_told(cx)).await;
+        let first = guard.session().asked().map(|asked| asked.order.why);
+        poll_fn(|cx| guard.poll_told(cx)).await;
+        (first, guard.session().asked().map(|asked| asked.order.why))
+    });
+    tokio::task::yield_now().await;
+    let live = sessions.list();
+    sessions.ask(&live, Window::over(60 * SECOND), &Why::Command.into());
+    tokio::task::yield_now().await;
+    live[0].ask(Instant::now() + 60 * SECOND, Why::Idle.into());
+    assert_eq!(waiting.await.expect("told"), (Some(Why::Command), Some(Why::Command)));
+    live[0].ask(Instant::now() - SECOND, Why::Rebalance.into());
+    assert_eq!(live[0].asked().map(|asked| asked.order.why), Some(Why::Rebalance));
+    sessions.drain(Duration::ZERO);
+    let late = moments(&many(&sessions, &Arc::default(), 1));
+    assert_eq!(late, [(Instant::now(), Why::Gateway)], "one that opens during the drain");
+    assert_eq!(sessions.count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn sessions_whose_route_has_gone_are_closed_and_no_others() {
+    let sessions = Sessions::default();
+    let guards = many(&sessions, &Arc::default(), 3);
+    assert_eq!(sessions.routes_removed(|_| true), 0);
+    assert_eq!(sessions.routes_removed(|session| session.id != 2), 1);
+    let asked: Vec<_> = guards.iter().map(|guard| guard.session().asked().map(|asked| asked.order)).collect();
+    assert_eq!(asked, [None, Some(Why::RouteRemoved.into()), None]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_counted_neither_jumps_nor_stays_when_a_session_ends_and_its_object_goes() {
+    const ROUTE: &str = "Ingress default/site";
+    let sessions = Sessions::default();
+    let guard = open(&sessions, &Arc::default(), WebSocket::default());
+    sessions.set_served(BTreeSet::from([ROUTE.to_owned()]));
+    guard.session().up.add_bytes(100);
+    sessions.refused(ROUTE, "route_limit");
+    let before = sessions.totals();
+    assert_eq!((before[ROUTE].open, before[ROUTE].up.bytes), (1, 100));
+    tokio::time::advance(5 * SECOND).await;
+    guard.end(&End { cause: crate::websocket::EndCause::Ordered(Why::Idle.into()), code: Some(1001) });
+    let after = sessions.totals().remove(ROUTE).expect("served");
+    assert_eq!((after.open, after.up.bytes, after.ended.get("idle"), after.durations[1]), (0, 100, Some(&1), 1));
+    assert_eq!(after.closes, BTreeMap::from([(("gateway", "1001"), 1)]));
+    assert_eq!(after.handshakes, BTreeMap::from([("opened", 1), ("route_limit", 1)]));
+    let guard = open(&sessions, &Arc::default(), WebSocket::default());
+    sessions.set_served(BTreeSet::new());
+    assert_eq!(sessions.totals().len(), 1, "it has a session");
+    drop(guard);
+    assert!(sessions.totals().is_empty());
+}
+
+#[tokio::test]
+async fn limits_are_kept_and_a_handshake_that_fails_gives_its_place_back() {
+    let sessions = Sessions::new(Limits { sessions: Some(2), ..Limits::default() });
+    let client = IpAddr::from([192, 0, 2, 1]);
+    let limits = SessionLimits { sessions: Some(1), ..SessionLimits::default() };
+    let (limited, free) = (target(WebSocket { limits, ..WebSocket::default() }), target(WebSocket::default()));
+    let permit = sessions.admit(&limited, client).expect("one");
+    assert_eq!(sessions.admit(&limited, client).err(), Some(Rejected::Route));
+    let other = sessions.admit(&free, client).expect("two");
+    assert_eq!(sessions.admit(&free, client).err(), Some(Rejected::Gateway));
+    drop((permit, other));
+    assert!(sessions.admit(&limited, client).is_ok());
+}

@@ -1,0 +1,84 @@
+//! Whether the peers are still there: pings to those that have been silent.
+
+use tokio::time::Instant;
+
+use super::direction::{Direction, Moved};
+use crate::model::Ping;
+use crate::websocket::Why;
+use crate::websocket::frame::ping_frame;
+
+/// What is known of both peers.
+pub(super) struct Liveness {
+    ping: Ping,
+    client: Peer,
+    backend: Peer,
+}
+
+/// What is known of one.
+struct Peer {
+    /// Its last sign of life.
+    heard: Instant,
+    /// When it was asked, if it has not answered.
+    asked: Option<Instant>,
+}
+
+impl Peer {
+    fn due(&self, ping: Ping) -> Instant {
+        match self.asked {
+            Some(asked) => asked + ping.timeout,
+            None => self.heard + ping.interval,
+        }
+    }
+
+    /// A sign of life. Gives whether the peer had been asked for one.
+    fn hear(&mut self, now: Instant) -> bool {
+        self.heard = now;
+        self.asked.take().is_some()
+    }
+}
+
+impl Liveness {
+    pub(super) fn new(ping: Ping, now: Instant) -> Self {
+        let peer = || Peer { heard: now, asked: None };
+        Self { ping, client: peer(), backend: peer() }
+    }
+
+    /// When there is something to do next.
+    pub(super) fn due(&self) -> Instant {
+        self.client.due(self.ping).min(self.backend.due(self.ping))
+    }
+
+    /// Takes in what has moved: bytes read from a peer show that it lives, and bytes that it takes after it had been too slow
+    /// for them. Gives whether nothing but answers to the gateway's own pings has come.
+    pub(super) fn hear(&mut self, now: Instant, up: Moved, down: Moved) -> bool {
+        let mut answers = true;
+        for (peer, direction, back) in [(&mut self.client, up, down), (&mut self.backend, down, up)] {
+            if direction.read || back.wrote {
+                let asked = peer.hear(now);
+                answers &= !direction.read || asked && direction.pong_alone;
+            }
+        }
+        answers
+    }
+
+    /// Asks whoever has been silent for too long.
+    ///
+    /// # Errors
+    /// One has not answered in time.
+    pub(super) fn look(&mut self, now: Instant, up: &mut Direction, down: &mut Direction) -> Result<(), Why> {
+        let mask = fastrand::u32(..).to_be_bytes();
+        let peers =
+            [(&mut self.client, down, None, Why::ClientGone), (&mut self.backend, up, Some(mask), Why::BackendGone)];
+        for (peer, way, mask, gone) in peers {
+            if peer.due(self.ping) > now {
+                continue;
+            }
+            if peer.asked.is_some() {
+                return Err(gone);
+            }
+            peer.asked = Some(now);
+            way.insert = Some(ping_frame(mask));
+        }
+        Ok(())
+    }
+}
