@@ -15,8 +15,7 @@ pub struct WebSocketSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 2592000))]
     pub idle_timeout: Option<i32>,
-    /// What ends that silence: Any byte but answers to the gateway's own pings, or Messages alone, so that a session with
-    /// nothing but pings is idle. Default: Any.
+    /// What ends that silence. Default: Any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_counts: Option<IdleCounts>,
     /// Seconds of silence of a client or a backend after which the gateway sends it a ping, 0–86400; 0: no pings. Default: 0.
@@ -70,7 +69,8 @@ pub struct WebSocketSettings {
     pub message_rate: Option<i32>,
 }
 
-/// What ends a session's silence.
+/// What ends a session's silence: Any byte but answers to the gateway's own pings, or Messages alone, so that a session
+/// with nothing but pings is idle. Default: Any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub enum IdleCounts {
     /// Every byte but answers to the gateway's own pings.

@@ -56,7 +56,7 @@ pub(super) fn read(
         max_message_size: of.number("maxMessageSize", max_message_size, (1, MESSAGE)),
         message_rate: of.number("messageRate", message_rate, (1, 1_000_000)),
     };
-    if settings.ping_timeout.is_some() && settings.ping_interval.is_none() {
+    if settings.ping_timeout.is_some() && ping_interval.is_none() {
         let field = format!("{field}.webSocket.pingTimeout");
         let message = "it has no effect without pingInterval";
         reports.warning(owner, field, Reason::InvalidValue, message, "add that, or remove this");

@@ -37,8 +37,10 @@ pub(super) fn check(owner: &ObjectRef, metadata: &ObjectMeta, settings: &Setting
             "appgw.ingress.kubernetes.io/connection-draining",
         ),
     ];
+    let is_written = |key| metadata.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(key));
     for (key, alone, needed) in times {
-        if alone && metadata.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(key)) {
+        // One that can't be read has been reported.
+        if alone && is_written(key) && !is_written(needed) {
             reports.warning(
                 owner,
                 annotation_field(key),
