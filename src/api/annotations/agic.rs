@@ -121,9 +121,9 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         key: "connection-draining",
         value: "true or false",
-        meaning: "whether the WebSocket sessions of a pod that goes away, or of a rule that is removed, are closed (1001) \
-                  over connection-draining-timeout; else it is over half of the pod's grace, or half of 30 seconds for \
-                  a rule; requests in progress are let finish either way; false unless given",
+        meaning: "whether the WebSocket sessions of a pod that goes away, or of a rule that is removed, are closed \
+                  (1001) over connection-draining-timeout; else it is over half of the pod's grace, or half of 30 \
+                  seconds for a rule; requests in progress are let finish either way; false unless given",
         read: Some(|settings, text| {
             settings.connection_draining = Some(read::boolean(text)?);
             // What is left of the class; the Ingress's own comes after this.

@@ -120,8 +120,8 @@ pub enum LoadDistributionAlgorithm {
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectionDraining {
-    /// Whether `drainTimeoutInSec` is the time for it. If false, it is half of the pod's grace, or half of 30 seconds for
-    /// a rule.
+    /// Whether `drainTimeoutInSec` is the time for it. If false, it is half of the pod's grace, or half of 30 seconds
+    /// for a rule.
     pub enabled: bool,
     /// Seconds over which the sessions are closed, 1–3600. Default: 30.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -53,8 +53,8 @@ pub(super) const PING_TIMEOUT: Entry = Entry {
 pub(super) const MAX_AGE: Entry = Entry {
     key: "websocket-max-age",
     value: "seconds, 0 to 2592000",
-    meaning: "age at which a session is closed (1012), give or take a tenth, so that its client comes back and is given \
-              a member anew; 0: no limit; 0 unless given",
+    meaning: "age at which a session is closed (1012), give or take a tenth, so that its client comes back and is \
+              given a member anew; 0: no limit; 0 unless given",
     read: Some(|settings, text| {
         settings.session.max_age = Some(read::seconds(text, 0, 2_592_000)?);
         Ok(())
@@ -87,8 +87,8 @@ pub(super) const UNHEALTHY_GRACE: Entry = Entry {
 pub(super) const REBALANCE: Entry = Entry {
     key: "websocket-rebalance",
     value: "0 to 60000",
-    meaning: "sessions a minute that the fullest member gives up while others have notably fewer, by each replica; each \
-              is closed (1012), so that its client comes back and is given another; 0: none; 0 unless given",
+    meaning: "sessions a minute that the fullest member gives up while others have notably fewer, by each replica; \
+              each is closed (1012), so that its client comes back and is given another; 0: none; 0 unless given",
     read: Some(|settings, text| {
         settings.session.rebalance = Some(read::number(text, 0, 60_000)?);
         Ok(())
