@@ -5,5 +5,7 @@
 
 pub mod annotations;
 pub mod gateway;
+mod session;
 
 pub use gateway::{ApplicationGateway, ApplicationGatewaySpec, crd_yaml};
+pub use session::SessionSettings;

@@ -19,6 +19,7 @@ mod report;
 mod rewrite;
 mod service;
 mod tls;
+mod websocket;
 
 use crate::api::gateway::{LoadDistributionAlgorithm, Reference};
 use crate::model::{Balance, Model, ObjectRef};

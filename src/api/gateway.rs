@@ -11,18 +11,20 @@ mod backend;
 mod listener;
 mod rule;
 mod status;
+mod websocket;
 
 use kube::{CustomResource, CustomResourceExt, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use backend::{
-    BackendAddress, BackendAddressPool, BackendHttpSettings, LoadDistributionAlgorithm, Probe, ProbeMatch, ServiceRef,
-    WebSocketSettings,
+    BackendAddress, BackendAddressPool, BackendHttpSettings, ConnectionDraining, LoadDistributionAlgorithm, Probe,
+    ProbeMatch, ServiceRef,
 };
 pub use listener::{FrontendPort, HttpListener, SslCertificate, TrustedRootCertificate};
 pub use rule::{PathRule, RequestRoutingRule, RuleType, UrlPathMap};
 pub use status::{AddressKind, ApplicationGatewayStatus, ElementStatus, GatewayAddress, PoolStatus};
+pub use websocket::{IdleCounts, WebSocketSettings};
 
 /// What an ApplicationGateway serves.
 #[derive(CustomResource, KubeSchema, Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]

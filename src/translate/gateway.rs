@@ -9,6 +9,7 @@ mod pool;
 mod probe;
 mod rule;
 mod settings;
+mod websocket;
 
 use std::collections::BTreeMap;
 

@@ -6,6 +6,7 @@
 mod backend;
 mod redirect;
 mod secure;
+mod session;
 mod site;
 
 use std::collections::BTreeMap;

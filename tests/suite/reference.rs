@@ -10,7 +10,8 @@ use steadygate::status::Reason;
 fn the_page_of_annotations_is_that_of_the_code() {
     let mut page = "# Annotations\n\nGenerated from the tables in `src/api/annotations`. Where two families give the same setting, \
         the later table stands. On an IngressClass they are the defaults of its Ingresses. A value that can't be read is \
-        reported and its default stays; so is a key that is not in these tables.\n"
+        reported and its default stays; so is a key that is not in these tables. A WebSocket session keeps the settings \
+        that it was opened with.\n"
         .to_owned();
     for family in FAMILIES {
         let _infallible = write!(page, "\n## `{}`\n", family.prefix);

@@ -118,11 +118,31 @@ pub(super) const ENTRIES: &[Entry] = &[
             Ok(())
         }),
     },
+    Entry {
+        key: "connection-draining",
+        value: "true or false",
+        meaning: "whether the WebSocket sessions of a pod that goes away, or of a rule that is removed, are closed \
+                  (1001) over connection-draining-timeout; else it is over half of the pod's grace, or half of 30 \
+                  seconds for a rule; requests in progress are let finish either way; false unless given",
+        read: Some(|settings, text| {
+            settings.connection_draining = Some(read::boolean(text)?);
+            // What is left of the class; the Ingress's own comes after this.
+            settings.session.drain = None;
+            Ok(())
+        }),
+    },
+    Entry {
+        key: "connection-draining-timeout",
+        value: "seconds, 1 to 3600",
+        meaning: "time over which those sessions are closed; 30 unless given; no effect without connection-draining",
+        read: Some(|settings, text| {
+            settings.connection_draining_timeout = Some(read::seconds(text, 1, 3600)?);
+            Ok(())
+        }),
+    },
     unsupported("appgw-ssl-certificate", "name a Secret in spec.tls"),
     unsupported("appgw-trusted-root-certificate", "use an ApplicationGateway, which has trustedRootCertificates"),
     unsupported("appgw-ssl-profile", ""),
-    unsupported("connection-draining", "sessions and requests in progress are always let finish"),
-    unsupported("connection-draining-timeout", "sessions and requests in progress are always let finish"),
     unsupported("cookie-based-affinity", ""),
     unsupported("cookie-based-affinity-distinct-name", ""),
     unsupported("override-frontend-port", "use an ApplicationGateway, whose listeners name their port"),

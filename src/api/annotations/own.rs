@@ -1,5 +1,7 @@
 //! `steadygate.io/`: what no other family can say.
 
+mod websocket;
+
 use super::{Entry, Redirect, read};
 use crate::api::gateway::LoadDistributionAlgorithm;
 
@@ -31,14 +33,17 @@ pub(super) const ENTRIES: &[Entry] = &[
             Ok(())
         }),
     },
-    Entry {
-        key: "websocket-idle-timeout",
-        value: "seconds, 0 to 2592000",
-        meaning: "longest silence of a WebSocket session, 0: no limit; the request timeout unless given",
-        read: Some(|settings, text| {
-            let idle = read::seconds(text, 0, 2_592_000)?;
-            settings.websocket_idle_timeout = Some(Some(idle).filter(|idle| !idle.is_zero()));
-            Ok(())
-        }),
-    },
+    websocket::IDLE_TIMEOUT,
+    websocket::IDLE_COUNTS,
+    websocket::PING_INTERVAL,
+    websocket::PING_TIMEOUT,
+    websocket::MAX_AGE,
+    websocket::DRAIN_TIMEOUT,
+    websocket::UNHEALTHY_GRACE,
+    websocket::REBALANCE,
+    websocket::MAX_SESSIONS,
+    websocket::MAX_SESSIONS_PER_CLIENT,
+    websocket::HANDSHAKE_RATE,
+    websocket::MAX_MESSAGE_SIZE,
+    websocket::MESSAGE_RATE,
 ];

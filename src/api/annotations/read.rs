@@ -25,6 +25,17 @@ pub(super) fn seconds(text: &str, first: u32, last: u32) -> Result<Duration, Str
     }
 }
 
+/// Bytes in a range, both ends included, as nginx writes sizes: `65536`, `64k`, `1m`, `1g`.
+pub(super) fn size(text: &str, first: u64, last: u64) -> Result<u64, String> {
+    let text = text.trim();
+    let units = [(['k', 'K'], 10), (['m', 'M'], 20), (['g', 'G'], 30)];
+    let unit = units.iter().find_map(|(letters, power)| Some((text.strip_suffix(letters)?, *power)));
+    let (digits, power) = unit.unwrap_or((text, 0));
+    let size = digits.parse::<u64>().ok().and_then(|count| count.checked_mul(1 << power));
+    size.filter(|size| (first..=last).contains(size))
+        .ok_or_else(|| format!("bytes from {first} to {last}, as a whole number or with k, m or g after it"))
+}
+
 /// A port.
 pub(super) fn port(text: &str) -> Result<u16, String> {
     let port = number(text, 1, 65535)?;
@@ -72,6 +83,8 @@ pub(super) fn statuses(text: &str) -> Result<Vec<(u16, u16)>, String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -80,6 +93,27 @@ mod tests {
         assert_eq!(boolean("FALSE"), Ok(false));
         assert!(boolean("yes").is_err());
         assert!(boolean("tRUE").is_err());
+    }
+
+    #[test]
+    fn sizes_are_those_of_nginx() {
+        let sizes =
+            [("1", 1), ("65536", 1 << 16), ("64k", 1 << 16), (" 3M ", 3 << 20), ("1G", 1 << 30), ("1024g", 1 << 40)];
+        for (text, bytes) in sizes {
+            assert_eq!(size(text, 1, 1 << 40), Ok(bytes), "{text}");
+        }
+        for bad in ["", "k", "0", "0k", "-1", "1.5m", "64 k", "64kb", "64ki", "1t", "1025g", "1099511627777", "é"] {
+            assert!(size(bad, 1, 1 << 40).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_size_overflows(count: u64, unit in "[kmg]?") {
+            let power = match unit.as_str() { "k" => 10, "m" => 20, "g" => 30, _ => 0 };
+            let bytes = u128::from(count) << power;
+            prop_assert_eq!(size(&format!("{count}{unit}"), 0, u64::MAX).ok(), u64::try_from(bytes).ok());
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::api::SessionSettings;
 use crate::api::gateway::LoadDistributionAlgorithm;
 
 /// What the annotations of one Ingress, and of its class, ask for.
@@ -13,8 +14,12 @@ pub struct Settings {
     pub force_redirect: Option<bool>,
     /// Time for the backend's answer, and the longest silence within it.
     pub request_timeout: Option<Duration>,
-    /// Longest silence of a WebSocket session; `Some(None)`: no limit.
-    pub websocket_idle_timeout: Option<Option<Duration>>,
+    /// What WebSocket sessions are asked for.
+    pub session: SessionSettings,
+    /// Whether they are drained as AGIC has it, unless `session` has a time for it.
+    pub connection_draining: Option<bool>,
+    /// The time for that.
+    pub connection_draining_timeout: Option<Duration>,
     /// What the backends speak.
     pub backend_protocol: Option<BackendProtocol>,
     /// `Host` that the backends see.

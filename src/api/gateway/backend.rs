@@ -7,7 +7,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Protocol, Reference};
+use super::{Protocol, Reference, WebSocketSettings};
 
 /// Where requests may go (ARM `backendAddressPools`): addresses, and the endpoints of a Service.
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
@@ -98,7 +98,11 @@ pub struct BackendHttpSettings {
     /// Which backend takes the next request. Default: RoundRobin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load_distribution_algorithm: Option<LoadDistributionAlgorithm>,
-    /// For WebSocket sessions alone (not in ARM).
+    /// Time over which the WebSocket sessions of a pod that goes away, or of a rule that is removed, are closed (1001).
+    /// Requests in progress are let finish either way. Default: not enabled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection_draining: Option<ConnectionDraining>,
+    /// For WebSocket sessions alone (not in ARM). A session keeps what stood when it was opened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub web_socket: Option<WebSocketSettings>,
 }
@@ -112,15 +116,17 @@ pub enum LoadDistributionAlgorithm {
     LeastConnections,
 }
 
-/// For WebSocket sessions alone.
+/// How sessions are closed that a change has taken the ground from.
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct WebSocketSettings {
-    /// Seconds without a byte in either direction after which a session is closed, 0–2592000; 0: no limit.
-    /// Default: `requestTimeout`.
+pub struct ConnectionDraining {
+    /// Whether `drainTimeoutInSec` is the time for it. If false, it is half of the pod's grace, or half of 30 seconds
+    /// for a rule.
+    pub enabled: bool,
+    /// Seconds over which the sessions are closed, 1–3600. Default: 30.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0, max = 2592000))]
-    pub idle_timeout: Option<i32>,
+    #[schemars(range(min = 1, max = 3600))]
+    pub drain_timeout_in_sec: Option<i32>,
 }
 
 /// How backends are asked whether they are well (ARM `probes`). One success heals.

@@ -9,7 +9,6 @@ const NAMES: &[&str] = &[
     "authenticationCertificates",
     "autoscaleConfiguration",
     "backendSettingsCollection",
-    "connectionDraining",
     "cookieBasedAffinity",
     "customErrorConfigurations",
     "dedicatedBackendConnection",

@@ -1,6 +1,7 @@
 //! The elements of an ApplicationGateway by name, and references among them.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use crate::api::ApplicationGatewaySpec;
 use crate::api::gateway::{
@@ -149,15 +150,15 @@ impl<'a> Elements<'a> {
 }
 
 /// A whole number in its range, or a report and `None`.
-pub(super) fn in_range(
+pub(super) fn in_range<T: Copy + PartialOrd + Display, N: TryFrom<T>>(
     owner: &ObjectRef,
     field: String,
-    value: i32,
-    (first, last): (i32, i32),
+    value: T,
+    (first, last): (T, T),
     reports: &mut Reports,
-) -> Option<u32> {
+) -> Option<N> {
     if (first..=last).contains(&value) {
-        return u32::try_from(value).ok();
+        return N::try_from(value).ok();
     }
     reports.error(
         owner,
@@ -171,5 +172,5 @@ pub(super) fn in_range(
 
 /// A port from 1 to 65535, or a report and `None`.
 pub(super) fn port(owner: &ObjectRef, field: String, value: i32, reports: &mut Reports) -> Option<u16> {
-    in_range(owner, field, value, (1, 65535), reports).and_then(|port| u16::try_from(port).ok())
+    in_range(owner, field, value, (1, 65535), reports)
 }

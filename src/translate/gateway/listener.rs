@@ -40,7 +40,8 @@ pub(super) fn read<'a>(
     draft: &mut Draft,
 ) -> Vec<Frontend<'a>> {
     for Element { field, value } in elements.ports.iter() {
-        in_range(owner, format!("{field}.port"), value.port, (*PORTS.start(), *PORTS.end()), &mut draft.reports);
+        let range = (*PORTS.start(), *PORTS.end());
+        let _reported: Option<u16> = in_range(owner, format!("{field}.port"), value.port, range, &mut draft.reports);
     }
     elements.listeners.iter().filter_map(|element| read_one(owner, elements, element, lookup, draft)).collect()
 }

@@ -24,7 +24,7 @@ pub(super) fn by_listener<'a>(
     for rule in rules {
         let Element { field, value } = &rule;
         if let Some(priority) = value.priority {
-            in_range(owner, format!("{field}.priority"), priority, (1, 20000), reports);
+            let _reported: Option<u32> = in_range(owner, format!("{field}.priority"), priority, (1, 20000), reports);
         }
         let listener = &value.http_listener;
         if elements.listeners.find(owner, listener, &format!("{field}.httpListener"), reports).is_err() {

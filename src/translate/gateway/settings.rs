@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use crate::api::gateway::{BackendHttpSettings, Protocol, Reference, WebSocketSettings};
+use crate::api::gateway::{BackendHttpSettings, Protocol, Reference};
 use crate::model::{Balance, HostHeader, HostPattern, ObjectRef, WebSocket};
 use crate::status::Reason;
 
 use super::element::{Element, in_range, port};
+use super::websocket;
 use crate::translate::balance;
 use crate::translate::report::Reports;
+use crate::translate::websocket::with_defaults;
 
 /// One settings element.
 #[derive(Debug)]
@@ -25,7 +27,7 @@ pub(super) struct Settings<'a> {
     pub(super) roots: &'a [Reference],
 }
 
-const DEFAULT_TIMEOUT: u32 = 30;
+const DEFAULT_TIMEOUT: u64 = 30;
 
 /// Reads one element.
 pub(super) fn read<'a>(
@@ -44,17 +46,14 @@ pub(super) fn read<'a>(
         probe,
         trusted_root_certificates,
         load_distribution_algorithm,
+        connection_draining,
         web_socket,
     } = value;
     let timeout = request_timeout
         .and_then(|value| in_range(owner, format!("{field}.requestTimeout"), value, (1, 86_400), reports))
         .unwrap_or(DEFAULT_TIMEOUT);
-    let request_timeout = Duration::from_secs(timeout.into());
-    let idle = web_socket.as_ref().and_then(|WebSocketSettings { idle_timeout }| {
-        let field = format!("{field}.webSocket.idleTimeout");
-        let seconds = in_range(owner, field, (*idle_timeout)?, (0, 2_592_000), reports)?;
-        Some((seconds > 0).then(|| Duration::from_secs(seconds.into())))
-    });
+    let request_timeout = Duration::from_secs(timeout);
+    let session = websocket::read(owner, field, web_socket.as_ref(), connection_draining.as_ref(), reports);
     let picks = pick_host_name_from_backend_address.unwrap_or_default();
     Settings {
         port: port(owner, format!("{field}.port"), *number, reports),
@@ -62,7 +61,7 @@ pub(super) fn read<'a>(
         host: host(owner, field, host_name.as_deref(), picks, reports),
         path: path.as_deref().and_then(|path| checked_path(owner, field, path, reports)),
         request_timeout,
-        websocket: WebSocket { idle_timeout: idle.unwrap_or(Some(request_timeout)), ..WebSocket::default() },
+        websocket: with_defaults(&session, request_timeout),
         balance: balance(*load_distribution_algorithm),
         probe: probe.as_ref(),
         roots: trusted_root_certificates,

@@ -7,10 +7,10 @@ use k8s_openapi::api::networking::v1::{IngressServiceBackend, ServiceBackendPort
 use crate::api::annotations::{BackendProtocol, Settings};
 use crate::model::{
     Action, Backend, HostHeader, HostPattern, PathRewrite, Pool, PoolId, Probe, Transport, Unavailable, UpstreamTls,
-    WebSocket,
 };
 use crate::status::Reason;
 
+use super::session;
 use super::site::{Path, Site};
 use crate::translate::balance;
 use crate::translate::draft::Draft;
@@ -150,10 +150,7 @@ fn backend(site: &Site<'_>, path: &Path<'_>, pool: PoolId) -> Backend {
             .clone()
             .map(|prepend| PathRewrite { strip: rewrite::literal(&path.path), prepend }),
         request_timeout,
-        websocket: WebSocket {
-            idle_timeout: settings.websocket_idle_timeout.unwrap_or(Some(request_timeout)),
-            ..WebSocket::default()
-        },
+        websocket: session::websocket(settings, request_timeout),
     }
 }
 

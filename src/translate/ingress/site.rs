@@ -8,6 +8,7 @@ use crate::api::annotations::Settings;
 use crate::model::{HostPattern, ObjectRef, PathMatch};
 use crate::status::Reason;
 
+use super::session;
 use crate::translate::claim::Age;
 use crate::translate::class::{Class, annotation_field, read_annotations};
 use crate::translate::report::Reports;
@@ -42,6 +43,7 @@ impl<'a> Site<'a> {
     pub(super) fn read(owner: ObjectRef, object: &'a Ingress, class: Class, reports: &mut Reports) -> Self {
         let Class { settings, ingress_nginx } = class;
         let settings = read_annotations(settings, &owner, &object.metadata, reports);
+        session::check(&owner, &object.metadata, &settings, reports);
         let mut site =
             Self { owner, object, settings, ingress_nginx, hosts: Vec::new(), catches_all: false, paths: Vec::new() };
         if let Some(spec) = &object.spec {

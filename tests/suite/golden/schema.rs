@@ -3,6 +3,10 @@
 use kube::CustomResourceExt;
 use serde_json::Value;
 use steadygate::api::ApplicationGateway;
+use steadygate::status::Severity;
+use steadygate::translate::{Options, translate};
+
+use super::manifests;
 
 /// The messages of the rules that `spec` breaks.
 fn broken(spec: &str) -> Vec<String> {
@@ -72,4 +76,33 @@ fn each_rule_refuses_what_it_is_for() {
         let broken = broken(spec);
         assert!(matches!(&broken[..], [only] if only.contains(message)), "{spec}: {broken:?}");
     }
+}
+
+#[test]
+fn the_ranges_of_sessions_are_those_of_translation() {
+    let definition = serde_json::to_value(ApplicationGateway::crd()).expect("plain data");
+    let settings = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties\
+        /backendHttpSettingsCollection/items/properties";
+    let settings = definition.pointer(settings).expect("the settings");
+    let mut seen = 0;
+    for block in ["webSocket", "connectionDraining"] {
+        for (name, schema) in settings[block]["properties"].as_object().expect("fields") {
+            let (Some(least), Some(most)) = (schema["minimum"].as_f64(), schema["maximum"].as_f64()) else { continue };
+            for (value, fits) in [(least - 1.0, false), (least, true), (most, true), (most + 1.0, false)] {
+                let enabled = if block == "connectionDraining" { "enabled: true, " } else { "" };
+                let object = format!(
+                    "{{apiVersion: steadygate.io/v1alpha1, kind: ApplicationGateway, metadata: {{name: g}}, spec: \
+                     {{backendHttpSettingsCollection: \
+                     [{{name: s, port: 80, protocol: Http, {block}: {{{enabled}{name}: {value}}}}}]}}}}"
+                );
+                let options = Options { everything_without_class: true, ..Options::default() };
+                let reports = translate(&manifests::read(&object), &options).reports;
+                let field = format!("spec.backendHttpSettingsCollection[0].{block}.{name}");
+                let refused = reports.iter().any(|report| report.field == field && report.severity == Severity::Error);
+                assert_eq!(refused, !fits, "{name}: {value}: {reports:?}");
+                seen += 1;
+            }
+        }
+    }
+    assert_eq!(seen, 4 * 12);
 }
