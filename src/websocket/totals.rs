@@ -7,7 +7,8 @@ use super::relay::End;
 use super::session::Session;
 
 /// Upper bounds of the classes of durations, in seconds.
-pub(super) const DURATIONS: [f64; 10] = [1.0, 10.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0, 43_200.0, 86_400.0, 604_800.0];
+pub(super) const DURATIONS: [f64; 10] =
+    [1.0, 10.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0, 43_200.0, 86_400.0, 604_800.0];
 
 /// Sessions of one object's routes, counted.
 #[derive(Debug, Clone, Default)]

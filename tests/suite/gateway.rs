@@ -48,6 +48,7 @@ impl Gateway {
             serve_controllers: Vec::new(),
             bindings: Bindings { address: Some(Ipv4Addr::LOCALHOST.into()), ports },
             settings: Settings::default(),
+            session_limits: Default::default(),
             workers: 2,
             admin: loopback(0),
         };

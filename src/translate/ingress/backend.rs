@@ -25,7 +25,7 @@ pub(super) fn action(site: &Site<'_>, path: &Path<'_>, lookup: &Lookup<'_>, draf
     let field =
         if path.field.ends_with("defaultBackend") { path.field.clone() } else { format!("{}.backend", path.field) };
     match pool(site, path, &field, lookup, draft) {
-        Ok(pool) => Action::Forward(backend(site, path, pool)),
+        Ok(pool) => Action::Forward(Box::new(backend(site, path, pool))),
         Err(reason) => Action::Unavailable(Unavailable { reason: reason.name() }),
     }
 }

@@ -14,6 +14,15 @@ struct Frame {
 }
 
 impl Frame {
+    fn header_length(&self) -> usize {
+        let extended = match self.payload.len() {
+            0..126 => 0,
+            126..65536 => 2,
+            _ => 8,
+        };
+        2 + extended + if self.mask.is_some() { 4 } else { 0 }
+    }
+
     fn bytes(&self) -> Vec<u8> {
         let bit = if self.mask.is_some() { 0x80 } else { 0 };
         let mut out = vec![u8::from(self.fin) << 7 | self.opcode];
@@ -52,7 +61,7 @@ fn frames() -> impl Strategy<Value = Vec<Frame>> {
 fn reference(frames: &[Frame], end: usize) -> (bool, Counts) {
     let (mut at, mut counts) = (0, Counts { bytes: end as u64, ..Counts::default() });
     for frame in frames {
-        let whole = frame.bytes().len();
+        let whole = frame.header_length() + frame.payload.len();
         if end >= at + whole - frame.payload.len() && end > at {
             counts.text += u64::from(frame.fin && frame.opcode == 1);
             counts.messages += u64::from(frame.fin && frame.opcode < CLOSE);

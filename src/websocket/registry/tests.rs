@@ -17,7 +17,8 @@ fn target(websocket: WebSocket) -> Arc<Target> {
         websocket,
     };
     let owner = ObjectRef::new("Ingress", "default", "site");
-    let route = Route { field: "spec".to_owned(), owner, path: PathMatch::Any, action: Action::Forward(backend) };
+    let route =
+        Route { field: "spec".to_owned(), owner, path: PathMatch::Any, action: Action::Forward(Box::new(backend)) };
     let name = "Ingress default/site".to_owned();
     Arc::new(Target { route, pool: None, name, id: "Ingress default/site * *".into() })
 }
