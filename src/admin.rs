@@ -1,8 +1,9 @@
-//! For operators and their tools: health, readiness, metrics, what is being served. Read access to everything, and
-//! a say in nothing.
+//! For operators and their tools: health, readiness, metrics, what is being served, live sessions. Read access to
+//! everything, and a say in one thing: to those on this machine, that sessions close.
 
 mod config;
 mod metrics;
+pub mod sessions;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -25,7 +26,7 @@ use crate::status;
 
 pub use metrics::Rooms;
 
-/// What the admin port shows.
+/// What the admin port shows, and the sessions that it may ask to close. It has a say in nothing else.
 pub struct Admin {
     rooms: Rooms,
     addresses: watch::Receiver<BTreeMap<u16, SocketAddr>>,
@@ -68,7 +69,14 @@ impl Admin {
         None
     }
 
-    fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn answer(&self, peer: SocketAddr, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        match request.uri().path() {
+            "/sessions" | "/sessions/close" => sessions::answer(&self.rooms, peer, request).await,
+            _ => self.show(&request),
+        }
+    }
+
+    fn show(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return text(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here\n".to_owned());
         }
@@ -91,7 +99,10 @@ impl Admin {
                     Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
                 }
             }
-            _ => text(StatusCode::NOT_FOUND, "here are /livez, /readyz, /metrics and /debug/config\n".to_owned()),
+            _ => text(
+                StatusCode::NOT_FOUND,
+                "here are /livez, /readyz, /metrics, /debug/config and /sessions\n".to_owned(),
+            ),
         }
     }
 }
@@ -124,8 +135,8 @@ pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
 /// Serves the admin port until the runtime ends.
 pub async fn serve(listener: TcpListener, admin: Arc<Admin>) {
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "admin: accept failed");
                 tokio::time::sleep(std::time::Duration::from_millis(50)).await;
@@ -134,8 +145,8 @@ pub async fn serve(listener: TcpListener, admin: Arc<Admin>) {
         };
         let admin = Arc::clone(&admin);
         let service = service_fn(move |request| {
-            let response = admin.answer(&request);
-            async move { Ok::<_, Infallible>(response) }
+            let admin = Arc::clone(&admin);
+            async move { Ok::<_, Infallible>(admin.answer(peer, request).await) }
         });
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())

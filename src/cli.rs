@@ -1,10 +1,12 @@
 //! The command line: arguments and exit codes, one file a command.
 
 pub mod check;
+mod client;
 pub mod demo;
 mod explain;
 mod probe;
 mod run;
+mod sessions;
 
 use std::process::ExitCode;
 
@@ -33,6 +35,8 @@ enum Command {
     Crds,
     /// Ask for a URL once, and say whether the answer's status is as expected
     Probe(probe::Probe),
+    /// List the live sessions of a gateway that runs, or ask some of them to close
+    Sessions(sessions::Sessions),
     /// Serve two backends on this machine, to see edits take effect without a session being cut
     Demo(demo::Demo),
 }
@@ -46,6 +50,7 @@ pub fn main() -> ExitCode {
         Command::Explain(explain) => explain.execute(),
         Command::Crds => crds(),
         Command::Probe(probe) => probe.execute(),
+        Command::Sessions(sessions) => sessions.execute(),
         Command::Demo(demo) => run::demo(&demo),
     };
     result.unwrap_or_else(|error| {

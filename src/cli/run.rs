@@ -42,8 +42,8 @@ pub(super) struct Run {
     #[arg(long, value_name = "ADDR")]
     address: Option<IpAddr>,
 
-    /// Where /livez, /readyz, /metrics and /debug/config are
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9180")]
+    /// Where /livez, /readyz, /metrics, /debug/config and /sessions are
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9180", env = "STEADYGATE_ADMIN")]
     admin: SocketAddr,
 
     /// Form of the log on standard error

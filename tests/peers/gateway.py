@@ -68,16 +68,16 @@ class Gateway:
 
     # Life
 
-    def start(self, *arguments):
-        self.launch(*arguments)
+    def start(self, *arguments, admin="127.0.0.1"):
+        self.launch(*arguments, admin=admin)
         wait_for(self.is_ready, "the gateway is ready")
         return self
 
-    def launch(self, *arguments):
+    def launch(self, *arguments, admin="127.0.0.1"):
         """Starts, and does not wait until it is ready."""
         self.process = subprocess.Popen(
             [
-                BINARY, "run", "--manifests", self.manifests, "--admin", f"127.0.0.1:{self.admin}",
+                BINARY, "run", "--manifests", self.manifests, "--admin", f"{admin}:{self.admin}",
                 "--listen", f"80=127.0.0.1:{self.http}", "--listen", f"443=127.0.0.1:{self.https}", *arguments,
             ],
             stdin=subprocess.DEVNULL,

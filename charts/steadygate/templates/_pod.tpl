@@ -91,6 +91,9 @@ spec:
       valueFrom:
         fieldRef:
           fieldPath: metadata.namespace
+    # For steadygate sessions, called in the pod.
+    - name: STEADYGATE_ADMIN
+      value: {{ printf "[::]:%d" (int .Values.adminPort) | quote }}
     {{- with .Values.extraEnv }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
