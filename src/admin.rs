@@ -24,6 +24,7 @@ use tokio::sync::watch;
 use crate::proxy::Metrics;
 use crate::status;
 
+pub use config::Fingerprints;
 pub use metrics::Rooms;
 
 /// What the admin port shows, and the sessions that it may ask to close. It has a say in nothing else.

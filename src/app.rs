@@ -152,7 +152,8 @@ pub async fn start(config: Config) -> anyhow::Result<App> {
     });
     let listeners = Listeners::start(shared, config.bindings, config.workers, addresses_sender)?;
 
-    let (published_sender, published) = watch::channel(Published::default());
+    let (published_sender, published) =
+        watch::channel(Published { options: Arc::new(options.clone()), ..Published::default() });
     let (facts_sender, facts) = watch::channel(Facts::default());
     let status_metrics = status::Metrics::default();
     let status = match &watch {

@@ -3,6 +3,7 @@
 pub mod check;
 mod client;
 pub mod demo;
+mod diff;
 mod explain;
 mod probe;
 mod run;
@@ -31,6 +32,8 @@ enum Command {
     Check(Check),
     /// Say which listener, host, rule, pool and members a request would get, and why not the others
     Explain(explain::Explain),
+    /// Say what a change of manifests would change, and which live sessions it would close
+    Diff(diff::Diff),
     /// Print the custom resource definitions
     Crds,
     /// Ask for a URL once, and say whether the answer's status is as expected
@@ -48,6 +51,7 @@ pub fn main() -> ExitCode {
         Command::Run(run) => run.execute(),
         Command::Check(check) => check.execute(),
         Command::Explain(explain) => explain.execute(),
+        Command::Diff(diff) => diff.execute(),
         Command::Crds => crds(),
         Command::Probe(probe) => probe.execute(),
         Command::Sessions(sessions) => sessions.execute(),

@@ -36,6 +36,8 @@ pub struct Published {
     pub unopened: BTreeMap<u16, String>,
     /// Whether everything has been open at once since the start.
     pub complete: bool,
+    /// How objects are translated.
+    pub options: Arc<Options>,
 }
 
 /// Takes inputs to the data plane.

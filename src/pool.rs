@@ -29,6 +29,7 @@ use tokio::time::Instant;
 use crate::model::{Balance, EndpointState, PoolId};
 
 pub use member::{Health, Lease, Member, Outcome};
+pub use presence::{Standings, ends_tenure};
 pub use registry::{Policy, Registry};
 pub use tenure::{Leave, Tenure, Word};
 

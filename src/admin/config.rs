@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use serde::Serialize;
+use aws_lc_rs::digest::{SHA256, digest};
+use serde::{Deserialize, Serialize};
 
 use crate::controller::Published;
-use crate::model::Model;
+use crate::model::{Model, SecretBytes, Transport};
 use crate::pool::Registry;
 use crate::status::Report;
 
@@ -19,11 +20,49 @@ struct Dump<'a> {
     reports: &'a [Report],
     pools: BTreeMap<String, Vec<Member>>,
     model: &'a Model,
+    fingerprints: Fingerprints,
+    options: Translation<'a>,
+}
+
+/// What is left out of the model, by which two of them can be compared all the same: SHA-256, in hexadecimal digits, of
+/// public data.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fingerprints {
+    /// Of the chain of each certificate.
+    pub certificates: BTreeMap<String, String>,
+    /// Of the roots that a pool trusts, where it names any.
+    pub trusted_roots: BTreeMap<String, String>,
+}
+
+impl Fingerprints {
+    /// Those of a model.
+    pub fn of(model: &Model) -> Self {
+        let print = |bytes: &SecretBytes| {
+            digest(&SHA256, bytes.expose()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+        };
+        let certificates = model.certificates.iter().map(|(id, certificate)| (id.0.clone(), print(&certificate.chain)));
+        let trusted_roots = model.pools.iter().filter_map(|(id, pool)| match &pool.transport {
+            Transport::Https(tls) => Some((id.0.clone(), print(tls.trusted_roots.as_ref()?))),
+            Transport::Http => None,
+        });
+        Self { certificates: certificates.collect(), trusted_roots: trusted_roots.collect() }
+    }
+}
+
+/// How objects are translated.
+#[derive(Serialize)]
+struct Translation<'a> {
+    controller: &'a str,
+    serve_controllers: &'a [String],
+    everything_without_class: bool,
 }
 
 #[derive(Serialize)]
 struct Member {
     address: SocketAddr,
+    /// The DNS name that led there, if one did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
     endpoint: &'static str,
     health: &'static str,
     last_probe: Option<String>,
@@ -40,6 +79,7 @@ pub(super) fn dump(
     let members = |pool: &crate::pool::Pool| {
         let members = pool.members().into_iter().map(|(member, endpoint)| Member {
             address: member.key.address,
+            name: member.key.name.clone(),
             endpoint: endpoint.name(),
             health: member.health().name(),
             last_probe: member.last_outcome().map(|outcome| match outcome {
@@ -59,5 +99,11 @@ pub(super) fn dump(
         reports: &published.reports,
         pools: pools.pools().iter().map(|pool| (pool.id.0.clone(), members(pool))).collect(),
         model: &published.model,
+        fingerprints: Fingerprints::of(&published.model),
+        options: Translation {
+            controller: &published.options.controller,
+            serve_controllers: &published.options.serve_controllers,
+            everything_without_class: published.options.everything_without_class,
+        },
     })
 }

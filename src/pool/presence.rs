@@ -4,6 +4,8 @@
 //! tenure in which its request chose the member; when the pod is said to be going away, that tenure's sessions
 //! are told to leave and another begins, whose sessions are not.
 
+use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -55,11 +57,10 @@ impl Presence {
     pub(super) fn take(&self, state: Option<EndpointState>) -> bool {
         let mut inner = self.lock();
         let before = std::mem::replace(&mut inner.state, state);
-        let grace = |state: Option<EndpointState>| state.and_then(EndpointState::grace);
-        let same = before.map(EndpointState::name) == state.map(EndpointState::name);
-        if same || (grace(before).is_none() && grace(state).is_none()) {
+        if !ends_tenure(before, state) {
             return state.is_none() && before.is_some();
         }
+        let grace = |state: Option<EndpointState>| state.and_then(EndpointState::grace);
         let now = Instant::now();
         let begun = inner.deadline.filter(|_| grace(before).is_some());
         let deadline = begun.or(grace(state).map(|grace| now + grace)).unwrap_or(now);
@@ -72,6 +73,31 @@ impl Presence {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether the sessions that are open at an address are told to leave when this is said of it, after that. `None`: it is not
+/// named.
+pub fn ends_tenure(before: Option<EndpointState>, after: Option<EndpointState>) -> bool {
+    let leaving = |state: Option<EndpointState>| state.and_then(EndpointState::grace).is_some();
+    before.map(EndpointState::name) != after.map(EndpointState::name) && (leaving(before) || leaving(after))
+}
+
+/// What the source says of each address: the best that any Service says. Names that lead there say nothing of the pod, and
+/// are heard last.
+#[derive(Debug, Clone, Default)]
+pub struct Standings(HashMap<SocketAddr, (bool, EndpointState)>);
+
+impl Standings {
+    /// Hears what is said of an address, by a name that leads there or not.
+    pub fn hear(&mut self, address: SocketAddr, by_name: bool, state: EndpointState) {
+        let said = (by_name, state);
+        self.0.entry(address).and_modify(|best| *best = said.min(*best)).or_insert(said);
+    }
+
+    /// What holds of it.
+    pub fn of(&self, address: SocketAddr) -> Option<EndpointState> {
+        self.0.get(&address).map(|(_, state)| *state)
     }
 }
 

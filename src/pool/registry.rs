@@ -9,9 +9,9 @@ use tokio::sync::{Notify, watch};
 
 use super::dial::Connector;
 use super::member::MemberKey;
-use super::presence::Presence;
+use super::presence::{Presence, Standings};
 use super::{Health, Member, Pool, State, permitted, probe, resolve};
-use crate::model::{self, Address, EndpointState, PoolId};
+use crate::model::{self, Address, PoolId};
 
 /// What may be a backend.
 #[derive(Debug, Clone, Copy, Default)]
@@ -145,8 +145,7 @@ impl Registry {
     /// Fills every pool with the members that its endpoints, and what their names resolve to, say.
     fn refresh(&self, registered: &mut Registered) {
         let specs = std::mem::take(&mut registered.specs);
-        // The best that any Service says of an address. Names that lead there say nothing of the pod, and are heard last.
-        let mut states: HashMap<SocketAddr, (bool, EndpointState)> = HashMap::new();
+        let mut standings = Standings::default();
         let mut refused = HashSet::new();
         registered.pools.retain(|id, _| specs.contains_key(id));
         for (id, spec) in &specs {
@@ -178,8 +177,7 @@ impl Registry {
                     let (transport, probe) = (spec.transport.clone(), spec.probe.clone());
                     let key = MemberKey { address, name: name.clone(), transport, probe };
                     let Some(member) = self.intern(registered, key) else { continue };
-                    let said = (name.is_some(), endpoint.state);
-                    states.entry(address).and_modify(|best| *best = said.min(*best)).or_insert(said);
+                    standings.hear(address, name.is_some(), endpoint.state);
                     next.members.push((member, endpoint.state));
                 }
             }
@@ -195,7 +193,7 @@ impl Registry {
         let mut departed = 0;
         registered.presences.retain(|address, presence| {
             let Some(presence) = presence.upgrade() else { return false };
-            departed += usize::from(presence.take(states.get(address).map(|(_, state)| *state)));
+            departed += usize::from(presence.take(standings.of(*address)));
             true
         });
         let known = registered.members.len();

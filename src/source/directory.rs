@@ -44,8 +44,22 @@ pub enum Error {
 /// Reads the manifests of `dir` once: `*.yaml`, `*.yml` and `*.json`, in subdirectories too, except what is
 /// hidden. Symbolic links are followed.
 pub fn read(dir: &Path) -> Result<Input, Error> {
-    open(dir)?;
     let mut tree = Tree::default();
+    read_into(&mut tree, dir)
+}
+
+/// Reads `before`, and `after` as one reads it who has served `before`: of a file that is broken there, the version of
+/// `before` goes on being served.
+///
+/// # Errors
+/// One of them can't be read.
+pub fn read_both(before: &Path, after: &Path) -> Result<(Input, Input), Error> {
+    let mut tree = Tree::default();
+    Ok((read_into(&mut tree, before)?, read_into(&mut tree, after)?))
+}
+
+fn read_into(tree: &mut Tree, dir: &Path) -> Result<Input, Error> {
+    open(dir)?;
     let found = scan::scan(dir, &mut |_| {});
     for change in tree.compare(&found) {
         let content = File::open(&change.path).and_then(|mut file| file::load(&mut file));

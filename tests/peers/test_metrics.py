@@ -57,15 +57,22 @@ def test_requests(gateway, served, metrics):
 
 
 def test_sessions(gateway, served, metrics):
-    with sessions(gateway.url("/chat", "ws"), 3):
+    with sessions(gateway.url("/chat", "ws"), 3, compression=None) as [first, *_]:
+        first.send("hello")
+        assert first.recv(5) == "hello"
         told = metrics()
-        assert told.of("websocket_sessions_open") == 3
-        assert told.of("websocket_sessions_opened_total", route=ECHO) == 3
+        assert told.of("websocket_sessions_open", route=ECHO) == 3
+        assert told.of("websocket_handshakes_total", route=ECHO, outcome="opened") == 3
         assert told.of("websocket_sessions_ended_total", route=ECHO, cause="client") is None
-    wait_for(lambda: metrics().of("websocket_sessions_open") == 0, "no session is open")
+        for direction, count in [("up", 6 + 5), ("down", 2 + 5)]:
+            assert told.of("websocket_messages_total", route=ECHO, direction=direction, type="text") == 1
+            assert told.of("websocket_bytes_total", route=ECHO, direction=direction) == count
+    wait_for(lambda: metrics().of("websocket_sessions_open", route=ECHO) == 0, "no session is open")
     told = metrics()
-    assert told.of("websocket_sessions_opened_total", route=ECHO) == 3
+    assert told.of("websocket_handshakes_total", route=ECHO, outcome="opened") == 3
     assert told.of("websocket_sessions_ended_total", route=ECHO, cause="client") == 3
+    assert told.of("websocket_closes_total", route=ECHO, initiator="client", code="1000") == 3
+    assert told.of("websocket_session_duration_seconds_count", route=ECHO) == 3
 
 
 def test_members_and_probes(gateway, served, metrics, http_backend):
@@ -104,7 +111,7 @@ def test_generations_and_swaps(gateway, served, metrics):
 def test_series_end_with_their_ingress(gateway, served, metrics):
     with connect(gateway.url("/chat", "ws"), proxy=None):
         assert curl(gateway.url("/x")).status == 200
-    wait_for(lambda: metrics().of("websocket_sessions_open") == 0, "no session is open")
+    wait_for(lambda: metrics().of("websocket_sessions_open", route=ECHO) == 0, "no session is open")
     wait_for(lambda: metrics().of("requests_total", route=PAGE, code="200"), "the request is counted")
     assert metrics().naming(ECHO)
     (gateway.manifests / "echo.json").unlink()

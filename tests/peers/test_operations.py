@@ -103,22 +103,26 @@ def test_the_log_as_json(gateway, http_backend, websocket_server, records):
     with connect(gateway.url("/chat", "ws"), compression=None, proxy=None) as session:
         session.send("hello")
         assert session.recv(5) == "hello"
-        assert len(records()) == 4, "a session is written down when it ends"
+        assert [record["message"] for record in records()[4:]] == ["session opened"]
     gateway.write("broken.json", "apiVersion: v1\nkind: [unclosed\n")
     wait_for(lambda: "broken.json" in gateway.log(), "the broken file is named")
-    wait_for(lambda: len(records()) >= 5, "the session is written down")
+    wait_for(lambda: len(records()) >= 6, "how the session ended is written down")
     gateway.terminate()
     assert gateway.exit_code() == 0
 
-    assert Counter(record["message"] for record in records()) == {"request": 4, "session": 1}
-    sized, teapot, odd, nobody, session = records()
+    assert Counter(record["message"] for record in records()) == {
+        "request": 4, "session opened": 1, "session closed": 1
+    }  # fmt: skip
+    sized, teapot, odd, nobody, opened, session = records()
+    whose = {"route": "Ingress default/echo", "member": f"127.0.0.1:{echo.port}", "session": 1, "path": "/chat"}
     routed = {"route": "Ingress default/page", "member": f"127.0.0.1:{page.port}", "host": "localhost"}
     for record, expected in [
         (sized, routed | {"status": 200, "sent": 1234, "path": "/bytes/1234", "method": "GET", "client": "127.0.0.1"}),
         (teapot, routed | {"status": 418, "sent": 0}),
         (odd, routed | {"status": 200}),
         (nobody, {"status": 404, "route": "", "pool": "", "member": ""}),
-        (session, {"route": "Ingress default/echo", "member": f"127.0.0.1:{echo.port}", "cause": "client"}),
+        (opened, whose | {"client": "127.0.0.1", "version": "HTTP/1.1", "request_id": session["request_id"]}),
+        (session, whose | {"cause": "client", "initiator": "client", "code": 1000, "messages_up": 1, "messages_down": 1}),
     ]:
         assert record | expected == record
     assert "page" in sized["pool"]

@@ -1,0 +1,201 @@
+//! Which sessions a change would close: asked of those that decide it in a gateway that runs.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::SocketAddr;
+
+use serde::Serialize;
+
+use super::view::View;
+use crate::admin::sessions::Listed;
+use crate::model::{Action, Address, Endpoint, Model};
+use crate::pool::{Policy, Registry, Standings, ends_tenure};
+use crate::table::{Places, RoutingTable, compile};
+use crate::websocket::Why;
+
+/// What is served after the change, compiled, with members that nobody asks anything.
+pub(super) struct After {
+    table: RoutingTable,
+    standings: Standings,
+    /// Never driven: neither a probe nor a look-up is made.
+    _runtime: tokio::runtime::Runtime,
+}
+
+/// What is known of sessions before it.
+pub(super) struct Before {
+    pub(super) standings: Standings,
+    /// Whether a table is published for the change; where none is, routes close nothing.
+    pub(super) publishes: bool,
+}
+
+/// Sessions that would be closed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub(super) struct Closes {
+    /// How many are open.
+    pub(super) open: usize,
+    /// How many of those are about to be closed anyway.
+    pub(super) already_closing: usize,
+    /// How many others the change would close.
+    pub(super) closed: usize,
+    /// The same, by cause and route.
+    pub(super) by: Vec<Group>,
+}
+
+/// Some of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Group {
+    pub(super) cause: &'static str,
+    pub(super) route: String,
+    pub(super) member: SocketAddr,
+    pub(super) sessions: Vec<u64>,
+}
+
+/// Addresses that names are known to lead to, by name and port.
+pub(super) type Names = HashMap<(String, u16), Vec<SocketAddr>>;
+
+/// Those that a gateway knows which runs.
+pub(super) fn names(running: &View) -> Names {
+    let mut names = Names::new();
+    for member in running.pools.values().flatten() {
+        if let Some(name) = &member.name {
+            let known = names.entry((name.clone(), member.address.port())).or_default();
+            if !known.contains(&member.address) {
+                known.push(member.address);
+            }
+        }
+    }
+    names
+}
+
+/// The addresses of an endpoint, and whether a name leads there.
+fn addresses<'a>(address: &'a Address, names: &'a Names) -> (&'a [SocketAddr], bool) {
+    match address {
+        Address::Socket(address) => (std::slice::from_ref(address), false),
+        Address::Name(name, port) => (names.get(&(name.clone(), *port)).map_or(&[], Vec::as_slice), true),
+    }
+}
+
+/// What a model says of each address.
+pub(super) fn standings(model: &Model, names: &Names) -> Standings {
+    let mut standings = Standings::default();
+    for endpoint in model.pools.values().flat_map(|pool| &pool.endpoints) {
+        let (addresses, by_name) = addresses(&endpoint.address, names);
+        addresses.iter().for_each(|address| standings.hear(*address, by_name, endpoint.state));
+    }
+    standings
+}
+
+/// What a gateway that runs says of each.
+pub(super) fn standings_of(running: &View) -> Standings {
+    let mut standings = Standings::default();
+    for member in running.pools.values().flatten() {
+        standings.hear(member.address, member.name.is_some(), member.state());
+    }
+    standings
+}
+
+impl After {
+    /// Compiles a model.
+    pub(super) fn of(model: &Model, names: &Names) -> anyhow::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        let mut pools = model.pools.clone();
+        for pool in pools.values_mut() {
+            // What names lead to is known by the gateway that runs, as it will be when it takes the change in.
+            let found = pool.endpoints.iter().flat_map(|endpoint| {
+                let (addresses, _) = addresses(&endpoint.address, names);
+                addresses.iter().map(|address| Endpoint { address: Address::Socket(*address), ..endpoint.clone() })
+            });
+            pool.endpoints = found.collect();
+        }
+        let registry = Registry::new(runtime.handle().clone(), Policy { allow_loopback: true });
+        let table = compile(model, 1, &registry.apply(&pools));
+        Ok(Self { table, standings: standings(model, names), _runtime: runtime })
+    }
+
+    /// Why a session at this place would be closed, if it would.
+    fn cause(&self, before: &Before, places: &Places<'_>, place: &Place<'_>) -> Option<&'static str> {
+        let Place { port, host, path, route_id, member } = *place;
+        if before.publishes && !places.has(port, host, path, route_id, member) {
+            return Some(Why::RouteRemoved.name());
+        }
+        ends_tenure(before.standings.of(member), self.standings.of(member)).then(|| Why::Member.name())
+    }
+
+    /// Those of these sessions that would be closed.
+    pub(super) fn closes(&self, before: &Before, sessions: &[Listed<'_>]) -> Closes {
+        let places = self.table.places();
+        let mut groups: BTreeMap<(&'static str, &str, SocketAddr), Vec<u64>> = BTreeMap::new();
+        let (going, staying): (Vec<_>, Vec<_>) = sessions.iter().partition(|session| session.closing.is_some());
+        for session in staying {
+            let Listed { port, host, path, route_id, member, .. } = session;
+            let place = Place { port: *port, host, path, route_id, member: *member };
+            if let Some(cause) = self.cause(before, &places, &place) {
+                groups.entry((cause, &session.route, *member)).or_default().push(session.id);
+            }
+        }
+        let by: Vec<_> = groups
+            .into_iter()
+            .map(|((cause, route, member), sessions)| Group { cause, route: route.to_owned(), member, sessions })
+            .collect();
+        Closes {
+            open: sessions.len(),
+            already_closing: going.len(),
+            closed: by.iter().map(|group| group.sessions.len()).sum(),
+            by,
+        }
+    }
+
+    /// Where sessions would be closed, if there are any: routes, and the members to which they led.
+    pub(super) fn places(&self, before: &Before, model: &Model) -> BTreeSet<PlaceClosed> {
+        let places = self.table.places();
+        let mut closed = BTreeSet::new();
+        for (port, listener) in &model.listeners {
+            for (pattern, host) in &listener.hosts {
+                for route in &host.routes {
+                    let Action::Forward(backend) = &route.action else { continue };
+                    let (host, path) = (sample(&pattern.to_string()), sample_path(&route.path.to_string()));
+                    let route_id = format!("{} {pattern} {}", route.owner, route.path);
+                    let endpoints = model.pools.get(&backend.pool).into_iter().flat_map(|pool| &pool.endpoints);
+                    for endpoint in endpoints {
+                        let Address::Socket(member) = endpoint.address else { continue };
+                        let place = Place { port: *port, host: &host, path: &path, route_id: &route_id, member };
+                        if let Some(cause) = self.cause(before, &places, &place) {
+                            let pod = endpoint.target.clone();
+                            closed.insert(PlaceClosed { cause, port: *port, route_id: route_id.clone(), member, pod });
+                        }
+                    }
+                }
+            }
+        }
+        closed
+    }
+}
+
+/// Where a session is.
+struct Place<'a> {
+    port: u16,
+    host: &'a str,
+    path: &'a str,
+    route_id: &'a str,
+    member: SocketAddr,
+}
+
+/// A place whose sessions would be closed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub(super) struct PlaceClosed {
+    pub(super) cause: &'static str,
+    pub(super) port: u16,
+    pub(super) route_id: String,
+    pub(super) member: SocketAddr,
+    pub(super) pod: Option<String>,
+}
+
+/// A host that the pattern takes.
+fn sample(pattern: &str) -> String {
+    if pattern == "*" { String::new() } else { pattern.replace(['*', '?'], "x") }
+}
+
+/// A path that a route takes, from how it is shown.
+fn sample_path(path: &str) -> String {
+    let path = path.trim_start_matches(['=', '~']).trim().trim_end_matches('*');
+    if path.is_empty() { "/".to_owned() } else { path.to_owned() }
+}
