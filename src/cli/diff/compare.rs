@@ -96,14 +96,13 @@ fn leaves(path: &str, old: &Value, new: &Value, found: &mut Vec<Field>) {
         return;
     }
     let (Value::Object(one), Value::Object(other)) = (old, new) else {
-        found.push(Field { field: path.to_owned(), before: shown(old), after: shown(new) });
-        return;
+        return found.push(field(path, old, new));
     };
     match (tag(one), tag(other)) {
         // Of an enumeration's variant the name alone is no field.
         (Some(tag), Some(same)) if tag == same => return leaves(path, &one[tag], &other[tag], found),
         (None, None) if !is_duration(one) && !is_duration(other) => {}
-        _ => return found.push(Field { field: path.to_owned(), before: shown(old), after: shown(new) }),
+        _ => return found.push(field(path, old, new)),
     }
     let names: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
     for name in names {
@@ -111,6 +110,11 @@ fn leaves(path: &str, old: &Value, new: &Value, found: &mut Vec<Field>) {
         let value = |object: &Map<String, Value>| object.get(name).cloned().unwrap_or_default();
         leaves(&path, &value(one), &value(other), found);
     }
+}
+
+fn field(path: &str, old: &Value, new: &Value) -> Field {
+    let name = if path.is_empty() { "action" } else { path };
+    Field { field: name.to_owned(), before: shown(old), after: shown(new) }
 }
 
 /// The name of a variant that has content.
@@ -122,9 +126,15 @@ fn is_duration(object: &Map<String, Value>) -> bool {
     object.len() == 2 && object.contains_key("secs") && object.contains_key("nanos")
 }
 
-/// A value as it is shown: durations as text.
+/// A value as it is shown: durations as text, and of a variant its name and what matters most of it.
 fn shown(value: &Value) -> Value {
     match value {
+        Value::Object(object) if tag(object).is_some() => {
+            let tag = tag(object).map_or("", String::as_str);
+            let content = &object[tag];
+            let most = content.get("pool").or(content.get("reason")).unwrap_or(content);
+            most.as_str().map_or_else(|| tag.to_owned(), |most| format!("{tag} {most}")).into()
+        }
         Value::Object(object) if is_duration(object) => {
             let part = |name: &str| object[name].as_u64().unwrap_or_default();
             let duration = std::time::Duration::new(part("secs"), (part("nanos") % 1_000_000_000) as u32);

@@ -30,7 +30,7 @@ pub(super) fn text(found: &Found) -> String {
         line(&mut out, "no difference");
     }
     for report in &found.errors {
-        line(&mut out, &format!("error      {report}"));
+        line(&mut out, &report.to_string());
     }
     told(&mut out, &found.sessions.told, found.sessions.doubts.is_empty());
     for doubt in &found.sessions.doubts {
