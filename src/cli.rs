@@ -9,8 +9,10 @@ mod probe;
 mod run;
 mod sessions;
 
+use std::io::Write;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 
 use crate::source::Input;
@@ -66,6 +68,20 @@ pub fn main() -> ExitCode {
 fn crds() -> anyhow::Result<ExitCode> {
     print!("{}", crate::api::gateway::crd_yaml());
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a command was asked for, on standard output. Whoever has read enough of it may close it.
+///
+/// # Errors
+/// It can't be written.
+fn show(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(error).context("can't write what was found")
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A line for the one who typed the command.

@@ -75,11 +75,7 @@ impl Diff {
     /// A directory can't be read, or the gateway can't be asked.
     pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
         let found = self.find()?;
-        if self.json {
-            println!("{}", serde_json::to_string_pretty(&found)?);
-        } else {
-            print!("{}", print::text(&found));
-        }
+        super::show(&if self.json { serde_json::to_string_pretty(&found)? + "\n" } else { print::text(&found) })?;
         Ok(if found.changes.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 

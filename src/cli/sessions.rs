@@ -148,9 +148,9 @@ impl List {
         let answer = client::ask(self.admin.admin, &self.filter.path(), None)?;
         let listing = read(&answer)?;
         if self.json {
-            println!("{}", String::from_utf8_lossy(&answer).trim_end());
+            super::show(&format!("{}\n", String::from_utf8_lossy(&answer).trim_end()))?;
         } else if !listing.sessions.is_empty() {
-            print!("{}", table::table(&listing.sessions));
+            super::show(&table::table(&listing.sessions))?;
         }
         Ok(!listing.sessions.is_empty())
     }
@@ -188,7 +188,7 @@ impl Close {
         let answer: Value = serde_json::from_slice(&answer).context("the answer is not what was expected")?;
         let count = answer["closing"].as_u64().context("the answer is not what was expected")?;
         if count > 0 {
-            println!("{count} session{} asked to close", if count == 1 { "" } else { "s" });
+            super::show(&format!("{count} session{} asked to close\n", if count == 1 { "" } else { "s" }))?;
         }
         Ok(count > 0)
     }

@@ -2,8 +2,10 @@
 
 import http.client
 import json
+import os
 import re
 import socket
+import subprocess
 import time
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timezone
@@ -12,7 +14,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from gateway import free_port, steadygate, wait_for
+from gateway import BINARY, free_port, steadygate, wait_for
 from manifests import ingress, service
 
 
@@ -268,6 +270,16 @@ def test_the_command_lists_and_closes(gateway, site):
         assert closed.returncode == 0 and closed.stdout.startswith("1 session ")
         assert close_of(session) == (1012, "x")
         assert cli(gateway, "close", "--all", "--over", "1").stdout.startswith("1 session ")
+
+
+def test_whoever_has_read_enough_may_close_the_pipe(gateway, site):
+    with opened(gateway, "/one"):
+        reader, writer = os.pipe()
+        os.close(reader)
+        command = [BINARY, "sessions", "--admin", f"127.0.0.1:{gateway.admin}"]
+        run = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=20)
+        os.close(writer)
+        assert (run.returncode, run.stderr) == (0, "")
 
 
 def test_without_a_gateway_the_command_says_where_it_looked():

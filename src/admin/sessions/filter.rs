@@ -112,10 +112,21 @@ fn pod(text: &str) -> Result<Pod, String> {
 }
 
 fn client(text: &str) -> Result<IpNet, String> {
-    let address = text.parse::<IpAddr>().map(|address| IpNet::from(address.to_canonical()));
+    let address = text.parse::<IpAddr>().map(IpNet::from);
     address
         .or_else(|_| text.parse())
+        .map(canonical)
         .map_err(|_| format!("client {text:?} is neither an IP address nor a CIDR: write 192.0.2.7 or 192.0.2.0/24"))
+}
+
+/// The IPv4 network that is meant by one of IPv4-mapped addresses.
+fn canonical(network: IpNet) -> IpNet {
+    match (network.addr().to_canonical(), network.prefix_len().checked_sub(96)) {
+        (IpAddr::V4(address), Some(length)) if network.addr().is_ipv6() => {
+            ipnet::Ipv4Net::new(address, length).map_or(network, IpNet::from)
+        }
+        _ => network,
+    }
 }
 
 impl fmt::Display for Filter {
@@ -205,6 +216,9 @@ mod tests {
             ("client=192.0.2.0/24", true),
             ("client=192.0.2.8/31", false),
             ("client=::ffff:192.0.2.7", true),
+            ("client=::ffff:192.0.2.0/120", true),
+            ("client=::ffff:192.0.3.0/120", false),
+            ("client=::/0", false),
             ("id=7", true),
             ("id=70", false),
             ("id=7&client=192.0.3.0/24", false),
