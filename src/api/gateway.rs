@@ -17,8 +17,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use backend::{
-    BackendAddress, BackendAddressPool, BackendHttpSettings, LoadDistributionAlgorithm, Probe, ProbeMatch, ServiceRef,
-    WebSocketSettings,
+    BackendAddress, BackendAddressPool, BackendHttpSettings, CookieBasedAffinity, LoadDistributionAlgorithm, Probe,
+    ProbeMatch, ServiceRef, WebSocketSettings,
 };
 pub use listener::{FrontendPort, HttpListener, SslCertificate, TrustedRootCertificate};
 pub use rule::{PathRule, RequestRoutingRule, RuleType, UrlPathMap};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::AffinitySettings;
 use crate::api::gateway::LoadDistributionAlgorithm;
 
 /// What the annotations of one Ingress, and of its class, ask for.
@@ -23,6 +24,8 @@ pub struct Settings {
     pub backend_path_prefix: Option<String>,
     /// Which member takes the next request.
     pub load_distribution: Option<LoadDistributionAlgorithm>,
+    /// Sticky sessions.
+    pub affinity: AffinitySettings,
     /// More hosts for each rule (AGIC `hostname-extension`).
     pub hostname_extension: Vec<String>,
     /// More hosts for each rule (ingress-nginx `server-alias`).

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Protocol, Reference};
+use crate::api::cookie::NAME_PATTERN;
 
 /// Where requests may go (ARM `backendAddressPools`): addresses, and the endpoints of a Service.
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
@@ -98,6 +99,15 @@ pub struct BackendHttpSettings {
     /// Which backend takes the next request. Default: RoundRobin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load_distribution_algorithm: Option<LoadDistributionAlgorithm>,
+    /// Whether clients come back to their backend by a cookie, WebSockets too. Over HTTPS a second one, `<name>CORS`, goes with
+    /// requests from other sites. Default: Disabled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cookie_based_affinity: Option<CookieBasedAffinity>,
+    /// Name of that cookie. Settings that clients of one host use side by side need each its own. Default:
+    /// `ApplicationGatewayAffinity`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128), regex(pattern = NAME_PATTERN))]
+    pub affinity_cookie_name: Option<String>,
     /// For WebSocket sessions alone (not in ARM).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub web_socket: Option<WebSocketSettings>,
@@ -110,6 +120,15 @@ pub enum LoadDistributionAlgorithm {
     RoundRobin,
     /// The one with the fewest requests and WebSocket sessions in progress.
     LeastConnections,
+}
+
+/// Whether clients come back to their backend by a cookie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub enum CookieBasedAffinity {
+    /// They do.
+    Enabled,
+    /// Each request goes anywhere.
+    Disabled,
 }
 
 /// For WebSocket sessions alone.

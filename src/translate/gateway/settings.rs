@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use crate::api::gateway::{BackendHttpSettings, Protocol, Reference, WebSocketSettings};
-use crate::model::{Balance, HostHeader, HostPattern, ObjectRef, WebSocket};
+use crate::api::cookie;
+use crate::api::gateway::{BackendHttpSettings, CookieBasedAffinity, Protocol, Reference, WebSocketSettings};
+use crate::model::{Affinity, Balance, HostHeader, HostPattern, ObjectRef, WebSocket};
 use crate::status::Reason;
 
 use super::element::{Element, in_range, port};
+use crate::translate::affinity;
 use crate::translate::balance;
 use crate::translate::report::Reports;
 
@@ -20,6 +22,7 @@ pub(super) struct Settings<'a> {
     pub(super) path: Option<&'a str>,
     pub(super) request_timeout: Duration,
     pub(super) websocket: WebSocket,
+    pub(super) affinity: Option<Affinity>,
     pub(super) balance: Balance,
     pub(super) probe: Option<&'a Reference>,
     pub(super) roots: &'a [Reference],
@@ -44,6 +47,8 @@ pub(super) fn read<'a>(
         probe,
         trusted_root_certificates,
         load_distribution_algorithm,
+        cookie_based_affinity,
+        affinity_cookie_name,
         web_socket,
     } = value;
     let timeout = request_timeout
@@ -63,6 +68,7 @@ pub(super) fn read<'a>(
         path: path.as_deref().and_then(|path| checked_path(owner, field, path, reports)),
         request_timeout,
         websocket: WebSocket { idle_timeout: idle.unwrap_or(Some(request_timeout)), ..WebSocket::default() },
+        affinity: affinity(owner, field, *cookie_based_affinity, affinity_cookie_name.as_deref(), reports),
         balance: balance(*load_distribution_algorithm),
         probe: probe.as_ref(),
         roots: trusted_root_certificates,
@@ -96,6 +102,27 @@ fn host(owner: &ObjectRef, field: &str, name: Option<&str>, picks: bool, reports
             HostHeader::Preserve
         }
     }
+}
+
+fn affinity(
+    owner: &ObjectRef,
+    field: &str,
+    affinity: Option<CookieBasedAffinity>,
+    name: Option<&str>,
+    reports: &mut Reports,
+) -> Option<Affinity> {
+    let valid = name.filter(|name| cookie::is_name(name));
+    if let (Some(name), None) = (name, valid) {
+        reports.error(
+            owner,
+            format!("{field}.affinityCookieName"),
+            Reason::InvalidValue,
+            format!("{name:?} can't be a cookie's name, so it is {}", affinity::AZURE_NAME),
+            "write letters, digits, '-' and '_'",
+        );
+    }
+    let enabled = affinity == Some(CookieBasedAffinity::Enabled);
+    enabled.then(|| affinity::azure(valid.unwrap_or(affinity::AZURE_NAME).to_owned()))
 }
 
 fn checked_path<'a>(owner: &ObjectRef, field: &str, path: &'a str, reports: &mut Reports) -> Option<&'a str> {
