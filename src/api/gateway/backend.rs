@@ -99,11 +99,10 @@ pub struct BackendHttpSettings {
     /// Which backend takes the next request. Default: RoundRobin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load_distribution_algorithm: Option<LoadDistributionAlgorithm>,
-    /// Whether clients come back to their backend by a cookie, WebSockets too. Over HTTPS a second one, `<name>CORS`, goes with
-    /// requests from other sites. Default: Disabled.
+    /// Whether clients come back to their backend. Default: Disabled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cookie_based_affinity: Option<CookieBasedAffinity>,
-    /// Name of that cookie. Settings that clients of one host use side by side need each its own. Default:
+    /// Name of the cookie of `cookieBasedAffinity`. Settings that clients of one host use side by side need each its own. Default:
     /// `ApplicationGatewayAffinity`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128), regex(pattern = NAME_PATTERN))]
@@ -122,7 +121,8 @@ pub enum LoadDistributionAlgorithm {
     LeastConnections,
 }
 
-/// Whether clients come back to their backend by a cookie.
+/// Whether clients come back to their backend by a cookie, WebSockets too. Over HTTPS a second one, `<name>CORS`, goes with
+/// requests from other sites. Default: Disabled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub enum CookieBasedAffinity {
     /// They do.
