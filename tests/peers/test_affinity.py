@@ -1,6 +1,7 @@
 """Sticky sessions: a cookie brings a client back to its member, over HTTP and WebSocket alike."""
 
 import re
+import time
 from itertools import cycle
 
 import pytest
@@ -17,11 +18,15 @@ NAME = "ApplicationGatewayAffinity"
 
 @pytest.fixture
 def member(scripted):
-    """`member(name)`: a backend that says its name, in an answer or as a message, and sets a cookie of its own for /own."""
+    """`member(name)`: a backend that says its name, in an answer or as a message, and sets a cookie of its own for /own. It
+    takes `begin` seconds to say that it is well."""
 
-    def make(name):
+    def make(name, begin=0):
         def script(exchange):
-            if exchange.head["upgrade"]:
+            if "/health" in exchange.head.first:
+                time.sleep(begin)
+                exchange.send(response())
+            elif exchange.head["upgrade"]:
                 exchange.send(ACCEPTED + bytes([0x81, len(name)]) + name.encode())
                 exchange.read_to_end()
             else:
@@ -112,7 +117,6 @@ def test_without_being_asked_for_no_cookie_is_set_or_read(gateway, three):
 
 
 def test_another_replica_and_another_start_know_the_cookie(gateway, three, tmp_path):
-    """With the first requests that they get, before every member has been probed."""
     served(gateway, three)
     cookies = dict(ask(gateway) for _ in three)
     other = Gateway(tmp_path / "other")
@@ -127,6 +131,17 @@ def test_another_replica_and_another_start_know_the_cookie(gateway, three, tmp_p
             assert ask(other, pair(cookie)) == (name, [])
     finally:
         other.kill()
+
+
+def test_after_a_start_a_client_waits_for_its_own_members_probe(gateway, member):
+    members = {"fast": member("fast"), "slow": member("slow", begin=0.4)}
+    annotations = AGIC | {"appgw.ingress.kubernetes.io/health-probe-path": "/health"}
+    served(gateway, members, annotations)
+    cookies = dict(ask(gateway) for _ in members)
+    gateway.kill()
+    gateway.start()
+    assert ask(gateway)[0] == "fast"
+    assert ask(gateway, pair(cookies["slow"])) == ("slow", [])
 
 
 def test_a_client_whose_member_is_removed_is_moved_once(gateway, three):
