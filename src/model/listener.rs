@@ -58,7 +58,7 @@ pub struct Route {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub enum Action {
     /// Hand it to a member of a pool; WebSocket handshakes too.
-    Forward(Backend),
+    Forward(Box<Backend>),
     /// Answer with a redirect.
     Redirect(Redirect),
     /// The rule is broken: answer 503 and say why, rather than let a wider rule take its requests.

@@ -31,7 +31,7 @@ pub(super) fn action(site: &Site<'_>, path: &Path<'_>, lookup: &Lookup<'_>, draf
             let backend = backend(site, path, pool);
             let asked = annotation_field(affinity::annotation(&site.settings.affinity));
             affinity::check(&site.owner, &asked, &backend, &mut draft.reports);
-            Action::Forward(backend)
+            Action::Forward(Box::new(backend))
         }
         Err(reason) => Action::Unavailable(Unavailable { reason: reason.name() }),
     }
