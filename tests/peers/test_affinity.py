@@ -7,7 +7,7 @@ from itertools import cycle
 import pytest
 
 from curl import curl
-from gateway import Gateway, wait_for
+from gateway import Gateway, steadygate, wait_for
 from manifests import application_gateway, ingress, secret, service
 from wire import ACCEPTED, HANDSHAKE, Client, get, response
 
@@ -95,6 +95,16 @@ def test_members_have_cookies_of_their_own_and_see_them(gateway, three):
             three[name].next()
         assert ask(gateway, f"a=1; {cookie}; b=2", path="/seen")[0] == name
         assert three[name].next().head["cookie"] == f"a=1; {cookie}; b=2"
+
+
+def test_explain_tells_the_cookie_of_each_member(gateway, three):
+    served(gateway, three)
+    told = steadygate("explain", "--manifests", gateway.manifests, "http://localhost/x").stdout
+    lines = [line for line in told.splitlines() if line.startswith("member ")]
+    assert len(lines) == len(three)
+    cookies = {f"127.0.0.1:{three[name].port}": pair(cookies) for name, cookies in (ask(gateway) for _ in three)}
+    for line in lines:
+        assert line.endswith(f"; cookie {cookies[line.split()[1]]}"), told
 
 
 def test_a_cookie_that_leads_nowhere_is_replaced(gateway, three):
