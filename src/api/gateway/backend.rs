@@ -96,29 +96,20 @@ pub struct BackendHttpSettings {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10))]
     pub trusted_root_certificates: Vec<Reference>,
-    /// Which backend takes the next request. Default: RoundRobin.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub load_distribution_algorithm: Option<LoadDistributionAlgorithm>,
     /// Whether clients come back to their backend. Default: Disabled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cookie_based_affinity: Option<CookieBasedAffinity>,
-    /// Name of the cookie of `cookieBasedAffinity`. Settings that clients of one host use side by side need each its own. Default:
-    /// `ApplicationGatewayAffinity`.
+    /// Name of the cookie of `cookieBasedAffinity`. Settings that clients of one host use side by side need each its own.
+    /// Default: `ApplicationGatewayAffinity`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128), regex(pattern = NAME_PATTERN))]
     pub affinity_cookie_name: Option<String>,
+    /// Which backend takes the next request. Default: RoundRobin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load_distribution_algorithm: Option<LoadDistributionAlgorithm>,
     /// For WebSocket sessions alone (not in ARM).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub web_socket: Option<WebSocketSettings>,
-}
-
-/// Which backend takes the next request (the algorithms of ARM's `loadDistributionPolicies`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-pub enum LoadDistributionAlgorithm {
-    /// One after the other.
-    RoundRobin,
-    /// The one with the fewest requests and WebSocket sessions in progress.
-    LeastConnections,
 }
 
 /// Whether clients come back to their backend by a cookie, WebSockets too. Over HTTPS a second one, `<name>CORS`, goes with
@@ -129,6 +120,15 @@ pub enum CookieBasedAffinity {
     Enabled,
     /// Each request goes anywhere.
     Disabled,
+}
+
+/// Which backend takes the next request (the algorithms of ARM's `loadDistributionPolicies`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub enum LoadDistributionAlgorithm {
+    /// One after the other.
+    RoundRobin,
+    /// The one with the fewest requests and WebSocket sessions in progress.
+    LeastConnections,
 }
 
 /// For WebSocket sessions alone.
