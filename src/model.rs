@@ -4,6 +4,7 @@
 //! nothing of Kubernetes, of sockets or of time, and two equal inputs give two equal models
 //! (every collection is ordered).
 
+mod affinity;
 mod host;
 mod listener;
 mod path;
@@ -16,6 +17,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+pub use affinity::{Affinity, SameSite, Secure};
 pub use host::{HostPattern, HostPatternError};
 pub use listener::{Action, Backend, Host, HostHeader, Listener, PathRewrite, Protocol, Redirect, Route, Unavailable};
 pub use path::{PathMatch, PathMatchError, normalise_path};

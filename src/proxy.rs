@@ -5,6 +5,7 @@
 //! goes `request in -> decision -> forward`. Knows nothing of Kubernetes.
 
 mod access;
+mod affinity;
 mod body;
 mod connection;
 mod context;

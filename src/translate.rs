@@ -7,6 +7,7 @@
 //! Objects are taken from the oldest to the youngest (`metadata.creationTimestamp`; those without one
 //! last; then by kind, namespace and name), and whoever comes first to a port, a host or a path has it.
 
+mod affinity;
 mod claim;
 mod class;
 mod draft;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use http::Uri;
 
-use crate::model::{Action, EndpointState, HostHeader, HostPattern, ObjectRef, Protocol, normalise_path};
+use crate::model::{Action, Affinity, EndpointState, HostHeader, HostPattern, ObjectRef, Protocol, normalise_path};
 use crate::pool::{Health, Policy, Pool, Registry};
 use crate::proxy::normalise_host;
 use crate::source::{Snapshot, directory};
@@ -166,15 +166,15 @@ async fn tell(target: &Target) -> bool {
                 println!("rewrite    {:?} at the front of the path becomes {:?}", rewrite.strip, rewrite.prepend);
             }
             match &target.pool {
-                Some(pool) => members(pool).await,
+                Some(pool) => members(pool, backend.affinity.as_ref()).await,
                 None => false,
             }
         }
     }
 }
 
-/// Prints each member as its probe finds it now.
-async fn members(pool: &Pool) -> bool {
+/// Prints each member as its probe finds it now, and the cookie of its clients.
+async fn members(pool: &Pool, affinity: Option<&Affinity>) -> bool {
     let deadline = tokio::time::Instant::now() + PROBE_WAIT;
     let pending = || {
         let unknown = pool.unavailable().is_some_and(|why| why.unknown > 0);
@@ -199,7 +199,8 @@ async fn members(pool: &Pool) -> bool {
             Some(Err(failure)) => format!("probe failed: {failure}"),
             None => "probe not answered yet".to_owned(),
         };
-        println!("member     {} {state}; {probe}", member.key.address);
+        let cookie = affinity.map(|affinity| format!("; cookie {}={}", affinity.cookie, pool.token(&member)));
+        println!("member     {} {state}; {probe}{}", member.key.address, cookie.unwrap_or_default());
     }
     match pool.unavailable() {
         None => true,

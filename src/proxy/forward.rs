@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::access::Record;
+use super::affinity::Sticky;
 use super::body::{Progress, RequestBody, ResponseBody};
 use super::context::Context;
 use super::refusal::Refusal;
@@ -23,7 +24,7 @@ use super::upstream::{self, Sender};
 use super::{headers, rewrite};
 use crate::model::Backend;
 use crate::pool::dial::DialError;
-use crate::pool::{Lease, Pool};
+use crate::pool::{Lease, Pool, Token};
 use crate::websocket::Handshake;
 
 /// Members that are tried for one request.
@@ -58,11 +59,13 @@ pub(super) async fn forward(
     };
     parts.uri = uri;
 
+    let sticky = Sticky::read(backend.affinity.as_ref(), &parts.headers, context.tls);
     headers::frame(&mut parts.headers, &parts.method, has_body);
     let silence = backend.request_timeout;
     let (body, progress) = if has_body { with_body(&mut parts, body, silence) } else { (RequestBody::empty(), None) };
-    let exchange = Exchange { backend, pool, asked, upgrade: opening.is_some(), progress };
-    let (response, sender, lease) = match exchange.run(Request::from_parts(parts, body), &mut record).await {
+    let wanted = sticky.wanted();
+    let exchange = Exchange { backend, pool, asked, wanted, upgrade: opening.is_some(), progress };
+    let (mut response, sender, lease) = match exchange.run(Request::from_parts(parts, body), &mut record).await {
         Ok(answered) => answered,
         Err(refusal) => {
             if opening.is_some() {
@@ -71,6 +74,7 @@ pub(super) async fn forward(
             return Err((refusal, record));
         }
     };
+    sticky.set(response.headers_mut(), || pool.token(lease.member()));
     match (response.status(), opening) {
         (StatusCode::SWITCHING_PROTOCOLS, Some(opening)) => {
             sender.release();
@@ -187,6 +191,8 @@ struct Exchange<'a> {
     backend: &'a Backend,
     pool: &'a Pool,
     asked: &'a Asked,
+    /// The members that its cookie names.
+    wanted: &'a [Token],
     /// Whether it asks for an upgrade, and so for a connection of its own.
     upgrade: bool,
     progress: Option<Arc<Progress>>,
@@ -204,7 +210,7 @@ impl Exchange<'_> {
         let mut tried = Vec::new();
         let mut failure = None;
         while tried.len() < MEMBERS_TRIED {
-            let lease = match self.pool.choose(&tried).await {
+            let lease = match self.pool.choose(&tried, self.wanted).await {
                 Ok(lease) => lease,
                 Err(why) => return Err(failure.unwrap_or_else(|| Refusal::no_member(why))),
             };
