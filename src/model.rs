@@ -14,6 +14,7 @@ mod websocket;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 
 use serde::Serialize;
 
@@ -37,6 +38,9 @@ pub struct Model {
     pub pools: BTreeMap<PoolId, Pool>,
     /// Server certificates by identity; every certificate that a listener names is here.
     pub certificates: BTreeMap<CertificateId, Certificate>,
+    /// Endpoints that go away and are in no pool: sessions may be open there since a route led to them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub departing: BTreeMap<SocketAddr, EndpointState>,
 }
 
 /// The Kubernetes object that a listener, route or report belongs to.

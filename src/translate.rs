@@ -23,7 +23,7 @@ mod tls;
 mod websocket;
 
 use crate::api::gateway::{LoadDistributionAlgorithm, Reference};
-use crate::model::{Balance, Model, ObjectRef};
+use crate::model::{Address, Balance, Model, ObjectRef};
 use crate::source::{Key, References, Snapshot};
 use crate::status::{Report, Served};
 
@@ -90,7 +90,15 @@ pub fn translate(snapshot: &Snapshot, options: &Options) -> Translation {
     for (index, gateway) in gateways.iter().enumerate() {
         gateway.build(index, &lookup, &claims, &mut draft);
     }
-    draft.finish()
+    let mut translation = draft.finish();
+    let endpoints = translation.model.pools.values().flat_map(|pool| &pool.endpoints);
+    let known = endpoints.filter_map(|endpoint| match &endpoint.address {
+        Address::Socket(address) => Some(address),
+        Address::Name(..) => None,
+    });
+    let departing = service::departing(snapshot, &lookup, &known.collect());
+    translation.model.departing = departing;
+    translation
 }
 
 /// The Secrets and ConfigMaps that objects refer to which are served.

@@ -1,6 +1,6 @@
 //! `steadygate explain`: what a request would get, and why nothing else.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -76,7 +76,7 @@ impl Explain {
             chosen.listener(port).and_then(|listener| listener.find(&host, &path)).and_then(|target| pool_of(target));
         let mut specs = translation.model.pools.clone();
         specs.retain(|id, _| Some(id) == wanted.as_ref());
-        let table = compile(&translation.model, 1, &registry.apply(&specs));
+        let table = compile(&translation.model, 1, &registry.apply(&specs, &BTreeMap::new()));
 
         println!("request    host {host:?}, path {path:?}, frontend port {port}");
         let (served, explanation) = match table.listener(port) {
