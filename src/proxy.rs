@@ -9,6 +9,7 @@ mod body;
 mod connection;
 mod context;
 mod decision;
+mod extended;
 mod forward;
 mod headers;
 mod listeners;

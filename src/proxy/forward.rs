@@ -20,7 +20,7 @@ use super::refusal::Refusal;
 use super::request::Asked;
 use super::upgrade::{self, Opening};
 use super::upstream::{self, Sender};
-use super::{headers, rewrite};
+use super::{extended, headers, rewrite};
 use crate::model::Backend;
 use crate::pool::dial::DialError;
 use crate::pool::{Lease, Pool};
@@ -47,13 +47,19 @@ pub(super) async fn forward(
 ) -> Answer {
     let (mut parts, body) = request.into_parts();
     let has_body = !body.is_end_stream();
-    let handshake = match Handshake::read(&parts.method, parts.version, &parts.headers, has_body) {
+    let extended = extended::protocol(&parts).is_some();
+    let handshake = if extended {
+        extended::request(&mut parts).map(Some)
+    } else {
+        Handshake::read(&parts.method, parts.version, &parts.headers, has_body)
+    };
+    let handshake = match handshake {
         Ok(handshake) => handshake,
-        Err(fault) => return Err((Refusal::handshake(fault), record)),
+        Err(fault) => return Err((Refusal::handshake(fault, extended), record)),
     };
     let opening = handshake.map(|handshake| {
         let client = parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
-        client.map(|client| Opening { handshake, client })
+        client.map(|client| Opening { handshake, client, extended })
     });
     let opening = opening.flatten();
     prepare(context, asked, &mut parts, opening.is_some());
@@ -80,8 +86,16 @@ pub(super) async fn forward(
             let message = "the backend switched protocols though nobody asked it to";
             Err((Refusal::bad_gateway("UnexpectedUpgrade", message), record))
         }
+        (status, _) if extended && status.is_success() => {
+            // Handed on, it would say that the session is open.
+            let message = format!("the backend answered the handshake with {status} instead of switching protocols");
+            Err((Refusal::bad_gateway("WebSocketHandshake", message), record))
+        }
         _ => {
             let (mut parts, incoming) = response.into_parts();
+            if extended {
+                parts.headers.remove(header::SEC_WEBSOCKET_ACCEPT);
+            }
             if headers::response(&mut parts.headers).is_err() {
                 let message = "the backend's answer has a Transfer-Encoding other than chunked";
                 return Err((Refusal::bad_gateway("BackendEncoding", message), record));

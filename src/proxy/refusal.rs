@@ -24,11 +24,13 @@ pub(super) struct Refusal {
     pub(super) message: Cow<'static, str>,
     /// Whether nothing more may be read from the connection.
     close: bool,
+    /// Whether the client is told which version of WebSocket is spoken (RFC 6455 section 4.4).
+    version: bool,
 }
 
 impl Refusal {
     pub(super) fn new(status: StatusCode, reason: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, reason, message: message.into(), close: false }
+        Self { status, reason, message: message.into(), close: false, version: false }
     }
 
     /// 400: the request is ambiguous or malformed; the connection can't be trusted any further.
@@ -56,8 +58,15 @@ impl Refusal {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, why.reason(), why.to_string())
     }
 
-    pub(super) fn handshake(fault: RequestFault) -> Self {
-        Self::new(fault.status(), "WebSocketHandshake", fault.to_string())
+    pub(super) fn handshake(fault: RequestFault, extended: bool) -> Self {
+        let refusal = Self::new(fault.status(extended), "WebSocketHandshake", fault.to_string());
+        Self { version: fault == RequestFault::Version, ..refusal }
+    }
+
+    /// 501 (RFC 8441, RFC 9220): an extended CONNECT to something else than WebSocket.
+    pub(super) fn protocol() -> Self {
+        let message = "the only :protocol of an extended CONNECT that is spoken here is websocket";
+        Self::new(StatusCode::NOT_IMPLEMENTED, "ProtocolNotSupported", message)
     }
 
     pub(super) fn bad_gateway(reason: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
@@ -79,11 +88,13 @@ impl Refusal {
         if self.close {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
+        if self.version {
+            headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        }
         match self.status {
             StatusCode::UPGRADE_REQUIRED => {
                 headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
                 headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-                headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
             }
             StatusCode::METHOD_NOT_ALLOWED => {
                 let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");

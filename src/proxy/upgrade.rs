@@ -1,5 +1,6 @@
 //! From a granted handshake to a session.
 
+use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::{HeaderMap, Response, Version};
 use hyper::body::Incoming;
@@ -10,6 +11,7 @@ use socket2::SockRef;
 use super::access::Record;
 use super::body::ResponseBody;
 use super::context::Context;
+use super::extended::{self, ClientStream};
 use super::headers;
 use super::refusal::Refusal;
 use crate::model::Backend;
@@ -27,6 +29,8 @@ pub(super) fn mark(headers: &mut HeaderMap) {
 pub(super) struct Opening {
     pub(super) handshake: Handshake,
     pub(super) client: OnUpgrade,
+    /// Whether it was asked for by an extended CONNECT.
+    pub(super) extended: bool,
 }
 
 /// A member has answered 101: checks that it grants what was asked, and opens the session.
@@ -52,7 +56,11 @@ pub(super) fn open(
     if headers::response(&mut parts.headers).is_err() {
         return Err((Refusal::bad_gateway("WebSocketHandshake", "the backend's 101 answer has a body"), record));
     }
-    mark(&mut parts.headers);
+    if opening.extended {
+        extended::grant(&mut parts);
+    } else {
+        mark(&mut parts.headers);
+    }
     record.answered(parts.status, &parts.headers);
     context.shared.metrics.opened(record.route());
     let idle = backend.websocket.idle_timeout;
@@ -62,8 +70,13 @@ pub(super) fn open(
     tokio::spawn(async move {
         let _alive = alive;
         let _lease = lease;
-        let end = match (opening.client.await.map(into_stream), member.await.map(into_stream)) {
+        let end = match (opening.client.await, member.await.map(into_stream)) {
+            (Ok(client), Ok(member)) if opening.extended => {
+                let first = (Bytes::new(), member.read_buf);
+                websocket::relay(ClientStream::new(client), member.io.into_inner(), first, idle, &mut guard).await
+            }
             (Ok(client), Ok(member)) => {
+                let client = into_stream(client);
                 // A session may be slow; its own limit is the idle timeout. (The socket is open: this can't fail.)
                 let _ = SockRef::from(client.io.inner().tcp()).set_tcp_user_timeout(None);
                 let first = (client.read_buf, member.read_buf);
@@ -76,9 +89,9 @@ pub(super) fn open(
         drop(guard);
         record.ended(end);
     });
-    Ok(Response::from_parts(parts, ResponseBody::full(bytes::Bytes::new())))
+    Ok(Response::from_parts(parts, ResponseBody::full(Bytes::new())))
 }
 
 fn into_stream(upgraded: Upgraded) -> Parts<TokioIo<Stream>> {
-    upgraded.downcast().expect("every connection, from clients and to members, is a Stream")
+    upgraded.downcast().expect("every HTTP/1.1 connection, from clients and to members, is a Stream")
 }
