@@ -6,9 +6,11 @@ import socket
 import struct
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 from h2.errors import ErrorCodes
+from h2.exceptions import ProtocolError
 
 from gateway import wait_for
 from http2_peer import ENABLE_CONNECT_PROTOCOL, MAX_CONCURRENT_STREAMS, Http2Client
@@ -410,7 +412,58 @@ def test_backends_that_take_nothing_hold_back_their_own_streams_alone(connect, s
     assert sorted(heard) == sorted(count + 1 for count in sent)
 
 
+@each_transport()
+def test_what_sessions_leave_unread_is_given_back_to_the_connection(connect, scripted):
+    """A connection outlives many sessions that end with bytes on their way."""
+
+    def script(exchange):
+        if exchange.head.first != "GET /chat/gone HTTP/1.1":
+            return echo(exchange)
+        accept(exchange)
+        exchange.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        exchange.sock.close()
+
+    backend = scripted(script)
+    client = connect(backend.port)
+    total = 0
+    for number in range(300):
+        session = client.open("/chat/gone")
+        for _ in range(16):
+            with suppress(ProtocolError):  # it is over
+                total += session.send_some(b"x" * 65536)
+        if number % 2:
+            with suppress(ProtocolError):
+                session.reset(ErrorCodes.CANCEL)
+        else:
+            client.wait(session.over, "the stream's end")
+            with suppress(ProtocolError):
+                session.end()
+    assert total > 40 * MIB, "more than the connection's window"
+    session = client.open("/chat")
+    assert session.send(frame(b"hello")).read(11) == frame(b"hello")
+    size = client.http.outbound_flow_control_window
+    wait_for(lambda: client.http.outbound_flow_control_window > 20 * MIB, f"the connection's window, {size} now")
+
+
 # The connection's life
+
+
+def test_a_connection_that_breaks_ends_its_sessions(connect, scripted, gateway):
+    def script(exchange):
+        accept(exchange)
+        exchange.heard = exchange.read_to_end()
+        exchange.read_to_end()
+
+    backend = scripted(script)
+    client = connect(backend.port)
+    for _ in range(10):
+        client.open("/chat").send(b"last words")
+    exchanges = [backend.next() for _ in range(10)]
+    wait_for(lambda: gateway.in_progress() == 10, "ten sessions")
+    client.close()
+    wait_for(lambda: gateway.in_progress() == 0, "the sessions end", timeout=5)
+    for exchange in exchanges:
+        assert exchange.done.wait(5) and exchange.heard == b"last words"
 
 
 def test_sessions_keep_their_connection_and_its_end_comes_after_the_last(connect, scripted):
@@ -448,6 +501,22 @@ def test_draining_closes_each_session_then_the_connection(connect, websocket_ser
     assert client.goaways and set(client.goaways) == {ErrorCodes.NO_ERROR}
     assert gateway.exit_code() == 0
     assert server.closed[0] == 1001
+
+
+@each_transport()
+def test_a_client_that_takes_nothing_does_not_hold_up_the_end(connect, scripted, gateway):
+    def script(exchange):
+        accept(exchange)
+        exchange.send(b"\x82\x7f" + struct.pack(">Q", 1 << 40))
+        while True:
+            exchange.send(b"x" * 65536)
+
+    backend = scripted(script)
+    client = connect(backend.port)
+    stalled = client.open("/chat", stalled=True)
+    wait_for(lambda: stalled.taken == 65535, "the stream's window is used up")
+    gateway.terminate()
+    assert gateway.exit_code(timeout=20) == 0
 
 
 @each_transport()
