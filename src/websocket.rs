@@ -9,6 +9,6 @@ mod relay;
 mod session;
 
 pub use frame::{Frames, close_frame};
-pub use handshake::{Handshake, RequestFault, ResponseFault};
+pub use handshake::{Handshake, RequestFault, ResponseFault, accept};
 pub use relay::{End, EndCause, Side, Stream, relay};
 pub use session::{Drain, SessionGuard, Sessions};

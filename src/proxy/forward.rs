@@ -18,6 +18,7 @@ use super::body::{Progress, RequestBody, ResponseBody};
 use super::context::Context;
 use super::refusal::Refusal;
 use super::request::Asked;
+use super::shared::{self, Place, Way};
 use super::upgrade::{self, Opening};
 use super::upstream::{self, Sender};
 use super::{extended, headers, rewrite};
@@ -59,7 +60,7 @@ pub(super) async fn forward(
     };
     let opening = handshake.map(|handshake| {
         let client = parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
-        client.map(|client| Opening { handshake, client, extended })
+        client.map(|client| Opening { handshake, client, extended, place: None })
     });
     let opening = opening.flatten();
     prepare(context, asked, &mut parts, opening.is_some());
@@ -73,13 +74,16 @@ pub(super) async fn forward(
     let silence = backend.request_timeout;
     let (body, progress) = if has_body { with_body(&mut parts, body, silence) } else { (RequestBody::empty(), None) };
     let exchange = Exchange { backend, pool, asked, upgrade: opening.is_some(), progress };
-    let (response, sender, lease) = match exchange.run(Request::from_parts(parts, body), &mut record).await {
+    let (response, carrier, lease) = match exchange.run(Request::from_parts(parts, body), &mut record).await {
         Ok(answered) => answered,
         Err(refusal) => return Err((refusal, record)),
     };
     match (response.status(), opening) {
-        (StatusCode::SWITCHING_PROTOCOLS, Some(opening)) => {
-            sender.release();
+        (StatusCode::SWITCHING_PROTOCOLS, Some(mut opening)) => {
+            match carrier {
+                Carrier::Own(sender) => sender.release(),
+                Carrier::Shared(place) => opening.place = Some(place),
+            }
             upgrade::open(context, opening, response, lease, backend, record)
         }
         (StatusCode::SWITCHING_PROTOCOLS, None) => {
@@ -106,6 +110,10 @@ pub(super) async fn forward(
                 upgrade::mark(&mut parts.headers);
             }
             record.answered(parts.status, &parts.headers);
+            let sender = match carrier {
+                Carrier::Own(sender) => Some(sender),
+                Carrier::Shared(_) => None,
+            };
             let mut body = ResponseBody::upstream(incoming, silence, sender, exchange.progress, lease);
             body.record = Some(record);
             Ok(Response::from_parts(parts, body))
@@ -155,6 +163,12 @@ fn with_body(
     (body, Some(progress))
 }
 
+/// What an answer came on.
+enum Carrier {
+    Own(Sender),
+    Shared(Place),
+}
+
 /// One request, until a member has answered it.
 struct Exchange<'a> {
     backend: &'a Backend,
@@ -170,7 +184,7 @@ impl Exchange<'_> {
         &self,
         mut request: Request<RequestBody>,
         record: &mut Record,
-    ) -> Result<(Response<Incoming>, Sender, Lease), Refusal> {
+    ) -> Result<(Response<Incoming>, Carrier, Lease), Refusal> {
         let repeatable = self.progress.is_none() && idempotent(request.method());
         let deadline = Instant::now() + self.backend.request_timeout;
         let mut fresh = self.upgrade;
@@ -188,14 +202,29 @@ impl Exchange<'_> {
                 // sent again.
                 tokio::task::yield_now().await;
             }
+            let host = rewrite::host(&self.backend.host, self.asked, &member);
             let unused = if fresh { None } else { upstream::take(&lease) };
             let reused = unused.is_some();
-            let connected = match unused {
-                Some(sender) => Ok(sender),
-                None => match timeout_at(deadline, upstream::connect(&member)).await {
-                    Ok(connected) => connected,
-                    Err(_) => return Err(self.timed_out()),
-                },
+            let way =
+                if self.upgrade { timeout_at(deadline, shared::way(&lease)).await } else { Ok(Ok(Way::Own(None))) };
+            let connected = match (unused, way) {
+                (_, Err(_)) => return Err(self.timed_out()),
+                (Some(sender), _) => Ok(sender),
+                (None, Ok(Err(error))) => Err(error),
+                (None, Ok(Ok(Way::Own(Some(stream))))) => upstream::speak(&member, stream).await,
+                (None, Ok(Ok(way))) => {
+                    if let Way::Shared(mut connection) = way {
+                        match timeout_at(deadline, connection.ask(&request, &host)).await {
+                            Ok(Ok(response)) => return Ok((response, Carrier::Shared(connection.into_place()), lease)),
+                            Ok(Err(error)) => tracing::debug!(pool = %self.pool.id, %error, "no session over HTTP/2"),
+                            Err(_) => return Err(self.timed_out()),
+                        }
+                    }
+                    match timeout_at(deadline, upstream::connect(&member)).await {
+                        Ok(connected) => connected,
+                        Err(_) => return Err(self.timed_out()),
+                    }
+                }
             };
             let mut sender = match connected {
                 Ok(sender) => sender,
@@ -207,13 +236,12 @@ impl Exchange<'_> {
                     continue;
                 }
             };
-            let host = rewrite::host(&self.backend.host, self.asked, &member);
             if let Ok(host) = HeaderValue::from_str(&host) {
                 request.headers_mut().insert(header::HOST, host);
             }
             let again = repeatable.then(|| copy(&request));
             let mut error = match self.answer(&mut sender, request, deadline).await {
-                Ok(response) => return Ok((response, sender, lease)),
+                Ok(response) => return Ok((response, Carrier::Own(sender), lease)),
                 Err(Failure::Refused(refusal)) => return Err(refusal),
                 Err(Failure::Send(error)) => error,
             };

@@ -4,19 +4,18 @@ use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::{HeaderMap, Response, Version};
 use hyper::body::Incoming;
-use hyper::upgrade::{OnUpgrade, Parts, Upgraded};
-use hyper_util::rt::TokioIo;
-use socket2::SockRef;
+use hyper::upgrade::OnUpgrade;
 
 use super::access::Record;
 use super::body::ResponseBody;
 use super::context::Context;
-use super::extended::{self, ClientStream};
+use super::extended;
 use super::headers;
+use super::peer::Peer;
 use super::refusal::Refusal;
+use super::shared::Place;
 use crate::model::Backend;
 use crate::pool::Lease;
-use crate::pool::dial::Stream;
 use crate::websocket::{self, End, EndCause, Handshake};
 
 /// Marks headers as those of an opening handshake, or of its answer.
@@ -31,6 +30,8 @@ pub(super) struct Opening {
     pub(super) client: OnUpgrade,
     /// Whether it was asked for by an extended CONNECT.
     pub(super) extended: bool,
+    /// Its place on a connection that the member's sessions share.
+    pub(super) place: Option<Place>,
 }
 
 /// A member has answered 101: checks that it grants what was asked, and opens the session.
@@ -70,17 +71,13 @@ pub(super) fn open(
     tokio::spawn(async move {
         let _alive = alive;
         let _lease = lease;
-        let end = match (opening.client.await, member.await.map(into_stream)) {
-            (Ok(client), Ok(member)) if opening.extended => {
-                let first = (Bytes::new(), member.read_buf);
-                websocket::relay(ClientStream::new(client), member.io.into_inner(), first, idle, &mut guard).await
-            }
+        let _place = opening.place;
+        let end = match (opening.client.await, member.await) {
             (Ok(client), Ok(member)) => {
-                let client = into_stream(client);
-                // A session may be slow; its own limit is the idle timeout. (The socket is open: this can't fail.)
-                let _ = SockRef::from(client.io.inner().tcp()).set_tcp_user_timeout(None);
-                let first = (client.read_buf, member.read_buf);
-                websocket::relay(client.io.into_inner(), member.io.into_inner(), first, idle, &mut guard).await
+                let ((client, up), (member, down)) = (Peer::new(client), Peer::new(member));
+                // A session may be slow; its own limit is the idle timeout.
+                client.has_patience();
+                websocket::relay(client, member, (up, down), idle, &mut guard).await
             }
             (Err(error), _) | (_, Err(error)) => {
                 End { cause: EndCause::Failed(std::io::Error::other(error)), bytes_up: 0, bytes_down: 0 }
@@ -90,8 +87,4 @@ pub(super) fn open(
         record.ended(end);
     });
     Ok(Response::from_parts(parts, ResponseBody::full(Bytes::new())))
-}
-
-fn into_stream(upgraded: Upgraded) -> Parts<TokioIo<Stream>> {
-    upgraded.downcast().expect("every HTTP/1.1 connection, from clients and to members, is a Stream")
 }

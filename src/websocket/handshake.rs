@@ -155,7 +155,7 @@ impl Handshake {
 }
 
 /// `Sec-WebSocket-Accept` for a key.
-fn accept(key: &str) -> String {
+pub fn accept(key: &str) -> String {
     let mut context = digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY);
     context.update(key.as_bytes());
     context.update(GUID.as_bytes());
