@@ -256,12 +256,14 @@ impl<C: Stream, B: Stream> Tunnel<C, B> {
             (up, self.down.poll_relay(&mut self.backend, &mut self.client, &self.session.down, scratch, cx))
         });
         self.take_life();
+        // Nothing reaches a client that has reset its stream.
+        let reset = self.up.reader_reset();
         self.failure = self.failure.take().or(self.up.failure.take()).or(self.down.failure.take());
         if self.closed_by.is_none() && self.failure.is_none() {
             let sides = [(&self.up, Side::Client), (&self.down, Side::Backend)];
             self.closed_by = sides.into_iter().find(|(direction, _)| direction.ended()).map(|(_, side)| side);
         }
-        if up.is_ready() && down.is_ready() {
+        if reset || up.is_ready() && down.is_ready() {
             Poll::Ready(true)
         } else if (self.ending(), self.held()) != seen || self.up.fault().is_some() {
             Poll::Ready(false)

@@ -117,6 +117,12 @@ impl Direction {
         self.frames.close_seen() || self.reader_ended
     }
 
+    /// Whether the reader has just been found to have reset its stream.
+    pub(super) fn reader_reset(&self) -> bool {
+        let reset = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionReset;
+        self.reader_ended && self.failure.as_ref().is_some_and(reset)
+    }
+
     /// Whether the reader's end is being kept from the writer.
     pub(super) fn held(&self) -> bool {
         self.hold && self.state == State::ReadEnded && self.frames.at_boundary() && !self.frames.close_seen()
