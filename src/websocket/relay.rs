@@ -22,7 +22,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::order::{Order, Why};
 use super::session::{Session, SessionGuard};
 use crate::model::{IdleCounts, WebSocket};
-use direction::{Direction, poll_discard};
+use direction::{Direction, Moved, poll_discard};
 use liveness::Liveness;
 
 /// Bytes moved at once.
@@ -275,7 +275,8 @@ impl<C: Stream, B: Stream> Tunnel<C, B> {
     /// Notes that bytes have moved.
     fn take_life(&mut self) {
         let (up, down) = (self.up.take_moved(), self.down.take_moved());
-        if !(up.read || up.wrote || down.read || down.wrote) {
+        let nothing = |moved: Moved| !(moved.read || moved.wrote || moved.pinged);
+        if nothing(up) && nothing(down) {
             return;
         }
         let now = Instant::now();

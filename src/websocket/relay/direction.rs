@@ -52,6 +52,8 @@ pub(super) struct Moved {
     pub(super) pong_alone: bool,
     /// The writer took bytes after it had been too slow for them.
     pub(super) wrote: bool,
+    /// The gateway's Ping has been put between the reader's frames.
+    pub(super) pinged: bool,
 }
 
 #[derive(Default, PartialEq)]
@@ -88,6 +90,7 @@ impl Direction {
 
     fn take_ping(&mut self) -> Vec<u8> {
         self.ping = false;
+        self.moved.pinged = true;
         ping_frame(self.mask())
     }
 
