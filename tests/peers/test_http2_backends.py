@@ -296,7 +296,7 @@ def test_libraries_talk_through_it(gateway, certificate, tmp_path):
     (tmp_path / "echo.py").write_text(ECHO)
     server = subprocess.Popen(
         [sys.executable, "-m", "hypercorn", "--bind", f"127.0.0.1:{port}", "--certfile", own.path, "--keyfile", "tls.key",
-         "echo:app"],
+         "--workers", "0", "echo:app"],
         cwd=tmp_path,
     )  # fmt: skip
     try:
