@@ -4,7 +4,7 @@
 //! tenure in which its request chose the member; when the pod is said to be going away, that tenure's sessions
 //! are told to leave and another begins, whose sessions are not.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -93,6 +93,13 @@ impl Standings {
     pub fn hear(&mut self, address: SocketAddr, by_name: bool, state: EndpointState) {
         let said = (by_name, state);
         self.0.entry(address).and_modify(|best| *best = said.min(*best)).or_insert(said);
+    }
+
+    /// Hears of endpoints of no pool that go away, which matters where nothing else is said.
+    pub fn hear_departing(&mut self, departing: &BTreeMap<SocketAddr, EndpointState>) {
+        for (address, state) in departing {
+            self.0.entry(*address).or_insert((true, *state));
+        }
     }
 
     /// What holds of it.

@@ -11,7 +11,7 @@ use super::dial::Connector;
 use super::member::MemberKey;
 use super::presence::{Presence, Standings};
 use super::{Health, Member, Pool, State, permitted, probe, resolve};
-use crate::model::{self, Address, PoolId};
+use crate::model::{self, Address, EndpointState, PoolId};
 
 /// What may be a backend.
 #[derive(Debug, Clone, Copy, Default)]
@@ -63,6 +63,7 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Registered {
     specs: BTreeMap<PoolId, model::Pool>,
+    departing: BTreeMap<SocketAddr, EndpointState>,
     pools: BTreeMap<PoolId, Arc<Pool>>,
     members: HashMap<MemberKey, Weak<Member>>,
     /// The newest member at each address, for what is known of the place.
@@ -90,9 +91,16 @@ impl Registry {
 
     /// Makes the pools what `specs` says: members come and go within them. A pool that is not in `specs` any
     /// more lives on while a table or a request holds it. Gives every pool of `specs`.
-    pub fn apply(&self, specs: &BTreeMap<PoolId, model::Pool>) -> BTreeMap<PoolId, Arc<Pool>> {
+    ///
+    /// `departing` are endpoints of no pool that go away: connections to them may be open from earlier.
+    pub fn apply(
+        &self,
+        specs: &BTreeMap<PoolId, model::Pool>,
+        departing: &BTreeMap<SocketAddr, EndpointState>,
+    ) -> BTreeMap<PoolId, Arc<Pool>> {
         let mut registered = self.lock();
         registered.specs.clone_from(specs);
+        registered.departing.clone_from(departing);
         self.watch_names(&mut registered);
         self.refresh(&mut registered);
         registered.pools.clone()
@@ -190,6 +198,7 @@ impl Registry {
         registered.specs = specs;
         registered.refused = refused;
         // After the pools: whoever is chosen from now on knows that the pod is going away.
+        standings.hear_departing(&registered.departing);
         let mut departed = 0;
         registered.presences.retain(|address, presence| {
             let Some(presence) = presence.upgrade() else { return false };

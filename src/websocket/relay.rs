@@ -19,11 +19,10 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::close_frame;
 use super::order::{Order, Why};
 use super::session::{Session, SessionGuard};
 use crate::model::{IdleCounts, WebSocket};
-use direction::{Direction, poll_discard};
+use direction::{Direction, Moved, poll_discard};
 use liveness::Liveness;
 
 /// Bytes moved at once.
@@ -117,8 +116,8 @@ pub async fn relay<C: Stream, B: Stream>(
     guard: &mut SessionGuard,
 ) -> End {
     let session = Arc::clone(guard.session());
-    let mut up = Direction::new(&first_up);
-    let mut down = Direction::new(&first_down);
+    let mut up = Direction::new(&first_up, true);
+    let mut down = Direction::new(&first_down, false);
     up.gate = session.settings().and_then(|settings| gate::Gate::new(&settings.limits));
     down.hold = true;
     // They are parts of larger buffers, which are not to live as long as the session.
@@ -257,12 +256,14 @@ impl<C: Stream, B: Stream> Tunnel<C, B> {
             (up, self.down.poll_relay(&mut self.backend, &mut self.client, &self.session.down, scratch, cx))
         });
         self.take_life();
+        // Nothing reaches a client that has reset its stream.
+        let reset = self.up.reader_reset();
         self.failure = self.failure.take().or(self.up.failure.take()).or(self.down.failure.take());
         if self.closed_by.is_none() && self.failure.is_none() {
             let sides = [(&self.up, Side::Client), (&self.down, Side::Backend)];
             self.closed_by = sides.into_iter().find(|(direction, _)| direction.ended()).map(|(_, side)| side);
         }
-        if up.is_ready() && down.is_ready() {
+        if reset || up.is_ready() && down.is_ready() {
             Poll::Ready(true)
         } else if (self.ending(), self.held()) != seen || self.up.fault().is_some() {
             Poll::Ready(false)
@@ -274,7 +275,8 @@ impl<C: Stream, B: Stream> Tunnel<C, B> {
     /// Notes that bytes have moved.
     fn take_life(&mut self) {
         let (up, down) = (self.up.take_moved(), self.down.take_moved());
-        if !(up.read || up.wrote || down.read || down.wrote) {
+        let nothing = |moved: Moved| !(moved.read || moved.wrote || moved.pinged);
+        if nothing(up) && nothing(down) {
             return;
         }
         let now = Instant::now();
@@ -307,8 +309,8 @@ impl<C: Stream, B: Stream> Tunnel<C, B> {
     /// Sends both peers a Close at the next frame boundary, waits for theirs, and ends the streams. A peer that has gone
     /// already is left out.
     async fn close(&mut self, code: u16, reason: &str) {
-        self.up.closing = Some(close_frame(code, reason, Some(fastrand::u32(..).to_be_bytes())));
-        self.down.closing = Some(close_frame(code, reason, None));
+        self.up.close(code, reason);
+        self.down.close(code, reason);
         let closed = poll_fn(|cx| {
             SCRATCH.with_borrow_mut(|scratch| {
                 let up = self.up.poll_close(&mut self.client, &mut self.backend, &self.session.up, scratch, cx);

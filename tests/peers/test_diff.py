@@ -203,6 +203,16 @@ def test_a_session_that_only_its_member_holds_stays_while_no_table_is_published(
     assert come_true(gateway, change, sessions) == (0, 0)
 
 
+def test_sessions_at_a_pod_that_no_route_leads_to_go_with_it(gateway, site, sessions, tmp_path):
+    elsewhere = ingress("one", {"/one": "two"}, host="localhost")
+    gateway.apply("one.json", service("one", site["ports"][0]), elsewhere)
+    change = Change(gateway, tmp_path / "new")
+    change.write("one.json", terminating(service("one", site["ports"][0])), elsewhere)
+    assert [entry["change"] for entry in change.foretold()["changes"]["pools"]] == ["changed"]
+    assert change.against_running().returncode == 1
+    assert come_true(gateway, change, sessions) == (3, 3)
+
+
 def test_backends_that_are_names_keep_what_is_known_of_them(gateway, site, sessions, tmp_path, websocket_server):
     external = external_service("named", "localhost", websocket_server("python").port)
     gateway.apply("named.json", external, ingress("named", {"/named": "named"}, host="localhost"))

@@ -81,6 +81,7 @@ pub(super) fn standings(model: &Model, names: &Names) -> Standings {
         let (addresses, by_name) = addresses(&endpoint.address, names);
         addresses.iter().for_each(|address| standings.hear(*address, by_name, endpoint.state));
     }
+    standings.hear_departing(&model.departing);
     standings
 }
 
@@ -90,6 +91,7 @@ pub(super) fn standings_of(running: &View) -> Standings {
     for member in running.pools.values().flatten() {
         standings.hear(member.address, member.name.is_some(), member.state());
     }
+    standings.hear_departing(&running.departing());
     standings
 }
 
@@ -107,7 +109,7 @@ impl After {
             pool.endpoints = found.collect();
         }
         let registry = Registry::new(runtime.handle().clone(), Policy { allow_loopback: true });
-        let table = compile(model, 1, &registry.apply(&pools));
+        let table = compile(model, 1, &registry.apply(&pools, &model.departing));
         Ok(Self { table, standings: standings(model, names), _runtime: runtime })
     }
 

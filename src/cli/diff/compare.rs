@@ -220,7 +220,11 @@ fn pools(view: &View, prints: Option<&Fingerprints>) -> Things {
         }
         fields.into()
     };
-    view.model.pools.iter().map(|(id, pool)| (id.clone(), fields(id, pool))).collect()
+    let mut pools: Things = view.model.pools.iter().map(|(id, pool)| (id.clone(), fields(id, pool))).collect();
+    let departing = view.departing().into_iter();
+    let departing = departing.map(|(address, state)| (format!("member {address}"), state.name().into()));
+    pools.insert("(none that a route leads to)".to_owned(), Value::Object(departing.collect()));
+    pools
 }
 
 fn certificates(view: &View, prints: Option<&Fingerprints>) -> Things {

@@ -88,6 +88,18 @@ fn what_has_no_route_stays_while_no_table_is_published() {
 }
 
 #[test]
+fn a_pod_that_no_route_leads_to_takes_its_sessions_along() {
+    let unrouted =
+        |conditions| manifests("site", "/ws", conditions).replace("service: {name: s,", "service: {name: other,");
+    let (old, new) = (model(&unrouted(READY)), model(&unrouted(TERMINATING)));
+    let (before, after) = (before(&old, &new), After::of(&new, &Names::new()).expect("compiled"));
+    let sessions = [session(1, "Ingress default/site", "/ws", false)];
+    assert_eq!(after.closes(&before, &sessions).closed, 1);
+    let view = |model| View::of(model).expect("a view");
+    assert_eq!(Changes::between(&view(&old), &view(&new)).pools.len(), 1, "and it is told");
+}
+
+#[test]
 fn a_name_leads_where_the_gateway_that_runs_knows() {
     let external = |name: &str| {
         manifests(name, "/ws", READY)

@@ -40,7 +40,12 @@ pub(super) struct Served {
     pub(super) listeners: BTreeMap<u16, Listener>,
     pub(super) pools: BTreeMap<String, Pool>,
     pub(super) certificates: BTreeMap<String, Value>,
+    #[serde(default)]
+    departing: BTreeMap<SocketAddr, Departing>,
 }
+
+#[derive(Debug, Clone, Deserialize)]
+struct Departing(#[serde(with = "State")] EndpointState);
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(super) struct Listener {
@@ -139,6 +144,11 @@ impl View {
     /// Reads what `/debug/config` answers.
     pub(super) fn read(json: &[u8]) -> anyhow::Result<Self> {
         serde_json::from_slice(json).context("this is no /debug/config: is that the admin port of this version?")
+    }
+
+    /// Endpoints of no pool that go away.
+    pub(super) fn departing(&self) -> BTreeMap<SocketAddr, EndpointState> {
+        self.model.departing.iter().map(|(address, state)| (*address, state.0)).collect()
     }
 
     /// How it translates, if it tells.
