@@ -8,6 +8,7 @@ const server = new WebSocketServer({ server: http, perMessageDeflate: true });
 
 server.on("connection", (socket) => {
   let ours = false;
+  socket.on("error", () => {}); // a frame that is wrong: `ws` closes
   socket.on("message", (data, isBinary) => {
     const text = isBinary ? "" : data.toString();
     const close = /^close (\d+) (.*)$/.exec(text);
