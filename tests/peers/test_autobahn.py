@@ -13,11 +13,13 @@ from autobahn.engine import complaints, play_all
 from autobahn.http2 import Shared, SharedSecure
 from autobahn.transports import Plain, Secure, Target
 from gateway import Gateway
+from libraries import Server
 from manifests import ingress, secret, service
-from websocket_peers import NodeServer
 
-#: How a client may reach the gateway, and whether in clear text.
-ROUTES = {"ws": (Plain, True), "wss": (Secure, False), "h2c": (Shared, True), "h2": (SharedSecure, False)}
+#: How a client may reach the gateway: the opening, and whether in clear text.
+KINDS = {"ws": (Plain, True), "wss": (Secure, False), "h2c": (Shared, True), "h2": (SharedSecure, False)}
+NOT_YET = pytest.mark.xfail(strict=True, reason="the gateway does not take extended CONNECT (RFC 8441)")
+ROUTES = ["ws", "wss", pytest.param("h2c", marks=NOT_YET), pytest.param("h2", marks=NOT_YET)]
 
 
 class Strict:
@@ -33,7 +35,7 @@ class Strict:
         self.process.wait()
 
 
-@pytest.fixture(scope="module", params=[Strict, NodeServer], ids=["python", "node"])
+@pytest.fixture(scope="module", params=[Strict, lambda: Server("node")], ids=["python", "node"])
 def backend(request):
     backend = request.param()
     yield backend
@@ -78,7 +80,7 @@ def test_the_backend_does_what_the_rfc_asks(direct, section):
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("section", autobahn.SECTIONS)
 def test_the_gateway_changes_nothing(gateway, direct, certificate, route, section):
-    kind, clear = ROUTES[route]
+    kind, clear = KINDS[route]
     target = Target(gateway.http if clear else gateway.https, ca=str(certificate("localhost").path))
     through = recordings(section, kind, target)
     differ = {name: (want, through[name]) for name, want in direct(section).items() if through[name] != want}

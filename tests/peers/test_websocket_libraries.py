@@ -5,7 +5,7 @@ import pytest
 from gateway import Gateway, wait_for
 from libraries import PEERS, Server, run_client
 from manifests import ingress, secret, service
-from websocket_peers import CLIENTS, sessions
+from websocket_peers import sessions
 
 MIB = 1024 * 1024
 DONE = {"code": 1000, "reason": "done"}
@@ -66,17 +66,12 @@ def test_what_one_end_says_the_other_hears(shared, servers, certificate, client,
     server, deflate = servers[library], "rust" not in (client, library)
     server.ended.clear()
     ca = str(certificate("localhost").path) if scheme == "wss" else ""
-    assert run_client(client, shared.url(f"/{library}", scheme), ca) == told_by_client(deflate)
+    told = told_by_client(deflate)
+    assert run_client(client, shared.url(f"/{library}", scheme), *told, ca=ca) == told
     wait_for(lambda: len(server.ended) >= len(TOLD_BY_SERVER), "the server tells of each session's end")
     ended = dict(server.ended)
     ended[f"/{library}/client-aborts"].pop("reason")  # each library has words of its own
     assert ended == {f"/{library}/{name}": told for name, told in TOLD_BY_SERVER.items()}
-
-
-@pytest.mark.parametrize("client", CLIENTS)
-def test_no_subprotocol_is_made_up(gateway, websocket_server, client):
-    gateway.serve(service("echo", websocket_server("python").port), ingress("echo", {"/": "echo"}))
-    assert CLIENTS[client](gateway.url("/", "ws"), [{"close": [1000, ""]}])["subprotocol"] == ""
 
 
 def test_many_sessions_at_once(gateway, websocket_server):

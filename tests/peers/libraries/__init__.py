@@ -39,10 +39,9 @@ class Server:
         self.process.wait()
 
 
-def run_client(library, url, ca=""):
-    """What the client told of each session, by name."""
-    arguments = [url, ca] if ca else [url]
-    run = subprocess.run([*PEERS[library], "client", *arguments], capture_output=True, text=True, timeout=50)
+def run_client(library, url, *names, ca=""):
+    """What the client told of each of these sessions, by name."""
+    run = subprocess.run([*PEERS[library], "client", url, ca, *names], capture_output=True, text=True, timeout=50)
     lines = [json.loads(line) for line in run.stdout.splitlines()]
     assert run.returncode == 0 and lines, run.stderr
     return {line.pop("session"): line for line in lines}

@@ -78,6 +78,10 @@ const sessions = {
     socket.terminate();
     return { text: answer };
   },
+  async waits({ ask, closed }) {
+    await ask("I am here");
+    return closed;
+  },
 };
 
 async function echoed(ask, count) {
@@ -114,8 +118,8 @@ async function one(url, name, ca) {
   return Promise.race([steps(), tooLong]);
 }
 
-async function client(url, ca) {
-  for (const name of Object.keys(sessions)) {
+async function client(url, ca, ...names) {
+  for (const name of names) {
     await one(url, name, ca).then(
       (told) => tell(name, told),
       (error) => tell(name, { error: String(error) }),

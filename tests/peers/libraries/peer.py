@@ -120,13 +120,16 @@ async def client_aborts(socket):
     return {"text": text}
 
 
-SESSIONS = [echo, fragments, pings, deflated, large, client_closes, server_closes, server_aborts, client_aborts]
+async def waits(socket):
+    await socket.send("I am here")
+    await socket.recv()
+    return await until_closed(socket)
 
 
-async def client(url, ca=None):
-    context = ssl.create_default_context(cafile=ca) if url.startswith("wss") else None
-    for run in SESSIONS:
-        name = run.__name__.replace("_", "-")
+async def client(url, ca, *names):
+    context = ssl.create_default_context(cafile=ca) if ca else None
+    for name in names:
+        run = globals()[name.replace("-", "_")]
         try:
             async with asyncio.timeout(40):
                 socket = await connect(

@@ -42,9 +42,5 @@ func main() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		return
 	}
-	ca := ""
-	if len(os.Args) > 3 {
-		ca = os.Args[3]
-	}
-	runClient(os.Args[2], ca)
+	runClient(os.Args[2], os.Args[3], os.Args[4:])
 }

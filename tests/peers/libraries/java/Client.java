@@ -3,7 +3,8 @@ import java.net.URI;
 import java.nio.ByteBuffer;
 import java.security.KeyStore;
 import java.security.cert.CertificateFactory;
-import java.util.LinkedHashMap;
+import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
@@ -22,7 +23,7 @@ final class Client {
         Map<String, ?> run(Talk talk) throws Exception;
     }
 
-    private static final Map<String, Steps> SESSIONS = new LinkedHashMap<>();
+    private static final Map<String, Steps> SESSIONS = new HashMap<>();
 
     static {
         SESSIONS.put("echo", talk -> {
@@ -58,6 +59,10 @@ final class Client {
             talk.getSession().disconnect();
             return Map.of("text", text);
         });
+        SESSIONS.put("waits", talk -> {
+            talk.ask("I am here");
+            return talk.closed();
+        });
     }
 
     private final String url;
@@ -65,7 +70,7 @@ final class Client {
 
     Client(String url, String ca) throws Exception {
         SslContextFactory.Client tls = new SslContextFactory.Client();
-        if (ca != null) {
+        if (!ca.isEmpty()) {
             KeyStore roots = KeyStore.getInstance(KeyStore.getDefaultType());
             roots.load(null);
             try (FileInputStream file = new FileInputStream(ca)) {
@@ -82,14 +87,14 @@ final class Client {
         client.start();
     }
 
-    void run() {
-        SESSIONS.forEach((name, steps) -> {
+    void run(List<String> names) {
+        for (String name : names) {
             try {
-                Peer.tell(name, one(name, steps));
+                Peer.tell(name, one(name, SESSIONS.get(name)));
             } catch (Exception problem) {
                 Peer.tell(name, Map.of("error", problem));
             }
-        });
+        }
     }
 
     private Map<String, ?> one(String name, Steps steps) throws Exception {

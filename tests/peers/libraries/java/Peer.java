@@ -1,4 +1,5 @@
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 import org.eclipse.jetty.websocket.api.Callback;
@@ -13,7 +14,7 @@ public final class Peer {
             EchoServer.serve();
             System.in.transferTo(java.io.OutputStream.nullOutputStream());
         } else {
-            new Client(arguments[1], arguments.length > 2 ? arguments[2] : null).run();
+            new Client(arguments[1], arguments[2]).run(List.of(arguments).subList(3, arguments.length));
         }
         System.exit(0);
     }

@@ -26,7 +26,8 @@ async fn main() -> Result<()> {
             _ = input => Ok(()),
         };
     }
-    client::run(&arguments.next().context("URL is missing")?, arguments.next().as_deref()).await
+    let (url, ca) = (arguments.next().context("URL is missing")?, arguments.next().context("CA is missing")?);
+    client::run(&url, &ca, arguments).await
 }
 
 /// Prints a line; what is told is an object.
