@@ -77,6 +77,12 @@ def test_the_backend_does_what_the_rfc_asks(direct, section):
     assert {name: wrong for name, wrong in told.items() if wrong} == {}
 
 
+def test_text_is_judged_with_each_frame_or_each_message(direct, backend):
+    """So the cases of 6.4 show that what one backend says at once comes at once, and what another waits for is not awaited."""
+    for name in ("6.4.1", "6.4.2"):
+        assert direct("6")[name].in_time == [False, isinstance(backend, Strict)]
+
+
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("section", autobahn.SECTIONS)
 def test_the_gateway_changes_nothing(gateway, direct, certificate, route, section):

@@ -1,11 +1,11 @@
 """Sections 1 to 5: framing, pings and pongs, reserved bits, opcodes, fragmentation."""
 
-from .engine import Await, Case, Send
+from .engine import PEER, STEPS, Await, Case, Send
 from .frames import BINARY, CONTINUATION, PING, PONG, TEXT, close, frame
 
 HELLO = b"Hello, world!"
 ECHO = ((TEXT, HELLO),)
-PROTOCOL_ERROR = {"codes": (1002,), "closes": False}
+PROTOCOL_ERROR = {"codes": (1002,), "closes": PEER}
 
 
 def send(*frames, chop=0):
@@ -34,8 +34,8 @@ def pings():
         yield Case(f"2.{number}", send(frame(PING, payload)), ((PONG, payload),))
     yield Case("2.5", send(frame(PING, b"\xfe" * 126)), **PROTOCOL_ERROR)
     yield Case("2.6", send(frame(PING, b"\xfe" * 125), chop=1), ((PONG, b"\xfe" * 125),))
-    yield Case("2.7", send(frame(PONG), close(1000)), closes=False)
-    yield Case("2.8", send(frame(PONG, b"nobody asked"), close(1000)), closes=False)
+    yield Case("2.7", send(frame(PONG), close(1000)), closes=STEPS)
+    yield Case("2.8", send(frame(PONG, b"nobody asked"), close(1000)), closes=STEPS)
     yield Case("2.9", send(frame(PONG, b"nobody asked"), frame(PING, b"but now")), ((PONG, b"but now"),))
     ten = [f"payload-{number}".encode() for number in range(10)]
     for number, chop in ((10, 0), (11, 1)):

@@ -1,11 +1,11 @@
 """Section 6: text is UTF-8, wherever it is cut; what is not fails the connection."""
 
-from .engine import Await, Case, Send
+from .engine import PEER, Await, Case, Send
 from .frames import CONTINUATION, TEXT, fragments, frame
 
 GREEK = b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5"
 MIXED = "Hello-µ@ßöäüàá-UTF-8!!".encode()
-NOT_TEXT = {"codes": (1007,), "closes": False}
+NOT_TEXT = {"codes": (1007,), "closes": PEER}
 #: How long a fast judge may take. One that judges whole messages makes us wait as long.
 FAST = 1.0
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 from .frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Masked, Reader, close, fragments
 
-PATIENCE = 20.0
+PATIENCE = 15.0
+#: Who sends the first Close: the client once everything expected has come; the peer; the steps themselves.
+CLIENT, PEER, STEPS = "client", "peer", "steps"
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,7 @@ class Case:
     expect: tuple = ()
     #: Codes that the peer's Close may have; None is a Close without.
     codes: tuple = (1000,)
-    #: Whether the client sends the first Close: it does when everything expected has come.
-    closes: bool = True
+    closes: str = CLIENT
     #: Sec-WebSocket-Extensions of the handshake, one line each.
     offers: tuple = ()
 
@@ -64,7 +65,7 @@ class Player:
         self.case, self.stream = case, stream
         self.recording = Recording(extensions)
         self.news = asyncio.Condition()
-        self.over = self.close_sent = False
+        self.over = False
         self.compress = Deflate(extensions) if extensions else None
 
     async def play(self):
@@ -79,11 +80,15 @@ class Player:
                         await self.send(fragments(opcode, data, fragment or len(data), rsv=4))
                     case Await(frames, within):
                         self.recording.in_time.append(await self.heard(frames, within))
-            if self.case.closes:
-                await self.heard(len(self.case.expect), PATIENCE)
-                await self.answer_close()
+            if self.case.closes == CLIENT:
+                await self.heard(len(self.case.expect))
+            elif self.case.closes == PEER:
+                await self.heard_close()
+            if self.case.closes != STEPS:
+                await self.send(close(1000))
             with suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.shield(listening), PATIENCE)
+                await self.end()
         finally:
             listening.cancel()
             self.stream.abort()
@@ -94,18 +99,21 @@ class Player:
             for start in range(0, len(data), chop or max(1, len(data))):
                 await self.stream.write(data[start : start + chop] if chop else data)
 
-    async def answer_close(self):
-        if not self.close_sent:
-            self.close_sent = True
-            await self.send(close(1000))
+    async def end(self):
+        with suppress(OSError):
+            await self.stream.end()
 
-    async def heard(self, frames, within):
+    async def heard(self, frames, within=PATIENCE):
         """Waits for so many frames, or the end; whether they came in time."""
+        return await self.until(lambda: len(self.recording.frames) >= frames, within)
+
+    async def heard_close(self):
+        return await self.until(lambda: any(frame.opcode == CLOSE for frame in self.recording.frames), PATIENCE)
+
+    async def until(self, condition, within):
         async with self.news:
             try:
-                await asyncio.wait_for(
-                    self.news.wait_for(lambda: self.over or len(self.recording.frames) >= frames), within
-                )
+                await asyncio.wait_for(self.news.wait_for(lambda: self.over or condition()), within)
             except TimeoutError:
                 return False
         return True
@@ -118,8 +126,6 @@ class Player:
                 async with self.news:
                     self.recording.frames += found
                     self.news.notify_all()
-                if any(frame.opcode == CLOSE for frame in found):
-                    await self.answer_close()
             self.recording.end = "cut off" if reader.buffer else "ended"
         except Masked:
             self.recording.end = "masked"
@@ -128,8 +134,6 @@ class Player:
         async with self.news:
             self.over = True
             self.news.notify_all()
-        with suppress(OSError):
-            await self.stream.end()
 
 
 class Deflate:

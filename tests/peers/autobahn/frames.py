@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
-from websockets.speedups import apply_mask
+from websockets.frames import apply_mask
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 MASK = b"\x37\xfa\x21\x3d"
@@ -25,11 +25,9 @@ def frame(opcode, payload=b"", fin=True, rsv=0):
 def fragments(opcode, payload, size, rsv=0):
     """A message in frames of `size` bytes."""
     payload = payload.encode() if isinstance(payload, str) else payload
-    starts = range(0, len(payload), size) or [0]
-    return b"".join(
-        frame(opcode if start == 0 else CONTINUATION, payload[start : start + size], start == starts[-1], rsv if start == 0 else 0)
-        for start in starts
-    )
+    parts = [payload[start : start + size] for start in range(0, len(payload), size)] or [b""]
+    first = frame(opcode, parts[0], len(parts) == 1, rsv)
+    return first + b"".join(frame(CONTINUATION, part, at == len(parts)) for at, part in enumerate(parts[1:], 2))
 
 
 def close(code=None, reason=b""):

@@ -45,7 +45,8 @@ async def handle(socket):
 
 
 async def server():
-    async with serve(handle, "127.0.0.1", 0, subprotocols=["chat", "superchat"], select_subprotocol=first_known, max_size=None) as it:
+    known = {"subprotocols": ["chat", "superchat"], "select_subprotocol": first_known}
+    async with serve(handle, "127.0.0.1", 0, max_size=None, **known) as it:
         print(it.sockets[0].getsockname()[1], flush=True)
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 
@@ -74,7 +75,8 @@ async def until_closed(socket):
 async def echo(socket):
     await socket.send("å ∀ 🙂")
     text = await socket.recv()
-    return {"subprotocol": socket.subprotocol, "deflate": agreed(socket), "text": text, "bytes": await echoed(socket, pattern(100_000))}
+    count = await echoed(socket, pattern(100_000))
+    return {"subprotocol": socket.subprotocol, "deflate": agreed(socket), "text": text, "bytes": count}
 
 
 async def fragments(socket):

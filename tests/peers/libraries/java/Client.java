@@ -28,7 +28,8 @@ final class Client {
     static {
         SESSIONS.put("echo", talk -> {
             String text = talk.ask("å ∀ 🙂");
-            return Map.of("subprotocol", talk.subprotocol(), "deflate", talk.deflate(), "text", text, "bytes", talk.echoed(100_000));
+            int count = talk.echoed(100_000);
+            return Map.of("subprotocol", talk.subprotocol(), "deflate", talk.deflate(), "text", text, "bytes", count);
         });
         SESSIONS.put("fragments", talk -> {
             Peer.sendInFrames(talk.getSession(), "in ", "three ", "frames");

@@ -31,7 +31,8 @@ public final class EchoServer extends Session.Listener.AbstractAutoDemanding {
             container.setMaxFrameSize(-1);
             container.setIdleTimeout(Duration.ofMinutes(2));
             container.addMapping("/*", (request, response, callback) -> {
-                request.getSubProtocols().stream().filter(KNOWN::contains).findFirst().ifPresent(response::setAcceptedSubProtocol);
+                request.getSubProtocols().stream().filter(KNOWN::contains).findFirst()
+                    .ifPresent(response::setAcceptedSubProtocol);
                 return new EchoServer(Request.getPathInContext(request));
             });
         });

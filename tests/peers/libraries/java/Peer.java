@@ -35,7 +35,8 @@ public final class Peer {
     private static String quoted(String text) {
         StringBuilder quoted = new StringBuilder("\"");
         for (char each : text.toCharArray()) {
-            quoted.append(each > 0x1f && each < 0x7f && each != '"' && each != '\\' ? each : String.format("\\u%04x", (int) each));
+            boolean plain = each > 0x1f && each < 0x7f && each != '"' && each != '\\';
+            quoted.append(plain ? each : String.format("\\u%04x", (int) each));
         }
         return quoted.append('"').toString();
     }
