@@ -17,9 +17,7 @@ from libraries import Server
 from manifests import ingress, secret, service
 
 #: How a client may reach the gateway: the opening, and whether in clear text.
-KINDS = {"ws": (Plain, True), "wss": (Secure, False), "h2c": (Shared, True), "h2": (SharedSecure, False)}
-NOT_YET = pytest.mark.xfail(strict=True, reason="the gateway does not take extended CONNECT (RFC 8441)")
-ROUTES = ["ws", "wss", pytest.param("h2c", marks=NOT_YET), pytest.param("h2", marks=NOT_YET)]
+ROUTES = {"ws": (Plain, True), "wss": (Secure, False), "h2c": (Shared, True), "h2": (SharedSecure, False)}
 
 
 class Strict:
@@ -86,7 +84,7 @@ def test_text_is_judged_with_each_frame_or_each_message(direct, backend):
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("section", autobahn.SECTIONS)
 def test_the_gateway_changes_nothing(gateway, direct, certificate, route, section):
-    kind, clear = KINDS[route]
+    kind, clear = ROUTES[route]
     target = Target(gateway.http if clear else gateway.https, ca=str(certificate("localhost").path))
     through = recordings(section, kind, target)
     differ = {name: (want, through[name]) for name, want in direct(section).items() if through[name] != want}
