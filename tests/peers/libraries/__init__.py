@@ -34,6 +34,12 @@ class Server:
             told = json.loads(line)
             self.ended[told.pop("session")] = told
 
+    @property
+    def closed(self):
+        """[CODE, REASON] of the last session that a client ended."""
+        told = list(self.ended.values())
+        return [told[-1]["code"], told[-1]["reason"]] if told else None
+
     def close(self):
         self.process.kill()
         self.process.wait()
