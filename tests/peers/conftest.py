@@ -8,7 +8,8 @@ import pytest
 
 from gateway import Gateway
 from http_backend import HttpBackend
-from websocket_peers import SERVERS, Browser
+from libraries import Server
+from websocket_peers import Browser, PythonServer
 from wire import ScriptedBackend
 
 
@@ -56,8 +57,8 @@ def http_backend():
 
 @pytest.fixture
 def websocket_server():
-    """`websocket_server("python" or "node")`: an echo server of that library."""
-    yield from closing(lambda library: SERVERS[library]())
+    """`websocket_server("python")`: an echo server in this process; of any other library, one of its own."""
+    yield from closing(lambda library: PythonServer() if library == "python" else Server(library))
 
 
 @pytest.fixture
