@@ -19,7 +19,6 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::close_frame;
 use super::order::{Order, Why};
 use super::session::{Session, SessionGuard};
 use crate::model::{IdleCounts, WebSocket};
@@ -117,8 +116,8 @@ pub async fn relay<C: Stream, B: Stream>(
     guard: &mut SessionGuard,
 ) -> End {
     let session = Arc::clone(guard.session());
-    let mut up = Direction::new(&first_up);
-    let mut down = Direction::new(&first_down);
+    let mut up = Direction::new(&first_up, true);
+    let mut down = Direction::new(&first_down, false);
     up.gate = session.settings().and_then(|settings| gate::Gate::new(&settings.limits));
     down.hold = true;
     // They are parts of larger buffers, which are not to live as long as the session.
@@ -307,8 +306,8 @@ impl<C: Stream, B: Stream> Tunnel<C, B> {
     /// Sends both peers a Close at the next frame boundary, waits for theirs, and ends the streams. A peer that has gone
     /// already is left out.
     async fn close(&mut self, code: u16, reason: &str) {
-        self.up.closing = Some(close_frame(code, reason, Some(fastrand::u32(..).to_be_bytes())));
-        self.down.closing = Some(close_frame(code, reason, None));
+        self.up.close(code, reason);
+        self.down.close(code, reason);
         let closed = poll_fn(|cx| {
             SCRATCH.with_borrow_mut(|scratch| {
                 let up = self.up.poll_close(&mut self.client, &mut self.backend, &self.session.up, scratch, cx);

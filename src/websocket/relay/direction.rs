@@ -9,7 +9,8 @@ use tokio::io::ReadBuf;
 use super::Stream;
 use super::gate::Gate;
 use crate::websocket::counters::Counters;
-use crate::websocket::{Frames, Why};
+use crate::websocket::frame::ping_frame;
+use crate::websocket::{Frames, Why, close_frame};
 
 /// What flows from one peer to the other.
 #[derive(Default)]
@@ -20,10 +21,12 @@ pub(super) struct Direction {
     written: usize,
     /// Whether the writer may hold bytes back until flushed.
     dirty: bool,
-    /// A frame of the gateway's that waits for its boundary, to go between the reader's.
-    pub(super) insert: Option<Vec<u8>>,
+    /// Whether the writer is a server, to whom frames are masked.
+    to_server: bool,
+    /// Whether a Ping of the gateway's waits for its boundary.
+    pub(super) ping: bool,
     /// A Close that waits for its boundary, to be the last.
-    pub(super) closing: Option<Vec<u8>>,
+    pub(super) closing: Option<Box<[u8]>>,
     pub(super) frames: Frames,
     /// What the reader may send.
     pub(super) gate: Option<Box<Gate>>,
@@ -32,7 +35,7 @@ pub(super) struct Direction {
     /// Whether the reader's end without a Close, between two frames, is kept from the writer.
     pub(super) hold: bool,
     /// Bytes that came with the handshake.
-    first: Vec<u8>,
+    first: Box<[u8]>,
     /// Whether the writer was too slow for what it was given.
     blocked: bool,
     moved: Moved,
@@ -61,8 +64,8 @@ enum State {
 }
 
 impl Direction {
-    pub(super) fn new(first: &[u8]) -> Self {
-        Self { first: first.to_vec(), ..Self::default() }
+    pub(super) fn new(first: &[u8], to_server: bool) -> Self {
+        Self { first: first.into(), to_server, ..Self::default() }
     }
 
     /// Signs of life since this was last asked.
@@ -75,6 +78,26 @@ impl Direction {
     /// The limit that the reader has broken, if it has.
     pub(super) fn fault(&self) -> Option<Why> {
         self.gate.as_ref().and_then(|gate| gate.fault)
+    }
+
+    /// Has a Close with this status be the last that the writer gets.
+    pub(super) fn close(&mut self, code: u16, reason: &str) {
+        let mask = self.mask();
+        self.closing = Some(close_frame(code, reason, mask).into());
+    }
+
+    fn take_ping(&mut self) -> Vec<u8> {
+        self.ping = false;
+        ping_frame(self.mask())
+    }
+
+    fn mask(&self) -> Option<[u8; 4]> {
+        self.to_server.then(|| fastrand::u32(..).to_be_bytes())
+    }
+
+    /// Whether nothing is read until the writer has taken what there is.
+    pub(super) fn holds_back(&self) -> bool {
+        !self.pending.is_empty()
     }
 
     /// Whether a frame of the gateway's may be written after what has been passed on.
@@ -142,8 +165,8 @@ impl Direction {
                 self.pass(writer, &first, counters, cx)?;
                 continue;
             }
-            if self.insert.is_some() && self.between_frames() && self.state == State::Open {
-                self.pending = self.insert.take().unwrap_or_default();
+            if self.ping && self.between_frames() && self.state == State::Open {
+                self.pending = self.take_ping();
                 continue;
             }
             if self.held() {
@@ -187,11 +210,11 @@ impl Direction {
             self.write(writer, &passed.kept[..passed.kept_length], cx)?;
             return self.write(writer, &bytes[..passed.length], cx);
         }
-        if self.insert.is_some() {
+        if self.ping {
             let passed = self.frames.observe_to_boundary(bytes, counters);
             self.write(writer, &bytes[..passed], cx)?;
             if self.frames.at_boundary() {
-                let frame = self.insert.take().unwrap_or_default();
+                let frame = self.take_ping();
                 self.write(writer, &frame, cx)?;
             }
             self.frames.observe(&bytes[passed..], counters);
@@ -240,9 +263,9 @@ impl Direction {
             ready!(self.poll_pending(writer, cx))?;
             if self.between_frames()
                 && let Some(close) = self.closing.take()
-                && !self.frames.close_seen()
+                && (!self.frames.close_seen() || self.fault().is_some())
             {
-                self.pending = close;
+                self.pending = close.into();
                 continue;
             }
             self.flush(writer, cx)?;

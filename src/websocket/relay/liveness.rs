@@ -5,7 +5,6 @@ use tokio::time::Instant;
 use super::direction::{Direction, Moved};
 use crate::model::Ping;
 use crate::websocket::Why;
-use crate::websocket::frame::ping_frame;
 
 /// What is known of both peers.
 pub(super) struct Liveness {
@@ -66,18 +65,22 @@ impl Liveness {
     /// # Errors
     /// One has not answered in time.
     pub(super) fn look(&mut self, now: Instant, up: &mut Direction, down: &mut Direction) -> Result<(), Why> {
-        let mask = fastrand::u32(..).to_be_bytes();
-        let peers =
-            [(&mut self.client, down, None, Why::ClientGone), (&mut self.backend, up, Some(mask), Why::BackendGone)];
-        for (peer, way, mask, gone) in peers {
+        // Whoever is not listened to, because the other does not take what it has said, can't be judged.
+        let listens = [!up.holds_back(), !down.holds_back()];
+        let peers = [(&mut self.client, down, Why::ClientGone), (&mut self.backend, up, Why::BackendGone)];
+        for ((peer, way, gone), listens) in peers.into_iter().zip(listens) {
             if peer.due(self.ping) > now {
+                continue;
+            }
+            if !listens {
+                peer.hear(now);
                 continue;
             }
             if peer.asked.is_some() {
                 return Err(gone);
             }
             peer.asked = Some(now);
-            way.insert = Some(ping_frame(mask));
+            way.ping = true;
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use super::*;
 use crate::model::{Ping, SessionLimits};
 use crate::pool::Tenure;
 use crate::websocket::Sessions;
+use crate::websocket::close_frame;
 use crate::websocket::registry::tests::open;
 
 /// A relay between two in-memory pipes: the client's end, the backend's end, and the relay's result.
@@ -279,6 +280,7 @@ async fn a_ping_waits_for_its_frame_boundary_and_a_peer_that_takes_what_it_is_se
         backend.write_all(&[0x81, 0]).await.expect("writes");
         backend
     });
+    // Neither is the backend gone, which nobody listens to meanwhile.
     let mut seen = Vec::new();
     while seen.len() < 102 {
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -334,5 +336,5 @@ async fn an_idle_session_is_small() {
     let mut guard = open(&Sessions::default(), &Arc::default(), WebSocket::default());
     let tunnel = size_of_val(&relay(client, backend, (Bytes::new(), Bytes::new()), &mut guard));
     let (guard, session) = (size_of::<SessionGuard>(), size_of::<Session>());
-    assert!(tunnel + guard + session <= 1_300, "{tunnel} {guard} {session}");
+    assert!(tunnel + guard + session <= 1_400, "{tunnel} {guard} {session}");
 }
