@@ -84,13 +84,13 @@ class Crowd:
 
         return self.run(all_of_them())
 
-    def send_back_to(self, port):
+    def send_back_to(self, port, host="localhost"):
         """From now on whoever is closed opens a session there, at once."""
-        self.elsewhere = port
+        self.elsewhere = (port, host, "/", {}, None)
 
     async def come_back(self):
         try:
-            self.back.append(await self._connect(self.elsewhere, "localhost", "/", {}, None))
+            self.back.append(await self._connect(*self.elsewhere))
         except OSError as error:
             self.failures.append(error)
 

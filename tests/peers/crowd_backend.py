@@ -1,6 +1,6 @@
 """A backend for thousands of sessions, a process of its own: file descriptors are counted by process.
 
-It answers requests with what it has seen (`/seen`, JSON) or 200, handshakes at `/refuse` with 403, and echoes messages. A
+It answers requests with what it has seen (`/seen`, JSON) or 200 (`/health/503`: 503 from now on), handshakes at `/refuse` with 403, and echoes messages. A
 session at `/flood` gets a message of 256 MiB, and one at `/flood/COUNT` of so many bytes.
 """
 
@@ -11,6 +11,7 @@ import json
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections import Counter
 
@@ -101,8 +102,10 @@ class Served(Peer):
     def begin(self):
         path, key = self.head.first.split()[1], self.head["sec-websocket-key"]
         if not key:
-            body = json.dumps(self.seen).encode() if path == "/seen" else b"ok"
-            self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            if path.startswith("/health/"):
+                self.seen["health"] = int(path[8:])
+            status, body = (200, json.dumps(self.seen).encode()) if path == "/seen" else (self.seen["health"], b"ok")
+            self.transport.write(b"HTTP/1.1 %d Status\r\nContent-Length: %d\r\n\r\n" % (status, len(body)) + body)
             return
         if path == "/refuse":
             self.transport.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
@@ -163,8 +166,20 @@ class Backend:
 
     def seen(self):
         """Sessions opened, bytes of floods, how sessions were closed by their other side, and how they ended."""
-        with urllib.request.urlopen(f"http://{self.address}:{self.port}/seen", timeout=10) as answer:
-            return json.load(answer)
+        return json.loads(self._ask("/seen"))
+
+    def fail(self):
+        self._ask("/health/503")
+
+    def heal(self):
+        self._ask("/health/200")
+
+    def _ask(self, path):
+        try:
+            with urllib.request.urlopen(f"http://{self.address}:{self.port}{path}", timeout=10) as answer:
+                return answer.read()
+        except urllib.error.HTTPError as error:
+            return error.read()
 
     def close(self):
         self.process.kill()
@@ -173,7 +188,7 @@ class Backend:
 
 
 async def main(address, port):
-    seen = {"opened": 0, "flooded": 0, "close": Counter(), "ended": Counter()}
+    seen = {"health": 200, "opened": 0, "flooded": 0, "close": Counter(), "ended": Counter()}
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Served(seen), address, int(port), backlog=4096)
     print(server.sockets[0].getsockname()[1], flush=True)
