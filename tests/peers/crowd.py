@@ -5,13 +5,15 @@ import threading
 import time
 from concurrent.futures import TimeoutError as Late
 
-from crowd_backend import CLOSE, TEXT, Peer, frame
+from crowd_backend import CLOSE, TEXT, Peer
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 
 
 class Client(Peer):
     """One that has opened a session, or was refused: `status`."""
+
+    masks = True
 
     def __init__(self, crowd, host, path, fields):
         super().__init__()
@@ -33,9 +35,6 @@ class Client(Peer):
             self.transport.pause_reading()
         if not self.opened.done():
             self.opened.set_result(self)
-
-    def say(self, opcode, payload=b""):
-        self.transport.write(frame(opcode, payload, masked=True))
 
     def message(self, opcode, payload):
         self.received.put_nowait(payload)

@@ -1,19 +1,21 @@
 """A backend for thousands of sessions, a process of its own: file descriptors are counted by process.
 
-It answers requests with what it has seen (`/seen`, JSON) or 200 (`/health/503`: 503 from now on), handshakes at `/refuse` with 403, and echoes messages. A
-session at `/flood` gets a message of 256 MiB, and one at `/flood/COUNT` of so many bytes.
+It answers requests with what it has seen (`/seen`, JSON) or 200 (`/health/503`: 503 from now on), handshakes at `/refuse` with 403, and echoes messages, but
+for `close CODE REASON`, `reset`, and `deaf` (it answers no ping any more). A session at `/flood` gets a message of 256 MiB.
 """
 
 import asyncio
 import base64
 import hashlib
 import json
+import struct
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections import Counter
+from socket import SO_LINGER, SOL_SOCKET
 
 from wire import Head
 
@@ -56,8 +58,11 @@ def take_frame(buffer):
 class Peer(asyncio.Protocol):
     """An end of a session: how it was closed, and how its stream ended."""
 
+    masks = False
+
     def __init__(self):
-        self.buffer, self.head, self.is_open = bytearray(), None, False
+        self.buffer, self.head, self.is_open, self.deaf = bytearray(), None, False, False
+        self.has_closed = False
         self.close = self.reason = self.closed_at = self.end = None
 
     def connection_made(self, transport):
@@ -81,9 +86,15 @@ class Peer(asyncio.Protocol):
             self.closed_at = time.monotonic()
             self.say(CLOSE, payload)
         elif opcode == PING:
-            self.say(PONG, payload)
+            if not self.deaf:
+                self.say(PONG, payload)
         elif opcode != PONG:
             self.message(opcode, payload)
+
+    def say(self, opcode, payload=b""):
+        if not self.has_closed:
+            self.transport.write(frame(opcode, payload, masked=self.masks))
+        self.has_closed |= opcode == CLOSE
 
     def eof_received(self):
         self.end = "end"
@@ -118,8 +129,8 @@ class Served(Peer):
             f"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             f"Sec-WebSocket-Accept: {accept}\r\n\r\n".encode()
         )
-        if path.startswith("/flood"):
-            self.flood = int(path[7:] or FLOOD)
+        if path == "/flood":
+            self.flood = FLOOD
             self.transport.write(bytes([0x82, 127]) + self.flood.to_bytes(8))
             self.pour()
 
@@ -139,14 +150,22 @@ class Served(Peer):
         transport.set_write_buffer_limits(high=0)
 
     def message(self, opcode, payload):
-        self.transport.write(frame(opcode, payload))
-
-    def say(self, opcode, payload=b""):
-        self.transport.write(frame(opcode, payload))
+        match payload.split():
+            case [b"close", code, reason]:
+                self.say(CLOSE, int(code).to_bytes(2) + reason)
+            case [b"reset"]:
+                self.transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+                self.transport.abort()
+            case [b"deaf"]:
+                self.deaf = True
+            case _:
+                self.say(opcode, payload)
 
     def heard(self, opcode, payload):
         super().heard(opcode, payload)
         if opcode == CLOSE:
+            # Of the two it is the server that ends the connection first.
+            self.transport.write_eof()
             self.seen["close"][f"{self.close} {self.reason}".strip()] += 1
 
     def connection_lost(self, error):
