@@ -4,6 +4,7 @@
 //! knows the rest of the program.
 
 pub mod annotations;
+pub mod cookie;
 pub mod gateway;
 mod session;
 

@@ -112,7 +112,7 @@ impl Controller {
         let Published { generation, mut swaps, model: old, reports: old_reports, .. } = self.published.borrow().clone();
         let model = Arc::new(translation.model);
         let generation = generation + 1;
-        let pools = self.registry.apply(&model.pools);
+        let pools = self.registry.apply(&model.pools, &model.departing);
         if swaps == 0
             || old.listeners != model.listeners
             || old.certificates != model.certificates

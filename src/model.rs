@@ -4,6 +4,7 @@
 //! nothing of Kubernetes, of sockets or of time, and two equal inputs give two equal models
 //! (every collection is ordered).
 
+mod affinity;
 mod host;
 mod listener;
 mod path;
@@ -13,9 +14,11 @@ mod websocket;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 
 use serde::Serialize;
 
+pub use affinity::{Affinity, SameSite, Secure};
 pub use host::{HostPattern, HostPatternError};
 pub use listener::{Action, Backend, Host, HostHeader, Listener, PathRewrite, Protocol, Redirect, Route, Unavailable};
 pub use path::{PathMatch, PathMatchError, normalise_path};
@@ -35,6 +38,9 @@ pub struct Model {
     pub pools: BTreeMap<PoolId, Pool>,
     /// Server certificates by identity; every certificate that a listener names is here.
     pub certificates: BTreeMap<CertificateId, Certificate>,
+    /// Endpoints that go away and are in no pool: sessions may be open there since a route led to them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub departing: BTreeMap<SocketAddr, EndpointState>,
 }
 
 /// The Kubernetes object that a listener, route or report belongs to.

@@ -7,6 +7,7 @@
 //!
 //! Knows nothing of routes, tables or Kubernetes.
 
+mod affinity;
 mod balance;
 pub mod dial;
 mod member;
@@ -18,8 +19,8 @@ mod tenure;
 mod trust;
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -28,6 +29,7 @@ use tokio::time::Instant;
 
 use crate::model::{Balance, EndpointState, PoolId};
 
+pub use affinity::Token;
 pub use member::{Health, Lease, Member, Outcome};
 pub use registry::{Policy, Registry};
 pub use tenure::{Leave, Tenure, Word};
@@ -56,6 +58,8 @@ struct State {
     unresolved: usize,
     /// Names whose first look-up has not been answered.
     resolving: usize,
+    /// Made when a cookie is first read or set.
+    tokens: OnceLock<affinity::Tokens>,
 }
 
 /// Why a pool has no member for a request.
@@ -117,14 +121,27 @@ impl Pool {
     /// still serves, and is up. Where members have not been probed yet and none is up, waits for the first answer,
     /// at most a second.
     ///
+    /// Of those that could be chosen, the first that is in `wanted` is. Where such a member has not been probed yet, its
+    /// answer is waited for in the same way: after a restart clients go back to where they were.
+    ///
     /// # Errors
     /// No member can take it.
-    pub async fn choose(&self, tried: &[u64]) -> Result<Lease, NoMember> {
+    pub async fn choose(&self, tried: &[u64], wanted: &[Token]) -> Result<Lease, NoMember> {
         let deadline = Instant::now() + FIRST_PROBE_WAIT;
         loop {
             // Registered before the look, so that an answer between the two is not missed.
-            let changed = self.changed.notified();
+            let mut changed = std::pin::pin!(self.changed.notified());
             let state = self.state.load_full();
+            if !wanted.is_empty() {
+                let tokens = state.tokens(&self.id);
+                if let Some(member) = affinity::pick(&state.members, tokens, wanted, tried) {
+                    return Ok(Lease::new(member));
+                }
+                let pending = affinity::pending(&state.members, tokens, wanted, state.resolving);
+                if pending && tokio::time::timeout_at(deadline, changed.as_mut()).await.is_ok() {
+                    continue;
+                }
+            }
             if let Some(member) = balance::pick(state.balance, &state.members, &self.cursor, tried) {
                 return Ok(Lease::new(member));
             }
@@ -137,6 +154,11 @@ impl Pool {
                 return Err(why);
             }
         }
+    }
+
+    /// How cookies name `member` here.
+    pub fn token(&self, member: &Member) -> Token {
+        self.state.load().tokens(&self.id).of(&self.id, member)
     }
 
     /// Every member, and what is said of its endpoint.
@@ -158,6 +180,10 @@ impl Pool {
 }
 
 impl State {
+    fn tokens(&self, pool: &PoolId) -> &affinity::Tokens {
+        self.tokens.get_or_init(|| affinity::Tokens::new(pool, &self.members))
+    }
+
     /// Those that could take a request.
     fn up(&self) -> impl Iterator<Item = &Arc<Member>> {
         let serving = |state: &EndpointState| matches!(state, EndpointState::Ready | EndpointState::Terminating { .. });

@@ -5,17 +5,21 @@
 //! goes `request in -> decision -> forward`. Knows nothing of Kubernetes.
 
 mod access;
+mod affinity;
 mod body;
 mod connection;
 mod context;
 mod decision;
+mod extended;
 mod forward;
 mod headers;
 mod listeners;
 mod metrics;
+mod peer;
 mod refusal;
 mod request;
 mod rewrite;
+mod shared;
 mod tls;
 mod upgrade;
 mod upstream;

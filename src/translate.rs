@@ -7,6 +7,7 @@
 //! Objects are taken from the oldest to the youngest (`metadata.creationTimestamp`; those without one
 //! last; then by kind, namespace and name), and whoever comes first to a port, a host or a path has it.
 
+mod affinity;
 mod claim;
 mod class;
 mod draft;
@@ -22,7 +23,7 @@ mod tls;
 mod websocket;
 
 use crate::api::gateway::{LoadDistributionAlgorithm, Reference};
-use crate::model::{Balance, Model, ObjectRef};
+use crate::model::{Address, Balance, Model, ObjectRef};
 use crate::source::{Key, References, Snapshot};
 use crate::status::{Report, Served};
 
@@ -89,7 +90,15 @@ pub fn translate(snapshot: &Snapshot, options: &Options) -> Translation {
     for (index, gateway) in gateways.iter().enumerate() {
         gateway.build(index, &lookup, &claims, &mut draft);
     }
-    draft.finish()
+    let mut translation = draft.finish();
+    let endpoints = translation.model.pools.values().flat_map(|pool| &pool.endpoints);
+    let known = endpoints.filter_map(|endpoint| match &endpoint.address {
+        Address::Socket(address) => Some(address),
+        Address::Name(..) => None,
+    });
+    let departing = service::departing(snapshot, &lookup, &known.collect());
+    translation.model.departing = departing;
+    translation
 }
 
 /// The Secrets and ConfigMaps that objects refer to which are served.

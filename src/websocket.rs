@@ -19,7 +19,7 @@ mod totals;
 pub use admission::Rejected;
 pub use counters::{Counters, Seen};
 pub use frame::{Frames, close_frame};
-pub use handshake::{Handshake, RequestFault, ResponseFault};
+pub use handshake::{Handshake, RequestFault, ResponseFault, accept};
 pub use order::{Asked, Order, Why};
 pub use pace::Window;
 pub use registry::{Limits, Permit, Sessions};

@@ -3,6 +3,7 @@
 //! Reading is all that happens here: a value that can't be read is a [`Problem`] and leaves what
 //! was before it. What a setting does is `translate`'s.
 
+mod affinity;
 mod agic;
 mod nginx;
 mod own;
@@ -11,6 +12,7 @@ mod settings;
 
 use std::collections::BTreeMap;
 
+pub use affinity::{AffinityBy, AffinitySettings, SameSite, SessionCookie};
 pub use settings::{BackendProtocol, ProbeSettings, Redirect, Settings};
 
 /// One annotation: a row of the reference page, and how to read it.

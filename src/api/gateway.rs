@@ -18,8 +18,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use backend::{
-    BackendAddress, BackendAddressPool, BackendHttpSettings, ConnectionDraining, LoadDistributionAlgorithm, Probe,
-    ProbeMatch, ServiceRef,
+    BackendAddress, BackendAddressPool, BackendHttpSettings, ConnectionDraining, CookieBasedAffinity,
+    LoadDistributionAlgorithm, Probe, ProbeMatch, ServiceRef,
 };
 pub use listener::{FrontendPort, HttpListener, SslCertificate, TrustedRootCertificate};
 pub use rule::{PathRule, RequestRoutingRule, RuleType, UrlPathMap};

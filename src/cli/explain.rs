@@ -1,6 +1,6 @@
 //! `steadygate explain`: what a request would get, and why nothing else.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use http::Uri;
 
-use crate::model::{Action, EndpointState, HostHeader, HostPattern, ObjectRef, Protocol, normalise_path};
+use crate::model::{Action, Affinity, EndpointState, HostHeader, HostPattern, ObjectRef, Protocol, normalise_path};
 use crate::pool::{Health, Policy, Pool, Registry};
 use crate::proxy::normalise_host;
 use crate::source::{Snapshot, directory};
@@ -76,7 +76,7 @@ impl Explain {
             chosen.listener(port).and_then(|listener| listener.find(&host, &path)).and_then(|target| pool_of(target));
         let mut specs = translation.model.pools.clone();
         specs.retain(|id, _| Some(id) == wanted.as_ref());
-        let table = compile(&translation.model, 1, &registry.apply(&specs));
+        let table = compile(&translation.model, 1, &registry.apply(&specs, &BTreeMap::new()));
 
         println!("request    host {host:?}, path {path:?}, frontend port {port}");
         let (served, explanation) = match table.listener(port) {
@@ -166,15 +166,15 @@ async fn tell(target: &Target) -> bool {
                 println!("rewrite    {:?} at the front of the path becomes {:?}", rewrite.strip, rewrite.prepend);
             }
             match &target.pool {
-                Some(pool) => members(pool).await,
+                Some(pool) => members(pool, backend.affinity.as_ref()).await,
                 None => false,
             }
         }
     }
 }
 
-/// Prints each member as its probe finds it now.
-async fn members(pool: &Pool) -> bool {
+/// Prints each member as its probe finds it now, and the cookie of its clients.
+async fn members(pool: &Pool, affinity: Option<&Affinity>) -> bool {
     let deadline = tokio::time::Instant::now() + PROBE_WAIT;
     let pending = || {
         let unknown = pool.unavailable().is_some_and(|why| why.unknown > 0);
@@ -199,7 +199,8 @@ async fn members(pool: &Pool) -> bool {
             Some(Err(failure)) => format!("probe failed: {failure}"),
             None => "probe not answered yet".to_owned(),
         };
-        println!("member     {} {state}; {probe}", member.key.address);
+        let cookie = affinity.map(|affinity| format!("; cookie {}={}", affinity.cookie, pool.token(&member)));
+        println!("member     {} {state}; {probe}{}", member.key.address, cookie.unwrap_or_default());
     }
     match pool.unavailable() {
         None => true,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{CertificateId, HostPattern, ObjectRef, PathMatch, PoolId, WebSocket};
+use super::{Affinity, CertificateId, HostPattern, ObjectRef, PathMatch, PoolId, WebSocket};
 
 /// What is served on one frontend port.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -87,6 +87,9 @@ pub struct Backend {
     pub request_timeout: Duration,
     /// For WebSocket sessions.
     pub websocket: WebSocket,
+    /// Clients come back to their member; `None`: each request goes anywhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub affinity: Option<Affinity>,
 }
 
 /// `Host` of a forwarded request.

@@ -88,6 +88,23 @@ impl Connector {
         }
     }
 
+    /// Opens a connection over TLS that may speak HTTP/2; whether it does. `None`: the transport is clear text, whose server
+    /// has no way of saying so.
+    ///
+    /// # Errors
+    /// It can't be made within [`CONNECT_TIMEOUT`].
+    pub async fn dial_offering_http2(&self) -> Option<Result<(Stream, bool), DialError>> {
+        let (config, server) = self.tls.as_ref()?;
+        let mut config = ClientConfig::clone(config);
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let offering = Self { address: self.address, tls: Some((Arc::new(config), server.clone())) };
+        let dialled = offering.dial().await.map(|stream| {
+            let http2 = matches!(&stream, Stream::Tls(tls) if tls.get_ref().1.alpn_protocol() == Some(b"h2"));
+            (stream, http2)
+        });
+        Some(dialled)
+    }
+
     async fn open(&self) -> Result<Stream, DialError> {
         let connect = |error| DialError::Connect(self.address, error);
         let tcp = TcpStream::connect(self.address).await.map_err(connect)?;

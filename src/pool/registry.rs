@@ -63,6 +63,7 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Registered {
     specs: BTreeMap<PoolId, model::Pool>,
+    departing: BTreeMap<SocketAddr, EndpointState>,
     pools: BTreeMap<PoolId, Arc<Pool>>,
     members: HashMap<MemberKey, Weak<Member>>,
     /// The newest member at each address, for what is known of the place.
@@ -90,9 +91,16 @@ impl Registry {
 
     /// Makes the pools what `specs` says: members come and go within them. A pool that is not in `specs` any
     /// more lives on while a table or a request holds it. Gives every pool of `specs`.
-    pub fn apply(&self, specs: &BTreeMap<PoolId, model::Pool>) -> BTreeMap<PoolId, Arc<Pool>> {
+    ///
+    /// `departing` are endpoints of no pool that go away: connections to them may be open from earlier.
+    pub fn apply(
+        &self,
+        specs: &BTreeMap<PoolId, model::Pool>,
+        departing: &BTreeMap<SocketAddr, EndpointState>,
+    ) -> BTreeMap<PoolId, Arc<Pool>> {
         let mut registered = self.lock();
         registered.specs.clone_from(specs);
+        registered.departing.clone_from(departing);
         self.watch_names(&mut registered);
         self.refresh(&mut registered);
         registered.pools.clone()
@@ -195,7 +203,8 @@ impl Registry {
         let mut departed = 0;
         registered.presences.retain(|address, presence| {
             let Some(presence) = presence.upgrade() else { return false };
-            departed += usize::from(presence.take(states.get(address).map(|(_, state)| *state)));
+            let state = states.get(address).map(|(_, state)| state).or(registered.departing.get(address));
+            departed += usize::from(presence.take(state.copied()));
             true
         });
         let known = registered.members.len();

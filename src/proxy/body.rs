@@ -235,12 +235,12 @@ impl ResponseBody {
     pub(super) fn upstream(
         incoming: Incoming,
         silence: Duration,
-        sender: Sender,
+        sender: Option<Sender>,
         request: Option<Arc<Progress>>,
         lease: Lease,
     ) -> Self {
         let silence = Silence::new(silence);
-        let body = UpstreamBody { incoming, ended: false, silence, sender: Some(sender), request, lease };
+        let body = UpstreamBody { incoming, ended: false, silence, sender, request, lease };
         Self { content: Content::Upstream(Box::new(body)), record: None }
     }
 }

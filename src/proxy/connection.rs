@@ -31,6 +31,10 @@ const HEADER_BYTES: usize = 64 * 1024;
 const HEADER_LIST_BYTES: u32 = 16 * 1024;
 /// Requests at once on one HTTP/2 connection.
 const STREAMS: u32 = 100;
+/// Bytes that a client may send on one stream before they are taken from it.
+const STREAM_WINDOW: u32 = 256 * 1024;
+/// The same for all streams of a connection: those that nobody takes anything of hold up no other.
+const CONNECTION_WINDOW: u32 = STREAMS * STREAM_WINDOW;
 /// How long a connection is kept for one more request while draining.
 const DRAIN_GRACE: Duration = Duration::from_secs(1);
 /// How long a peer may take to agree to the end of a connection on which nothing is under way.
@@ -101,6 +105,9 @@ async fn http(context: Arc<Context>, stream: Stream, http2: bool) {
         builder
             .timer(TokioTimer::new())
             .max_concurrent_streams(STREAMS)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .enable_connect_protocol()
             .max_header_list_size(HEADER_LIST_BYTES)
             .keep_alive_interval(PING)
             .keep_alive_timeout(PING);

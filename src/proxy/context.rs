@@ -25,7 +25,8 @@ pub(super) struct Context {
 /// The requests of a connection, counted.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
-    begun: AtomicUsize,
+    /// How often one has begun or ended.
+    moves: AtomicUsize,
     /// Those whose answer has not gone out whole.
     active: AtomicUsize,
 }
@@ -36,7 +37,7 @@ pub(super) struct Active(Arc<Requests>);
 
 impl Active {
     pub(super) fn new(requests: &Arc<Requests>) -> Self {
-        requests.begun.fetch_add(1, Ordering::Relaxed);
+        requests.moves.fetch_add(1, Ordering::Relaxed);
         requests.active.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(requests))
     }
@@ -44,6 +45,7 @@ impl Active {
 
 impl Drop for Active {
     fn drop(&mut self) {
+        self.0.moves.fetch_add(1, Ordering::Relaxed);
         self.0.active.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -51,14 +53,14 @@ impl Drop for Active {
 impl Requests {
     /// Ends when nothing has been asked or answered for `time`.
     pub(super) async fn quiet(&self, time: Duration) {
-        let mut seen = self.begun.load(Ordering::Relaxed);
+        let mut seen = self.moves.load(Ordering::Relaxed);
         loop {
             tokio::time::sleep(time).await;
-            let begun = self.begun.load(Ordering::Relaxed);
-            if begun == seen && self.active.load(Ordering::Relaxed) == 0 {
+            let moves = self.moves.load(Ordering::Relaxed);
+            if moves == seen && self.active.load(Ordering::Relaxed) == 0 {
                 return;
             }
-            seen = begun;
+            seen = moves;
         }
     }
 }

@@ -14,16 +14,18 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::access::Record;
+use super::affinity::Sticky;
 use super::body::{Progress, RequestBody, ResponseBody};
 use super::context::Context;
 use super::refusal::Refusal;
 use super::request::Asked;
+use super::shared::{self, Place, Way};
 use super::upgrade::{self, Opening};
 use super::upstream::{self, Sender};
-use super::{headers, rewrite};
+use super::{extended, headers, rewrite};
 use crate::model::Backend;
 use crate::pool::dial::DialError;
-use crate::pool::{Lease, Pool};
+use crate::pool::{Lease, Pool, Token};
 use crate::websocket::Handshake;
 
 /// Members that are tried for one request.
@@ -47,6 +49,7 @@ pub(super) async fn forward(
 ) -> Answer {
     let (mut parts, body) = request.into_parts();
     let has_body = !body.is_end_stream();
+    let extended = extended::protocol(&parts).is_some();
     let opening = match opening(context, &mut parts, has_body, asked, &record) {
         Ok(opening) => opening,
         Err(refusal) => return Err((refusal, record)),
@@ -58,11 +61,13 @@ pub(super) async fn forward(
     };
     parts.uri = uri;
 
+    let sticky = Sticky::read(backend.affinity.as_ref(), &parts.headers, context.tls);
     headers::frame(&mut parts.headers, &parts.method, has_body);
     let silence = backend.request_timeout;
     let (body, progress) = if has_body { with_body(&mut parts, body, silence) } else { (RequestBody::empty(), None) };
-    let exchange = Exchange { backend, pool, asked, upgrade: opening.is_some(), progress };
-    let (response, sender, lease) = match exchange.run(Request::from_parts(parts, body), &mut record).await {
+    let wanted = sticky.wanted();
+    let exchange = Exchange { backend, pool, asked, wanted, upgrade: opening.is_some(), progress };
+    let (mut response, carrier, lease) = match exchange.run(Request::from_parts(parts, body), &mut record).await {
         Ok(answered) => answered,
         Err(refusal) => {
             if opening.is_some() {
@@ -71,9 +76,13 @@ pub(super) async fn forward(
             return Err((refusal, record));
         }
     };
+    sticky.set(response.headers_mut(), || pool.token(lease.member()));
     match (response.status(), opening) {
-        (StatusCode::SWITCHING_PROTOCOLS, Some(opening)) => {
-            sender.release();
+        (StatusCode::SWITCHING_PROTOCOLS, Some(mut opening)) => {
+            match carrier {
+                Carrier::Own(sender) => sender.release(),
+                Carrier::Shared(place) => opening.place = Some(place),
+            }
             upgrade::open(context, opening, response, lease, record).inspect_err(|(_, record)| {
                 context.shared.sessions.refused(record.route(), "invalid_answer");
             })
@@ -82,11 +91,20 @@ pub(super) async fn forward(
             let message = "the backend switched protocols though nobody asked it to";
             Err((Refusal::bad_gateway("UnexpectedUpgrade", message), record))
         }
+        (status, _) if extended && status.is_success() => {
+            context.shared.sessions.refused(record.route(), "invalid_answer");
+            // Handed on, it would say that the session is open.
+            let message = format!("the backend answered the handshake with {status} instead of switching protocols");
+            Err((Refusal::bad_gateway("WebSocketHandshake", message), record))
+        }
         (_, opening) => {
             if opening.is_some() {
                 context.shared.sessions.refused(record.route(), "backend_refused");
             }
             let (mut parts, incoming) = response.into_parts();
+            if extended {
+                parts.headers.remove(header::SEC_WEBSOCKET_ACCEPT);
+            }
             if headers::response(&mut parts.headers).is_err() {
                 let message = "the backend's answer has a Transfer-Encoding other than chunked";
                 return Err((Refusal::bad_gateway("BackendEncoding", message), record));
@@ -97,6 +115,10 @@ pub(super) async fn forward(
                 upgrade::mark(&mut parts.headers);
             }
             record.answered(parts.status, &parts.headers);
+            let sender = match carrier {
+                Carrier::Own(sender) => Some(sender),
+                Carrier::Shared(_) => None,
+            };
             let mut body = ResponseBody::upstream(incoming, silence, sender, exchange.progress, lease);
             body.record = Some(record);
             Ok(Response::from_parts(parts, body))
@@ -116,9 +138,15 @@ fn opening(
     record: &Record,
 ) -> Result<Option<Opening>, Refusal> {
     let sessions = &context.shared.sessions;
-    let read = Handshake::read(&parts.method, parts.version, &parts.headers, has_body).map_err(|fault| {
+    let extended = extended::protocol(parts).is_some();
+    let read = if extended {
+        extended::request(parts).map(Some)
+    } else {
+        Handshake::read(&parts.method, parts.version, &parts.headers, has_body)
+    };
+    let read = read.map_err(|fault| {
         sessions.refused(record.route(), "malformed");
-        Refusal::handshake(fault)
+        Refusal::handshake(fault, extended)
     });
     let (Some(handshake), Some(target)) = (read?, &record.target) else { return Ok(None) };
     let Some(client) = parts.extensions.remove::<hyper::upgrade::OnUpgrade>() else { return Ok(None) };
@@ -132,6 +160,8 @@ fn opening(
     Ok(Some(Opening {
         handshake,
         client,
+        extended,
+        place: None,
         permit,
         client_address,
         port: context.front.port,
@@ -182,11 +212,19 @@ fn with_body(
     (body, Some(progress))
 }
 
+/// What an answer came on.
+enum Carrier {
+    Own(Sender),
+    Shared(Place),
+}
+
 /// One request, until a member has answered it.
 struct Exchange<'a> {
     backend: &'a Backend,
     pool: &'a Pool,
     asked: &'a Asked,
+    /// The members that its cookie names.
+    wanted: &'a [Token],
     /// Whether it asks for an upgrade, and so for a connection of its own.
     upgrade: bool,
     progress: Option<Arc<Progress>>,
@@ -197,14 +235,14 @@ impl Exchange<'_> {
         &self,
         mut request: Request<RequestBody>,
         record: &mut Record,
-    ) -> Result<(Response<Incoming>, Sender, Lease), Refusal> {
+    ) -> Result<(Response<Incoming>, Carrier, Lease), Refusal> {
         let repeatable = self.progress.is_none() && idempotent(request.method());
         let deadline = Instant::now() + self.backend.request_timeout;
         let mut fresh = self.upgrade;
         let mut tried = Vec::new();
         let mut failure = None;
         while tried.len() < MEMBERS_TRIED {
-            let lease = match self.pool.choose(&tried).await {
+            let lease = match self.pool.choose(&tried, self.wanted).await {
                 Ok(lease) => lease,
                 Err(why) => return Err(failure.unwrap_or_else(|| Refusal::no_member(why))),
             };
@@ -215,14 +253,29 @@ impl Exchange<'_> {
                 // sent again.
                 tokio::task::yield_now().await;
             }
+            let host = rewrite::host(&self.backend.host, self.asked, &member);
             let unused = if fresh { None } else { upstream::take(&lease) };
             let reused = unused.is_some();
-            let connected = match unused {
-                Some(sender) => Ok(sender),
-                None => match timeout_at(deadline, upstream::connect(&member)).await {
-                    Ok(connected) => connected,
-                    Err(_) => return Err(self.timed_out()),
-                },
+            let way =
+                if self.upgrade { timeout_at(deadline, shared::way(&lease)).await } else { Ok(Ok(Way::Own(None))) };
+            let connected = match (unused, way) {
+                (_, Err(_)) => return Err(self.timed_out()),
+                (Some(sender), _) => Ok(sender),
+                (None, Ok(Err(error))) => Err(error),
+                (None, Ok(Ok(Way::Own(Some(stream))))) => upstream::speak(&member, stream).await,
+                (None, Ok(Ok(way))) => {
+                    if let Way::Shared(mut connection) = way {
+                        match timeout_at(deadline, connection.ask(&request, &host)).await {
+                            Ok(Ok(response)) => return Ok((response, Carrier::Shared(connection.into_place()), lease)),
+                            Ok(Err(error)) => tracing::debug!(pool = %self.pool.id, %error, "no session over HTTP/2"),
+                            Err(_) => return Err(self.timed_out()),
+                        }
+                    }
+                    match timeout_at(deadline, upstream::connect(&member)).await {
+                        Ok(connected) => connected,
+                        Err(_) => return Err(self.timed_out()),
+                    }
+                }
             };
             let mut sender = match connected {
                 Ok(sender) => sender,
@@ -234,13 +287,12 @@ impl Exchange<'_> {
                     continue;
                 }
             };
-            let host = rewrite::host(&self.backend.host, self.asked, &member);
             if let Ok(host) = HeaderValue::from_str(&host) {
                 request.headers_mut().insert(header::HOST, host);
             }
             let again = repeatable.then(|| copy(&request));
             let mut error = match self.answer(&mut sender, request, deadline).await {
-                Ok(response) => return Ok((response, sender, lease)),
+                Ok(response) => return Ok((response, Carrier::Own(sender), lease)),
                 Err(Failure::Refused(refusal)) => return Err(refusal),
                 Err(Failure::Send(error)) => error,
             };

@@ -26,11 +26,13 @@ pub(super) struct Refusal {
     close: bool,
     /// Seconds after which to ask again.
     retry_after: Option<u32>,
+    /// Whether the client is told which version of WebSocket is spoken (RFC 6455 section 4.4).
+    version: bool,
 }
 
 impl Refusal {
     pub(super) fn new(status: StatusCode, reason: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, reason, message: message.into(), close: false, retry_after: None }
+        Self { status, reason, message: message.into(), close: false, retry_after: None, version: false }
     }
 
     /// 400: the request is ambiguous or malformed; the connection can't be trusted any further.
@@ -58,8 +60,15 @@ impl Refusal {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, why.reason(), why.to_string())
     }
 
-    pub(super) fn handshake(fault: RequestFault) -> Self {
-        Self::new(fault.status(), "WebSocketHandshake", fault.to_string())
+    pub(super) fn handshake(fault: RequestFault, extended: bool) -> Self {
+        let refusal = Self::new(fault.status(extended), "WebSocketHandshake", fault.to_string());
+        Self { version: fault == RequestFault::Version, ..refusal }
+    }
+
+    /// 501 (RFC 8441, RFC 9220): an extended CONNECT to something else than WebSocket.
+    pub(super) fn protocol() -> Self {
+        let message = "the only :protocol of an extended CONNECT that is spoken here is websocket";
+        Self::new(StatusCode::NOT_IMPLEMENTED, "ProtocolNotSupported", message)
     }
 
     /// 429 (RFC 6585 section 4) where it is the client that asks for too much, else 503.
@@ -92,11 +101,13 @@ impl Refusal {
         if self.close {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
+        if self.version {
+            headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        }
         match self.status {
             StatusCode::UPGRADE_REQUIRED => {
                 headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
                 headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-                headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
             }
             StatusCode::METHOD_NOT_ALLOWED => {
                 let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");

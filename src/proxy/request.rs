@@ -7,6 +7,7 @@ use http::header::{self, HeaderMap};
 use http::uri::Authority;
 use http::{Method, StatusCode, Uri, Version, request};
 
+use super::extended;
 use super::refusal::Refusal;
 use crate::model::normalise_path;
 
@@ -26,9 +27,16 @@ pub(super) struct Asked {
 /// # Errors
 /// It could be read in more than one way, or in none.
 pub(super) fn read(parts: &request::Parts) -> Result<Asked, Refusal> {
-    if matches!(parts.method, Method::CONNECT | Method::TRACE) {
+    let extended = extended::protocol(parts);
+    if extended.is_some_and(|protocol| !protocol.eq_ignore_ascii_case("websocket")) {
+        return Err(Refusal::protocol());
+    }
+    if matches!(parts.method, Method::CONNECT | Method::TRACE) && extended.is_none() {
         let message = "this method is not forwarded";
         return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message));
+    }
+    if extended.is_some() && parts.uri.authority().is_none() {
+        return Err(Refusal::malformed("an extended CONNECT has an :authority"));
     }
     check_framing(&parts.headers, parts.version)?;
     let authority = authority(&parts.uri, &parts.headers, parts.version)?;

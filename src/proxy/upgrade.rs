@@ -2,20 +2,21 @@
 
 use std::net::IpAddr;
 
+use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::{HeaderMap, Response, Version};
 use hyper::body::Incoming;
-use hyper::upgrade::{OnUpgrade, Parts, Upgraded};
-use hyper_util::rt::TokioIo;
-use socket2::SockRef;
+use hyper::upgrade::OnUpgrade;
 
 use super::access::{self, Record};
 use super::body::ResponseBody;
 use super::context::Context;
+use super::extended;
 use super::headers;
+use super::peer::Peer;
 use super::refusal::Refusal;
+use super::shared::Place;
 use crate::pool::Lease;
-use crate::pool::dial::Stream;
 use crate::websocket::{self, End, Handshake, Permit};
 
 /// Marks headers as those of an opening handshake, or of its answer.
@@ -35,6 +36,10 @@ pub(super) struct Opening {
     /// Normalised.
     pub(super) path: String,
     pub(super) user_agent: String,
+    /// Whether it was asked for by an extended CONNECT.
+    pub(super) extended: bool,
+    /// Its place on a connection that the member's sessions share.
+    pub(super) place: Option<Place>,
 }
 
 /// A member has answered 101: checks that it grants what was asked, and opens the session.
@@ -60,24 +65,28 @@ pub(super) fn open(
         return Err((Refusal::bad_gateway("WebSocketHandshake", "the backend's 101 answer has a body"), record));
     }
     let Some(target) = record.target.clone() else { return Err((Refusal::not_found(), record)) };
-    mark(&mut parts.headers);
+    if opening.extended {
+        extended::grant(&mut parts);
+    } else {
+        mark(&mut parts.headers);
+    }
     let subprotocol = parts.headers.get(header::SEC_WEBSOCKET_PROTOCOL).and_then(|value| value.to_str().ok());
     let (about, active) = record.becomes_session(target, &opening, subprotocol.unwrap_or_default());
     drop(record);
     let mut guard = context.shared.sessions.open(opening.permit, about, lease);
     let (alive, log) = (context.alive.clone(), context.shared.settings.access_log);
     tokio::spawn(async move {
-        // Until it has ended, the process is not done, and its connection is not idle.
-        let _held = (alive, active);
+        // Until it has ended, the process is not done, and its connections are in use.
+        let _held = (alive, active, opening.place);
         if log {
             access::session_opened(guard.session());
         }
-        let end = match (opening.client.await.map(into_stream), member.await.map(into_stream)) {
+        let end = match (opening.client.await, member.await) {
             (Ok(client), Ok(member)) => {
-                // A session may be slow; its own limit is the idle timeout. (The socket is open: this can't fail.)
-                let _ = SockRef::from(client.io.inner().tcp()).set_tcp_user_timeout(None);
-                let first = (client.read_buf, member.read_buf);
-                websocket::relay(client.io.into_inner(), member.io.into_inner(), first, &mut guard).await
+                let ((client, up), (member, down)) = (Peer::new(client), Peer::new(member));
+                // A session may be slow; its own limit is the idle timeout.
+                client.has_patience();
+                websocket::relay(client, member, (up, down), &mut guard).await
             }
             (Err(error), _) | (_, Err(error)) => End::failed(std::io::Error::other(error)),
         };
@@ -86,9 +95,5 @@ pub(super) fn open(
         }
         guard.end(&end);
     });
-    Ok(Response::from_parts(parts, ResponseBody::full(bytes::Bytes::new())))
-}
-
-fn into_stream(upgraded: Upgraded) -> Parts<TokioIo<Stream>> {
-    upgraded.downcast().expect("every connection, from clients and to members, is a Stream")
+    Ok(Response::from_parts(parts, ResponseBody::full(Bytes::new())))
 }

@@ -12,7 +12,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::body::RequestBody;
-use crate::pool::dial::DialError;
+use crate::pool::dial::{DialError, Stream};
 use crate::pool::{Lease, Member};
 
 /// Sends requests on one connection. Dropped before it is given back, it ends the connection: whatever is still under way
@@ -99,8 +99,15 @@ pub(super) fn sweep() {
 /// # Errors
 /// It can't be made; nothing was sent.
 pub(super) async fn connect(member: &Member) -> Result<Sender, DialError> {
+    speak(member, member.connector.dial().await?).await
+}
+
+/// Speaks HTTP/1.1 on a new connection.
+///
+/// # Errors
+/// Nothing was sent.
+pub(super) async fn speak(member: &Member, stream: Stream) -> Result<Sender, DialError> {
     let address = member.key.address;
-    let stream = member.connector.dial().await?;
     let (requests, connection) = Builder::new()
         .preserve_header_case(true)
         .handshake(TokioIo::new(stream))

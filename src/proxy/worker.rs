@@ -9,7 +9,7 @@ use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Front, Shared, connection, upstream};
+use super::{Front, Shared, connection, shared, upstream};
 use crate::pool::dial;
 
 /// What a worker is told.
@@ -40,6 +40,7 @@ pub(super) fn run(shared: &Arc<Shared>, mut commands: mpsc::Receiver<Command>) -
                     Ok(()) = departures.changed() => {}
                 }
                 upstream::sweep();
+                shared::sweep();
             }
         });
         while let Some(command) = commands.recv().await {

@@ -12,6 +12,8 @@ use super::lookup::Lookup;
 use super::report::{Fault, Reports};
 use endpoints::Found;
 
+pub(super) use endpoints::departing;
+
 /// A port of a Service, as a user refers to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PortRef<'a> {

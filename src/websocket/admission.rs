@@ -1,7 +1,7 @@
 //! Whether a route takes one more session.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,6 +61,14 @@ impl Rejected {
     }
 }
 
+/// What one client is: an IPv4 address, or the 64 bits of IPv6 that a site is given.
+fn client_of(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => IpAddr::from(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
+    }
+}
+
 /// Those who have been let in, by route. A route that nobody is in, and that has its whole rate, takes no room.
 #[derive(Debug, Default)]
 pub(super) struct Admission(HashMap<Arc<str>, Inside>);
@@ -75,7 +83,7 @@ struct Inside {
 impl Admission {
     /// Lets one in, if the limits permit it.
     pub(super) fn enter(&mut self, route: &Arc<str>, client: IpAddr, limits: &SessionLimits) -> Result<(), Rejected> {
-        let now = Instant::now();
+        let (now, client) = (Instant::now(), client_of(client));
         if self.0.len() > 64 && !self.0.contains_key(route) {
             self.0
                 .retain(|_, inside| inside.sessions > 0 || inside.rate.as_ref().is_some_and(|rate| !rate.is_full(now)));
@@ -106,6 +114,7 @@ impl Admission {
     /// One has gone.
     pub(super) fn leave(&mut self, route: &Arc<str>, client: IpAddr) {
         let Some(inside) = self.0.get_mut(route) else { return };
+        let client = client_of(client);
         inside.sessions = inside.sessions.saturating_sub(1);
         if let Some(own) = inside.clients.get_mut(&client) {
             *own -= 1;
@@ -188,6 +197,19 @@ mod tests {
         }
         admission.leave(&Arc::from("b"), client(1));
         assert!(admission.0.is_empty());
+    }
+
+    #[tokio::test]
+    async fn addresses_of_one_ipv6_site_are_one_client() {
+        let (mut admission, route) = (Admission::default(), Arc::from("a"));
+        let limits = SessionLimits { sessions_per_client: Some(1), ..LIMITS };
+        let [one, same, other] =
+            ["2001:db8::1", "2001:db8::ffff:1", "2001:db8:0:1::1"].map(|ip| ip.parse().expect("one"));
+        assert_eq!(admission.enter(&route, one, &limits), Ok(()));
+        assert_eq!(admission.enter(&route, same, &limits), Err(Rejected::Client));
+        assert_eq!(admission.enter(&route, other, &limits), Ok(()));
+        admission.leave(&route, same);
+        assert_eq!(admission.enter(&route, one, &limits), Ok(()));
     }
 
     #[tokio::test(start_paused = true)]

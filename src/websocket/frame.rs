@@ -154,7 +154,8 @@ impl Frames {
         self.rest = head.payload;
         self.data_seen |= head.is_data();
         self.other_seen |= head.opcode != PONG;
-        if head.opcode == CLOSE && !self.close_seen {
+        if head.opcode == CLOSE && self.code_have < 2 {
+            self.code_have = 0;
             self.close_seen = true;
             counters.closed(NO_STATUS);
         }

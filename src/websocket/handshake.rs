@@ -1,4 +1,4 @@
-//! The opening handshake, both legs (RFC 6455 section 4).
+//! The opening handshake, both legs (RFC 6455 section 4), and what takes its place in HTTP/2 (RFC 8441 section 5).
 //!
 //! The upgrade is the backend's to grant: the gateway checks that the request is one, and that the answer
 //! really grants it, before a byte is tunnelled.
@@ -41,10 +41,11 @@ pub enum RequestFault {
 }
 
 impl RequestFault {
-    /// The answer that the RFC asks for: 426 for the version (section 4.4), else 400.
-    pub fn status(self) -> StatusCode {
+    /// The answer that the RFC asks for: 426 for the version (section 4.4), else 400. A 426 names what to upgrade to,
+    /// which HTTP/2 can't: there it is 400 too.
+    pub fn status(self, extended: bool) -> StatusCode {
         match self {
-            Self::Version => StatusCode::UPGRADE_REQUIRED,
+            Self::Version if !extended => StatusCode::UPGRADE_REQUIRED,
             _ => StatusCode::BAD_REQUEST,
         }
     }
@@ -101,11 +102,28 @@ impl Handshake {
         if !BASE64_STANDARD.decode(key).is_ok_and(|nonce| nonce.len() == 16) {
             return Err(RequestFault::Key);
         }
-        Ok(Some(Self {
+        Ok(Some(Self::with_key(key, headers)))
+    }
+
+    /// Reads an extended CONNECT, and makes the key with which it goes on over HTTP/1.1. One that the client has sent
+    /// means nothing.
+    ///
+    /// # Errors
+    /// It is no valid handshake.
+    pub fn extended(headers: &HeaderMap) -> Result<(Self, String), RequestFault> {
+        if only(headers, header::SEC_WEBSOCKET_VERSION) != Some("13") {
+            return Err(RequestFault::Version);
+        }
+        let key = BASE64_STANDARD.encode(fastrand::u128(..).to_be_bytes());
+        Ok((Self::with_key(&key, headers), key))
+    }
+
+    fn with_key(key: &str, headers: &HeaderMap) -> Self {
+        Self {
             accept: accept(key),
             protocols: tokens(headers, header::SEC_WEBSOCKET_PROTOCOL).map(str::to_owned).collect(),
             extensions: extensions(headers).map(str::to_owned).collect(),
-        }))
+        }
     }
 
     /// Whether a 101 answer with these headers opens the session that was asked for.
@@ -137,7 +155,7 @@ impl Handshake {
 }
 
 /// `Sec-WebSocket-Accept` for a key.
-fn accept(key: &str) -> String {
+pub fn accept(key: &str) -> String {
     let mut context = digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY);
     context.update(key.as_bytes());
     context.update(GUID.as_bytes());
@@ -230,6 +248,22 @@ mod tests {
         assert_eq!(Handshake::read(&Method::POST, Version::HTTP_11, &map, false), Err(RequestFault::Method));
         assert_eq!(Handshake::read(&Method::GET, Version::HTTP_11, &map, true), Err(RequestFault::Body));
         assert_eq!(Handshake::read(&Method::GET, Version::HTTP_10, &map, false), Ok(None));
+    }
+
+    #[test]
+    fn an_extended_connect_gets_a_key_of_its_own() {
+        let lines = without(REQUEST, "connection");
+        let ((first, key), (_, other)) = (
+            Handshake::extended(&headers(&lines)).expect("valid"),
+            Handshake::extended(&headers(&without(&lines, "sec-websocket-key"))).expect("valid"),
+        );
+        assert!(key != other && key != "dGhlIHNhbXBsZSBub25jZQ==");
+        assert_eq!(BASE64_STANDARD.decode(&key).map(|nonce| nonce.len()), Ok(16));
+        assert_eq!(first.accept, accept(&key));
+        assert_eq!(first.protocols, ["chat", "superchat"]);
+        let old = headers(&with(REQUEST, "sec-websocket-version", "8"));
+        let fault = Handshake::extended(&old).expect_err("another version");
+        assert_eq!((fault.status(true), fault.status(false)), (StatusCode::BAD_REQUEST, StatusCode::UPGRADE_REQUIRED));
     }
 
     #[test]

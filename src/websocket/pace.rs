@@ -49,7 +49,9 @@ impl Pace {
         let mut spacing = self.spacing.max(window.over / number);
         if let Some(latest) = window.latest.filter(|latest| first + spacing * (number - 1) > *latest) {
             let time = latest.saturating_duration_since(now);
-            tracing::warn!(sessions = count, ?time, cap = ?self.spacing, "closing sessions faster than the pace");
+            if number > 1 {
+                tracing::warn!(sessions = count, ?time, pace = ?self.spacing, "closing sessions faster than the pace");
+            }
             (first, spacing) = (now, time / number);
         } else if window.over.is_zero() {
             self.free = Some(first + spacing * number);

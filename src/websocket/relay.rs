@@ -22,7 +22,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::order::{Order, Why};
 use super::session::{Session, SessionGuard};
 use crate::model::{IdleCounts, WebSocket};
-use direction::{Direction, poll_discard};
+use direction::{Direction, Moved, poll_discard};
 use liveness::Liveness;
 
 /// Bytes moved at once.
@@ -256,12 +256,14 @@ impl<C: Stream, B: Stream> Tunnel<C, B> {
             (up, self.down.poll_relay(&mut self.backend, &mut self.client, &self.session.down, scratch, cx))
         });
         self.take_life();
+        // Nothing reaches a client that has reset its stream.
+        let reset = self.up.reader_reset();
         self.failure = self.failure.take().or(self.up.failure.take()).or(self.down.failure.take());
         if self.closed_by.is_none() && self.failure.is_none() {
             let sides = [(&self.up, Side::Client), (&self.down, Side::Backend)];
             self.closed_by = sides.into_iter().find(|(direction, _)| direction.ended()).map(|(_, side)| side);
         }
-        if up.is_ready() && down.is_ready() {
+        if reset || up.is_ready() && down.is_ready() {
             Poll::Ready(true)
         } else if (self.ending(), self.held()) != seen || self.up.fault().is_some() {
             Poll::Ready(false)
@@ -273,7 +275,8 @@ impl<C: Stream, B: Stream> Tunnel<C, B> {
     /// Notes that bytes have moved.
     fn take_life(&mut self) {
         let (up, down) = (self.up.take_moved(), self.down.take_moved());
-        if !(up.read || up.wrote || down.read || down.wrote) {
+        let nothing = |moved: Moved| !(moved.read || moved.wrote || moved.pinged);
+        if nothing(up) && nothing(down) {
             return;
         }
         let now = Instant::now();

@@ -74,6 +74,10 @@ class Person:
     def status(self):
         return self.browser.do("text", self.name, "#status")
 
+    def handshakes(self):
+        """101 for a session of its own connection, 200 for one over HTTP/2."""
+        return self.browser.do("handshakes", self.name)
+
 
 def talk(one, other, words):
     one.says(words)
@@ -124,6 +128,15 @@ def test_a_chat_goes_on_when_certificates_are_renewed(browser, demo, certificate
 def test_http_and_https_tabs_meet(browser, demo):
     ann, ben = Person(browser, "Ann", demo.url("/", "http")), Person(browser, "Ben", demo.url("/", "https"))
     talk(ann, ben, "over ws and wss")
+
+
+def test_over_https_the_chat_goes_over_the_http2_connection_of_its_page(browser, demo):
+    ann, ben = Person(browser, "Ann", demo.url("/", "https")), Person(browser, "Ben", demo.url("/", "https"))
+    talk(ann, ben, "over HTTP/2")
+    assert (ann.handshakes(), ben.handshakes()) == ([200], [200])
+    cat = Person(browser, "Cat", demo.url("/", "http"))
+    talk(ann, cat, "with HTTP/1.1")
+    assert cat.handshakes() == [101]
 
 
 def test_the_page_comes_back_by_itself_after_a_restart(browser, demo, tmp_path):

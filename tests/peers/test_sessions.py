@@ -1,6 +1,8 @@
 """A session, byte by byte: who may end it, in what order, and that nothing sent before is lost."""
 
 import fcntl
+import socket
+import struct
 import sys
 import termios
 
@@ -81,6 +83,27 @@ def test_a_big_message_arrives_whole_though_its_sender_has_gone(gateway, scripte
         assert received == message + CLOSE
         with pytest.raises(EOFError):  # and no reset
             client.read(1)
+
+
+def test_a_client_that_resets_leaves_nothing_open(gateway, scripted):
+    """Though its backend does not care for the end of what it is sent, and has nothing to say."""
+
+    def script(exchange):
+        exchange.send(ACCEPTED)
+        exchange.heard = exchange.read_to_end()
+        exchange.read_to_end()
+
+    backend = scripted(script)
+    gateway.serve(*chat(backend.port))
+    with Client(gateway.http) as client:
+        assert client.ask(HANDSHAKE).status == 101
+        client.send(b"last words")
+        exchange = backend.next()
+        wait_for(lambda: unsent(client.sock) == 0, "the gateway has it all")
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.sock.close()
+    wait_for(lambda: gateway.in_progress() == 0, "the session ends", timeout=5)
+    assert exchange.done.wait(5) and exchange.heard == b"last words"
 
 
 def test_a_session_that_is_silent_longer_than_the_request_timeout_is_closed(gateway, scripted):

@@ -180,6 +180,8 @@ class ScriptedBackend:
         return self.exchanges.empty()
 
     def close(self):
+        with suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)  # a thread that waits in accept would take one more
         self.listener.close()
         for sock in self.sockets:
             with suppress(OSError):

@@ -183,3 +183,20 @@ async fn a_handshake_that_meets_the_word_is_closed_and_not_forgotten() {
         gateway.edit("service.yaml", &slices(&serving)).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_stays_with_its_pod_when_its_route_leads_elsewhere_and_goes_with_the_pod() {
+    let (blue, green) = (Pod::start("blue").await, Pod::start("green").await);
+    let services = |state: Endpoint| {
+        format!("{}---\n{}", service("blue", &[(blue.address, state)]), service("green", &[(green.address, true)]))
+    };
+    let site = |to: &str| ingress("site", "site.example", &[INTERVAL, THRESHOLD], &[("/", to)]);
+    let gateway = Gateway::start(&[("services.yaml", &services(Endpoint::Ready)), ("site.yaml", &site("blue"))]).await;
+    eventually("blue serves", async || gateway.get("site.example", "/").await.body == "blue ").await;
+    let mut session = gateway.session("site.example", "/").await;
+    gateway.edit("site.yaml", &site("green")).await;
+    eventually("green serves", async || gateway.get("site.example", "/").await.body == "green ").await;
+    assert_eq!(echo(&mut session, "still here").await, "blue still here");
+    gateway.edit("services.yaml", &services(Endpoint::Terminating)).await;
+    assert_eq!(close_code(&mut session).await, Some(1001));
+}

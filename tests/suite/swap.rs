@@ -98,7 +98,7 @@ fn resident_kib() -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_session_outlives_its_own_route_and_pods_that_come_and_go_swap_no_table() {
+async fn a_session_goes_with_its_route_alone_and_pods_that_come_and_go_swap_no_table() {
     let (one, two) = (Backend::start("one").await, Backend::start("two").await);
     let gateway = Gateway::start(&[
         ("service.yaml", &service("web", &[(one.address, true)])),
@@ -116,7 +116,7 @@ async fn a_session_outlives_its_own_route_and_pods_that_come_and_go_swap_no_tabl
     assert_eq!(echo(&mut session, "on the old pod").await, "on the old pod");
     gateway.edit("site.yaml", &ingress("site", "new.example", &[], &[("/", "web")])).await;
     assert_eq!(gateway.get("site.example", "/").await.status, StatusCode::NOT_FOUND);
-    assert_eq!(echo(&mut session, "on no route").await, "on no route");
+    assert_eq!(echo(&mut session, "on no route").await, "route removed");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,7 +1,7 @@
 //! `appgw.ingress.kubernetes.io/`: the 26 annotations of AGIC, the Azure ingress controller.
 
 use super::own::SSL_REDIRECT;
-use super::{BackendProtocol, Entry, read};
+use super::{BackendProtocol, Entry, affinity, read};
 
 /// The table.
 pub(super) const ENTRIES: &[Entry] = &[
@@ -140,11 +140,11 @@ pub(super) const ENTRIES: &[Entry] = &[
             Ok(())
         }),
     },
+    affinity::AGIC,
+    affinity::AGIC_DISTINCT,
     unsupported("appgw-ssl-certificate", "name a Secret in spec.tls"),
     unsupported("appgw-trusted-root-certificate", "use an ApplicationGateway, which has trustedRootCertificates"),
     unsupported("appgw-ssl-profile", ""),
-    unsupported("cookie-based-affinity", ""),
-    unsupported("cookie-based-affinity-distinct-name", ""),
     unsupported("override-frontend-port", "use an ApplicationGateway, whose listeners name their port"),
     unsupported("use-private-ip", ""),
     unsupported("waf-policy-for-path", "there is no web application firewall here; put one in front"),

@@ -1,6 +1,6 @@
 //! `nginx.ingress.kubernetes.io/`: the annotations of ingress-nginx that migrations need.
 
-use super::{BackendProtocol, Entry, ProblemKind, Redirect, read};
+use super::{BackendProtocol, Entry, ProblemKind, Redirect, affinity, read};
 
 /// The table.
 pub(super) const ENTRIES: &[Entry] = &[
@@ -68,22 +68,22 @@ pub(super) const ENTRIES: &[Entry] = &[
             Ok(())
         }),
     },
+    affinity::NGINX,
+    affinity::NGINX_MODE,
+    affinity::NGINX_NAME,
+    affinity::NGINX_PATH,
+    affinity::NGINX_DOMAIN,
+    affinity::NGINX_SAMESITE,
+    affinity::NGINX_SECURE,
+    affinity::NGINX_MAX_AGE,
+    affinity::NGINX_EXPIRES,
     unsupported("configuration-snippet", SNIPPET),
     unsupported("server-snippet", SNIPPET),
     unsupported("stream-snippet", SNIPPET),
     unsupported("auth-snippet", SNIPPET),
     unsupported("modsecurity-snippet", SNIPPET),
-    unsupported("affinity", ""),
     unsupported("affinity-canary-behavior", ""),
-    unsupported("affinity-mode", ""),
-    unsupported("session-cookie-name", ""),
-    unsupported("session-cookie-path", ""),
-    unsupported("session-cookie-domain", ""),
-    unsupported("session-cookie-expires", ""),
-    unsupported("session-cookie-max-age", ""),
-    unsupported("session-cookie-samesite", ""),
-    unsupported("session-cookie-secure", ""),
-    unsupported("session-cookie-change-on-failure", ""),
+    unsupported("session-cookie-change-on-failure", "a client whose member fails always gets a new cookie"),
     unsupported("session-cookie-conditional-samesite-none", ""),
     unsupported("app-root", ""),
     unsupported("canary", ""),

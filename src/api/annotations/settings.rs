@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::AffinitySettings;
 use crate::api::SessionSettings;
 use crate::api::gateway::LoadDistributionAlgorithm;
 
@@ -28,6 +29,8 @@ pub struct Settings {
     pub backend_path_prefix: Option<String>,
     /// Which member takes the next request.
     pub load_distribution: Option<LoadDistributionAlgorithm>,
+    /// Sticky sessions.
+    pub affinity: AffinitySettings,
     /// More hosts for each rule (AGIC `hostname-extension`).
     pub hostname_extension: Vec<String>,
     /// More hosts for each rule (ingress-nginx `server-alias`).

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Protocol, Reference, WebSocketSettings};
+use crate::api::cookie::NAME_PATTERN;
 
 /// Where requests may go (ARM `backendAddressPools`): addresses, and the endpoints of a Service.
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
@@ -95,6 +96,14 @@ pub struct BackendHttpSettings {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10))]
     pub trusted_root_certificates: Vec<Reference>,
+    /// Whether clients come back to their backend. Default: Disabled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cookie_based_affinity: Option<CookieBasedAffinity>,
+    /// Name of the cookie of `cookieBasedAffinity`. Settings that clients of one host use side by side need each its own.
+    /// Default: `ApplicationGatewayAffinity`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128), regex(pattern = NAME_PATTERN))]
+    pub affinity_cookie_name: Option<String>,
     /// Which backend takes the next request. Default: RoundRobin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load_distribution_algorithm: Option<LoadDistributionAlgorithm>,
@@ -105,6 +114,16 @@ pub struct BackendHttpSettings {
     /// For WebSocket sessions alone (not in ARM). A session keeps what stood when it was opened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub web_socket: Option<WebSocketSettings>,
+}
+
+/// Whether clients come back to their backend by a cookie, WebSockets too. Over HTTPS a second one, `<name>CORS`, goes with
+/// requests from other sites. Default: Disabled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub enum CookieBasedAffinity {
+    /// They do.
+    Enabled,
+    /// Each request goes anywhere.
+    Disabled,
 }
 
 /// Which backend takes the next request (the algorithms of ARM's `loadDistributionPolicies`).

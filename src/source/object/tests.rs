@@ -114,8 +114,7 @@ spec:
   httpListeners:
   - {name: l, frontendPort: {name: p}, protocol: Http, frontendIPConfiguration: {name: public}}
   backendHttpSettingsCollection:
-  - {name: on, port: 80, protocol: Http, cookieBasedAffinity: Enabled}
-  - {name: off, port: 80, protocol: Http, cookieBasedAffinity: Disabled}
+  - {name: s, port: 80, protocol: Http, dedicatedBackendConnection: true}
   probes:
   - {name: probe, protocol: Http, path: /, interval: 30, timeout: 30, unhealthyThreshold: 3, minServers: 0}
 ");
@@ -125,7 +124,7 @@ spec:
     assert_eq!(
         problems,
         [
-            warning("spec.backendHttpSettingsCollection[0].cookieBasedAffinity"),
+            warning("spec.backendHttpSettingsCollection[0].dedicatedBackendConnection"),
             warning("spec.httpListeners[0].frontendIPConfiguration"),
             warning("spec.sku"),
         ]

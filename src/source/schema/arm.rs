@@ -5,11 +5,9 @@ use serde_json::Value;
 
 /// Their names in ARM.
 const NAMES: &[&str] = &[
-    "affinityCookieName",
     "authenticationCertificates",
     "autoscaleConfiguration",
     "backendSettingsCollection",
-    "cookieBasedAffinity",
     "customErrorConfigurations",
     "dedicatedBackendConnection",
     "defaultLoadDistributionPolicy",
@@ -54,7 +52,6 @@ pub(super) fn asks_for_nothing(name: &str, value: &Value) -> bool {
     match (name, value) {
         (_, Value::Null) => true,
         (_, Value::Array(items)) => items.is_empty(),
-        ("cookieBasedAffinity", Value::String(affinity)) => affinity == "Disabled",
         ("enableHttp2", Value::Bool(enabled)) => *enabled,
         ("minServers", Value::Number(servers)) => servers.as_u64() == Some(0),
         _ => false,

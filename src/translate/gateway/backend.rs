@@ -16,7 +16,7 @@ use super::settings::{self, Settings};
 use crate::translate::draft::Draft;
 use crate::translate::lookup::Lookup;
 use crate::translate::report::Reports;
-use crate::translate::{rewrite, tls};
+use crate::translate::{affinity, rewrite, tls};
 
 /// The backend's side of a gateway, read.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ impl<'a> Backends<'a> {
         let key = Key::new(self.owner.namespace.as_str(), self.owner.name.as_str());
         let pools = &mut draft.served.gateways.entry(key).or_default().pools;
         pools.entry(pool.value.name.clone()).or_default().insert(id.clone());
-        Ok(Backend {
+        let backend = Backend {
             pool: id,
             host: read.host.clone(),
             rewrite: read
@@ -69,7 +69,11 @@ impl<'a> Backends<'a> {
                 .map(|prepend| PathRewrite { strip: rewrite::literal(path), prepend: prepend.to_owned() }),
             request_timeout: read.request_timeout,
             websocket: read.websocket.clone(),
-        })
+            affinity: read.affinity.clone(),
+        };
+        let asked = format!("{}.cookieBasedAffinity", settings.field);
+        affinity::check(self.owner, &asked, &backend, &mut draft.reports);
+        Ok(backend)
     }
 
     fn pool(

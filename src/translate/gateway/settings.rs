@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use crate::api::gateway::{BackendHttpSettings, Protocol, Reference};
-use crate::model::{Balance, HostHeader, HostPattern, ObjectRef, WebSocket};
+use crate::api::cookie;
+use crate::api::gateway::{BackendHttpSettings, CookieBasedAffinity, Protocol, Reference};
+use crate::model::{Affinity, Balance, HostHeader, HostPattern, ObjectRef, WebSocket};
 use crate::status::Reason;
 
 use super::element::{Element, in_range, port};
 use super::websocket;
+use crate::translate::affinity;
 use crate::translate::balance;
 use crate::translate::report::Reports;
 use crate::translate::websocket::with_defaults;
@@ -19,6 +21,7 @@ pub(super) struct Settings<'a> {
     pub(super) port: Option<u16>,
     pub(super) https: bool,
     pub(super) host: HostHeader,
+    pub(super) affinity: Option<Affinity>,
     pub(super) path: Option<&'a str>,
     pub(super) request_timeout: Duration,
     pub(super) websocket: WebSocket,
@@ -45,6 +48,8 @@ pub(super) fn read<'a>(
         pick_host_name_from_backend_address,
         probe,
         trusted_root_certificates,
+        cookie_based_affinity,
+        affinity_cookie_name,
         load_distribution_algorithm,
         connection_draining,
         web_socket,
@@ -58,6 +63,7 @@ pub(super) fn read<'a>(
     Settings {
         port: port(owner, format!("{field}.port"), *number, reports),
         https: *protocol == Protocol::Https,
+        affinity: affinity(owner, field, *cookie_based_affinity, affinity_cookie_name.as_deref(), reports),
         host: host(owner, field, host_name.as_deref(), picks, reports),
         path: path.as_deref().and_then(|path| checked_path(owner, field, path, reports)),
         request_timeout,
@@ -95,6 +101,27 @@ fn host(owner: &ObjectRef, field: &str, name: Option<&str>, picks: bool, reports
             HostHeader::Preserve
         }
     }
+}
+
+fn affinity(
+    owner: &ObjectRef,
+    field: &str,
+    affinity: Option<CookieBasedAffinity>,
+    name: Option<&str>,
+    reports: &mut Reports,
+) -> Option<Affinity> {
+    let valid = name.filter(|name| cookie::is_name(name));
+    if let (Some(name), None) = (name, valid) {
+        reports.error(
+            owner,
+            format!("{field}.affinityCookieName"),
+            Reason::InvalidValue,
+            format!("{name:?} can't be a cookie's name, so it is {}", affinity::AZURE_NAME),
+            "write letters, digits, '-' and '_'",
+        );
+    }
+    let enabled = affinity == Some(CookieBasedAffinity::Enabled);
+    enabled.then(|| affinity::azure(valid.unwrap_or(affinity::AZURE_NAME).to_owned()))
 }
 
 fn checked_path<'a>(owner: &ObjectRef, field: &str, path: &'a str, reports: &mut Reports) -> Option<&'a str> {

@@ -12,7 +12,9 @@ use crate::status::Reason;
 
 use super::session;
 use super::site::{Path, Site};
+use crate::translate::affinity;
 use crate::translate::balance;
+use crate::translate::class::annotation_field;
 use crate::translate::draft::Draft;
 use crate::translate::lookup::Lookup;
 use crate::translate::probe;
@@ -25,7 +27,12 @@ pub(super) fn action(site: &Site<'_>, path: &Path<'_>, lookup: &Lookup<'_>, draf
     let field =
         if path.field.ends_with("defaultBackend") { path.field.clone() } else { format!("{}.backend", path.field) };
     match pool(site, path, &field, lookup, draft) {
-        Ok(pool) => Action::Forward(Box::new(backend(site, path, pool))),
+        Ok(pool) => {
+            let backend = backend(site, path, pool);
+            let asked = annotation_field(affinity::annotation(&site.settings.affinity));
+            affinity::check(&site.owner, &asked, &backend, &mut draft.reports);
+            Action::Forward(Box::new(backend))
+        }
         Err(reason) => Action::Unavailable(Unavailable { reason: reason.name() }),
     }
 }
@@ -143,6 +150,7 @@ fn backend(site: &Site<'_>, path: &Path<'_>, pool: PoolId) -> Backend {
     let default_timeout = Duration::from_secs(if site.ingress_nginx { 60 } else { 30 });
     let request_timeout = settings.request_timeout.unwrap_or(default_timeout);
     Backend {
+        affinity: affinity::annotated(&settings.affinity, &pool, &path.path),
         pool,
         host: settings.backend_hostname.clone().map_or(HostHeader::Preserve, HostHeader::Set),
         rewrite: settings

@@ -1,6 +1,6 @@
 //! The endpoints of a Service: what its EndpointSlices say, merged.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::{Pod, ServicePort};
 use k8s_openapi::api::discovery::v1::{EndpointConditions, EndpointSlice};
 
 use crate::model::{Address, Endpoint, EndpointState, ObjectRef};
+use crate::source::Snapshot;
 use crate::status::Reason;
 use crate::translate::lookup::Lookup;
 use crate::translate::report::Reports;
@@ -57,12 +58,7 @@ impl Found {
             let target = endpoint.target_ref.as_ref().filter(|target| target.kind.as_deref() == Some("Pod"));
             let pod = target.and_then(|target| target.name.as_deref());
             self.pods.extend(pod.map(str::to_owned));
-            let known = pod.and_then(|pod| lookup.pod(namespace, pod)).filter(|pod| {
-                // A StatefulSet's next pod has the name of the one before it.
-                let named = target.and_then(|target| target.uid.as_ref());
-                named.is_none() || pod.metadata.uid.is_none() || pod.metadata.uid.as_ref() == named
-            });
-            let state = state(endpoint.conditions.as_ref(), known);
+            let state = state(endpoint.conditions.as_ref(), self::pod(endpoint, namespace, lookup));
             for (place, text) in endpoint.addresses.iter().enumerate() {
                 let Ok(ip) = text.parse::<IpAddr>() else {
                     reports.warning(
@@ -92,6 +88,42 @@ impl Found {
             endpoint.target = endpoint.target.take().or(new.target);
         }
     }
+}
+
+/// The endpoints of all slices that go away and are not in `known`.
+pub(in crate::translate) fn departing(
+    snapshot: &Snapshot,
+    lookup: &Lookup<'_>,
+    known: &HashSet<&SocketAddr>,
+) -> BTreeMap<SocketAddr, EndpointState> {
+    let mut departing = BTreeMap::new();
+    for (key, slice) in &snapshot.endpoint_slices {
+        let ports = slice.ports.iter().flatten().filter_map(|port| u16::try_from(port.port?).ok());
+        let ports: Vec<u16> = ports.collect();
+        for endpoint in slice.endpoints.iter().flatten() {
+            let state = state(endpoint.conditions.as_ref(), pod(endpoint, &key.namespace, lookup));
+            if state.grace().is_none() {
+                continue;
+            }
+            let ips = endpoint.addresses.iter().filter_map(|text| text.parse::<IpAddr>().ok());
+            let places = ips.flat_map(|ip| ports.iter().map(move |port| SocketAddr::new(ip, *port)));
+            departing.extend(places.filter(|place| !known.contains(place)).map(|place| (place, state)));
+        }
+    }
+    departing
+}
+
+/// The pod of an endpoint, where it is known.
+fn pod<'a>(
+    endpoint: &k8s_openapi::api::discovery::v1::Endpoint,
+    namespace: &str,
+    lookup: &Lookup<'a>,
+) -> Option<&'a Pod> {
+    let target = endpoint.target_ref.as_ref().filter(|target| target.kind.as_deref() == Some("Pod"))?;
+    // A StatefulSet's next pod has the name of the one before it.
+    lookup
+        .pod(namespace, target.name.as_deref()?)
+        .filter(|pod| target.uid.is_none() || pod.metadata.uid.is_none() || pod.metadata.uid == target.uid)
 }
 
 /// What the conditions of an endpoint come to. Absent ones are as the API has it: ready, serving, not terminating. A pod that

@@ -14,6 +14,7 @@ fn target(websocket: WebSocket) -> Arc<Target> {
         host: HostHeader::Preserve,
         rewrite: None,
         request_timeout: Duration::from_secs(30),
+        affinity: None,
         websocket,
     };
     let owner = ObjectRef::new("Ingress", "default", "site");

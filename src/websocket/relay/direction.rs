@@ -52,6 +52,8 @@ pub(super) struct Moved {
     pub(super) pong_alone: bool,
     /// The writer took bytes after it had been too slow for them.
     pub(super) wrote: bool,
+    /// The gateway's Ping has been put between the reader's frames.
+    pub(super) pinged: bool,
 }
 
 #[derive(Default, PartialEq)]
@@ -88,6 +90,7 @@ impl Direction {
 
     fn take_ping(&mut self) -> Vec<u8> {
         self.ping = false;
+        self.moved.pinged = true;
         ping_frame(self.mask())
     }
 
@@ -115,6 +118,12 @@ impl Direction {
     /// Whether the reader has closed or ended. False where it was the writer that failed.
     pub(super) fn reader_done(&self) -> bool {
         self.frames.close_seen() || self.reader_ended
+    }
+
+    /// Whether the reader has just been found to have reset its stream.
+    pub(super) fn reader_reset(&self) -> bool {
+        let reset = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionReset;
+        self.reader_ended && self.failure.as_ref().is_some_and(reset)
     }
 
     /// Whether the reader's end is being kept from the writer.

@@ -52,6 +52,10 @@ impl Liveness {
     pub(super) fn hear(&mut self, now: Instant, up: Moved, down: Moved) -> bool {
         let mut answers = true;
         for (peer, direction, back) in [(&mut self.client, up, down), (&mut self.backend, down, up)] {
+            if back.pinged {
+                // The time for the answer begins when it can be given.
+                peer.asked = Some(now);
+            }
             if direction.read || back.wrote {
                 let asked = peer.hear(now);
                 answers &= !direction.read || asked && direction.pong_alone;
@@ -76,7 +80,8 @@ impl Liveness {
                 peer.hear(now);
                 continue;
             }
-            if peer.asked.is_some() {
+            // A Ping that still waits for its frame boundary can't have been answered.
+            if peer.asked.is_some() && !way.ping {
                 return Err(gone);
             }
             peer.asked = Some(now);

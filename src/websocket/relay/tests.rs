@@ -295,6 +295,30 @@ async fn a_ping_waits_for_its_frame_boundary_and_a_peer_that_takes_what_it_is_se
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_client_that_can_not_be_asked_yet_is_not_given_up() {
+    let (mut client, mut backend, task) = start(&Sessions::default(), &Arc::default(), pinging(None), 64);
+    let begun = Instant::now();
+    // A frame that takes 44 s: within it there is no place for a Ping.
+    let sender = tokio::spawn(async move {
+        backend.write_all(&[0x82, 22]).await.expect("begins");
+        for _ in 0..22 {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            backend.write_all(&[7]).await.expect("goes on");
+        }
+        backend
+    });
+    let mut seen = [0; 26];
+    client.read_exact(&mut seen).await.expect("the frame, a Ping, and the Close after its time");
+    assert_eq!(seen[22..], [7, 7, 0x89, 0]);
+    let asked = begun.elapsed().as_secs();
+    let mut close = [0; 2];
+    client.read_exact(&mut close).await.expect("told");
+    assert_eq!((asked, close[0], begun.elapsed().as_secs()), (44, 0x88, 47));
+    drop((client, sender.await));
+    assert_eq!(task.await.expect("ends").0.name(), "client_gone");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_old_session_is_closed_for_the_client_to_choose_anew() {
     let websocket = WebSocket { max_age: Some(Duration::from_secs(100)), ..WebSocket::default() };
     let (mut client, backend, task) = start(&Sessions::default(), &Arc::default(), websocket, 64);

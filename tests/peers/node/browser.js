@@ -5,11 +5,13 @@ const { chromium } = require("playwright-core");
 
 const TIMEOUT = 10_000;
 const tabs = {};
+// The status of the answer to each WebSocket handshake of a tab.
+const handshakes = {};
 let context;
 
 const actions = {
   async open(tab, url) {
-    tabs[tab] ??= await context.newPage();
+    tabs[tab] ??= await newTab(tab);
     tabs[tab].setDefaultTimeout(TIMEOUT);
     return (await tabs[tab].goto(url)).status();
   },
@@ -21,9 +23,19 @@ const actions = {
   async wait(tab, selector, text) {
     await tabs[tab].locator(selector, { hasText: text }).first().waitFor({ timeout: TIMEOUT });
   },
+  handshakes: async (tab) => handshakes[tab],
   evaluate: (tab, script) => tabs[tab].evaluate(script),
   screenshot: (tab, path) => tabs[tab].screenshot({ path }).then(() => path),
 };
+
+async function newTab(name) {
+  const page = await context.newPage();
+  const tools = await context.newCDPSession(page);
+  await tools.send("Network.enable");
+  handshakes[name] = [];
+  tools.on("Network.webSocketHandshakeResponseReceived", ({ response }) => handshakes[name].push(response.status));
+  return page;
+}
 
 async function main() {
   context = await chromium.launchPersistentContext(process.argv[2], {

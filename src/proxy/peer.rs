@@ -1,0 +1,100 @@
+//! One side of a session: a connection of its own, or a stream of HTTP/2.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::pool::dial::Stream;
+
+/// One side of a session.
+pub(super) enum Peer {
+    /// A connection of its own.
+    Own(Stream),
+    /// A stream of HTTP/2.
+    Shared(Http2Stream),
+}
+
+impl Peer {
+    /// With the bytes that came with the handshake.
+    pub(super) fn new(upgraded: Upgraded) -> (Self, Bytes) {
+        match upgraded.downcast::<TokioIo<Stream>>() {
+            Ok(parts) => (Self::Own(parts.io.into_inner()), parts.read_buf),
+            Err(upgraded) => (Self::Shared(Http2Stream { stream: TokioIo::new(upgraded), ended: false }), Bytes::new()),
+        }
+    }
+
+    /// Lets a connection of its own take nothing for as long as it likes.
+    pub(super) fn has_patience(&self) {
+        if let Self::Own(stream) = self {
+            // The socket is open: this can't fail.
+            let _ = SockRef::from(stream.tcp()).set_tcp_user_timeout(None);
+        }
+    }
+}
+
+/// A stream of HTTP/2.
+pub(super) struct Http2Stream {
+    stream: TokioIo<Upgraded>,
+    /// Whether its end has been seen, and the half that sends has had time to find out why.
+    ended: bool,
+}
+
+impl Http2Stream {
+    /// hyper gives the same end to a stream that its peer has ended and to one that it has cancelled. Of the latter the
+    /// half that sends knows: its task is woken together with this one, so it has run when this one comes again.
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let reset = |error| io::Error::new(io::ErrorKind::ConnectionReset, error);
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buf)).map_err(reset)?;
+        if buf.filled().len() > before {
+            return Poll::Ready(Ok(()));
+        }
+        if !self.ended {
+            self.ended = true;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        match Pin::new(&mut self.stream).poll_flush(cx) {
+            Poll::Ready(Err(error)) => Poll::Ready(Err(reset(error))),
+            _ => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+impl AsyncRead for Peer {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Own(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Shared(stream) => stream.poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Peer {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Own(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Shared(stream) => Pin::new(&mut stream.stream).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Own(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Shared(stream) => Pin::new(&mut stream.stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Own(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Shared(stream) => Pin::new(&mut stream.stream).poll_shutdown(cx),
+        }
+    }
+}

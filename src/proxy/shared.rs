@@ -1,0 +1,221 @@
+//! Sessions over HTTP/2 to members that offer it (RFC 8441): those of a worker share connections. What a member offers is
+//! found out by the first session in each tenure of its pod, and remembered.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use http::header::{self, HeaderValue};
+use http::{Method, Request, Response, StatusCode, Uri, Version};
+use hyper::body::Incoming;
+use hyper::client::conn::http2::{Builder, SendRequest};
+use hyper::ext::Protocol;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::body::RequestBody;
+use super::upgrade;
+use crate::pool::dial::{DialError, Stream};
+use crate::pool::{Lease, Member};
+use crate::websocket;
+
+/// How long a member may take to announce that it takes extended CONNECTs.
+const SETTINGS_WAIT: Duration = Duration::from_secs(1);
+/// Time between two looks whether it has; hyper does not say when it does.
+const LOOK: Duration = Duration::from_millis(5);
+/// The limit of streams that is believed until the member has told its own: by another, its SETTINGS are known to have come.
+const UNTOLD: usize = 1;
+/// Sessions on one connection, at most.
+const SESSIONS: usize = 100;
+/// Bytes that a member may send on one stream before they are taken from it.
+const STREAM_WINDOW: u32 = 256 * 1024;
+/// The same for all streams of a connection: those that nobody takes anything of hold up no other.
+const CONNECTION_WINDOW: u32 = SESSIONS as u32 * STREAM_WINDOW;
+/// Pings to members that may have gone, and the time they have to answer.
+const PING: Duration = Duration::from_secs(30);
+/// How long a connection without a session is kept.
+const IDLE: Duration = Duration::from_secs(55);
+
+/// What a member offers in one tenure of its pod.
+struct Known {
+    member: Weak<Member>,
+    tenure: u32,
+    offer: Arc<Mutex<Offer>>,
+}
+
+#[derive(Default)]
+enum Offer {
+    #[default]
+    Unknown,
+    /// A connection of HTTP/1.1 for each session.
+    Own,
+    Shared(Vec<Connection>),
+}
+
+/// A connection that sessions share.
+#[derive(Clone)]
+pub(super) struct Connection {
+    requests: SendRequest<RequestBody>,
+    places: Place,
+    limit: usize,
+    used: Instant,
+}
+
+/// Held by each session of a connection. True once the connection has failed to open one: it takes no more.
+pub(super) type Place = Arc<AtomicBool>;
+
+/// How a session can be had.
+pub(super) enum Way {
+    /// On a connection that is shared, where a place is taken.
+    Shared(Connection),
+    /// On one of its own; this, if there is one already.
+    Own(Option<Stream>),
+}
+
+thread_local! {
+    static KNOWN: RefCell<HashMap<u64, Known>> = RefCell::default();
+}
+
+/// The way to a session at the leased member. While one finds out what it offers, or makes a connection, others do not wait
+/// for that.
+///
+/// # Errors
+/// No connection can be made; nothing was sent.
+pub(super) async fn way(lease: &Lease) -> Result<Way, DialError> {
+    let (member, tenure) = (lease.member(), lease.tenure_number());
+    let offer = KNOWN.with_borrow_mut(|known| {
+        let fresh = || Known { member: Arc::downgrade(member), tenure, offer: Arc::default() };
+        let known = known.entry(member.id).or_insert_with(fresh);
+        if known.tenure != tenure {
+            *known = fresh();
+        }
+        Arc::clone(&known.offer)
+    });
+    let Ok(mut offer) = offer.try_lock() else { return Ok(Way::Own(None)) };
+    if let Offer::Shared(connections) = &mut *offer {
+        connections.retain(Connection::is_usable);
+        if let Some(connection) = connections.iter_mut().find(|connection| connection.open() < connection.limit) {
+            connection.used = Instant::now();
+            return Ok(Way::Shared(connection.clone()));
+        }
+    }
+    if matches!(*offer, Offer::Own) {
+        return Ok(Way::Own(None));
+    }
+    let way = ask(member).await?;
+    match (&way, &mut *offer) {
+        (Way::Shared(connection), Offer::Shared(connections)) => connections.push(connection.clone()),
+        (Way::Shared(connection), offer) => *offer = Offer::Shared(vec![connection.clone()]),
+        (Way::Own(_), offer) => *offer = Offer::Own,
+    }
+    Ok(way)
+}
+
+/// Opens a connection, and sees what the member makes of it.
+async fn ask(member: &Member) -> Result<Way, DialError> {
+    let address = member.key.address;
+    let (stream, http2) = match member.connector.dial_offering_http2().await {
+        None => return Ok(Way::Own(None)),
+        Some(dialled) => dialled?,
+    };
+    if !http2 {
+        return Ok(Way::Own(Some(stream)));
+    }
+    let (requests, connection) = Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .initial_max_send_streams(UNTOLD)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PING)
+        .keep_alive_while_idle(true)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| DialError::Connect(address, std::io::Error::other(error)))?;
+    let patience = Instant::now() + SETTINGS_WAIT;
+    while !connection.is_extended_connect_protocol_enabled() {
+        if connection.current_max_send_streams() != UNTOLD || Instant::now() >= patience {
+            return Ok(Way::Own(None));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    let limit = connection.current_max_send_streams().min(SESSIONS);
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%address, %error, "connection to member ended");
+        }
+    });
+    Ok(Way::Shared(Connection { requests, places: Arc::default(), limit, used: Instant::now() }))
+}
+
+/// Lets go of connections that no session uses, and of those to pods that are going away or have gone: they end after
+/// their last session.
+pub(super) fn sweep() {
+    KNOWN.with_borrow_mut(|known| {
+        known.retain(|_, Known { member, tenure, offer }| {
+            let kept = member.upgrade().is_some_and(|member| member.keeps(*tenure));
+            if let (true, Ok(mut offer)) = (kept, offer.try_lock())
+                && let Offer::Shared(connections) = &mut *offer
+            {
+                connections.retain(|connection| {
+                    let used = connection.open() > 0 || connection.used.elapsed() < IDLE;
+                    used && connection.is_usable()
+                });
+            }
+            kept
+        });
+    });
+}
+
+impl Connection {
+    fn is_usable(&self) -> bool {
+        !self.requests.is_closed() && !self.places.load(Ordering::Relaxed)
+    }
+
+    /// How many sessions are open on it.
+    fn open(&self) -> usize {
+        // The one that is remembered holds one too.
+        Arc::strong_count(&self.places) - 1
+    }
+
+    /// Leaves nothing but the place.
+    pub(super) fn into_place(self) -> Place {
+        self.places
+    }
+
+    /// Asks for a session. A grant is told as HTTP/1.1 has it.
+    ///
+    /// # Errors
+    /// The member has not answered.
+    pub(super) async fn ask(
+        &mut self,
+        request: &Request<RequestBody>,
+        host: &str,
+    ) -> Result<Response<Incoming>, Box<dyn std::error::Error + Send + Sync>> {
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        let mut connect = Request::new(RequestBody::empty());
+        *connect.method_mut() = Method::CONNECT;
+        *connect.version_mut() = Version::HTTP_2;
+        *connect.uri_mut() = Uri::builder().scheme("https").authority(host).path_and_query(path).build()?;
+        connect.extensions_mut().insert(Protocol::from_static("websocket"));
+        let headers = connect.headers_mut();
+        headers.clone_from(request.headers());
+        for name in [header::HOST, header::CONNECTION, header::UPGRADE, header::TE, header::SEC_WEBSOCKET_KEY] {
+            headers.remove(name);
+        }
+        let answer = self.requests.send_request(connect).await;
+        self.places.fetch_or(answer.is_err(), Ordering::Relaxed);
+        let mut response = answer?;
+        if response.status() == StatusCode::OK {
+            *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+            let key = request.headers().get(header::SEC_WEBSOCKET_KEY).map_or(&b""[..], HeaderValue::as_bytes);
+            let proof = websocket::accept(std::str::from_utf8(key)?.trim());
+            upgrade::mark(response.headers_mut());
+            response.headers_mut().insert(header::SEC_WEBSOCKET_ACCEPT, HeaderValue::from_str(&proof)?);
+        }
+        Ok(response)
+    }
+}
