@@ -46,6 +46,7 @@ class Client(Peer):
 
     def connection_lost(self, error):
         super().connection_lost(error)
+        self.received.put_nowait(None)
         if not self.opened.done():
             self.opened.set_exception(ConnectionError(f"ended without an answer: {self.end}"))
 

@@ -165,6 +165,7 @@ class Served(Peer):
         super().heard(opcode, payload)
         if opcode == CLOSE:
             # Of the two it is the server that ends the connection first.
+            self.flood = 0
             self.transport.write_eof()
             self.seen["close"][f"{self.close} {self.reason}".strip()] += 1
 

@@ -5,6 +5,7 @@ namespaces, can have one, and nothing of the machine's own network is touched. T
 """
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ import pytest
 from gateway import wait_for
 from manifests import ingress, service
 from test_metrics import Metrics
+from wire import HANDSHAKE
 
 APART = "STEADYGATE_NETWORK_APART"
 INTERVAL, TIMEOUT = 2, 2
@@ -96,6 +98,19 @@ else:
             open_now = [told.of("websocket_sessions_open", route=f"Ingress default/{name}") for name in ("echo", "unasked")]
             assert open_now == [1, 1], "one that is there, and one that nobody asks"
         assert crowd.echo(unasked) == 1
+
+    def test_a_client_in_the_middle_of_what_it_is_sent(gateway, crowd_backend):
+        backend = crowd_backend()
+        served(gateway, backend)
+        with socket.create_connection(("127.0.0.1", gateway.http), source_address=(CLIENT, 0), timeout=5) as client:
+            client.sendall(HANDSHAKE.replace(b"/chat", b"/flood"))
+            for _ in range(1000):
+                client.recv(1024)
+            with vanished(CLIENT) as since:
+                wait_for(lambda: backend.seen()["close"] == {"1001 no answer to ping": 1}, "the backend is told", timeout=20)
+                # The Ping has to wait for room, and is not given it.
+                assert time.monotonic() - since < INTERVAL + 2 * TIMEOUT + 2
+                ended(gateway, "client_gone", 1)
 
     def test_a_backend(gateway, crowd, crowd_backend):
         served(gateway, crowd_backend(BACKEND))

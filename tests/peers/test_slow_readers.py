@@ -59,7 +59,7 @@ def test_a_backend_is_held_back_and_others_are_not(gateway, backend, crowd):
     grown = gateway.resident_bytes() - memory
     print(f"{sent / SLOW / MIB:.1f} MiB each, grown by {grown / 1024:.0f} KiB, echo in {took[-1] * 1000:.0f} ms at most")
     # What is under way is in the kernel's buffers: two connections, two ends each.
-    assert sent / SLOW < 16 * MIB and sent < SLOW * FLOOD / 10
+    assert sent / SLOW < 10 * MIB
     assert grown < 2 * MIB
     # One may have had to wait for the machine.
     assert took[-2] < 0.25
@@ -80,13 +80,13 @@ def test_who_reads_slowly_but_steadily_is_there(gateway, backend):
     with flood(gateway, "pings.example") as client:
         received, began = 0, time.monotonic()
         while (elapsed := time.monotonic() - began) < 12:
-            # Half a MiB a second.
-            if received < elapsed * MIB / 2:
+            # Less than the kernel would like to see gone before it takes more.
+            if received < elapsed * 64 * 1024:
                 received += len(client.sock.recv(16 * 1024))
             else:
                 time.sleep(0.01)
         assert gateway.entries("session closed") == []
-        assert received > 5 * MIB
+        assert received > 500 * 1024
 
 
 def test_who_reads_nothing_is_not(gateway, backend):
