@@ -24,6 +24,8 @@ pub struct SessionSettings {
     pub unhealthy_grace: Option<Duration>,
     /// Sessions a minute that the fullest member gives up.
     pub rebalance: Option<u32>,
+    /// Whether sessions share connections of HTTP/2 to backends that offer that.
+    pub backend_http2: Option<bool>,
     /// Sessions open at once.
     pub max_sessions: Option<u32>,
     /// The same, of one client address.

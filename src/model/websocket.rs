@@ -28,6 +28,9 @@ pub struct WebSocket {
     /// Sessions a minute that the fullest member gives up (1012) while others have notably fewer; `None`: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rebalance: Option<u32>,
+    /// Whether sessions share connections of HTTP/2 to members that offer that (RFC 8441).
+    #[serde(skip_serializing_if = "is_default")]
+    pub backend_http2: bool,
     /// What is refused.
     #[serde(skip_serializing_if = "is_default")]
     pub limits: SessionLimits,

@@ -256,8 +256,11 @@ impl Exchange<'_> {
             let host = rewrite::host(&self.backend.host, self.asked, &member);
             let unused = if fresh { None } else { upstream::take(&lease) };
             let reused = unused.is_some();
-            let way =
-                if self.upgrade { timeout_at(deadline, shared::way(&lease)).await } else { Ok(Ok(Way::Own(None))) };
+            let way = if self.upgrade && self.backend.websocket.backend_http2 {
+                timeout_at(deadline, shared::way(&lease)).await
+            } else {
+                Ok(Ok(Way::Own(None)))
+            };
             let connected = match (unused, way) {
                 (_, Err(_)) => return Err(self.timed_out()),
                 (Some(sender), _) => Ok(sender),

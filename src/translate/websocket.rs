@@ -22,6 +22,7 @@ pub(super) fn with_defaults(settings: &SessionSettings, request_timeout: Duratio
         drain,
         unhealthy_grace,
         rebalance,
+        backend_http2,
         max_sessions,
         max_sessions_per_client,
         handshake_rate,
@@ -40,6 +41,7 @@ pub(super) fn with_defaults(settings: &SessionSettings, request_timeout: Duratio
         drain,
         unhealthy_grace,
         rebalance: rebalance.filter(|sessions| *sessions > 0),
+        backend_http2: backend_http2.unwrap_or_default(),
         limits: SessionLimits {
             sessions: max_sessions,
             sessions_per_client: max_sessions_per_client,

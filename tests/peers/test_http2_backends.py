@@ -75,9 +75,9 @@ def serve(gateway, certificate):
     """`serve(…)`: the gateway with one such backend behind everything."""
     made = []
 
-    def serve(**named):
+    def serve(asked=True, **named):
         made.append(NodeBackend(certificate(NAME), **named))
-        gateway.serve(*manifests(made[-1].port, certificate(NAME)), arguments=["--h2c"])
+        gateway.serve(*manifests(made[-1].port, certificate(NAME), asked), arguments=["--h2c"])
         wait_for(lambda: '"health":"up"' in gateway.admin_text("/debug/config").replace(" ", ""), "the backend is up")
         return made[-1]
 
@@ -86,8 +86,9 @@ def serve(gateway, certificate):
         backend.close()
 
 
-def manifests(port, trusted):
+def manifests(port, trusted, asked=True):
     settings = {"protocol": "Https", "hostName": NAME, "trustedRootCertificates": [{"name": "ca"}]}
+    settings["webSocket"] = {"backendHttp2": asked}
     objects = application_gateway("tls", port, settings=settings)
     objects[0]["spec"]["trustedRootCertificates"] = [{"name": "ca", "secretRef": {"name": "ca"}}]
     metadata = {"name": "ca", "namespace": "default"}
@@ -145,6 +146,15 @@ def test_a_backend_that_does_not_offer_it_gets_http1_and_is_not_asked_again(serv
     asked = backend.told("connection")
     assert 1 <= len(asked) <= os.cpu_count(), "once for each worker, at most"
     assert set(asked) == {"h2" if http2 else "http/1.1"}
+
+
+def test_who_does_not_ask_for_it_gets_http1(serve, gateway):
+    backend = serve(asked=False)
+    with Client(gateway.http) as client:
+        opened(client)
+        echoes(client)
+    assert backend.next()["session"] == "http/1.1"
+    assert backend.told("connection") == []
 
 
 def test_an_ordinary_request_goes_over_http1(serve, gateway):
@@ -296,7 +306,7 @@ def test_libraries_talk_through_it(gateway, certificate, tmp_path):
     (tmp_path / "echo.py").write_text(ECHO)
     server = subprocess.Popen(
         [sys.executable, "-m", "hypercorn", "--bind", f"127.0.0.1:{port}", "--certfile", own.path, "--keyfile", "tls.key",
-         "echo:app"],
+         "--workers", "0", "echo:app"],
         cwd=tmp_path,
     )  # fmt: skip
     try:

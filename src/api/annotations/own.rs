@@ -46,4 +46,5 @@ pub(super) const ENTRIES: &[Entry] = &[
     websocket::HANDSHAKE_RATE,
     websocket::MAX_MESSAGE_SIZE,
     websocket::MESSAGE_RATE,
+    websocket::BACKEND_HTTP2,
 ];

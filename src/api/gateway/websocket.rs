@@ -68,6 +68,10 @@ pub struct WebSocketSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000000))]
     pub message_rate: Option<i32>,
+    /// Whether sessions share connections of HTTP/2 to Https backends that offer that (RFC 8441): fewer connections, but some
+    /// servers end all of a connection's sessions when one ends. Default: false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backend_http2: Option<bool>,
 }
 
 /// What ends a session's silence: Any byte but answers to the gateway's own pings, or Messages alone, so that a session

@@ -39,6 +39,7 @@ pub(super) fn read(
         handshake_rate,
         max_message_size,
         message_rate,
+        backend_http2,
     } = web_socket;
     let mut of = Fields { owner, field: format!("{field}.webSocket"), reports };
     let settings = SessionSettings {
@@ -55,6 +56,7 @@ pub(super) fn read(
         handshake_rate: of.number("handshakeRate", handshake_rate, (1, 1_000_000)),
         max_message_size: of.number("maxMessageSize", max_message_size, (1, MESSAGE)),
         message_rate: of.number("messageRate", message_rate, (1, 1_000_000)),
+        backend_http2,
     };
     if settings.ping_timeout.is_some() && ping_interval.is_none() {
         let field = format!("{field}.webSocket.pingTimeout");

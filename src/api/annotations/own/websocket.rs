@@ -149,3 +149,14 @@ pub(super) const MESSAGE_RATE: Entry = Entry {
         Ok(())
     }),
 };
+
+pub(super) const BACKEND_HTTP2: Entry = Entry {
+    key: "websocket-backend-http2",
+    value: "true or false",
+    meaning: "whether sessions share connections of HTTP/2 to HTTPS backends that offer that (RFC 8441): fewer connections, \
+              but some servers end all of a connection's sessions when one ends; false unless given",
+    read: Some(|settings, text| {
+        settings.session.backend_http2 = Some(read::boolean(text)?);
+        Ok(())
+    }),
+};
