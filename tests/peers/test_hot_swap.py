@@ -74,18 +74,6 @@ def test_sessions_survive_edits_of_their_own_route(gateway, served):
         assert curl(gateway.url("/chat")).json()["server"] == "page"
 
 
-def test_sessions_survive_the_end_of_their_route(gateway, served):
-    with lasting_sessions(gateway):
-        gateway.apply("chat.json", ingress("chat", {"/talk": "echo"}))
-        assert curl(gateway.url("/chat")).status == 404
-
-
-def test_sessions_survive_the_removal_of_their_file(gateway, served):
-    with lasting_sessions(gateway):
-        (gateway.manifests / "chat.json").unlink()
-        wait_for(lambda: curl(gateway.url("/chat")).status == 404, "the route is gone")
-
-
 def test_sessions_survive_a_service_without_endpoints(gateway, served, page):
     with lasting_sessions(gateway):
         gateway.write("services.json", service("echo"), service("page", page.port))

@@ -59,12 +59,12 @@ def test_requests(gateway, served, metrics):
 def test_sessions(gateway, served, metrics):
     with sessions(gateway.url("/chat", "ws"), 3):
         told = metrics()
-        assert told.of("websocket_sessions_open") == 3
-        assert told.of("websocket_sessions_opened_total", route=ECHO) == 3
+        assert told.of("websocket_sessions_open", route=ECHO) == 3
+        assert told.of("websocket_handshakes_total", route=ECHO, outcome="opened") == 3
         assert told.of("websocket_sessions_ended_total", route=ECHO, cause="client") is None
-    wait_for(lambda: metrics().of("websocket_sessions_open") == 0, "no session is open")
+    wait_for(lambda: metrics().of("websocket_sessions_open", route=ECHO) == 0, "no session is open")
     told = metrics()
-    assert told.of("websocket_sessions_opened_total", route=ECHO) == 3
+    assert told.of("websocket_handshakes_total", route=ECHO, outcome="opened") == 3
     assert told.of("websocket_sessions_ended_total", route=ECHO, cause="client") == 3
 
 
@@ -104,7 +104,7 @@ def test_generations_and_swaps(gateway, served, metrics):
 def test_series_end_with_their_ingress(gateway, served, metrics):
     with connect(gateway.url("/chat", "ws"), proxy=None):
         assert curl(gateway.url("/x")).status == 200
-    wait_for(lambda: metrics().of("websocket_sessions_open") == 0, "no session is open")
+    wait_for(lambda: metrics().of("websocket_sessions_open", route=ECHO) == 0, "no session is open")
     wait_for(lambda: metrics().of("requests_total", route=PAGE, code="200"), "the request is counted")
     assert metrics().naming(ECHO)
     (gateway.manifests / "echo.json").unlink()

@@ -103,26 +103,29 @@ def test_the_log_as_json(gateway, http_backend, websocket_server, records):
     with connect(gateway.url("/chat", "ws"), compression=None, proxy=None) as session:
         session.send("hello")
         assert session.recv(5) == "hello"
-        assert len(records()) == 4, "a session is written down when it ends"
+        assert len(records()) == 5, "a session is written down when it opens, and when it ends"
     gateway.write("broken.json", "apiVersion: v1\nkind: [unclosed\n")
     wait_for(lambda: "broken.json" in gateway.log(), "the broken file is named")
-    wait_for(lambda: len(records()) >= 5, "the session is written down")
+    wait_for(lambda: len(records()) >= 6, "the session is written down")
     gateway.terminate()
     assert gateway.exit_code() == 0
 
-    assert Counter(record["message"] for record in records()) == {"request": 4, "session": 1}
-    sized, teapot, odd, nobody, session = records()
+    assert Counter(record["message"] for record in records()) == {
+        "request": 4, "session opened": 1, "session closed": 1,
+    }  # fmt: skip
+    sized, teapot, odd, nobody, opened, session = records()
     routed = {"route": "Ingress default/page", "member": f"127.0.0.1:{page.port}", "host": "localhost"}
     for record, expected in [
         (sized, routed | {"status": 200, "sent": 1234, "path": "/bytes/1234", "method": "GET", "client": "127.0.0.1"}),
         (teapot, routed | {"status": 418, "sent": 0}),
         (odd, routed | {"status": 200}),
         (nobody, {"status": 404, "route": "", "pool": "", "member": ""}),
+        (opened, {"route": "Ingress default/echo", "client": "127.0.0.1", "host": "localhost", "path": "/chat"}),
         (session, {"route": "Ingress default/echo", "member": f"127.0.0.1:{echo.port}", "cause": "client"}),
     ]:
         assert record | expected == record
     assert "page" in sized["pool"]
-    assert "echo" in session["pool"]
+    assert "echo" in session["pool"] and opened["session"] == session["session"]
     # "hello" and a Close with its code, up masked
     assert session["bytes_up"] == 6 + 5 + 6 + 2
     assert session["bytes_down"] == 2 + 5 + 2 + 2
