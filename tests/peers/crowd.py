@@ -101,6 +101,17 @@ class Crowd:
 
         self.run(all_of_them())
 
+    def keep_talking(self, clients, pause=0.3):
+        """Has each say something again and again, until it is closed."""
+
+        async def talk(client):
+            while not client.has_closed:
+                client.say(TEXT, b"and another thing")
+                await asyncio.sleep(pause)
+
+        for client in clients:
+            asyncio.run_coroutine_threadsafe(talk(client), self.loop)
+
     def echo(self, clients, payload=b"hello", timeout=30):
         """Has each say something, and gives how many got it back."""
 

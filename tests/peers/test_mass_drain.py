@@ -50,6 +50,7 @@ def test_a_drain_keeps_its_pace_and_so_do_those_who_come_back(gateway, other, cr
     clients = crowd.open(gateway.http, SESSIONS)
     assert {client.status for client in clients} == {101}
     crowd.send_back_to(other.http)
+    crowd.keep_talking(clients[::25])
 
     closed = drain(gateway, crowd, clients, limit=40)
     wait_for(lambda: len(crowd.back) + len(crowd.failures) == SESSIONS, "all are back", timeout=20)
