@@ -57,7 +57,7 @@ unit:
 
 # The gateway as its users meet it: real clients and servers on loopback.
 peers: $(VENV)/installed $(NODE)/installed $(H2SPEC) $(GO_PEER) $(JAVA_PEER)
-	$(call need,curl curl openssl openssl chromium chromium)
+	$(call need,curl curl openssl openssl chromium chromium ip iproute2 unshare util-linux)
 	cargo build --locked --bins --examples
 	STEADYGATE=$(CURDIR)/$(or $(STEADYGATE),target/debug/steadygate) H2SPEC=$(CURDIR)/$(H2SPEC) \
 	  CHROMIUM=$(CHROMIUM) NODE_PATH=$(CURDIR)/$(NODE)/node_modules PYTHONDONTWRITEBYTECODE=1 \

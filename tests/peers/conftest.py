@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from crowd import Crowd
+from crowd_backend import Backend
 from gateway import Gateway
 from http_backend import HttpBackend
 from libraries import Server
@@ -53,6 +55,20 @@ def scripted():
 def http_backend():
     """`http_backend(name)`: an HTTP server that tells what reached it."""
     yield from closing(HttpBackend)
+
+
+@pytest.fixture
+def crowd():
+    """Clients by the thousand."""
+    crowd = Crowd()
+    yield crowd
+    crowd.close()
+
+
+@pytest.fixture
+def crowd_backend():
+    """`crowd_backend(address, port)`: a backend for them."""
+    yield from closing(Backend)
 
 
 @pytest.fixture
