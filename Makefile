@@ -11,6 +11,9 @@ E2E_VENV := target/e2e/venv
 CHART_VENV := target/chart/venv
 NODE := target/peers/node
 H2SPEC := target/peers/h2spec
+LIBRARIES := tests/peers/libraries
+GO_PEER := target/peers/go/peer
+JAVA_PEER := target/peers/java/installed
 CHROMIUM := /usr/bin/chromium
 CLUSTER_BIN := target/cluster/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -53,8 +56,8 @@ unit:
 	cargo test --locked
 
 # The gateway as its users meet it: real clients and servers on loopback.
-peers: $(VENV)/installed $(NODE)/installed $(H2SPEC)
-	$(call need,curl curl openssl openssl chromium chromium)
+peers: $(VENV)/installed $(NODE)/installed $(H2SPEC) $(GO_PEER) $(JAVA_PEER)
+	$(call need,curl curl openssl openssl chromium chromium ip iproute2 unshare util-linux)
 	cargo build --locked --bins --examples
 	STEADYGATE=$(CURDIR)/$(or $(STEADYGATE),target/debug/steadygate) H2SPEC=$(CURDIR)/$(H2SPEC) \
 	  CHROMIUM=$(CHROMIUM) NODE_PATH=$(CURDIR)/$(NODE)/node_modules PYTHONDONTWRITEBYTECODE=1 \
@@ -88,6 +91,17 @@ $(NODE)/installed: tests/peers/node/package.json tests/peers/node/package-lock.j
 $(H2SPEC): tests/peers/h2spec/go.mod tests/peers/h2spec/go.sum
 	$(call need,go golang-go)
 	cd tests/peers/h2spec && go build -o $(CURDIR)/$@ github.com/summerwind/h2spec/cmd/h2spec
+	touch $@
+
+$(GO_PEER): $(wildcard $(LIBRARIES)/go/*) | go
+	cd $(LIBRARIES)/go && go build -o $(CURDIR)/$@ .
+	touch $@
+
+$(JAVA_PEER): $(wildcard $(LIBRARIES)/java/*)
+	$(call need,javac default-jdk-headless mvn maven)
+	rm -rf $(@D)
+	mvn --quiet --batch-mode --file $(LIBRARIES)/java dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$(@D)/lib
+	javac -d $(@D)/classes -cp '$(@D)/lib/*' $(LIBRARIES)/java/*.java
 	touch $@
 
 # --- Image -------------------------------------------------------------------------------------------------------

@@ -12,6 +12,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::pool::dial::Stream;
 
+/// Bytes that the kernel takes beyond what the other end has room for. Once half of them have gone it takes more: that a peer
+/// reads, however slowly, is seen by that. Without a bound there can be megabytes.
+const UNSENT: u32 = 128 * 1024;
+
 /// One side of a session.
 pub(super) enum Peer {
     /// A connection of its own.
@@ -24,7 +28,12 @@ impl Peer {
     /// With the bytes that came with the handshake.
     pub(super) fn new(upgraded: Upgraded) -> (Self, Bytes) {
         match upgraded.downcast::<TokioIo<Stream>>() {
-            Ok(parts) => (Self::Own(parts.io.into_inner()), parts.read_buf),
+            Ok(parts) => {
+                let stream = parts.io.into_inner();
+                // The socket is open: this can't fail.
+                let _ = SockRef::from(stream.tcp()).set_tcp_notsent_lowat(UNSENT);
+                (Self::Own(stream), parts.read_buf)
+            }
             Err(upgraded) => (Self::Shared(Http2Stream { stream: TokioIo::new(upgraded), ended: false }), Bytes::new()),
         }
     }

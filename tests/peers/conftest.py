@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from crowd import Crowd
+from crowd_backend import Backend
 from gateway import Gateway
 from http_backend import HttpBackend
-from websocket_peers import SERVERS, Browser
+from libraries import Server
+from websocket_peers import Browser, PythonServer
 from wire import ScriptedBackend
 
 
@@ -55,9 +58,23 @@ def http_backend():
 
 
 @pytest.fixture
+def crowd():
+    """Clients by the thousand."""
+    crowd = Crowd()
+    yield crowd
+    crowd.close()
+
+
+@pytest.fixture
+def crowd_backend():
+    """`crowd_backend(address, port)`: a backend for them."""
+    yield from closing(Backend)
+
+
+@pytest.fixture
 def websocket_server():
-    """`websocket_server("python" or "node")`: an echo server of that library."""
-    yield from closing(lambda library: SERVERS[library]())
+    """`websocket_server("python")`: an echo server in this process; of any other library, one of its own."""
+    yield from closing(lambda library: PythonServer() if library == "python" else Server(library))
 
 
 @pytest.fixture

@@ -138,6 +138,11 @@ class Gateway:
                 return int(line.split()[1]) * 1024
         raise AssertionError("no VmRSS")
 
+    def entries(self, message):
+        """The records of the log that say this, with --log-format json."""
+        entries = [json.loads(line) for line in self.log().splitlines(keepends=True) if line.endswith("}\n")]
+        return [entry for entry in entries if entry["message"] == message]
+
     def log(self):
         return self.log_path.read_text() if self.log_path.exists() else ""
 

@@ -10,8 +10,9 @@ from websockets.exceptions import ConnectionClosed
 
 from curl import curl
 from gateway import wait_for
+from libraries import PEERS, run_client
 from manifests import ingress, secret, service
-from websocket_peers import CLIENTS, sessions, trusting
+from websocket_peers import sessions, trusting
 from wire import ACCEPTED, HANDSHAKE, Client, get
 
 
@@ -88,16 +89,16 @@ def test_sessions_are_told_1001_both_ways(gateway, echo, certificate, scheme):
     assert gateway.exit_code() == 0
 
 
-def test_node_sees_the_same_close(gateway, echo):
+@pytest.mark.parametrize("library", PEERS)
+def test_every_library_sees_the_same_close(gateway, echo, library):
     gateway.serve(service("echo", echo.port), ingress("echo", {"/": "echo"}))
     results = []
-    steps = [{"send": "hello"}, {"await_close": True}]
-    talking = threading.Thread(target=lambda: results.append(CLIENTS["node"](gateway.url("/", "ws"), steps)))
+    talking = threading.Thread(target=lambda: results.append(run_client(library, gateway.url("", "ws"), "waits")))
     talking.start()
     wait_for(lambda: echo.answered, "the session is open and talks")
     gateway.terminate()
     talking.join(15)
-    assert results[0]["close"][0] == 1001
+    assert results[0]["waits"]["code"] == 1001
     assert gateway.exit_code() == 0
 
 

@@ -75,35 +75,6 @@ def test_sessions_survive_edits_of_their_own_route(gateway, served):
         assert curl(gateway.url("/chat")).json()["server"] == "page"
 
 
-def told_to_leave(sockets):
-    """Whether they all get a Close, because nothing leads to their backend any more."""
-    for socket in sockets:
-        with pytest.raises(ConnectionClosed):
-            socket.recv(5)
-    frames = [socket.protocol.close_rcvd for socket in sockets]
-    return {(frame.code, frame.reason) for frame in frames} == {(1001, "route removed")}
-
-
-def test_sessions_are_told_of_the_end_of_their_route(gateway, served):
-    with sessions(gateway.url("/chat", "ws"), 5) as sockets:
-        gateway.apply("chat.json", ingress("chat", {"/talk": "echo"}))
-        assert curl(gateway.url("/chat")).status == 404
-        assert told_to_leave(sockets)
-
-
-def test_sessions_are_told_of_the_removal_of_their_file(gateway, served):
-    with sessions(gateway.url("/chat", "ws"), 5) as sockets:
-        (gateway.manifests / "chat.json").unlink()
-        wait_for(lambda: curl(gateway.url("/chat")).status == 404, "the route is gone")
-        assert told_to_leave(sockets)
-
-
-def test_sessions_survive_an_ingress_that_takes_the_place_of_theirs(gateway, served):
-    with lasting_sessions(gateway):
-        gateway.apply("chat.json", ingress("talk", {"/chat": "echo"}, secret="tls"))
-        assert curl(gateway.url("/page")).status == 200
-
-
 def test_sessions_survive_a_service_without_endpoints(gateway, served, page):
     with lasting_sessions(gateway):
         gateway.write("services.json", service("echo"), service("page", page.port))

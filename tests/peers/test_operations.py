@@ -126,7 +126,7 @@ def test_the_log_as_json(gateway, http_backend, websocket_server, records):
     ]:
         assert record | expected == record
     assert "page" in sized["pool"]
-    assert "echo" in session["pool"]
+    assert "echo" in session["pool"] and opened["session"] == session["session"]
     # "hello" and a Close with its code, up masked
     assert session["bytes_up"] == 6 + 5 + 6 + 2
     assert session["bytes_down"] == 2 + 5 + 2 + 2

@@ -1,87 +1,81 @@
-"""Every client library with every server library, through the gateway, in clear text and over TLS."""
-
-import hashlib
+"""Every client library with every server library, through the gateway: what each end tells is what was said."""
 
 import pytest
 
-from gateway import wait_for
+from gateway import Gateway, wait_for
+from libraries import PEERS, Server, run_client
 from manifests import ingress, secret, service
-from websocket_peers import CLIENTS, SERVERS, pattern, sessions
+from websocket_peers import sessions
 
 MIB = 1024 * 1024
-SIXTEEN = {"bytes": 16 * MIB, "sha256": hashlib.sha256(pattern(16 * MIB)).hexdigest()}
+DONE = {"code": 1000, "reason": "done"}
+#: Over TLS each client and each server once.
+PAIRS = [(client, server, "ws") for client in PEERS for server in PEERS] + [
+    (client, server, "wss") for client, server in zip(PEERS, [*PEERS][1:] + [*PEERS][:1], strict=True)
+]
 
 
-@pytest.fixture(params=SERVERS)
-def server(request, websocket_server):
-    return websocket_server(request.param)
+def told_by_client(deflate):
+    return {
+        "echo": {"subprotocol": "chat", "deflate": deflate, "text": "å ∀ 🙂", "bytes": 100_000},
+        "fragments": {"whole": "in three frames", "parts": "one two three"},
+        "pings": {"pong": True, "asked": "pong"},
+        "deflated": {"deflate": deflate, "bytes": MIB},
+        "large": {"bytes": 64 * MIB},
+        "client-closes": {"code": 4001, "reason": "enough"},
+        "server-closes": {"code": 4002, "reason": "go away now"},
+        "server-aborts": {"code": 1006},
+        "client-aborts": {"text": "I am here"},
+    }
 
 
-@pytest.fixture(params=CLIENTS)
-def client(request, gateway, certificate):
-    """A client of the gateway; its first argument is the scheme."""
-    ca = certificate("localhost").path
-    return lambda scheme, *arguments, **named: CLIENTS[request.param](
-        gateway.url("/socket", scheme), *arguments, ca=ca, **named
-    )
+#: What the server tells of sessions that the client ended.
+TOLD_BY_SERVER = {name: DONE for name in ("echo", "fragments", "pings", "deflated", "large")} | {
+    "client-closes": {"code": 4001, "reason": "enough"},
+    "client-aborts": {"code": 1006},
+}
 
 
-@pytest.fixture
-def served(gateway, server, certificate):
-    return gateway.serve(
-        service("echo", server.port),
-        secret("tls", certificate("localhost")),
-        ingress("echo", {"/": "echo"}, secret="tls"),
-    )
+@pytest.fixture(scope="module")
+def servers():
+    servers = {}
+    try:
+        for library in PEERS:
+            servers[library] = Server(library)
+        yield servers
+    finally:
+        for server in servers.values():
+            server.close()
 
 
-@pytest.mark.parametrize("scheme", ["ws", "wss"])
-def test_messages_of_every_kind_and_a_close(served, server, client, scheme):
-    steps = [
-        {"send": "hello"},
-        {"send": "å ∀ 🙂"},
-        {"bytes": 100_000},
-        {"fragments": ["in ", "three ", "frames"]},
-        {"send": "fragments"},
-        {"ping": "are you there"},
-        {"close": [4001, "enough"]},
-    ]
-    result = client(scheme, steps, subprotocols=["chat", "superchat"])
-    assert result["received"] == [
-        "hello",
-        "å ∀ 🙂",
-        {"bytes": 100_000, "sha256": hashlib.sha256(pattern(100_000)).hexdigest()},
-        "in three frames",
-        "one two three",
-        "pong are you there",
-    ]
-    assert result["subprotocol"] == "chat"
-    assert result["deflate"], "permessage-deflate is for the two ends to agree on"
-    assert result["close"] == [4001, "enough"]
-    assert wait_for(lambda: server.closed, "the server hears of the close") == [4001, "enough"]
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory, servers, certificate):
+    """One gateway before all servers, each at its own path."""
+    gateway = Gateway(tmp_path_factory.mktemp("libraries") / "manifests")
+    services = [service(library, server.port) for library, server in servers.items()]
+    paths = ingress("peers", {f"/{library}": library for library in servers}, secret="tls")
+    try:
+        yield gateway.serve(*services, secret("tls", certificate("localhost")), paths)
+    finally:
+        gateway.kill()
+        print(gateway.log())
 
 
-def test_the_servers_close_reaches_the_client(served, client):
-    result = client("ws", [{"send": "close 4002 go away now"}, {"await_close": True}])
-    assert result["close"] == [4002, "go away now"]
+@pytest.mark.parametrize(("client", "library", "scheme"), PAIRS)
+def test_what_one_end_says_the_other_hears(shared, servers, certificate, client, library, scheme):
+    server, deflate = servers[library], "rust" not in (client, library)
+    server.ended.clear()
+    ca = str(certificate("localhost").path) if scheme == "wss" else ""
+    told = told_by_client(deflate)
+    assert run_client(client, shared.url(f"/{library}", scheme), *told, ca=ca) == told
+    wait_for(lambda: len(server.ended) >= len(TOLD_BY_SERVER), "the server tells of each session's end")
+    ended = dict(server.ended)
+    ended[f"/{library}/client-aborts"].pop("reason")  # each library has words of its own
+    assert ended == {f"/{library}/{name}": told for name, told in TOLD_BY_SERVER.items()}
 
 
-@pytest.mark.parametrize("scheme", ["ws", "wss"])
-def test_a_message_of_16_mib(served, client, scheme):
-    result = client(scheme, [{"bytes": 16 * MIB}, {"close": [1000, ""]}], deflate=False)
-    assert result["received"] == [SIXTEEN]
-    assert not result["deflate"]
-
-
-def test_a_message_of_16_mib_deflated(served, client):
-    assert client("wss", [{"bytes": 16 * MIB}, {"close": [1000, ""]}])["received"] == [SIXTEEN]
-
-
-def test_no_subprotocol_is_made_up(served, client):
-    assert client("ws", [{"close": [1000, ""]}])["subprotocol"] == ""
-
-
-def test_many_sessions_at_once(gateway, served):
+def test_many_sessions_at_once(gateway, websocket_server):
+    gateway.serve(service("echo", websocket_server("python").port), ingress("echo", {"/": "echo"}))
     with sessions(gateway.url("/", "ws"), 50) as sockets:
         for number, socket in enumerate(sockets):
             socket.send(f"message {number}")

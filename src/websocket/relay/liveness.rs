@@ -19,6 +19,8 @@ struct Peer {
     heard: Instant,
     /// When it was asked, if it has not answered.
     asked: Option<Instant>,
+    /// Whether it was then too slow for what it was given.
+    stuck: bool,
 }
 
 impl Peer {
@@ -38,7 +40,7 @@ impl Peer {
 
 impl Liveness {
     pub(super) fn new(ping: Ping, now: Instant) -> Self {
-        let peer = || Peer { heard: now, asked: None };
+        let peer = || Peer { heard: now, asked: None, stuck: false };
         Self { ping, client: peer(), backend: peer() }
     }
 
@@ -80,11 +82,12 @@ impl Liveness {
                 peer.hear(now);
                 continue;
             }
-            // A Ping that still waits for its frame boundary can't have been answered.
-            if peer.asked.is_some() && !way.ping {
+            // A Ping that still waits for its frame boundary can't have been answered. Where it waits because the peer has taken
+            // nothing in all that time, that is the answer.
+            if peer.asked.is_some() && (!way.ping || peer.stuck && way.holds_back()) {
                 return Err(gone);
             }
-            peer.asked = Some(now);
+            (peer.asked, peer.stuck) = (Some(now), way.holds_back());
             way.ping = true;
         }
         Ok(())

@@ -319,6 +319,21 @@ async fn a_client_that_can_not_be_asked_yet_is_not_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_client_that_takes_nothing_within_a_frame_is_gone() {
+    let (client, mut backend, task) = start(&Sessions::default(), &Arc::default(), pinging(None), 64);
+    let begun = Instant::now();
+    let sender = tokio::spawn(async move {
+        backend.write_all(&[0x82, 126, 1, 0]).await.expect("begins");
+        // More than there is room for on the way: it ends when the session does.
+        let _ = backend.write_all(&[7; 256]).await;
+        let _ = backend.read_to_end(&mut Vec::new()).await;
+    });
+    assert_eq!(task.await.expect("ends").0.name(), "client_gone");
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+    drop((client, sender));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_old_session_is_closed_for_the_client_to_choose_anew() {
     let websocket = WebSocket { max_age: Some(Duration::from_secs(100)), ..WebSocket::default() };
     let (mut client, backend, task) = start(&Sessions::default(), &Arc::default(), websocket, 64);

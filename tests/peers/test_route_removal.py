@@ -1,0 +1,134 @@
+"""Whose way to the backend is taken away is told so; whoever still has one stays."""
+
+import time
+
+import pytest
+
+from gateway import wait_for
+from manifests import ingress, service
+from test_metrics import Metrics
+
+SPREAD = 4
+REMOVED = (1001, "route removed", "end")
+
+
+@pytest.fixture
+def backend(gateway, crowd_backend):
+    backend = crowd_backend()
+    gateway.write("services.json", *service("echo", backend.port), *service("other", crowd_backend().port))
+    return backend
+
+
+@pytest.fixture
+def clients(gateway, crowd, backend):
+    """`clients(paths, annotations)`: sessions of an Ingress `chat`, by path; and one of another, which is never to notice."""
+    gateway.write("stays.json", ingress("stays", {"/": "echo"}, host="stays.example"))
+    others = []
+
+    def start(paths, count=20, **annotations):
+        named = {f"steadygate.io/websocket-{name.replace('_', '-')}": str(value) for name, value in annotations.items()}
+        gateway.write("chat.json", ingress("chat", paths, host="localhost", annotations=named))
+        gateway.start("--log-format", "json")
+        others.extend(crowd.open(gateway.http, host="stays.example"))
+        opened = [crowd.open(gateway.http, count, path=path) for path in paths]
+        everyone = sum(opened, others)
+        assert crowd.echo(everyone) == len(everyone)
+        return opened
+
+    yield start
+    assert crowd.echo(others) == 1
+
+
+def removed(gateway, clients):
+    """All are closed for that reason, as everyone says; gives when, from the first."""
+    wait_for(lambda: all(client.end for client in clients), "they are told")
+    assert {(client.close, client.reason, client.end) for client in clients} == {REMOVED}
+    wait_for(lambda: len(gateway.entries("session closed")) == len(clients), "it is logged")
+    assert {(entry["cause"], entry["code"]) for entry in gateway.entries("session closed")} == {("route_removed", 1001)}
+    moments = sorted(client.closed_at for client in clients)
+    return [moment - moments[0] for moment in moments]
+
+
+def stay(gateway, crowd, clients):
+    """None is told anything, within a time in which others would have been."""
+    time.sleep(0.5)
+    assert crowd.echo(clients) == len(clients)
+    assert gateway.entries("session closed") == [] and "routes have been removed" not in gateway.log()
+
+
+def test_a_path(gateway, crowd, backend, clients):
+    goes, other = clients({"/a": "echo", "/b": "echo"})
+    gateway.apply("chat.json", ingress("chat", {"/b": "echo"}, host="localhost"))
+    assert removed(gateway, goes)[-1] < 2, "a few need no window"
+    assert crowd.echo(other) == len(other)
+    assert backend.seen()["close"] == {"1001 route removed": len(goes)}
+    # An object that is gone, and whose sessions are, is not counted any more: that one still is.
+    told = Metrics(gateway.admin_text("/metrics"))
+    assert told.of("websocket_sessions_ended_total", route="Ingress default/chat", cause="route_removed") == len(goes)
+
+
+def test_over_the_time_that_the_route_gives(gateway, crowd, clients):
+    (goes,) = clients({"/": "echo"}, 40, drain_timeout=SPREAD)
+    (gateway.manifests / "chat.json").unlink()
+    moments = removed(gateway, goes)
+    assert SPREAD * 0.9 < moments[-1] < SPREAD + 1
+    gaps = [after - before for before, after in zip(moments, moments[1:])]
+    assert max(gaps) < SPREAD / 4, "evenly"
+    assert sum(moment < SPREAD / 2 for moment in moments) == pytest.approx(20, abs=6)
+
+
+def test_a_host(gateway, crowd, clients):
+    (goes,) = clients({"/": "echo"})
+    gateway.apply("chat.json", ingress("chat", {"/": "echo"}, host="new.example"))
+    removed(gateway, goes)
+
+
+def test_a_listener(gateway, crowd, crowd_backend, clients):
+    (others,) = clients({"/": "echo"})
+    settings = {"name": "settings", "port": crowd_backend().port, "protocol": "Http"}
+    spec = {
+        "frontendPorts": [{"name": "front", "port": 443}],
+        "httpListeners": [{"name": "plain", "frontendPort": {"name": "front"}, "protocol": "Http"}],
+        "backendAddressPools": [{"name": "servers", "backendAddresses": [{"ipAddress": "127.0.0.1"}]}],
+        "backendHttpSettingsCollection": [settings],
+        "requestRoutingRules": [
+            {
+                "name": "rule", "ruleType": "Basic", "priority": 10, "httpListener": {"name": "plain"},
+                "backendAddressPool": {"name": "servers"}, "backendHttpSettings": {"name": "settings"},
+            }
+        ],
+    }  # fmt: skip
+    metadata = {"name": "front", "namespace": "default"}
+    listener = {"apiVersion": "steadygate.io/v1alpha1", "kind": "ApplicationGateway", "metadata": metadata, "spec": spec}
+    gateway.apply("listener.json", listener)
+    wait_for(lambda: "port=443" in gateway.log() or '"port":443' in gateway.log(), "the port is open")
+    goes = crowd.open(gateway.https, 20)
+    assert crowd.echo(goes) == 20
+    (gateway.manifests / "listener.json").unlink()
+    removed(gateway, goes)
+    assert crowd.echo(others) == len(others)
+
+
+def test_an_ingress_by_another_name_is_the_same_way(gateway, crowd, clients):
+    (those,) = clients({"/": "echo"})
+    gateway.apply("chat.json", ingress("talk", {"/": "echo"}, host="localhost"))
+    stay(gateway, crowd, those)
+
+
+def test_a_wider_rule_to_the_same_pods_takes_over(gateway, crowd, clients):
+    deep, wide = clients({"/chat/room": "echo", "/": "echo"})
+    gateway.apply("chat.json", ingress("chat", {"/": "echo"}, host="localhost"))
+    stay(gateway, crowd, deep + wide)
+
+
+def test_a_wider_rule_to_other_pods_does_not(gateway, crowd, clients):
+    deep, wide = clients({"/chat/room": "echo", "/": "other"})
+    gateway.apply("chat.json", ingress("chat", {"/": "other"}, host="localhost"))
+    removed(gateway, deep)
+    assert crowd.echo(wide) == len(wide)
+
+
+def test_a_route_that_leads_elsewhere_keeps_its_sessions(gateway, crowd, clients):
+    (those,) = clients({"/": "echo"})
+    gateway.apply("chat.json", ingress("chat", {"/": "other"}, host="localhost"))
+    stay(gateway, crowd, those)
