@@ -18,7 +18,7 @@ mod resolve;
 mod tenure;
 mod trust;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -165,6 +165,11 @@ impl Pool {
     /// Every member, and what is said of its endpoint.
     pub fn members(&self) -> Vec<(Arc<Member>, EndpointState)> {
         self.state.load().members.clone()
+    }
+
+    /// Whether somebody there is a member.
+    pub fn has(&self, address: SocketAddr) -> bool {
+        self.state.load().members.iter().any(|(member, _)| member.key.address == address)
     }
 
     /// Names that no address is known for.

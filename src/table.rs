@@ -69,13 +69,11 @@ pub struct Target {
 }
 
 impl Target {
-    /// What is refused of its sessions, if anything may be.
-    pub fn limits(&self) -> Option<&SessionLimits> {
+    /// What is refused of its sessions.
+    pub fn limits(&self) -> SessionLimits {
         match &self.route.action {
-            Action::Forward(backend) => {
-                Some(&backend.websocket.limits).filter(|limits| **limits != SessionLimits::default())
-            }
-            Action::Redirect(_) | Action::Unavailable(_) | Action::NotFound => None,
+            Action::Forward(backend) => backend.websocket.limits,
+            Action::Redirect(_) | Action::Unavailable(_) | Action::NotFound => SessionLimits::default(),
         }
     }
 }

@@ -17,7 +17,7 @@ use super::peer::Peer;
 use super::refusal::Refusal;
 use super::shared::Place;
 use crate::pool::Lease;
-use crate::websocket::{self, End, Handshake, Permit};
+use crate::websocket::{self, About, End, Handshake, Permit, Session};
 
 /// Marks headers as those of an opening handshake, or of its answer.
 pub(super) fn mark(headers: &mut HeaderMap) {
@@ -74,6 +74,9 @@ pub(super) fn open(
     let (about, active) = record.becomes_session(target, &opening, subprotocol.unwrap_or_default());
     drop(record);
     let mut guard = context.shared.sessions.open(opening.permit, about, lease);
+    if !still_leads(context, guard.session()) {
+        context.shared.sessions.route_removed(guard.session());
+    }
     let (alive, log) = (context.alive.clone(), context.shared.settings.access_log);
     tokio::spawn(async move {
         // Until it has ended, the process is not done, and its connections are in use.
@@ -96,4 +99,10 @@ pub(super) fn open(
         guard.end(&end);
     });
     Ok(Response::from_parts(parts, ResponseBody::full(Bytes::new())))
+}
+
+/// Whether the newest table has a place for a session: its route may have been removed while the backend made up its mind.
+fn still_leads(context: &Context, session: &Session) -> bool {
+    let About { port, said, target, .. } = &session.about;
+    context.shared.table.load().places().has(*port, said.host(), said.path(), &target.id, session.member())
 }

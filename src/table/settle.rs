@@ -40,6 +40,6 @@ fn every_route(table: &RoutingTable) -> impl Iterator<Item = (u16, &str)> {
 }
 
 fn leads_to(target: &Target, member: SocketAddr) -> bool {
-    let members = || target.pool.iter().flat_map(|pool| pool.members());
-    matches!(target.route.action, Action::Forward(_)) && members().any(|(other, _)| other.key.address == member)
+    let has = || target.pool.as_ref().is_some_and(|pool| pool.has(member));
+    matches!(target.route.action, Action::Forward(_)) && has()
 }

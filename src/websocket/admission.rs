@@ -1,6 +1,7 @@
 //! Whether a route takes one more session.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,32 +74,37 @@ fn client_of(address: IpAddr) -> IpAddr {
 #[derive(Debug, Default)]
 pub(super) struct Admission(HashMap<Arc<str>, Inside>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Inside {
     sessions: u32,
-    clients: HashMap<IpAddr, u32>,
+    /// Where a limit tells them apart.
+    clients: Option<HashMap<IpAddr, u32>>,
     rate: Option<Bucket>,
 }
 
 impl Admission {
-    /// Lets one in, if the limits permit it.
-    pub(super) fn enter(&mut self, route: &Arc<str>, client: IpAddr, limits: &SessionLimits) -> Result<(), Rejected> {
+    /// Lets one in, if the limits permit it. `clients` gives those who are in already.
+    pub(super) fn enter(
+        &mut self,
+        route: &Arc<str>,
+        client: IpAddr,
+        limits: SessionLimits,
+        clients: impl FnOnce() -> Vec<IpAddr>,
+    ) -> Result<(), Rejected> {
         let (now, client) = (Instant::now(), client_of(client));
-        if self.0.len() > 64 && !self.0.contains_key(route) {
-            self.0
-                .retain(|_, inside| inside.sessions > 0 || inside.rate.as_ref().is_some_and(|rate| !rate.is_full(now)));
-        }
-        let inside = self.0.entry(Arc::clone(route)).or_insert_with(|| Inside {
-            sessions: 0,
-            clients: HashMap::new(),
-            rate: None,
-        });
+        let inside = self.0.entry(Arc::clone(route)).or_default();
         if limits.sessions.is_some_and(|limit| inside.sessions >= limit) {
             return Err(Rejected::Route);
         }
-        let own = inside.clients.get(&client).copied().unwrap_or_default();
-        if limits.sessions_per_client.is_some_and(|limit| own >= limit) {
-            return Err(Rejected::Client);
+        if let Some(limit) = limits.sessions_per_client {
+            let known = inside.clients.get_or_insert_with(|| {
+                let mut known = HashMap::new();
+                clients().into_iter().for_each(|client| *known.entry(client_of(client)).or_default() += 1);
+                known
+            });
+            if known.get(&client).copied().unwrap_or_default() >= limit {
+                return Err(Rejected::Client);
+            }
         }
         if let Some(rate) = limits.handshake_rate {
             let bucket = inside.rate.get_or_insert_with(|| Bucket::new(rate, now));
@@ -107,24 +113,34 @@ impl Admission {
             }
         }
         inside.sessions += 1;
-        *inside.clients.entry(client).or_default() += 1;
+        if let Some(known) = &mut inside.clients {
+            *known.entry(client).or_default() += 1;
+        }
         Ok(())
     }
 
     /// One has gone.
     pub(super) fn leave(&mut self, route: &Arc<str>, client: IpAddr) {
         let Some(inside) = self.0.get_mut(route) else { return };
-        let client = client_of(client);
         inside.sessions = inside.sessions.saturating_sub(1);
-        if let Some(own) = inside.clients.get_mut(&client) {
-            *own -= 1;
-            if *own == 0 {
-                inside.clients.remove(&client);
+        if let Some(known) = &mut inside.clients
+            && let Entry::Occupied(mut own) = known.entry(client_of(client))
+        {
+            *own.get_mut() -= 1;
+            if *own.get() == 0 {
+                own.remove();
             }
         }
         if inside.sessions == 0 && inside.rate.is_none() {
             self.0.remove(route);
         }
+    }
+
+    /// Forgets routes that nobody is in.
+    pub(super) fn sweep(&mut self) {
+        let now = Instant::now();
+        let waits = |inside: &Inside| inside.rate.as_ref().is_some_and(|rate| !rate.is_full(now));
+        self.0.retain(|_, inside| inside.sessions > 0 || waits(inside));
     }
 }
 
@@ -176,6 +192,12 @@ mod tests {
         message_rate: None,
     };
 
+    impl Admission {
+        fn try_enter(&mut self, route: &Arc<str>, client: IpAddr, limits: &SessionLimits) -> Result<(), Rejected> {
+            self.enter(route, client, *limits, Vec::new)
+        }
+    }
+
     fn client(number: u8) -> IpAddr {
         IpAddr::from([192, 0, 2, number])
     }
@@ -185,17 +207,35 @@ mod tests {
         let (mut admission, route) = (Admission::default(), Arc::from("a"));
         let limits = SessionLimits { sessions: Some(3), sessions_per_client: Some(2), ..LIMITS };
         assert_eq!(
-            [1, 1, 1].map(|n| admission.enter(&route, client(n), &limits)),
+            [1, 1, 1].map(|n| admission.try_enter(&route, client(n), &limits)),
             [Ok(()), Ok(()), Err(Rejected::Client)]
         );
-        assert_eq!([2, 3].map(|n| admission.enter(&route, client(n), &limits)), [Ok(()), Err(Rejected::Route)]);
-        assert_eq!(admission.enter(&Arc::from("b"), client(1), &limits), Ok(()), "each route for itself");
+        assert_eq!([2, 3].map(|n| admission.try_enter(&route, client(n), &limits)), [Ok(()), Err(Rejected::Route)]);
+        assert_eq!(admission.try_enter(&Arc::from("b"), client(1), &limits), Ok(()), "each route for itself");
         admission.leave(&route, client(1));
-        assert_eq!(admission.enter(&route, client(1), &limits), Ok(()));
+        assert_eq!(admission.try_enter(&route, client(1), &limits), Ok(()));
         for number in [1, 1, 2] {
             admission.leave(&route, client(number));
         }
         admission.leave(&Arc::from("b"), client(1));
+        assert!(admission.0.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_limit_that_comes_later_counts_those_who_are_in_already() {
+        let (mut admission, route) = (Admission::default(), Arc::from("a"));
+        for number in [1, 1, 2] {
+            assert_eq!(admission.try_enter(&route, client(number), &LIMITS), Ok(()));
+        }
+        let limits = SessionLimits { sessions: Some(5), sessions_per_client: Some(2), ..LIMITS };
+        let inside = || vec![client(1), client(1), client(2)];
+        assert_eq!(admission.enter(&route, client(1), limits, inside), Err(Rejected::Client));
+        assert_eq!(admission.enter(&route, client(2), limits, Vec::new), Ok(()));
+        assert_eq!(admission.try_enter(&route, client(3), &limits), Ok(()));
+        assert_eq!(admission.try_enter(&route, client(4), &limits), Err(Rejected::Route));
+        for number in [1, 1, 2, 2, 3] {
+            admission.leave(&route, client(number));
+        }
         assert!(admission.0.is_empty());
     }
 
@@ -205,18 +245,18 @@ mod tests {
         let limits = SessionLimits { sessions_per_client: Some(1), ..LIMITS };
         let [one, same, other] =
             ["2001:db8::1", "2001:db8::ffff:1", "2001:db8:0:1::1"].map(|ip| ip.parse().expect("one"));
-        assert_eq!(admission.enter(&route, one, &limits), Ok(()));
-        assert_eq!(admission.enter(&route, same, &limits), Err(Rejected::Client));
-        assert_eq!(admission.enter(&route, other, &limits), Ok(()));
+        assert_eq!(admission.try_enter(&route, one, &limits), Ok(()));
+        assert_eq!(admission.try_enter(&route, same, &limits), Err(Rejected::Client));
+        assert_eq!(admission.try_enter(&route, other, &limits), Ok(()));
         admission.leave(&route, same);
-        assert_eq!(admission.enter(&route, one, &limits), Ok(()));
+        assert_eq!(admission.try_enter(&route, one, &limits), Ok(()));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_rate_is_a_second_s_worth_at_once_and_then_one_by_one() {
         let (mut admission, route) = (Admission::default(), Arc::from("a"));
         let limits = SessionLimits { handshake_rate: Some(10), ..LIMITS };
-        let mut enter = |count| (0..count).filter(|_| admission.enter(&route, client(1), &limits).is_ok()).count();
+        let mut enter = |count| (0..count).filter(|_| admission.try_enter(&route, client(1), &limits).is_ok()).count();
         assert_eq!(enter(15), 10);
         tokio::time::advance(Duration::from_millis(300)).await;
         assert_eq!(enter(15), 3);

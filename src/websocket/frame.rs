@@ -37,6 +37,10 @@ pub(super) struct Head {
 }
 
 impl Head {
+    pub(super) fn is_close(self) -> bool {
+        self.opcode == CLOSE
+    }
+
     /// Whether it is part of a message, and not a control frame.
     pub(super) fn is_data(self) -> bool {
         self.opcode < CLOSE

@@ -67,7 +67,7 @@ struct Live {
 #[derive(Debug)]
 pub struct Permit {
     sessions: Sessions,
-    /// Where it is counted, if its route has limits.
+    /// Where it is counted, once it is.
     counted: Option<(Arc<str>, std::net::IpAddr)>,
 }
 
@@ -108,10 +108,17 @@ impl Sessions {
         if self.0.limits.sessions.is_some_and(|limit| open >= limit as usize) {
             return Err(Rejected::Gateway);
         }
-        if let Some(limits) = target.limits() {
-            self.lock().admission.enter(&target.id, client, limits)?;
-            permit.counted = Some((Arc::clone(&target.id), client));
-        }
+        let mut live = self.lock();
+        let Live { admission, sessions, .. } = &mut *live;
+        // Those of the route, where they are to be told apart for the first time.
+        let clients = || {
+            let of_route = sessions.values().filter(|session| session.about.target.id == target.id);
+            of_route.map(|session| session.about.client).collect()
+        };
+        let entered = admission.enter(&target.id, client, target.limits(), clients);
+        drop(live);
+        entered?;
+        permit.counted = Some((Arc::clone(&target.id), client));
         Ok(permit)
     }
 
@@ -151,9 +158,9 @@ impl Sessions {
         if live.sessions.remove(&session.id).is_none() {
             return;
         }
-        live.totals(session.route()).ended(session, end);
-        let owner_gone = !live.served.contains(session.route());
-        if owner_gone && !live.sessions.values().any(|other| other.route() == session.route()) {
+        let totals = live.totals(session.route());
+        totals.ended(session, end);
+        if totals.open == 0 && !live.served.contains(session.route()) {
             live.totals.remove(session.route());
         }
     }
@@ -173,7 +180,9 @@ impl Sessions {
         let live = self.lock();
         let mut totals = live.totals.clone();
         for session in live.sessions.values() {
-            totals.entry(session.route().to_owned()).or_default().is_open(session);
+            if let Some(totals) = totals.get_mut(session.route()) {
+                totals.add(session);
+            }
         }
         totals
     }
@@ -182,8 +191,7 @@ impl Sessions {
     /// by what is served.
     pub fn set_served(&self, served: BTreeSet<String>) {
         let mut live = self.lock();
-        let open: BTreeSet<String> = live.sessions.values().map(|session| session.route().to_owned()).collect();
-        live.totals.retain(|route, _| served.contains(route) || open.contains(route));
+        live.totals.retain(|route, totals| served.contains(route) || totals.open > 0);
         live.served = served;
     }
 
@@ -196,29 +204,36 @@ impl Sessions {
 
     /// Asks the sessions of pods that have begun to go away to close.
     pub(super) fn follow_pods(&self) {
-        let mut leaving: Vec<(Window, Vec<Arc<Session>>)> = Vec::new();
+        let mut leaving: BTreeMap<(Option<Instant>, Duration), Vec<Arc<Session>>> = BTreeMap::new();
         for session in self.list() {
-            let Word::Leave(leave) = session.word() else { continue };
-            if !session.hear_pod() {
-                continue;
-            }
-            let window = window(&session, leave);
-            match leaving.iter_mut().find(|(other, _)| *other == window) {
-                Some((_, sessions)) => sessions.push(session),
-                None => leaving.push((window, vec![session])),
+            if let Word::Leave(leave) = session.word()
+                && session.hear_pod()
+            {
+                let Window { over, latest } = window(&session, leave);
+                leaving.entry((latest, over)).or_default().push(session);
             }
         }
-        for (window, sessions) in leaving {
-            self.ask(&sessions, window, &Why::Member.into());
+        for ((latest, over), sessions) in leaving {
+            self.ask(&sessions, Window { over, latest }, &Why::Member.into());
         }
     }
 
     /// Asks the sessions that `stays` is false of to close, for nothing leads to their backend any more. Gives how many.
     pub fn routes_removed(&self, stays: impl Fn(&Session) -> bool) -> usize {
         let mut removed: BTreeMap<Duration, Vec<Arc<Session>>> = BTreeMap::new();
-        for session in self.list().into_iter().filter(|session| !stays(session)) {
-            let over = session.settings().and_then(|settings| settings.drain).unwrap_or_default();
-            removed.entry(over).or_default().push(session);
+        for session in self.list() {
+            let told = session.asked().is_some_and(|asked| asked.order.why == Why::RouteRemoved);
+            match (stays(&session), told) {
+                (false, false) => {
+                    let over = session.settings().and_then(|settings| settings.drain).unwrap_or_default();
+                    removed.entry(over).or_default().push(session);
+                }
+                // It has come back in time. What else is asked, in the end, asks again.
+                (true, true) if self.0.drain.get().is_none() && !matches!(session.word(), Word::Leave(_)) => {
+                    session.withdraw(Why::RouteRemoved);
+                }
+                _ => {}
+            }
         }
         let mut count = 0;
         for (over, sessions) in removed {
@@ -230,6 +245,17 @@ impl Sessions {
             self.ask(&sessions, window, &Why::RouteRemoved.into());
         }
         count
+    }
+
+    /// Asks a session to close whose route was removed while it opened.
+    pub fn route_removed(&self, session: &Arc<Session>) {
+        let window = Window::until(Instant::now() + ROUTE_WINDOW);
+        self.ask(std::slice::from_ref(session), window, &Why::RouteRemoved.into());
+    }
+
+    /// Forgets what is known of routes without sessions.
+    pub(super) fn sweep(&self) {
+        self.lock().admission.sweep();
     }
 
     /// Asks sessions to close, each at its own moment.
@@ -266,7 +292,7 @@ fn window(session: &Session, leave: Leave) -> Window {
         None => Window::until(leave.since + leave.grace / 2),
         Some(over) => {
             let latest = leave.since + leave.grace.saturating_sub(ANSWER_TIME).max(leave.grace / 2);
-            Window { over: over.min(latest.saturating_duration_since(Instant::now())), latest: Some(latest) }
+            Window { over, latest: Some(latest) }
         }
     }
 }

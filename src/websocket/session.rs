@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
@@ -193,6 +193,11 @@ impl Session {
         self.waker.wake();
     }
 
+    /// Takes back what it was asked for that reason.
+    pub(super) fn withdraw(&self, why: Why) {
+        self.lock().take_if(|asked| asked.order.why == why);
+    }
+
     fn lock(&self) -> MutexGuard<'_, Option<Box<Asked>>> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -203,15 +208,13 @@ impl Session {
 pub struct SessionGuard {
     pub(super) session: Arc<Session>,
     sessions: Sessions,
-    /// The task that waits.
-    waker: Option<Waker>,
     closed: bool,
     _permit: Permit,
 }
 
 impl SessionGuard {
     pub(super) fn new(sessions: Sessions, session: Arc<Session>, permit: Permit) -> Self {
-        Self { session, sessions, waker: None, closed: false, _permit: permit }
+        Self { session, sessions, closed: false, _permit: permit }
     }
 
     /// The session.
@@ -237,13 +240,9 @@ impl SessionGuard {
 
     /// Ready when the session has been asked something: [`Session::asked`] and [`Self::expires`] may be others.
     pub(super) fn poll_told(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.waker.as_ref().is_none_or(|waker| !waker.will_wake(cx.waker())) {
-            self.session.waker.register(cx.waker());
-            self.waker = Some(cx.waker().clone());
-        }
+        // Each time: whoever asked may have taken the waker of the time before, late.
+        self.session.waker.register(cx.waker());
         if self.session.told.load(Ordering::Relaxed) && self.session.told.swap(false, Ordering::Acquire) {
-            // Whoever woke it has taken the waker.
-            self.waker = None;
             return Poll::Ready(());
         }
         Poll::Pending

@@ -1,6 +1,7 @@
 //! What is looked after for all sessions at once: pods that go away, members that are down, members that have too many.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,6 +47,7 @@ struct Tender {
 
 impl Tender {
     fn look(&mut self, sessions: &Sessions, now: Instant) {
+        sessions.sweep();
         let live = sessions.list();
         self.unhealthy(sessions, &live, now);
         self.rebalance(sessions, &live);
@@ -84,7 +86,7 @@ impl Tender {
             let per_look = f64::from(rate) * TICK.as_secs_f64() / 60.0;
             let budget = self.budgets.entry(id.to_owned()).or_default();
             *budget = (*budget + per_look).min(per_look.max(1.0));
-            let surplus = surplus(pool, &of_pool);
+            let surplus = surplus(pool, live, &of_pool);
             let count = surplus.len().min(*budget as usize);
             *budget -= count as f64;
             let shed: Vec<Arc<Session>> = surplus.into_iter().take(count).cloned().collect();
@@ -93,22 +95,23 @@ impl Tender {
     }
 }
 
-/// The sessions that the fullest member has above its share, from the oldest; none where all have about the same.
-fn surplus<'a>(pool: &Pool, sessions: &[&'a Arc<Session>]) -> Vec<&'a Arc<Session>> {
+/// Those of `sessions` that the fullest member has above its share, from the oldest; none where all have about the same. Whatever
+/// is open at a member makes it full.
+fn surplus<'a>(pool: &Pool, live: &[Arc<Session>], sessions: &[&'a Arc<Session>]) -> Vec<&'a Arc<Session>> {
     let members = pool.members();
     let takes =
         members.iter().filter(|(member, state)| *state == EndpointState::Ready && member.health() == Health::Up);
-    let mut by_member: BTreeMap<_, Vec<_>> = takes.map(|(member, _)| (member.key.address, Vec::new())).collect();
-    for session in sessions.iter().filter(|session| session.asked().is_none()) {
-        if let Some(own) = by_member.get_mut(&session.member()) {
-            own.push(*session);
+    let mut open: BTreeMap<SocketAddr, usize> = takes.map(|(member, _)| (member.key.address, 0)).collect();
+    for session in live.iter().filter(|session| session.asked().is_none()) {
+        if let Some(open) = open.get_mut(&session.member()) {
+            *open += 1;
         }
     }
-    let share = by_member.values().map(Vec::len).sum::<usize>() as f64 / by_member.len().max(1) as f64;
-    let fullest = by_member.into_values().max_by_key(Vec::len).unwrap_or_default();
-    if (fullest.len() as f64) <= share * TOO_MANY + 1.0 {
+    let share = open.values().sum::<usize>() as f64 / open.len().max(1) as f64;
+    let Some((fullest, most)) = open.into_iter().max_by_key(|(_, open)| *open) else { return Vec::new() };
+    if most as f64 <= share * TOO_MANY + 1.0 {
         return Vec::new();
     }
-    let above = fullest.len() - share.ceil() as usize;
-    fullest.into_iter().take(above).collect()
+    let own = sessions.iter().filter(|session| session.member() == fullest && session.asked().is_none());
+    own.take(most - share.ceil() as usize).copied().collect()
 }

@@ -33,6 +33,7 @@ pub struct Totals {
 
 impl Totals {
     pub(super) fn opened(&mut self) {
+        self.open += 1;
         *self.handshakes.entry("opened").or_default() += 1;
     }
 
@@ -40,15 +41,15 @@ impl Totals {
         *self.handshakes.entry(outcome).or_default() += 1;
     }
 
-    pub(super) fn is_open(&mut self, session: &Session) {
-        self.open += 1;
+    /// Adds what a session has counted.
+    pub(super) fn add(&mut self, session: &Session) {
         self.up.add(&session.up.seen());
         self.down.add(&session.down.seen());
     }
 
     pub(super) fn ended(&mut self, session: &Session, end: &End) {
-        self.up.add(&session.up.seen());
-        self.down.add(&session.down.seen());
+        self.open = self.open.saturating_sub(1);
+        self.add(session);
         *self.ended.entry(end.name()).or_default() += 1;
         *self.closes.entry((end.initiator(), class(end.code))).or_default() += 1;
         let seconds = session.opened.elapsed().as_secs_f64();

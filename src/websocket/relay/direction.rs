@@ -95,7 +95,12 @@ impl Direction {
     }
 
     fn mask(&self) -> Option<[u8; 4]> {
-        self.to_server.then(|| fastrand::u32(..).to_be_bytes())
+        self.to_server.then(|| {
+            let mut mask = [0; 4];
+            // From a strong source (RFC 6455 section 10.3). It fails only where the system has none, and then it is no secret.
+            let _ = aws_lc_rs::rand::fill(&mut mask);
+            mask
+        })
     }
 
     /// Whether nothing is read until the writer has taken what there is.

@@ -72,19 +72,21 @@ impl Gate {
     }
 
     fn judge(&mut self, head: Head) -> Option<Why> {
-        if !head.is_data() {
-            return None;
-        }
         let begins = head.opcode != 0;
-        if begins {
-            self.size = 0;
-        }
-        self.size = self.size.saturating_add(head.payload);
-        if self.message_size.is_some_and(|limit| self.size > limit) {
-            return Some(Why::MessageSize);
+        if !head.is_data() {
+            // What is longer is no control frame (RFC 6455 section 5.5).
+            if head.payload > 125 {
+                return Some(Why::MessageSize);
+            }
+        } else {
+            self.size = if begins { head.payload } else { self.size.saturating_add(head.payload) };
+            if self.message_size.is_some_and(|limit| self.size > limit) {
+                return Some(Why::MessageSize);
+            }
         }
         let (rate, bucket) = self.message_rate.as_mut()?;
-        (begins && !bucket.take(*rate, Instant::now())).then_some(Why::MessageRate)
+        // A Close is the last.
+        (begins && !head.is_close() && !bucket.take(*rate, Instant::now())).then_some(Why::MessageRate)
     }
 }
 
@@ -126,7 +128,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_within_the_limits_passes_unchanged(cuts in prop::collection::vec(1..40usize, 1..20)) {
-            prop_assert_eq!(through(limits(Some(202), Some(2)), &stream(), &cuts), (stream(), None));
+            prop_assert_eq!(through(limits(Some(202), Some(3)), &stream(), &cuts), (stream(), None));
         }
 
         #[test]
@@ -135,7 +137,10 @@ mod tests {
             let expected = |end: usize, why| (whole[..end].to_vec(), Some(why));
             prop_assert_eq!(through(limits(Some(201), None), &whole, &cuts), expected(whole.len() - 8, Why::MessageSize));
             prop_assert_eq!(through(limits(Some(100), None), &whole, &cuts), expected(15, Why::MessageSize));
-            prop_assert_eq!(through(limits(None, Some(1)), &whole, &cuts), expected(15, Why::MessageRate));
+            prop_assert_eq!(through(limits(None, Some(2)), &whole, &cuts), expected(15, Why::MessageRate));
+            prop_assert_eq!(through(limits(None, Some(1)), &whole, &cuts), expected(9, Why::MessageRate));
+            let ping = [0x89, 0xff, 0, 0, 0, 2, 0, 0, 0, 0, 1, 2, 3, 4, 7, 7];
+            prop_assert_eq!(through(limits(Some(202), None), &ping, &cuts), (Vec::new(), Some(Why::MessageSize)));
         }
     }
 }
