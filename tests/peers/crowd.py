@@ -5,7 +5,7 @@ import threading
 import time
 from concurrent.futures import TimeoutError as Late
 
-from crowd_backend import CLOSE, TEXT, Peer
+from crowd_peer import CLOSE, TEXT, Peer
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 
