@@ -1,8 +1,11 @@
 //! What is counted of one direction of a session.
 
-use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::frame::Head;
+
+/// Beyond every status.
+const CLOSED: u32 = 1 << 16;
 
 /// Written by the one task that relays the session, read by whoever wants to know.
 #[derive(Debug, Default)]
@@ -14,8 +17,8 @@ pub struct Counters {
     continued: AtomicU64,
     pings: AtomicU64,
     pongs: AtomicU64,
-    /// Status of the Close frame that was seen; 0: none was.
-    close: AtomicU16,
+    /// [`CLOSED`] and the status of the Close frame that was seen; 0: none was.
+    close: AtomicU32,
 }
 
 /// The counters at one instant.
@@ -70,7 +73,7 @@ impl Counters {
             continued: read(&self.continued),
             pings: read(&self.pings),
             pongs: read(&self.pongs),
-            close: Some(self.close.load(Ordering::Relaxed)).filter(|code| *code != 0),
+            close: Some(self.close.load(Ordering::Relaxed)).filter(|close| *close != 0).map(|close| close as u16),
         }
     }
 
@@ -90,6 +93,6 @@ impl Counters {
     }
 
     pub(super) fn closed(&self, code: u16) {
-        self.close.store(code, Ordering::Relaxed);
+        self.close.store(CLOSED | u32::from(code), Ordering::Relaxed);
     }
 }

@@ -5,7 +5,6 @@ import time
 from contextlib import contextmanager
 
 import pytest
-from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from curl import curl

@@ -15,7 +15,7 @@ from gateway import free_port, wait_for
 from http2_peer import Http2Client
 from http_backend import MIB
 from manifests import application_gateway
-from websocket_peers import CLIENTS, NODE
+from websocket_peers import NODE, sessions
 from wire import HANDSHAKE, Client, get
 
 NAME = "backend.example"
@@ -313,9 +313,13 @@ def test_libraries_talk_through_it(gateway, certificate, tmp_path):
         gateway.serve(*manifests(port, own))
         wait_for(lambda: '"health":"up"' in gateway.admin_text("/debug/config").replace(" ", ""), "the backend is up")
         for _ in range(3):
-            told = CLIENTS["python"](gateway.url("/chat", "ws"), [{"send": "hello"}, {"bytes": 2 * MIB}, {"close": [1000, "bye"]}])
-            assert told["received"][0] == "hello over 2" and told["received"][1]["bytes"] == 2 * MIB
-            assert told["close"][0] == 1000
+            with sessions(gateway.url("/chat", "ws"), max_size=None) as [socket]:
+                socket.send("hello")
+                assert socket.recv(10) == "hello over 2"
+                socket.send(bytes(2 * MIB))
+                assert len(socket.recv(10)) == 2 * MIB
+                socket.close(1000, "bye")
+                assert socket.close_code == 1000
     finally:
         server.kill()
         server.wait()

@@ -1,7 +1,7 @@
 //! Which sessions a change would close: asked of those that decide it in a gateway that runs.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::Serialize;
 
@@ -49,17 +49,17 @@ pub(super) struct Group {
     pub(super) sessions: Vec<u64>,
 }
 
-/// Addresses that names are known to lead to, by name and port.
-pub(super) type Names = HashMap<(String, u16), Vec<SocketAddr>>;
+/// Addresses that names are known to lead to.
+pub(super) type Names = HashMap<String, Vec<IpAddr>>;
 
 /// Those that a gateway knows which runs.
 pub(super) fn names(running: &View) -> Names {
     let mut names = Names::new();
     for member in running.pools.values().flatten() {
         if let Some(name) = &member.name {
-            let known = names.entry((name.clone(), member.address.port())).or_default();
-            if !known.contains(&member.address) {
-                known.push(member.address);
+            let known = names.entry(name.clone()).or_default();
+            if !known.contains(&member.address.ip()) {
+                known.push(member.address.ip());
             }
         }
     }
@@ -67,10 +67,12 @@ pub(super) fn names(running: &View) -> Names {
 }
 
 /// The addresses of an endpoint, and whether a name leads there.
-fn addresses<'a>(address: &'a Address, names: &'a Names) -> (&'a [SocketAddr], bool) {
+fn addresses(address: &Address, names: &Names) -> (Vec<SocketAddr>, bool) {
     match address {
-        Address::Socket(address) => (std::slice::from_ref(address), false),
-        Address::Name(name, port) => (names.get(&(name.clone(), *port)).map_or(&[], Vec::as_slice), true),
+        Address::Socket(address) => (vec![*address], false),
+        Address::Name(name, port) => {
+            (names.get(name).into_iter().flatten().map(|ip| SocketAddr::new(*ip, *port)).collect(), true)
+        }
     }
 }
 
@@ -79,7 +81,7 @@ pub(super) fn standings(model: &Model, names: &Names) -> Standings {
     let mut standings = Standings::default();
     for endpoint in model.pools.values().flat_map(|pool| &pool.endpoints) {
         let (addresses, by_name) = addresses(&endpoint.address, names);
-        addresses.iter().for_each(|address| standings.hear(*address, by_name, endpoint.state));
+        addresses.into_iter().for_each(|address| standings.hear(address, by_name, endpoint.state));
     }
     standings.hear_departing(&model.departing);
     standings
@@ -104,7 +106,7 @@ impl After {
             // What names lead to is known by the gateway that runs, as it will be when it takes the change in.
             let found = pool.endpoints.iter().flat_map(|endpoint| {
                 let (addresses, _) = addresses(&endpoint.address, names);
-                addresses.iter().map(|address| Endpoint { address: Address::Socket(*address), ..endpoint.clone() })
+                addresses.into_iter().map(|address| Endpoint { address: Address::Socket(address), ..endpoint.clone() })
             });
             pool.endpoints = found.collect();
         }

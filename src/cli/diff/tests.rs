@@ -107,7 +107,7 @@ fn a_name_leads_where_the_gateway_that_runs_knows() {
     };
     let (old, new) = (model(&external("site")), model(&external("renamed")));
     let sessions = [session(1, "Ingress default/site", "/ws", false)];
-    let known = Names::from([(("b.example".to_owned(), 80), vec!["10.0.0.1:80".parse().expect("an address")])]);
+    let known = Names::from([("b.example".to_owned(), vec!["10.0.0.1".parse().expect("an address")])]);
     for (names, expected) in [(known, 0), (Names::new(), 1)] {
         let after = After::of(&new, &names).expect("compiled");
         assert_eq!(after.closes(&before(&old, &new), &sessions).closed, expected);
@@ -124,8 +124,8 @@ fn what_runs_tells_how_it_translates_and_what_its_members_are() {
     let view = View::read(dump.to_string().as_bytes()).expect("a view");
     let options = view.options().expect("told");
     assert_eq!((options.controller.as_str(), options.serve_controllers.len()), ("c", 1));
-    let member = "10.0.0.1:80".parse().expect("an address");
+    let member: SocketAddr = "10.0.0.1:80".parse().expect("an address");
     assert!(closes::standings_of(&view).of(member).is_some_and(|state| state.grace().is_some()));
-    assert_eq!(closes::names(&view)[&("b.example".to_owned(), 80)], [member]);
+    assert_eq!(closes::names(&view)["b.example"], [member.ip()]);
     assert!(View::read(b"{}").is_err() && View::read(b"<html>").is_err());
 }
