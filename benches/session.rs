@@ -190,10 +190,11 @@ impl Gateway {
             let Ok(mut stream) = TcpStream::connect(self.address).await else { continue };
             let mut answer = Vec::new();
             let request = b"GET / HTTP/1.1\r\nHost: bench.example\r\nConnection: close\r\n\r\n";
-            if stream.write_all(request).await.is_ok() && stream.read_to_end(&mut answer).await.is_ok() {
-                if answer.starts_with(b"HTTP/1.1 200") {
-                    return;
-                }
+            if stream.write_all(request).await.is_ok()
+                && stream.read_to_end(&mut answer).await.is_ok()
+                && answer.starts_with(b"HTTP/1.1 200")
+            {
+                return;
             }
         }
         panic!("the gateway does not serve");

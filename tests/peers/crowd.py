@@ -1,12 +1,14 @@
 """Thousands of WebSocket clients on one event loop, one connection each, with no library between."""
 
 import asyncio
+import resource
 import threading
 import time
 from concurrent.futures import TimeoutError as Late
 
-from crowd_backend import CLOSE, TEXT, Peer
+from crowd_peer import CLOSE, TEXT, Peer
 
+DESCRIPTORS = 12_000
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 
 
@@ -55,6 +57,10 @@ class Crowd:
     """Clients, on an event loop of their own. All methods are for other threads."""
 
     def __init__(self):
+        # For the gateway too, which is started after this and needs two for each session.
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if 0 <= soft < DESCRIPTORS:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS if hard < 0 else min(DESCRIPTORS, hard), hard))
         self.loop = asyncio.new_event_loop()
         self.clients, self.elsewhere, self.back, self.failures = [], None, [], []
         self.lateness = self.began = 0.0

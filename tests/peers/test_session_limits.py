@@ -1,11 +1,8 @@
 """What a route takes of sessions: who is refused, how, and that places are given back."""
 
-import json
-import re
-
 import pytest
 
-from crowd_backend import BINARY, CLOSE, TEXT
+from crowd_peer import BINARY
 from gateway import wait_for
 from manifests import ingress, service
 from test_metrics import Metrics

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from crowd import peak
-from crowd_backend import PING, TEXT
+from crowd_peer import PING, TEXT
 from gateway import wait_for
 from manifests import ingress, service
 
