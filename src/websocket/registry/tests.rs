@@ -66,18 +66,48 @@ async fn pods_that_go_share_one_pace_and_each_session_is_asked_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_pods_sessions_are_closed_within_half_its_grace_or_as_the_route_says() {
-    let sessions = Sessions::new(Limits { close_rate: 1, ..Limits::default() });
-    let (tenure, began) = (Arc::<Tenure>::default(), Instant::now());
-    let drain = |seconds| WebSocket { drain: Some(seconds * SECOND), ..WebSocket::default() };
-    let plain = many(&sessions, &tenure, 100);
-    let slow: Vec<_> = (0..10).map(|_| open(&sessions, &tenure, drain(20))).collect();
-    let slower: Vec<_> = (0..10).map(|_| open(&sessions, &tenure, drain(600))).collect();
+    // What the route says, closings a second, and the last of ten.
+    let cases = [
+        (None, 1_000, 0..1),
+        (None, 1, 9..10),
+        (Some(20), 1_000, 18..19),
+        // No longer than the grace, but for the answers.
+        (Some(600), 1_000, 25..27),
+    ];
+    for (drain, close_rate, last) in cases {
+        let sessions = Sessions::new(Limits { close_rate, ..Limits::default() });
+        let (tenure, began) = (Arc::<Tenure>::default(), Instant::now());
+        let websocket = WebSocket { drain: drain.map(Duration::from_secs), ..WebSocket::default() };
+        let guards: Vec<_> = (0..10).map(|_| open(&sessions, &tenure, websocket.clone())).collect();
+        tenure.leave(30 * SECOND);
+        sessions.follow_pods();
+        let told = moments(&guards);
+        let took = (told[9].0 - began).as_secs();
+        assert!(last.contains(&took), "{drain:?} {close_rate}: {took}");
+    }
+}
+
+#[tokio::test]
+async fn sessions_of_one_pod_share_its_window_though_time_goes_by() {
+    let (sessions, tenure) = (Sessions::default(), Arc::<Tenure>::default());
+    let websocket = WebSocket { drain: Some(30 * SECOND), ..WebSocket::default() };
+    let guards: Vec<_> = (0..1_000).map(|_| open(&sessions, &tenure, websocket.clone())).collect();
     tenure.leave(30 * SECOND);
     sessions.follow_pods();
-    let last = |guards: &[SessionGuard]| moments(guards).last().expect("asked").0 - began;
-    assert!(last(&plain) <= 15 * SECOND && last(&plain) > 14 * SECOND, "{:?}", last(&plain));
-    assert_eq!(last(&slow), 18 * SECOND, "one every two seconds");
-    assert!(last(&slower) <= 28 * SECOND && last(&slower) > 20 * SECOND, "{:?}", last(&slower));
+    let moments = moments(&guards);
+    let first = moments.iter().filter(|(moment, _)| *moment < Instant::now() + SECOND).count();
+    assert!(first < 60, "{first} of 1,000 in the first of 28 s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_route_that_comes_back_in_time_keeps_its_sessions() {
+    let sessions = Sessions::default();
+    let guards = many(&sessions, &Arc::default(), 2);
+    assert_eq!(sessions.routes_removed(|_| false), 2);
+    assert_eq!(sessions.routes_removed(|_| false), 0, "told once");
+    assert_eq!(sessions.routes_removed(|_| true), 0);
+    assert_eq!(moments(&guards), Vec::new());
+    assert_eq!(sessions.routes_removed(|_| false), 2);
 }
 
 #[tokio::test(start_paused = true)]
