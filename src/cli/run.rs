@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use ipnet::IpNet;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -254,7 +255,17 @@ fn log(format: LogFormat, filter: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Takes as many file descriptors as the system gives: a session needs two, and shells start programs with 1,024.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+        tracing::debug!(from = limit.current, to = limit.maximum, ?raised, "file descriptors");
+    }
+}
+
 fn serve(config: Config, drain: Duration) -> anyhow::Result<ExitCode> {
+    raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);

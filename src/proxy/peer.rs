@@ -21,7 +21,7 @@ pub(super) enum Peer {
     /// A connection of its own.
     Own(Stream),
     /// A stream of HTTP/2.
-    Shared(Http2Stream),
+    Shared(Box<Http2Stream>),
 }
 
 impl Peer {
@@ -34,7 +34,10 @@ impl Peer {
                 let _ = SockRef::from(stream.tcp()).set_tcp_notsent_lowat(UNSENT);
                 (Self::Own(stream), parts.read_buf)
             }
-            Err(upgraded) => (Self::Shared(Http2Stream { stream: TokioIo::new(upgraded), ended: false }), Bytes::new()),
+            Err(upgraded) => {
+                let stream = Http2Stream { stream: TokioIo::new(upgraded), ended: false };
+                (Self::Shared(Box::new(stream)), Bytes::new())
+            }
         }
     }
 

@@ -77,28 +77,34 @@ pub(super) fn open(
     if !still_leads(context, guard.session()) {
         context.shared.sessions.route_removed(guard.session());
     }
-    let (alive, log) = (context.alive.clone(), context.shared.settings.access_log);
-    tokio::spawn(async move {
-        // Until it has ended, the process is not done, and its connections are in use.
-        let _held = (alive, active, opening.place);
+    // Held until it has ended: the process is not done, and its connections are in use.
+    let held = (context.alive.clone(), active, opening.place);
+    let (client, log) = (opening.client, context.shared.settings.access_log);
+    let task = async move {
         if log {
             access::session_opened(guard.session());
         }
-        let end = match (opening.client.await, member.await) {
-            (Ok(client), Ok(member)) => {
-                let ((client, up), (member, down)) = (Peer::new(client), Peer::new(member));
-                // A session may be slow; its own limit is the idle timeout.
-                client.has_patience();
-                websocket::relay(client, member, (up, down), &mut guard).await
-            }
-            (Err(error), _) | (_, Err(error)) => End::failed(std::io::Error::other(error)),
+        let end = match peers(client, member).await {
+            Ok((client, member, first)) => websocket::relay(client, member, first, &mut guard).await,
+            Err(error) => End::failed(std::io::Error::other(error)),
         };
         if log {
             access::session_closed(guard.session(), &end);
         }
         guard.end(&end);
-    });
+        drop(held);
+    };
+    tokio::spawn(task);
     Ok(Response::from_parts(parts, ResponseBody::full(Bytes::new())))
+}
+
+/// Both sides of a session, and what came with the handshake.
+async fn peers(client: OnUpgrade, member: OnUpgrade) -> hyper::Result<(Peer, Peer, (Bytes, Bytes))> {
+    let (client, up) = Peer::new(client.await?);
+    let (member, down) = Peer::new(member.await?);
+    // A session may be slow; its own limit is the idle timeout.
+    client.has_patience();
+    Ok((client, member, (up, down)))
 }
 
 /// Whether the newest table has a place for a session: its route may have been removed while the backend made up its mind.

@@ -108,42 +108,53 @@ impl End {
 }
 
 /// Relays until the session ends. `first_up` and `first_down` are bytes that came with the handshake: the tunnel's
-/// first.
-pub async fn relay<C: Stream, B: Stream>(
+/// first. (No `async fn`: what it is given would be kept twice for as long as the session lasts.)
+pub fn relay<'a, C: Stream, B: Stream>(
     client: C,
     backend: B,
     (first_up, first_down): (Bytes, Bytes),
-    guard: &mut SessionGuard,
-) -> End {
+    guard: &'a mut SessionGuard,
+) -> impl Future<Output = End> + use<'a, C, B> {
     let session = Arc::clone(guard.session());
+    // The bytes are parts of larger buffers, which are not to live as long as the session.
     let mut up = Direction::new(&first_up, true);
     let mut down = Direction::new(&first_down, false);
     up.gate = session.settings().and_then(|settings| gate::Gate::new(&settings.limits));
     down.hold = true;
-    // They are parts of larger buffers, which are not to live as long as the session.
-    drop((first_up, first_down));
     let now = Instant::now();
-    let mut tunnel =
-        Tunnel { client, backend, up, down, session, last: now, liveness: None, closed_by: None, failure: None };
-    tunnel.liveness =
-        tunnel.settings().and_then(|settings| settings.ping).map(|ping| Box::new(Liveness::new(ping, now)));
-    let cause = tunnel.run(guard).await;
-    let code = match &cause {
-        EndCause::Ordered(order) => {
-            tunnel.close(order.code, &order.reason).await;
-            Some(order.code)
-        }
-        EndCause::Failed(_) => {
-            tunnel.linger().await;
-            None
-        }
-        EndCause::Closed(side) => {
-            tunnel.linger().await;
-            let counters = if *side == Side::Client { &tunnel.session.up } else { &tunnel.session.down };
-            counters.seen().close
-        }
+    let ping = session.settings().and_then(|settings| settings.ping);
+    let liveness = ping.map(|ping| Box::new(Liveness::new(ping, now)));
+    let mut tunnel = Tunnel {
+        client,
+        backend,
+        up,
+        down,
+        session,
+        last: now,
+        liveness,
+        down_first: false,
+        closed_by: None,
+        failure: None,
     };
-    End { cause, code }
+    async move {
+        let cause = tunnel.run(guard).await;
+        let code = match &cause {
+            EndCause::Ordered(order) => {
+                tunnel.close(order.code, &order.reason).await;
+                Some(order.code)
+            }
+            EndCause::Failed(_) => {
+                tunnel.linger().await;
+                None
+            }
+            EndCause::Closed(side) => {
+                tunnel.linger().await;
+                let counters = if *side == Side::Client { &tunnel.session.up } else { &tunnel.session.down };
+                counters.seen().close
+            }
+        };
+        End { cause, code }
+    }
 }
 
 /// The two streams and what is between them.
@@ -157,6 +168,8 @@ struct Tunnel<C, B> {
     last: Instant,
     /// Where the gateway asks silent peers.
     liveness: Option<Box<Liveness>>,
+    /// Which direction goes first at the next turn: one that always has something is not to hold up the other.
+    down_first: bool,
     closed_by: Option<Side>,
     failure: Option<io::Error>,
 }
@@ -191,22 +204,16 @@ impl<C: Stream, B: Stream> Tunnel<C, B> {
             };
             tokio::select! {
                 biased;
-                ended = poll_fn(|cx| self.poll_relay((ending, held), cx)) => {
-                    if let Some(why) = self.up.fault() {
-                        return EndCause::Ordered(why.into());
-                    }
-                    if ended {
-                        return match (self.failure.take(), self.closed_by) {
-                            (Some(error), None) => EndCause::Failed(error),
-                            (_, side) => EndCause::Closed(side.unwrap_or(Side::Client)),
-                        };
-                    }
-                }
                 () = poll_fn(|cx| guard.poll_told(cx)) => {}
-                // Bytes that moved meanwhile have not touched the timer; it is set again only when it fires.
+                // Before the relay, which may take all that one turn of the worker has to give. Bytes that moved meanwhile have
+                // not touched the timer; it is set again only when it fires.
                 () = timer => {
                     let now = Instant::now();
                     let due = |moment: Option<Instant>| moment.is_some_and(|moment| moment <= now);
+                    if let Some(side) = self.closing_side() && (due(asked) || due(silent)) {
+                        // One has said why it ends already; it only takes too long.
+                        return EndCause::Closed(side);
+                    }
                     if due(asked) && let Some(asked) = self.session.asked() {
                         return EndCause::Ordered(asked.order);
                     }
@@ -226,6 +233,17 @@ impl<C: Stream, B: Stream> Tunnel<C, B> {
                         return EndCause::Ordered(why.into());
                     }
                 },
+                ended = poll_fn(|cx| self.poll_relay((ending, held), cx)) => {
+                    if let Some(why) = self.up.fault() {
+                        return EndCause::Ordered(why.into());
+                    }
+                    if ended {
+                        return match (self.failure.take(), self.closed_by) {
+                            (Some(error), None) => EndCause::Failed(error),
+                            (_, side) => EndCause::Closed(side.unwrap_or(Side::Client)),
+                        };
+                    }
+                }
             }
         }
     }
@@ -233,7 +251,20 @@ impl<C: Stream, B: Stream> Tunnel<C, B> {
     /// When the silence has lasted too long.
     fn silence_ends(&self, ending: bool) -> Option<Instant> {
         let idle = self.settings().and_then(|settings| settings.idle_timeout);
-        idle.or(ending.then_some(HALF_CLOSED)).map(|idle| self.last + idle)
+        let limit = match self.closing_side() {
+            Some(_) => Some(idle.map_or(HALF_CLOSED, |idle| idle.min(HALF_CLOSED))),
+            None => idle.or(ending.then_some(HALF_CLOSED)),
+        };
+        limit.map(|limit| self.last + limit)
+    }
+
+    /// Who has begun to close the session by a Close frame, if one has.
+    fn closing_side(&self) -> Option<Side> {
+        let closing = |side: &Side| match side {
+            Side::Client => self.up.frames.close_seen(),
+            Side::Backend => self.down.frames.close_seen(),
+        };
+        self.closed_by.filter(closing)
     }
 
     /// Whether one of the directions has begun to end.
@@ -249,11 +280,21 @@ impl<C: Stream, B: Stream> Tunnel<C, B> {
     /// Ready with true when both directions have ended; with false when what is known of the end is not `seen` any more, or the
     /// gateway has to end it.
     fn poll_relay(&mut self, seen: (bool, bool), cx: &mut Context<'_>) -> Poll<bool> {
+        let down_first = self.down_first;
+        self.down_first = !down_first;
         let (up, down) = SCRATCH.with_borrow_mut(|scratch| {
+            let mut down = Poll::Pending;
+            if down_first {
+                down = self.down.poll_relay(&mut self.backend, &mut self.client, &self.session.down, scratch, cx);
+            }
             let up = self.up.poll_relay(&mut self.client, &mut self.backend, &self.session.up, scratch, cx);
             // A client that has ended itself waits for nothing but the backend's end.
-            self.down.hold &= !self.up.reader_done();
-            (up, self.down.poll_relay(&mut self.backend, &mut self.client, &self.session.down, scratch, cx))
+            let released = self.down.hold && self.up.reader_done();
+            self.down.hold &= !released;
+            if !down_first || released {
+                down = self.down.poll_relay(&mut self.backend, &mut self.client, &self.session.down, scratch, cx);
+            }
+            (up, down)
         });
         self.take_life();
         // Nothing reaches a client that has reset its stream.

@@ -1,6 +1,7 @@
 """What operators see: readiness, the log, and what signals do."""
 
 import json
+import resource
 import socket
 from collections import Counter
 
@@ -154,3 +155,14 @@ def test_no_access_log(gateway, http_backend, records):
     gateway.terminate()
     assert gateway.exit_code() == 0
     assert records() == []
+
+
+def test_it_takes_as_many_file_descriptors_as_it_may(gateway):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        gateway.launch()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    wait_for(lambda: "started" in gateway.log(), "it has started")
+    assert resource.prlimit(gateway.process.pid, resource.RLIMIT_NOFILE) == (hard, hard)

@@ -375,5 +375,5 @@ async fn an_idle_session_is_small() {
     let mut guard = open(&Sessions::default(), &Arc::default(), WebSocket::default());
     let tunnel = size_of_val(&relay(client, backend, (Bytes::new(), Bytes::new()), &mut guard));
     let (guard, session) = (size_of::<SessionGuard>(), size_of::<Session>());
-    assert!(tunnel + guard + session <= 1_400, "{tunnel} {guard} {session}");
+    assert!(tunnel + guard + session <= 1_040, "{tunnel} {guard} {session}");
 }
