@@ -1,11 +1,13 @@
 # One command each. `make demo` to see it, `make test` for everything that is tested; continuous integration runs
 # `make lint test`. What these need is installed on the way: programs by apt-get, the rest into target/.
 
-.PHONY: build demo test unit peers control chart image cluster cluster-down e2e lint advisories bless clean-demo static-build
+.PHONY: build demo test unit peers control chart image cluster cluster-down e2e lint advisories bench fuzz bless clean-demo static-build
 .DELETE_ON_ERROR:
 
 CARGO_DENY_VERSION := 0.20.2
 DENY := target/tools/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
+CARGO_FUZZ_VERSION := 0.13.2
+FUZZ := target/tools/cargo-fuzz-$(CARGO_FUZZ_VERSION)/bin/cargo-fuzz
 VENV := target/peers/venv
 E2E_VENV := target/e2e/venv
 CHART_VENV := target/chart/venv
@@ -228,6 +230,23 @@ $(DENY):
 	$(call need,cc build-essential)
 	cargo install cargo-deny --locked --version $(CARGO_DENY_VERSION) --no-default-features \
 	  --root target/tools/cargo-deny-$(CARGO_DENY_VERSION) --target-dir target/tools/build
+	rm -rf target/tools/build
+
+# What a session costs.
+bench:
+	$(call need,cc build-essential)
+	cargo bench --locked --bench session
+
+# Looks for a stream that the frame reader reads otherwise than a plain one: for a minute, or SECONDS.
+fuzz: $(FUZZ)
+	$(call need,c++ build-essential)
+	cd fuzz && PATH="$(CURDIR)/$(dir $(FUZZ)):$$PATH" cargo fuzz run --sanitizer none --target-dir $(CURDIR)/target/fuzz frames -- \
+	  -max_total_time=$(or $(SECONDS),60) -max_len=4096
+
+$(FUZZ):
+	$(call need,cc build-essential)
+	cargo install cargo-fuzz --locked --version $(CARGO_FUZZ_VERSION) --root target/tools/cargo-fuzz-$(CARGO_FUZZ_VERSION) \
+	  --target-dir target/tools/build
 	rm -rf target/tools/build
 
 # Rewrites the expected output of the golden tests, and what is generated, from what the code does now.

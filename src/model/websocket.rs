@@ -66,7 +66,7 @@ pub struct SessionLimits {
     pub handshake_rate: Option<u32>,
     /// Bytes of a client's message as it goes over the wire, all fragments together (1009).
     pub message_size: Option<u64>,
-    /// Messages of a client a second (1008).
+    /// Messages, pings and pongs of a client a second (1008).
     pub message_rate: Option<u32>,
 }
 

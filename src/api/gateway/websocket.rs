@@ -63,8 +63,8 @@ pub struct WebSocketSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1099511627776i64))]
     pub max_message_size: Option<i64>,
-    /// Messages a second that the client of a session may send, 1–1000000. A session with more is closed (1008).
-    /// Default: no limit.
+    /// Messages, pings and pongs a second that the client of a session may send, 1–1000000. A session with more is closed
+    /// (1008). Default: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000000))]
     pub message_rate: Option<i32>,

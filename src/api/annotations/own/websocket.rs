@@ -142,8 +142,8 @@ pub(super) const MAX_MESSAGE_SIZE: Entry = Entry {
 pub(super) const MESSAGE_RATE: Entry = Entry {
     key: "websocket-message-rate",
     value: "1 to 1000000",
-    meaning: "messages a second that the client of a session may send; a session with more is closed (1008); no limit \
-              unless given",
+    meaning: "messages, pings and pongs a second that the client of a session may send; a session with more is closed \
+              (1008); no limit unless given",
     read: Some(|settings, text| {
         settings.session.message_rate = Some(read::number(text, 1, 1_000_000)?);
         Ok(())
