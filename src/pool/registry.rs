@@ -194,6 +194,7 @@ impl Registry {
         let specs = std::mem::take(&mut registered.specs);
         let mut standings = Standings::default();
         let mut refused = HashSet::new();
+        let mut named = BTreeMap::new();
         self.retire(registered, &specs);
         for (id, spec) in &specs {
             let mut next = State { balance: spec.balance, ..State::default() };
@@ -225,6 +226,7 @@ impl Registry {
                     let key = MemberKey { address, name: name.clone(), transport, probe };
                     let Some(member) = self.intern(registered, key) else { continue };
                     standings.hear(address, name.is_some(), endpoint.state);
+                    named.insert(member.id, Arc::clone(&member));
                     next.members.push((member, endpoint.state));
                 }
             }
@@ -234,6 +236,11 @@ impl Registry {
             });
             pool.state.store(Arc::new(next));
         }
+        for member in registered.members.values().filter_map(Weak::upgrade) {
+            member.set_named(named.contains_key(&member.id));
+        }
+        // From the oldest.
+        named.into_values().for_each(|member| member.set_newest());
         registered.specs = specs;
         registered.refused = refused;
         // After the pools: whoever is chosen from now on knows that the pod is going away.
@@ -337,5 +344,33 @@ mod tests {
             tokio::time::sleep(RETIREMENT).await;
             assert_eq!(pool.members().len(), 1);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn another_probe_makes_another_member_of_the_same_place() {
+        let registry = registry();
+        let first = |pool: &Pool| pool.members()[0].0.clone();
+        let old = first(&apply(&registry, &specs(&[1], "/old")));
+        let session = Lease::new(Arc::clone(&old)).into_session();
+        let new = first(&apply(&registry, &specs(&[1], "/new")));
+        assert_eq!((new.sessions(), new.load()), (1, 1), "what is open there is known");
+        assert_eq!((old.probed().id, new.probed().id), (new.id, new.id));
+
+        let asked = || registry.probe_counters().totals().0;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let before = asked();
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        let of_one = 600.0 / new.key.probe.interval.as_secs_f64() * 1.2;
+        assert!((asked() - before) as f64 <= of_one, "one of the two is probed");
+
+        // Back again: those who hold the other are told by this one.
+        let back = first(&apply(&registry, &specs(&[1], "/old")));
+        assert_eq!((back.id, old.probed().id, new.probed().id), (old.id, old.id, old.id));
+        drop(session);
+        assert_eq!(new.load(), 0);
+
+        // Nobody else can tell of it.
+        registry.apply(&BTreeMap::new(), &BTreeMap::new());
+        assert_eq!(old.probed().id, old.id);
     }
 }
