@@ -74,6 +74,13 @@ pub(super) fn request(headers: &mut HeaderMap, hop: &Hop<'_>) {
     }
 }
 
+/// Whether the client's own hop was over TLS, by what [`request`] has made of the headers: a trusted peer's word, else what
+/// is seen.
+pub(super) fn over_tls(headers: &HeaderMap) -> bool {
+    let proto = headers.get(FORWARDED_PROTO).map(|proto| proto.as_bytes().trim_ascii());
+    proto.is_some_and(|proto| [&b"https"[..], b"wss"].iter().any(|tls| proto.eq_ignore_ascii_case(tls)))
+}
+
 /// Says how the body's end is told, where the method or the version leaves it open. What the client's own framing was
 /// has been removed.
 pub(super) fn frame(headers: &mut HeaderMap, method: &Method, has_body: bool) {
@@ -306,6 +313,30 @@ mod tests {
         assert_eq!(map["x-forwarded-for"], "1.1.1.1, 192.0.2.7");
         assert_eq!(map["x-forwarded-proto"], "http");
         assert_eq!(map["x-request-id"], "abc");
+    }
+
+    #[test]
+    fn whether_the_client_came_over_tls_is_what_backends_are_told() {
+        let cases: [(&[&str], bool, bool, bool); 9] = [
+            // What is said of it, whether that is believed, what is seen.
+            (&[], true, true, true),
+            (&[], true, false, false),
+            (&["https"], true, false, true),
+            (&["WSS"], true, false, true),
+            (&["http"], true, true, false),
+            (&["https"], false, false, false),
+            (&["http"], false, true, true),
+            (&["https", "https"], true, false, false),
+            (&["http", "http"], true, true, true),
+        ];
+        for (said, trusted, tls, expected) in cases {
+            let mut map = HeaderMap::new();
+            for said in said {
+                map.append(FORWARDED_PROTO, HeaderValue::from_str(said).expect("a value"));
+            }
+            request(&mut map, &Hop { tls, ..hop(trusted) });
+            assert_eq!(over_tls(&map), expected, "{said:?} {trusted} {tls}");
+        }
     }
 
     #[test]
