@@ -38,6 +38,9 @@ pub use tenure::{Leave, Tenure, Word};
 /// How long a request waits for the first answer to a probe, where no member has been probed yet.
 const FIRST_PROBE_WAIT: Duration = Duration::from_secs(1);
 
+/// How often one request may choose anew because its pool has changed meanwhile.
+const CHOOSE_AGAIN: usize = 3;
+
 /// A set of members that serve the same thing.
 #[derive(Debug)]
 pub struct Pool {
@@ -129,6 +132,7 @@ impl Pool {
     /// No member can take it.
     pub async fn choose(&self, tried: &[u64], wanted: &[Token]) -> Result<Lease, NoMember> {
         let deadline = Instant::now() + FIRST_PROBE_WAIT;
+        let mut again = CHOOSE_AGAIN;
         loop {
             // Registered before the look, so that an answer between the two is not missed.
             let mut changed = std::pin::pin!(self.changed.notified());
@@ -136,7 +140,10 @@ impl Pool {
             if !wanted.is_empty() {
                 let tokens = state.tokens(&self.id);
                 if let Some(member) = affinity::pick(&state.members, tokens, wanted, tried) {
-                    return Ok(Lease::new(member));
+                    match self.take(&state, member, &mut again) {
+                        Some(lease) => return Ok(lease),
+                        None => continue,
+                    }
                 }
                 let pending = affinity::pending(&state.members, tokens, wanted, state.resolving);
                 if pending && tokio::time::timeout_at(deadline, changed.as_mut()).await.is_ok() {
@@ -144,7 +151,10 @@ impl Pool {
                 }
             }
             if let Some(member) = balance::pick(state.balance, &state.members, &self.cursor, tried) {
-                return Ok(Lease::new(member));
+                match self.take(&state, member, &mut again) {
+                    Some(lease) => return Ok(lease),
+                    None => continue,
+                }
             }
             let why = state.why_none();
             if state.up().any(|member| !tried.contains(&member.id)) {
@@ -155,6 +165,18 @@ impl Pool {
                 return Err(why);
             }
         }
+    }
+
+    /// Takes a member that was chosen in `state`. Not where the pool has changed since, unless it does so again and again:
+    /// the pod may have been said to go away meanwhile, and the lease be of the tenure after that word.
+    fn take(&self, state: &Arc<State>, member: Arc<Member>, again: &mut usize) -> Option<Lease> {
+        let lease = Lease::new(member);
+        let stale = !Arc::ptr_eq(state, &self.state.load());
+        if stale && *again > 0 {
+            *again -= 1;
+            return None;
+        }
+        Some(lease)
     }
 
     /// How cookies name `member` here.
@@ -228,6 +250,19 @@ pub fn permitted(address: IpAddr, allow_loopback: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_member_is_not_taken_by_what_the_pool_was_before() {
+        let pool = Pool::new(PoolId("pool".to_owned()), Arc::default());
+        let member = Member::for_test(0, Health::Up);
+        let state = pool.state.load_full();
+        assert!(pool.take(&state, Arc::clone(&member), &mut 1).is_some());
+        pool.state.store(Arc::default());
+        let mut again = 1;
+        assert!(pool.take(&state, Arc::clone(&member), &mut again).is_none());
+        assert_eq!(member.load(), 0, "nothing is counted");
+        assert!(pool.take(&state, member, &mut again).is_some(), "it ends where the pool changes all the time");
+    }
 
     #[test]
     fn metadata_addresses_are_never_backends() {

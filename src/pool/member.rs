@@ -1,7 +1,7 @@
 //! One place that serves requests: its health and what is in progress there.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
@@ -60,10 +60,10 @@ pub struct Member {
     pub connector: Connector,
     health: AtomicU8,
     failures: AtomicU32,
-    requests: AtomicUsize,
-    sessions: AtomicUsize,
     last: Mutex<Option<Outcome>>,
-    /// The pod there.
+    /// Whether a pool names it; else it is held by what was opened earlier.
+    named: AtomicBool,
+    /// The pod there, and what is in progress there.
     presence: Arc<Presence>,
     /// Asks the prober not to wait for its next turn.
     pub(super) suspected: Notify,
@@ -77,9 +77,8 @@ impl Member {
             connector,
             health: AtomicU8::new(health as u8),
             failures: AtomicU32::new(0),
-            requests: AtomicUsize::new(0),
-            sessions: AtomicUsize::new(0),
             last: Mutex::new(None),
+            named: AtomicBool::new(true),
             presence,
             suspected: Notify::new(),
         }
@@ -94,14 +93,36 @@ impl Member {
         }
     }
 
-    /// Requests and sessions in progress.
+    /// Requests and sessions in progress at its address.
     pub fn load(&self) -> usize {
-        self.requests.load(Ordering::Relaxed) + self.sessions.load(Ordering::Relaxed)
+        self.presence.requests.load(Ordering::Relaxed) + self.sessions()
     }
 
-    /// WebSocket sessions open.
+    /// WebSocket sessions open at its address.
     pub fn sessions(&self) -> usize {
-        self.sessions.load(Ordering::Relaxed)
+        self.presence.sessions.load(Ordering::Relaxed)
+    }
+
+    /// The member whose probe says now whether what is open here is well: itself, or where no pool names it any more, the
+    /// newest at its address.
+    pub fn probed(self: &Arc<Self>) -> Arc<Self> {
+        self.successor().unwrap_or_else(|| Arc::clone(self))
+    }
+
+    /// The member that is probed in its place.
+    pub(super) fn successor(&self) -> Option<Arc<Self>> {
+        let named = self.named.load(Ordering::Relaxed);
+        if named { None } else { self.presence.newest().filter(|newest| newest.id != self.id) }
+    }
+
+    /// Takes in whether a pool names it.
+    pub(super) fn set_named(&self, named: bool) {
+        self.named.store(named, Ordering::Relaxed);
+    }
+
+    /// No other that a pool names is newer at its address.
+    pub(super) fn set_newest(self: &Arc<Self>) {
+        self.presence.set_newest(self);
     }
 
     /// The newest result of a probe, if there is one.
@@ -164,7 +185,7 @@ pub struct Lease {
 impl Lease {
     /// Counts a request.
     pub(super) fn new(member: Arc<Member>) -> Self {
-        member.requests.fetch_add(1, Ordering::Relaxed);
+        member.presence.requests.fetch_add(1, Ordering::Relaxed);
         Self { tenure: member.presence.number(), member, session: false }
     }
 
@@ -178,8 +199,8 @@ impl Lease {
     pub fn into_session(mut self) -> Self {
         if !self.session {
             self.session = true;
-            self.member.sessions.fetch_add(1, Ordering::Relaxed);
-            self.member.requests.fetch_sub(1, Ordering::Relaxed);
+            self.member.presence.sessions.fetch_add(1, Ordering::Relaxed);
+            self.member.presence.requests.fetch_sub(1, Ordering::Relaxed);
         }
         self
     }
@@ -202,7 +223,8 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let counter = if self.session { &self.member.sessions } else { &self.member.requests };
+        let presence = &self.member.presence;
+        let counter = if self.session { &presence.sessions } else { &presence.requests };
         counter.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -6,11 +6,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::time::Instant;
 
+use super::Member;
 use super::tenure::Tenure;
 use crate::model::EndpointState;
 
@@ -20,6 +21,11 @@ pub(super) struct Presence {
     /// Of the tenure.
     number: AtomicU32,
     inner: Mutex<Inner>,
+    /// In progress there, by whichever member.
+    pub(super) requests: AtomicUsize,
+    pub(super) sessions: AtomicUsize,
+    /// The newest member there that a pool names, or the last that one did.
+    newest: Mutex<Weak<Member>>,
 }
 
 #[derive(Debug, Default)]
@@ -69,6 +75,15 @@ impl Presence {
         self.number.fetch_add(1, Ordering::Release);
         inner.before.leave(deadline.saturating_duration_since(now));
         true
+    }
+
+    /// The newest member there that a pool names, or the last that one did.
+    pub(super) fn newest(&self) -> Option<Arc<Member>> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner).upgrade()
+    }
+
+    pub(super) fn set_newest(&self, member: &Arc<Member>) {
+        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(member);
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -30,6 +30,11 @@ pub(super) async fn run(member: Weak<Member>, changed: Arc<Notify>, counters: Pr
     loop {
         let Some(strong) = member.upgrade() else { return };
         let probe = &strong.key.probe;
+        if strong.successor().is_some() {
+            drop(strong);
+            tokio::time::sleep(SHORTEST_PAUSE).await;
+            continue;
+        }
         let outcome = match tokio::time::timeout(probe.timeout, ask(&strong)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(format!("no whole answer within {:?}", probe.timeout)),

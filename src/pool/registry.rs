@@ -4,14 +4,19 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
 use super::dial::Connector;
 use super::member::MemberKey;
 use super::presence::{Presence, Standings};
 use super::{Health, Member, Pool, State, permitted, probe, resolve};
 use crate::model::{self, Address, EndpointState, PoolId};
+
+/// How long a pool that nothing leads to any more keeps its members, for requests that are under way.
+const RETIREMENT: Duration = Duration::from_secs(30);
 
 /// What may be a backend.
 #[derive(Debug, Clone, Copy, Default)]
@@ -65,6 +70,8 @@ struct Registered {
     specs: BTreeMap<PoolId, model::Pool>,
     departing: BTreeMap<SocketAddr, EndpointState>,
     pools: BTreeMap<PoolId, Arc<Pool>>,
+    /// Pools that nothing leads to any more, and since when, while a request or a session holds them.
+    retired: BTreeMap<PoolId, (Weak<Pool>, Instant)>,
     members: HashMap<MemberKey, Weak<Member>>,
     /// The newest member at each address, for what is known of the place.
     places: HashMap<SocketAddr, Weak<Member>>,
@@ -90,7 +97,8 @@ impl Registry {
     }
 
     /// Makes the pools what `specs` says: members come and go within them. A pool that is not in `specs` any
-    /// more lives on while a table or a request holds it. Gives every pool of `specs`.
+    /// more lives on while a table, a request or a session holds it; its members do for a while, or while they are in use.
+    /// Gives every pool of `specs`.
     ///
     /// `departing` are endpoints of no pool that go away: connections to them may be open from earlier.
     pub fn apply(
@@ -130,6 +138,37 @@ impl Registry {
         }
     }
 
+    /// Empties the pools that have been retired for long enough.
+    fn empty_retired(&self) {
+        for (pool, since) in self.lock().retired.values() {
+            if let Some(pool) = pool.upgrade().filter(|_| since.elapsed() >= RETIREMENT) {
+                pool.state.store(Arc::default());
+            }
+        }
+    }
+
+    /// Retires the pools that are in `specs` no more.
+    fn retire(&self, registered: &mut Registered, specs: &BTreeMap<PoolId, model::Pool>) {
+        let before = registered.pools.len();
+        registered.retired.retain(|_, (pool, _)| pool.strong_count() > 0);
+        registered.pools.retain(|id, pool| {
+            let kept = specs.contains_key(id);
+            if !kept {
+                registered.retired.insert(id.clone(), (Arc::downgrade(pool), Instant::now()));
+            }
+            kept
+        });
+        if registered.pools.len() < before {
+            let registry = WeakRegistry(Arc::downgrade(&self.0));
+            self.0.runtime.spawn(async move {
+                tokio::time::sleep(RETIREMENT).await;
+                if let Some(registry) = registry.upgrade() {
+                    registry.empty_retired();
+                }
+            });
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Registered> {
         self.0.registered.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -155,7 +194,8 @@ impl Registry {
         let specs = std::mem::take(&mut registered.specs);
         let mut standings = Standings::default();
         let mut refused = HashSet::new();
-        registered.pools.retain(|id, _| specs.contains_key(id));
+        let mut named = BTreeMap::new();
+        self.retire(registered, &specs);
         for (id, spec) in &specs {
             let mut next = State { balance: spec.balance, ..State::default() };
             for endpoint in &spec.endpoints {
@@ -186,15 +226,21 @@ impl Registry {
                     let key = MemberKey { address, name: name.clone(), transport, probe };
                     let Some(member) = self.intern(registered, key) else { continue };
                     standings.hear(address, name.is_some(), endpoint.state);
+                    named.insert(member.id, Arc::clone(&member));
                     next.members.push((member, endpoint.state));
                 }
             }
-            let pool = registered
-                .pools
-                .entry(id.clone())
-                .or_insert_with(|| Arc::new(Pool::new(id.clone(), Arc::clone(&self.0.changed))));
+            let back = registered.retired.remove(id).and_then(|(pool, _)| pool.upgrade());
+            let pool = registered.pools.entry(id.clone()).or_insert_with(|| {
+                back.unwrap_or_else(|| Arc::new(Pool::new(id.clone(), Arc::clone(&self.0.changed))))
+            });
             pool.state.store(Arc::new(next));
         }
+        for member in registered.members.values().filter_map(Weak::upgrade) {
+            member.set_named(named.contains_key(&member.id));
+        }
+        // From the oldest.
+        named.into_values().for_each(|member| member.set_newest());
         registered.specs = specs;
         registered.refused = refused;
         // After the pools: whoever is chosen from now on knows that the pod is going away.
@@ -236,5 +282,95 @@ impl Registry {
         let probing = probe::run(Arc::downgrade(&member), Arc::clone(&self.0.changed), self.0.counters.clone());
         self.0.runtime.spawn(probing);
         Some(member)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Balance, Endpoint, Probe, Transport};
+    use crate::pool::Lease;
+
+    /// One pool with these members, which nobody is at.
+    fn specs(ports: &[u16], path: &str) -> BTreeMap<PoolId, model::Pool> {
+        let endpoint = |port: &u16| Endpoint {
+            address: Address::Socket(SocketAddr::from(([127, 0, 0, 1], *port))),
+            state: EndpointState::Ready,
+            target: None,
+        };
+        let pool = model::Pool {
+            endpoints: ports.iter().map(endpoint).collect(),
+            transport: Transport::Http,
+            probe: Probe { path: path.to_owned(), ..Probe::arm_default(false) },
+            balance: Balance::LeastConnections,
+        };
+        BTreeMap::from([(PoolId("pool".to_owned()), pool)])
+    }
+
+    fn registry() -> Registry {
+        Registry::new(tokio::runtime::Handle::current(), Policy { allow_loopback: true })
+    }
+
+    /// Makes the only pool what `specs` says.
+    fn apply(registry: &Registry, specs: &BTreeMap<PoolId, model::Pool>) -> Arc<Pool> {
+        registry.apply(specs, &BTreeMap::new()).into_values().next().expect("one")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pool_that_nothing_leads_to_lets_go_of_the_members_that_are_not_in_use() {
+        let registry = registry();
+        let pool = apply(&registry, &specs(&[1, 2], "/"));
+        let members: Vec<_> = pool.members().iter().map(|(member, _)| Arc::downgrade(member)).collect();
+        let session = Lease::new(members[0].upgrade().expect("a member")).into_session();
+        registry.apply(&BTreeMap::new(), &BTreeMap::new());
+        tokio::time::sleep(RETIREMENT - Duration::from_secs(1)).await;
+        assert_eq!(pool.members().len(), 2, "requests under way may choose");
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        assert_eq!(pool.members().len(), 0);
+        assert_eq!([0, 1].map(|n| members[n].strong_count() > 0), [true, false]);
+        drop(session);
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        assert_eq!(members[0].strong_count(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pool_that_comes_back_is_the_one_that_sessions_hold() {
+        let registry = registry();
+        let pool = apply(&registry, &specs(&[1], "/"));
+        for time in [RETIREMENT / 2, RETIREMENT * 2] {
+            registry.apply(&BTreeMap::new(), &BTreeMap::new());
+            tokio::time::sleep(time).await;
+            assert!(Arc::ptr_eq(&pool, &apply(&registry, &specs(&[1], "/"))));
+            tokio::time::sleep(RETIREMENT).await;
+            assert_eq!(pool.members().len(), 1);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn another_probe_makes_another_member_of_the_same_place() {
+        let registry = registry();
+        let first = |pool: &Pool| pool.members()[0].0.clone();
+        let old = first(&apply(&registry, &specs(&[1], "/old")));
+        let session = Lease::new(Arc::clone(&old)).into_session();
+        let new = first(&apply(&registry, &specs(&[1], "/new")));
+        assert_eq!((new.sessions(), new.load()), (1, 1), "what is open there is known");
+        assert_eq!((old.probed().id, new.probed().id), (new.id, new.id));
+
+        let asked = || registry.probe_counters().totals().0;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let before = asked();
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        let of_one = 600.0 / new.key.probe.interval.as_secs_f64() * 1.2;
+        assert!((asked() - before) as f64 <= of_one, "one of the two is probed");
+
+        // Back again: those who hold the other are told by this one.
+        let back = first(&apply(&registry, &specs(&[1], "/old")));
+        assert_eq!((back.id, old.probed().id, new.probed().id), (old.id, old.id, old.id));
+        drop(session);
+        assert_eq!(new.load(), 0);
+
+        // Nobody else can tell of it.
+        registry.apply(&BTreeMap::new(), &BTreeMap::new());
+        assert_eq!(old.probed().id, old.id);
     }
 }

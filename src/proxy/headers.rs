@@ -1,6 +1,6 @@
 //! Which headers cross the gateway (RFC 9110 section 7.6), and which it adds.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use http::Method;
 use http::header::{self, Entry, HeaderMap, HeaderName, HeaderValue};
@@ -31,16 +31,25 @@ pub(super) struct Hop<'a> {
 /// Who asks: the peer, or where peers are trusted, the first in what they say of earlier hops that is not.
 pub(super) fn client(headers: &HeaderMap, peer: IpAddr, trusts: impl Fn(IpAddr) -> bool) -> IpAddr {
     let lines: Vec<&HeaderValue> = headers.get_all(FORWARDED_FOR).iter().collect();
-    let hops = lines.into_iter().rev().filter_map(|line| line.to_str().ok()).flat_map(|line| line.rsplit(','));
+    let hops = lines.into_iter().rev().flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
     let mut client = peer;
     for hop in hops {
         if !trusts(client) {
             break;
         }
-        let Ok(hop) = hop.trim().parse::<IpAddr>() else { break };
+        let Some(hop) = address(hop) else { break };
         client = hop.to_canonical();
     }
     client
+}
+
+/// A hop as proxies write it: IPv6 in brackets or not, some with the port that it came from.
+fn address(hop: &[u8]) -> Option<IpAddr> {
+    let hop = std::str::from_utf8(hop).ok()?.trim();
+    match hop.strip_prefix('[').and_then(|hop| hop.strip_suffix(']')) {
+        Some(bracketed) => bracketed.parse::<Ipv6Addr>().ok().map(IpAddr::from),
+        None => hop.parse().ok().or_else(|| Some(hop.parse::<SocketAddr>().ok()?.ip())),
+    }
 }
 
 /// Makes a client's headers those that the backend is to see; an upgrade's own are left to the caller. `TE: trailers`
@@ -63,6 +72,13 @@ pub(super) fn request(headers: &mut HeaderMap, hop: &Hop<'_>) {
         let id = format!("{:032x}", fastrand::u128(..));
         headers.insert(REQUEST_ID, HeaderValue::from_str(&id).expect("hex digits"));
     }
+}
+
+/// Whether the client's own hop was over TLS, by what [`request`] has made of the headers: a trusted peer's word, else what
+/// is seen.
+pub(super) fn over_tls(headers: &HeaderMap) -> bool {
+    let proto = headers.get(FORWARDED_PROTO).map(|proto| proto.as_bytes().trim_ascii());
+    proto.is_some_and(|proto| [&b"https"[..], b"wss"].iter().any(|tls| proto.eq_ignore_ascii_case(tls)))
 }
 
 /// Says how the body's end is told, where the method or the version leaves it open. What the client's own framing was
@@ -214,6 +230,36 @@ mod tests {
     }
 
     #[test]
+    fn the_client_is_the_first_hop_from_the_right_that_is_not_trusted() {
+        let client_of = |lines: &[&[u8]]| {
+            let mut map = HeaderMap::new();
+            for line in lines {
+                map.append(FORWARDED_FOR, HeaderValue::from_bytes(line).expect("a value"));
+            }
+            let trusts = |peer: IpAddr| matches!(peer, IpAddr::V4(peer) if peer.octets()[0] == 10);
+            client(&map, IpAddr::from([10, 0, 0, 1]), trusts).to_string()
+        };
+        for (lines, expected) in [
+            (&[b"198.51.100.1, 203.0.113.9".as_slice()][..], "203.0.113.9"),
+            (&[b"203.0.113.9:51234"], "203.0.113.9"),
+            (&[b"203.0.113.9:51234, 10.0.0.2:443"], "203.0.113.9"),
+            (&[b"[2001:db8::1]:443"], "2001:db8::1"),
+            (&[b"[2001:db8::1] ,10.0.0.2"], "2001:db8::1"),
+            (&[b"2001:db8::1"], "2001:db8::1"),
+            (&[b"[::ffff:203.0.113.9]:443"], "203.0.113.9"),
+            (&[b"203.0.113.9", b"10.0.0.2"], "203.0.113.9"),
+            // What can't be read ends the walk; what is before it is no nearer to the truth.
+            (&[b"203.0.113.9", b"unknown, 10.0.0.2"], "10.0.0.2"),
+            (&[b"203.0.113.9", b"\xff, 10.0.0.2"], "10.0.0.2"),
+            (&[b"\xff, 203.0.113.9"], "203.0.113.9"),
+            (&[b"203.0.113.9", b"\xff"], "10.0.0.1"),
+            (&[b"203.0.113.9", b"[203.0.113.9]"], "10.0.0.1"),
+        ] {
+            assert_eq!(client_of(lines), expected, "{lines:?}");
+        }
+    }
+
+    #[test]
     fn what_is_about_one_connection_stays_there() {
         let mut map = headers(&[
             ("connection", "close, X-Secret, content-length, host"),
@@ -267,6 +313,30 @@ mod tests {
         assert_eq!(map["x-forwarded-for"], "1.1.1.1, 192.0.2.7");
         assert_eq!(map["x-forwarded-proto"], "http");
         assert_eq!(map["x-request-id"], "abc");
+    }
+
+    #[test]
+    fn whether_the_client_came_over_tls_is_what_backends_are_told() {
+        let cases: [(&[&str], bool, bool, bool); 9] = [
+            // What is said of it, whether that is believed, what is seen.
+            (&[], true, true, true),
+            (&[], true, false, false),
+            (&["https"], true, false, true),
+            (&["WSS"], true, false, true),
+            (&["http"], true, true, false),
+            (&["https"], false, false, false),
+            (&["http"], false, true, true),
+            (&["https", "https"], true, false, false),
+            (&["http", "http"], true, true, true),
+        ];
+        for (said, trusted, tls, expected) in cases {
+            let mut map = HeaderMap::new();
+            for said in said {
+                map.append(FORWARDED_PROTO, HeaderValue::from_str(said).expect("a value"));
+            }
+            request(&mut map, &Hop { tls, ..hop(trusted) });
+            assert_eq!(over_tls(&map), expected, "{said:?} {trusted} {tls}");
+        }
     }
 
     #[test]

@@ -58,7 +58,7 @@ impl Tender {
         let mut down = HashMap::new();
         let mut over = Vec::new();
         for session in live {
-            let member = session.lease().member();
+            let member = session.lease().member().probed();
             if member.health() != Health::Down {
                 continue;
             }

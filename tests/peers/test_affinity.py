@@ -86,6 +86,15 @@ def test_requests_and_sessions_of_a_client_go_to_one_member(gateway, three):
                 assert way(gateway, pair(cookies)) == (name, [])
 
 
+def test_cookies_are_those_for_https_where_a_trusted_proxy_ends_it(gateway, three):
+    gateway.start("--trusted-proxy", "127.0.0.0/8")
+    gateway.apply("site.json", service("chat", *ports(three)), ingress("chat", {"/": "chat"}, annotations=AGIC))
+    for proto, names in [("https", [NAME, f"{NAME}CORS"]), ("http", [NAME])]:
+        with Client(gateway.http) as client:
+            answer = client.ask(get("/x", "localhost", f"X-Forwarded-Proto: {proto}"))
+            assert [cookie.split("=")[0] for cookie in answer.values("set-cookie")] == names
+
+
 def test_members_have_cookies_of_their_own_and_see_them(gateway, three):
     served(gateway, three)
     cookies = {name: pair(cookies) for name, cookies in (ask(gateway) for _ in three)}

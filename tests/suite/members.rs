@@ -108,6 +108,21 @@ async fn sessions_are_closed_when_their_pod_goes_away_and_for_nothing_less() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_probe_tells_of_the_sessions_that_are_open_too() {
+    let pod = Pod::start("pod").await;
+    let gateway = before(&[(&pod, Endpoint::Ready)]).await;
+    let grace = ("steadygate.io/websocket-unhealthy-grace", "0");
+    let site = |more: &[(&str, &str)]| {
+        ingress("site", "site.example", &[&[INTERVAL, THRESHOLD, grace], more].concat(), &[("/", "web")])
+    };
+    gateway.edit("site.yaml", &site(&[])).await;
+    let mut session = gateway.session("site.example", "/").await;
+    assert_eq!(echo(&mut session, "here").await, "pod here");
+    gateway.edit("site.yaml", &site(&[("appgw.ingress.kubernetes.io/health-probe-status-codes", "299")])).await;
+    assert_eq!(close_code(&mut session).await, Some(1012));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pod_that_takes_an_address_over_does_not_inherit_the_drain() {
     let old = Pod::start("old").await;
     let gateway = before(&[(&old, Endpoint::Ready)]).await;
