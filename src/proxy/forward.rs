@@ -118,11 +118,11 @@ pub(super) async fn forward(
                 upgrade::mark(&mut parts.headers);
             }
             record.answered(parts.status, &parts.headers);
-            let sender = match carrier {
-                Carrier::Own(sender) => Some(sender),
-                Carrier::Shared(_) => None,
+            let carrier = match carrier {
+                Carrier::Own(sender) => (Some(sender), None),
+                Carrier::Shared(place) => (None, Some(place)),
             };
-            let mut body = ResponseBody::upstream(incoming, silence, sender, exchange.progress, lease);
+            let mut body = ResponseBody::upstream(incoming, silence, carrier, exchange.progress, lease);
             body.record = Some(record);
             Ok(Response::from_parts(parts, body))
         }
