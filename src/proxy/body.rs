@@ -15,6 +15,7 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use super::access::Record;
 use super::headers;
+use super::shared::Place;
 use super::upstream::{self, Sender};
 use crate::pool::Lease;
 
@@ -220,6 +221,8 @@ struct UpstreamBody {
     silence: Silence,
     /// Given back to the idle ones when both bodies are through.
     sender: Option<Sender>,
+    /// The place of its stream, on a connection that is shared.
+    _place: Option<Place>,
     /// Of the request's body, if it has one.
     request: Option<Arc<Progress>>,
     lease: Lease,
@@ -235,12 +238,12 @@ impl ResponseBody {
     pub(super) fn upstream(
         incoming: Incoming,
         silence: Duration,
-        sender: Option<Sender>,
+        (sender, place): (Option<Sender>, Option<Place>),
         request: Option<Arc<Progress>>,
         lease: Lease,
     ) -> Self {
         let silence = Silence::new(silence);
-        let body = UpstreamBody { incoming, ended: false, silence, sender, request, lease };
+        let body = UpstreamBody { incoming, ended: false, silence, sender, _place: place, request, lease };
         Self { content: Content::Upstream(Box::new(body)), record: None }
     }
 }

@@ -20,7 +20,7 @@ use super::context::Context;
 use super::refusal::Refusal;
 use super::request::Asked;
 use super::shared::{self, Place, Way};
-use super::upgrade::{self, Opening};
+use super::upgrade::{self, Attempt, Opening};
 use super::upstream::{self, Sender};
 use super::{extended, headers, rewrite};
 use crate::model::Backend;
@@ -50,13 +50,16 @@ pub(super) async fn forward(
     let (mut parts, body) = request.into_parts();
     let has_body = !body.is_end_stream();
     let extended = extended::protocol(&parts).is_some();
-    let opening = match opening(context, &mut parts, has_body, asked, &record) {
+    let mut opening = match opening(context, &mut parts, has_body, asked, &record) {
         Ok(opening) => opening,
         Err(refusal) => return Err((refusal, record)),
     };
     prepare(context, asked, &mut parts, opening.is_some());
     record.forwarded(&parts.headers);
     let Some(uri) = rewrite::target(&parts.uri, asked, backend.rewrite.as_ref()) else {
+        if let Some(opening) = &mut opening {
+            opening.attempt.came_to("malformed");
+        }
         return Err((Refusal::malformed("the request target is not a path"), record));
     };
     parts.uri = uri;
@@ -70,37 +73,37 @@ pub(super) async fn forward(
     let (mut response, carrier, lease) = match exchange.run(Request::from_parts(parts, body), &mut record).await {
         Ok(answered) => answered,
         Err(refusal) => {
-            if opening.is_some() {
-                context.shared.sessions.refused(record.route(), "backend_failed");
+            if let Some(opening) = &mut opening {
+                opening.attempt.came_to("backend_failed");
             }
             return Err((refusal, record));
         }
     };
     sticky.set(response.headers_mut(), || pool.token(lease.member()));
+    if let Some(opening) = &mut opening {
+        let status = response.status();
+        let granted = status == StatusCode::SWITCHING_PROTOCOLS || extended && status.is_success();
+        // Until the session is open.
+        opening.attempt.came_to(if granted { "invalid_answer" } else { "backend_refused" });
+    }
     match (response.status(), opening) {
         (StatusCode::SWITCHING_PROTOCOLS, Some(mut opening)) => {
             match carrier {
                 Carrier::Own(sender) => sender.release(),
                 Carrier::Shared(place) => opening.place = Some(place),
             }
-            upgrade::open(context, opening, response, lease, record).inspect_err(|(_, record)| {
-                context.shared.sessions.refused(record.route(), "invalid_answer");
-            })
+            upgrade::open(context, opening, response, lease, record)
         }
         (StatusCode::SWITCHING_PROTOCOLS, None) => {
             let message = "the backend switched protocols though nobody asked it to";
             Err((Refusal::bad_gateway("UnexpectedUpgrade", message), record))
         }
         (status, _) if extended && status.is_success() => {
-            context.shared.sessions.refused(record.route(), "invalid_answer");
             // Handed on, it would say that the session is open.
             let message = format!("the backend answered the handshake with {status} instead of switching protocols");
             Err((Refusal::bad_gateway("WebSocketHandshake", message), record))
         }
-        (_, opening) => {
-            if opening.is_some() {
-                context.shared.sessions.refused(record.route(), "backend_refused");
-            }
+        _ => {
             let (mut parts, incoming) = response.into_parts();
             if extended {
                 parts.headers.remove(header::SEC_WEBSOCKET_ACCEPT);
@@ -115,11 +118,11 @@ pub(super) async fn forward(
                 upgrade::mark(&mut parts.headers);
             }
             record.answered(parts.status, &parts.headers);
-            let sender = match carrier {
-                Carrier::Own(sender) => Some(sender),
-                Carrier::Shared(_) => None,
+            let carrier = match carrier {
+                Carrier::Own(sender) => (Some(sender), None),
+                Carrier::Shared(place) => (None, Some(place)),
             };
-            let mut body = ResponseBody::upstream(incoming, silence, sender, exchange.progress, lease);
+            let mut body = ResponseBody::upstream(incoming, silence, carrier, exchange.progress, lease);
             body.record = Some(record);
             Ok(Response::from_parts(parts, body))
         }
@@ -162,6 +165,7 @@ fn opening(
         client,
         extended,
         place: None,
+        attempt: Attempt::new(sessions.clone(), Arc::clone(target)),
         permit,
         client_address,
         port: context.front.port,

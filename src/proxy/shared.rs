@@ -3,10 +3,12 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use h2::Reason;
 use http::header::{self, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
@@ -64,7 +66,7 @@ pub(super) struct Connection {
     used: Instant,
 }
 
-/// Held by each session of a connection. True once the connection has failed to open one: it takes no more.
+/// Held by each session of a connection. True once the connection takes no more of them.
 pub(super) type Place = Arc<AtomicBool>;
 
 /// How a session can be had.
@@ -143,6 +145,9 @@ async fn ask(member: &Member) -> Result<Way, DialError> {
         tokio::time::sleep(LOOK).await;
     }
     let limit = connection.current_max_send_streams().min(SESSIONS);
+    if limit == 0 {
+        return Ok(Way::Own(None));
+    }
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%address, %error, "connection to member ended");
@@ -194,7 +199,7 @@ impl Connection {
         &mut self,
         request: &Request<RequestBody>,
         host: &str,
-    ) -> Result<Response<Incoming>, Box<dyn std::error::Error + Send + Sync>> {
+    ) -> Result<Response<Incoming>, Box<dyn Error + Send + Sync>> {
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
         let mut connect = Request::new(RequestBody::empty());
         *connect.method_mut() = Method::CONNECT;
@@ -207,7 +212,9 @@ impl Connection {
             headers.remove(name);
         }
         let answer = self.requests.send_request(connect).await;
-        self.places.fetch_or(answer.is_err(), Ordering::Relaxed);
+        if answer.as_ref().err().is_some_and(|error| self.requests.is_closed() || takes_no_more(error)) {
+            self.places.store(true, Ordering::Relaxed);
+        }
         let mut response = answer?;
         if response.status() == StatusCode::OK {
             *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -218,4 +225,10 @@ impl Connection {
         }
         Ok(response)
     }
+}
+
+/// Whether an error is about the connection, and not about one session alone.
+fn takes_no_more(error: &hyper::Error) -> bool {
+    let error = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
+    error.is_some_and(|error| error.is_go_away() || error.is_io() || error.reason() == Some(Reason::REFUSED_STREAM))
 }

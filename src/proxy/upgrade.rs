@@ -1,6 +1,7 @@
 //! From a granted handshake to a session.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
@@ -17,7 +18,8 @@ use super::peer::Peer;
 use super::refusal::Refusal;
 use super::shared::Place;
 use crate::pool::Lease;
-use crate::websocket::{self, About, End, Handshake, Permit, Session};
+use crate::table::Target;
+use crate::websocket::{self, About, End, Handshake, Permit, Session, Sessions};
 
 /// Marks headers as those of an opening handshake, or of its answer.
 pub(super) fn mark(headers: &mut HeaderMap) {
@@ -25,10 +27,42 @@ pub(super) fn mark(headers: &mut HeaderMap) {
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
 }
 
+/// A handshake that has been let in: counted, when it is over, by what came of it.
+pub(super) struct Attempt {
+    sessions: Sessions,
+    target: Arc<Target>,
+    outcome: Option<&'static str>,
+}
+
+impl Attempt {
+    /// One that is abandoned, unless something comes of it.
+    pub(super) fn new(sessions: Sessions, target: Arc<Target>) -> Self {
+        Self { sessions, target, outcome: Some("abandoned") }
+    }
+
+    pub(super) fn came_to(&mut self, outcome: &'static str) {
+        self.outcome = Some(outcome);
+    }
+
+    /// The session is open, and counted.
+    fn opened(&mut self) {
+        self.outcome = None;
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        if let Some(outcome) = self.outcome {
+            self.sessions.refused(&self.target.name, outcome);
+        }
+    }
+}
+
 /// What a session needs besides its streams.
 pub(super) struct Opening {
     pub(super) handshake: Handshake,
     pub(super) client: OnUpgrade,
+    pub(super) attempt: Attempt,
     /// Leave to open it.
     pub(super) permit: Permit,
     pub(super) client_address: IpAddr,
@@ -48,7 +82,7 @@ pub(super) struct Opening {
 /// It does not; nothing is tunnelled.
 pub(super) fn open(
     context: &Context,
-    opening: Opening,
+    mut opening: Opening,
     mut response: Response<Incoming>,
     lease: Lease,
     mut record: Box<Record>,
@@ -74,6 +108,7 @@ pub(super) fn open(
     let (about, active) = record.becomes_session(target, &opening, subprotocol.unwrap_or_default());
     drop(record);
     let mut guard = context.shared.sessions.open(opening.permit, about, lease);
+    opening.attempt.opened();
     if !still_leads(context, guard.session()) {
         context.shared.sessions.route_removed(guard.session());
     }

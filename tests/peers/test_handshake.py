@@ -2,7 +2,9 @@
 
 import pytest
 
+from gateway import wait_for
 from manifests import ingress, secret, service
+from test_metrics import Metrics
 from wire import ACCEPTED, HANDSHAKE, Client, answers, get, response
 
 HOST = "server.example.com"
@@ -47,6 +49,29 @@ def test_the_documents_own_handshake_passes_unaltered(gateway, scripted):
     }  # fmt: skip
     assert head["x-forwarded-for"] == "127.0.0.1"
     assert head["x-forwarded-proto"] == "http"
+
+
+def test_a_handshake_without_an_outcome_is_counted(gateway, scripted):
+    backend = scripted(lambda exchange: exchange.read_to_end())
+    longer = {"appgw.ingress.kubernetes.io/backend-path-prefix": "/" + "x" * 1000}
+    gateway.serve(
+        service("chat", backend.port),
+        ingress("chat", {"/chat": "chat"}, host=HOST),
+        ingress("long", {"/long": "chat"}, host=HOST, annotations=longer),
+    )
+    with Client(gateway.http) as client:
+        client.send(HANDSHAKE)
+        backend.next()
+    with Client(gateway.http) as client:
+        assert client.ask(handshake(head=f"GET /long/{'x' * 65000} HTTP/1.1")).status == 400
+
+    def counted(name, outcome):
+        told = Metrics(gateway.admin_text("/metrics"))
+        return told.of("websocket_handshakes_total", route=f"Ingress default/{name}", outcome=outcome)
+
+    wait_for(lambda: counted("chat", "abandoned") == 1, "the client's leave is counted")
+    assert counted("long", "malformed") == 1
+    assert counted("long", "abandoned") is None
 
 
 def test_over_tls_the_backend_gets_the_same_handshake(gateway, scripted, certificate):

@@ -201,6 +201,41 @@ def test_more_sessions_than_a_connection_takes_get_another(serve, gateway):
     assert len(backend.told("connection")) == before, "their places are taken again"
 
 
+def test_a_refusal_keeps_its_place_until_its_body_ends(serve, gateway):
+    serve(streams=1)
+    refused = [Client(gateway.http) for _ in range(4)]
+    for client in refused:
+        assert b" 403 " in client.send(handshake("/refuse-slowly")).read_until(b"\r\n\r\n")
+    for _ in range(4):
+        with Client(gateway.http) as client:
+            opened(client)
+            echoes(client)
+    for client in refused:
+        client.close()
+
+
+def test_a_backend_that_takes_no_streams_gets_http1(serve, gateway):
+    backend = serve(streams=0)
+    for _ in range(6):
+        with Client(gateway.http) as client:
+            opened(client)
+            echoes(client)
+        assert backend.next()["session"] == "http/1.1"
+
+
+def test_a_session_that_fails_leaves_the_connection_to_the_others(serve, gateway):
+    backend = serve()
+    for _ in range(12):
+        with Client(gateway.http) as client:
+            opened(client)
+    before = len(backend.told("connection"))
+    for path in ["/fail", "/chat"] * 6:
+        with Client(gateway.http) as client:
+            opened(client, path)
+            echoes(client)
+    assert len(backend.told("connection")) == before
+
+
 def test_the_end_of_either_side_and_a_reset_are_passed_on(serve, gateway):
     backend = serve()
     with Client(gateway.http) as client:

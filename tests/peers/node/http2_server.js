@@ -21,6 +21,8 @@ server.on("stream", (stream, headers) => {
   stream.on("close", () => tell({ closed: headers[":path"], code: stream.rstCode }));
   const path = headers[":path"];
   if (path === "/refuse") return stream.respond({ ":status": 403, "x-from": "backend" }), stream.end("not you");
+  if (path === "/fail") return stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR);
+  if (path === "/refuse-slowly") return stream.respond({ ":status": 403 }), stream.write("wait");
   stream.respond({ ":status": 200, ...(headers["sec-websocket-protocol"] && { "sec-websocket-protocol": "chat" }),
     ...(path === "/other" && { "sec-websocket-protocol": "other" }) });
   if (path === "/reset") return stream.on("data", () => stream.close(http2.constants.NGHTTP2_CANCEL));
