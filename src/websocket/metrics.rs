@@ -95,7 +95,7 @@ fn durations(encoder: &mut DescriptorEncoder<'_>, totals: &BTreeMap<String, Tota
     let name = "websocket_session_duration_seconds";
     let mut family = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
     for (route, totals) in totals {
-        let bounds = DURATIONS.into_iter().chain([f64::MAX]);
+        let bounds = DURATIONS.into_iter().chain([f64::INFINITY]);
         let buckets: Vec<(f64, u64)> = bounds.zip(totals.durations).collect();
         let labels = [("route", route.as_str())];
         let mut metric: MetricEncoder<'_> = family.encode_family(&labels)?;

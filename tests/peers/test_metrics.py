@@ -73,6 +73,7 @@ def test_sessions(gateway, served, metrics):
     assert told.of("websocket_sessions_ended_total", route=ECHO, cause="client") == 3
     assert told.of("websocket_closes_total", route=ECHO, initiator="client", code="1000") == 3
     assert told.of("websocket_session_duration_seconds_count", route=ECHO) == 3
+    assert told.of("websocket_session_duration_seconds_bucket", route=ECHO, le="+Inf") == 3
 
 
 def test_members_and_probes(gateway, served, metrics, http_backend):
