@@ -103,7 +103,7 @@ $(JAVA_PEER): $(wildcard $(LIBRARIES)/java/*)
 	$(call need,javac default-jdk-headless mvn maven)
 	rm -rf $(@D)
 	mvn --quiet --batch-mode --file $(LIBRARIES)/java dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$(@D)/lib
-	javac -d $(@D)/classes -cp '$(@D)/lib/*' $(LIBRARIES)/java/*.java
+	javac -encoding UTF-8 -d $(@D)/classes -cp '$(@D)/lib/*' $(LIBRARIES)/java/*.java
 	touch $@
 
 # --- Image -------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ PEERS = {
     "python": [sys.executable, HERE / "peer.py"],
     "node": ["node", HERE / "peer.js"],
     "go": [TARGET / "peers/go/peer"],
-    "java": ["java", "-XX:+UseSerialGC", "-cp", f"{TARGET}/peers/java/classes:{TARGET}/peers/java/lib/*", "Peer"],
+    "java": ["java", "-XX:+UseSerialGC", "-Dfile.encoding=UTF-8", "-cp", f"{TARGET}/peers/java/classes:{TARGET}/peers/java/lib/*", "Peer"],
     "rust": [TARGET / "debug/examples/websocket_peer"],
 }
 
