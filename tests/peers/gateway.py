@@ -68,8 +68,8 @@ class Gateway:
 
     # Life
 
-    def start(self, *arguments, admin="127.0.0.1"):
-        self.launch(*arguments, admin=admin)
+    def start(self, *arguments, **options):
+        self.launch(*arguments, **options)
         wait_for(self.is_ready, "the gateway is ready")
         return self
 
