@@ -82,11 +82,12 @@ impl Tender {
             }
         }
         self.budgets.retain(|pool, _| pools.contains_key(pool.as_str()));
+        let open = if pools.is_empty() { HashMap::new() } else { open(live) };
         for (id, (pool, rate, of_pool)) in pools {
             let per_look = f64::from(rate) * TICK.as_secs_f64() / 60.0;
             let budget = self.budgets.entry(id.to_owned()).or_default();
             *budget = (*budget + per_look).min(per_look.max(1.0));
-            let surplus = surplus(pool, live, &of_pool);
+            let surplus = surplus(pool, &open, &of_pool);
             let count = surplus.len().min(*budget as usize);
             *budget -= count as f64;
             let shed: Vec<Arc<Session>> = surplus.into_iter().take(count).cloned().collect();
@@ -95,18 +96,24 @@ impl Tender {
     }
 }
 
+/// How many are open at each address and stay, whatever route they are of.
+fn open(live: &[Arc<Session>]) -> HashMap<SocketAddr, usize> {
+    let mut open = HashMap::new();
+    for session in live.iter().filter(|session| session.asked().is_none()) {
+        *open.entry(session.member()).or_default() += 1;
+    }
+    open
+}
+
 /// Those of `sessions` that the fullest member has above its share, from the oldest; none where all have about the same. Whatever
 /// is open at a member makes it full.
-fn surplus<'a>(pool: &Pool, live: &[Arc<Session>], sessions: &[&'a Arc<Session>]) -> Vec<&'a Arc<Session>> {
+fn surplus<'a>(pool: &Pool, open: &HashMap<SocketAddr, usize>, sessions: &[&'a Arc<Session>]) -> Vec<&'a Arc<Session>> {
     let members = pool.members();
     let takes =
         members.iter().filter(|(member, state)| *state == EndpointState::Ready && member.health() == Health::Up);
-    let mut open: BTreeMap<SocketAddr, usize> = takes.map(|(member, _)| (member.key.address, 0)).collect();
-    for session in live.iter().filter(|session| session.asked().is_none()) {
-        if let Some(open) = open.get_mut(&session.member()) {
-            *open += 1;
-        }
-    }
+    let there =
+        takes.map(|(member, _)| (member.key.address, open.get(&member.key.address).copied().unwrap_or_default()));
+    let open: BTreeMap<SocketAddr, usize> = there.collect();
     let share = open.values().sum::<usize>() as f64 / open.len().max(1) as f64;
     let Some((fullest, most)) = open.into_iter().max_by_key(|(_, open)| *open) else { return Vec::new() };
     if most as f64 <= share * TOO_MANY + 1.0 {
