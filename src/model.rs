@@ -15,7 +15,9 @@ mod websocket;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
+use imbl::OrdMap;
 use serde::Serialize;
 
 pub use affinity::{Affinity, SameSite, Secure};
@@ -35,9 +37,9 @@ pub struct Model {
     /// Listeners by frontend port (1–65535). One port speaks one protocol.
     pub listeners: BTreeMap<u16, Listener>,
     /// Pools by identity; every `Backend` of a route names one of these.
-    pub pools: BTreeMap<PoolId, Pool>,
+    pub pools: OrdMap<PoolId, Arc<Pool>>,
     /// Server certificates by identity; every certificate that a listener names is here.
-    pub certificates: BTreeMap<CertificateId, Certificate>,
+    pub certificates: OrdMap<CertificateId, Arc<Certificate>>,
     /// Endpoints that go away and are in no pool: sessions may be open there since a route led to them.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub departing: BTreeMap<SocketAddr, EndpointState>,

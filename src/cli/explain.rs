@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -74,8 +75,8 @@ impl Explain {
         let chosen = compile(&translation.model, 1, &Default::default());
         let wanted =
             chosen.listener(port).and_then(|listener| listener.find(&host, &path)).and_then(|target| pool_of(target));
-        let mut specs = translation.model.pools.clone();
-        specs.retain(|id, _| Some(id) == wanted.as_ref());
+        let specs = translation.model.pools.iter().filter(|(id, _)| Some(*id) == wanted.as_ref());
+        let specs = specs.map(|(id, pool)| (id.clone(), Arc::clone(pool))).collect();
         let table = compile(&translation.model, 1, &registry.apply(&specs, &BTreeMap::new()));
 
         println!("request    host {host:?}, path {path:?}, frontend port {port}");
@@ -285,6 +286,8 @@ fn is_host(named: &str, host: &str) -> bool {
 mod tests {
     use std::collections::BTreeMap;
 
+    use imbl::OrdMap;
+
     use super::*;
     use crate::model::{Host, Listener, Model, PathMatch, Redirect, Route};
     use crate::status::Reason;
@@ -365,9 +368,9 @@ mod tests {
             path: PathMatch::prefix("/").expect("a path"),
             action: Action::Redirect(Redirect { status: 308, port: 443 }),
         };
-        let host = Host { certificate: None, routes: vec![route] };
+        let host = Arc::new(Host { certificate: None, routes: vec![route] });
         for (protocol, expected) in [(Protocol::Http, true), (Protocol::Https, false)] {
-            let hosts = BTreeMap::from([(HostPattern::Any, host.clone())]);
+            let hosts = OrdMap::unit(HostPattern::Any, host.clone());
             let listeners = BTreeMap::from([(443, Listener { protocol, hosts, default_certificate: None })]);
             let table = compile(&Model { listeners, ..Model::default() }, 1, &Default::default());
             let listener = table.listener(443).expect("a listener");

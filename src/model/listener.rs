@@ -1,8 +1,9 @@
 //! Listeners, the hosts behind them, and the routes of each host.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use imbl::OrdMap;
 use serde::Serialize;
 
 use super::{Affinity, CertificateId, HostPattern, ObjectRef, PathMatch, PoolId, WebSocket};
@@ -13,7 +14,7 @@ pub struct Listener {
     /// What is spoken there.
     pub protocol: Protocol,
     /// Routes by host. Precedence among hosts is `HostPattern`'s: exact, wildcard, any.
-    pub hosts: BTreeMap<HostPattern, Host>,
+    pub hosts: OrdMap<HostPattern, Arc<Host>>,
     /// Certificate for TLS clients whose server name no host's certificate fits, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_certificate: Option<CertificateId>,

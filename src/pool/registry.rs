@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use imbl::OrdMap;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
@@ -67,7 +68,7 @@ struct Inner {
 
 #[derive(Debug, Default)]
 struct Registered {
-    specs: BTreeMap<PoolId, model::Pool>,
+    specs: OrdMap<PoolId, Arc<model::Pool>>,
     departing: BTreeMap<SocketAddr, EndpointState>,
     pools: BTreeMap<PoolId, Arc<Pool>>,
     /// Pools that nothing leads to any more, and since when, while a request or a session holds them.
@@ -103,7 +104,7 @@ impl Registry {
     /// `departing` are endpoints of no pool that go away: connections to them may be open from earlier.
     pub fn apply(
         &self,
-        specs: &BTreeMap<PoolId, model::Pool>,
+        specs: &OrdMap<PoolId, Arc<model::Pool>>,
         departing: &BTreeMap<SocketAddr, EndpointState>,
     ) -> BTreeMap<PoolId, Arc<Pool>> {
         let mut registered = self.lock();
@@ -148,7 +149,7 @@ impl Registry {
     }
 
     /// Retires the pools that are in `specs` no more.
-    fn retire(&self, registered: &mut Registered, specs: &BTreeMap<PoolId, model::Pool>) {
+    fn retire(&self, registered: &mut Registered, specs: &OrdMap<PoolId, Arc<model::Pool>>) {
         let before = registered.pools.len();
         registered.retired.retain(|_, (pool, _)| pool.strong_count() > 0);
         registered.pools.retain(|id, pool| {
@@ -292,7 +293,7 @@ mod tests {
     use crate::pool::Lease;
 
     /// One pool with these members, which nobody is at.
-    fn specs(ports: &[u16], path: &str) -> BTreeMap<PoolId, model::Pool> {
+    fn specs(ports: &[u16], path: &str) -> OrdMap<PoolId, Arc<model::Pool>> {
         let endpoint = |port: &u16| Endpoint {
             address: Address::Socket(SocketAddr::from(([127, 0, 0, 1], *port))),
             state: EndpointState::Ready,
@@ -304,7 +305,7 @@ mod tests {
             probe: Probe { path: path.to_owned(), ..Probe::arm_default(false) },
             balance: Balance::LeastConnections,
         };
-        BTreeMap::from([(PoolId("pool".to_owned()), pool)])
+        OrdMap::unit(PoolId("pool".to_owned()), Arc::new(pool))
     }
 
     fn registry() -> Registry {
@@ -312,7 +313,7 @@ mod tests {
     }
 
     /// Makes the only pool what `specs` says.
-    fn apply(registry: &Registry, specs: &BTreeMap<PoolId, model::Pool>) -> Arc<Pool> {
+    fn apply(registry: &Registry, specs: &OrdMap<PoolId, Arc<model::Pool>>) -> Arc<Pool> {
         registry.apply(specs, &BTreeMap::new()).into_values().next().expect("one")
     }
 
@@ -322,7 +323,7 @@ mod tests {
         let pool = apply(&registry, &specs(&[1, 2], "/"));
         let members: Vec<_> = pool.members().iter().map(|(member, _)| Arc::downgrade(member)).collect();
         let session = Lease::new(members[0].upgrade().expect("a member")).into_session();
-        registry.apply(&BTreeMap::new(), &BTreeMap::new());
+        registry.apply(&OrdMap::new(), &BTreeMap::new());
         tokio::time::sleep(RETIREMENT - Duration::from_secs(1)).await;
         assert_eq!(pool.members().len(), 2, "requests under way may choose");
         tokio::time::sleep(Duration::from_secs(4)).await;
@@ -338,7 +339,7 @@ mod tests {
         let registry = registry();
         let pool = apply(&registry, &specs(&[1], "/"));
         for time in [RETIREMENT / 2, RETIREMENT * 2] {
-            registry.apply(&BTreeMap::new(), &BTreeMap::new());
+            registry.apply(&OrdMap::new(), &BTreeMap::new());
             tokio::time::sleep(time).await;
             assert!(Arc::ptr_eq(&pool, &apply(&registry, &specs(&[1], "/"))));
             tokio::time::sleep(RETIREMENT).await;
@@ -370,7 +371,7 @@ mod tests {
         assert_eq!(new.load(), 0);
 
         // Nobody else can tell of it.
-        registry.apply(&BTreeMap::new(), &BTreeMap::new());
+        registry.apply(&OrdMap::new(), &BTreeMap::new());
         assert_eq!(old.probed().id, old.id);
     }
 }

@@ -1,10 +1,10 @@
 //! Every input object at one instant.
 
-use std::collections::{BTreeMap, BTreeSet, btree_map};
+use std::collections::BTreeSet;
 use std::fmt;
-use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
+use imbl::OrdMap;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
@@ -34,65 +34,8 @@ impl fmt::Display for Key {
     }
 }
 
-/// Objects of one kind. Cheap to clone: a map that is shared is copied when it is changed.
-pub struct Objects<K>(Arc<BTreeMap<Key, Arc<K>>>);
-
-impl<K> Objects<K> {
-    /// None.
-    pub fn new() -> Self {
-        Self(Arc::default())
-    }
-}
-
-impl<K> Default for Objects<K> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<K> Clone for Objects<K> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
-}
-
-impl<K: PartialEq> PartialEq for Objects<K> {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
-    }
-}
-
-impl<K> Deref for Objects<K> {
-    type Target = BTreeMap<Key, Arc<K>>;
-
-    fn deref(&self) -> &Self::Target {
-        &self.0
-    }
-}
-
-impl<K> DerefMut for Objects<K> {
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        Arc::make_mut(&mut self.0)
-    }
-}
-
-impl<'a, K> IntoIterator for &'a Objects<K> {
-    type Item = (&'a Key, &'a Arc<K>);
-    type IntoIter = btree_map::Iter<'a, Key, Arc<K>>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.iter()
-    }
-}
-
-impl<'a, K> IntoIterator for &'a mut Objects<K> {
-    type Item = (&'a Key, &'a mut Arc<K>);
-    type IntoIter = btree_map::IterMut<'a, Key, Arc<K>>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter_mut()
-    }
-}
+/// Objects of one kind, by name. Cheap to clone; two that were one share what has not been changed since.
+pub type Objects<K> = OrdMap<Key, Arc<K>>;
 
 /// Names of objects that are worth fetching, for others refer to them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -158,7 +101,7 @@ impl Snapshot {
 }
 
 fn same<K>(ours: &Objects<K>, theirs: &Objects<K>, equal: impl Fn(&K, &K) -> bool) -> bool {
-    if Arc::ptr_eq(&ours.0, &theirs.0) {
+    if ours.ptr_eq(theirs) {
         return true;
     }
     let mut pairs = ours.iter().zip(theirs);
@@ -205,7 +148,7 @@ mod tests {
         assert!(asks_the_same(&|ingress| ingress.status = Some(IngressStatus::default())));
         assert!(asks_the_same(&|ingress| ingress.metadata.resource_version = Some("2".to_owned())));
         assert!(!asks_the_same(&|ingress| ingress.spec = Some(IngressSpec::default())));
-        assert!(!asks_the_same(&|ingress| ingress.metadata.annotations = Some(BTreeMap::new())));
+        assert!(!asks_the_same(&|ingress| ingress.metadata.annotations = Some(Default::default())));
         assert!(!first.asks_the_same(&Snapshot::default()));
     }
 }

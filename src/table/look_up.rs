@@ -152,6 +152,7 @@ pub enum Miss {
 pub(super) mod tests {
     use std::collections::BTreeMap;
 
+    use imbl::OrdMap;
     use proptest::prelude::*;
 
     use super::*;
@@ -167,9 +168,10 @@ pub(super) mod tests {
     }
 
     fn model_of(routes: Vec<(HostPattern, PathMatch)>) -> Model {
-        let mut hosts: BTreeMap<HostPattern, Host> = BTreeMap::new();
+        let mut hosts: OrdMap<HostPattern, Arc<Host>> = OrdMap::new();
         for (index, (pattern, path)) in routes.into_iter().enumerate() {
-            let host = hosts.entry(pattern).or_insert_with(|| Host { certificate: None, routes: Vec::new() });
+            let host = hosts.entry(pattern).or_insert_with(|| Arc::new(Host { certificate: None, routes: Vec::new() }));
+            let host = Arc::make_mut(host);
             if host.routes.iter().any(|route| route.path == path) {
                 continue;
             }

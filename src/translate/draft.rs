@@ -2,6 +2,7 @@
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::model::{Host, HostPattern, Listener, Model, PathMatch, Protocol, Route};
 
@@ -39,7 +40,7 @@ impl Draft {
     ) -> &mut Host {
         routes.sort_by(|a, b| precedence(&a.path, &b.path));
         let host = self.listener(port, protocol).hosts.entry(host);
-        host.or_insert(Host { certificate: None, routes })
+        Arc::make_mut(host.or_insert(Arc::new(Host { certificate: None, routes })))
     }
 
     /// Ends it.
@@ -50,7 +51,8 @@ impl Draft {
             listener.hosts.values().filter_map(|host| host.certificate.as_ref()).chain(&listener.default_certificate)
         });
         let shown: BTreeSet<_> = shown.cloned().collect();
-        self.model.certificates.retain(|id, _| shown.contains(id));
+        let certificates = std::mem::take(&mut self.model.certificates);
+        self.model.certificates = certificates.into_iter().filter(|(id, _)| shown.contains(id)).collect();
         let listeners = self.model.listeners.values();
         for route in listeners.flat_map(|listener| listener.hosts.values()).flat_map(|host| &host.routes) {
             let key = Key::new(route.owner.namespace.as_str(), route.owner.name.as_str());

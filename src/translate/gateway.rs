@@ -12,6 +12,7 @@ mod settings;
 mod websocket;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::api::ApplicationGateway;
 use crate::api::gateway::RequestRoutingRule;
@@ -177,8 +178,8 @@ impl Gateway<'_> {
             let listener = draft.listener(frontend.port, frontend.protocol);
             if **host == HostPattern::Any {
                 listener.default_certificate = Some(id.clone());
-            } else if let Some(host) = listener.hosts.get_mut(host) {
-                host.certificate = Some(id.clone());
+            } else if let Some(host) = listener.hosts.get_mut(*host) {
+                Arc::make_mut(host).certificate = Some(id.clone());
             }
         }
     }

@@ -10,6 +10,7 @@ mod session;
 mod site;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::model::{Action, HostPattern, ObjectRef, PathMatch, Protocol, Redirect, Route};
 use crate::source::Snapshot;
@@ -205,7 +206,7 @@ impl<'a> Sites<'a> {
         if *host == HostPattern::Any {
             listener.default_certificate = Some(id);
         } else if let Some(host) = listener.hosts.get_mut(host) {
-            host.certificate = Some(id);
+            Arc::make_mut(host).certificate = Some(id);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Certificates from Secrets and ConfigMaps. What is taken in here parses, and key and certificate belong together.
 
+use std::sync::Arc;
+
 use rustls::client::verify_server_name;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
@@ -41,7 +43,7 @@ pub(super) fn server_certificate(
         remedy: remedy.to_owned(),
     };
     let certificate = read_pair(secret).map_err(|(message, remedy)| refuse(&message, remedy))?;
-    model.certificates.insert(id.clone(), certificate);
+    model.certificates.insert(id.clone(), Arc::new(certificate));
     Ok(id)
 }
 

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::view::View;
 use crate::admin::sessions::Listed;
-use crate::model::{Action, Address, Endpoint, Model};
+use crate::model::{Action, Address, Endpoint, Model, Pool};
 use crate::pool::{Policy, Registry, Standings, ends_tenure};
 use crate::table::{Places, RoutingTable, compile};
 use crate::websocket::Why;
@@ -101,17 +102,16 @@ impl After {
     /// Compiles a model.
     pub(super) fn of(model: &Model, names: &Names) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-        let mut pools = model.pools.clone();
-        for pool in pools.values_mut() {
+        let pools = model.pools.iter().map(|(id, pool)| {
             // What names lead to is known by the gateway that runs, as it will be when it takes the change in.
             let found = pool.endpoints.iter().flat_map(|endpoint| {
                 let (addresses, _) = addresses(&endpoint.address, names);
                 addresses.into_iter().map(|address| Endpoint { address: Address::Socket(address), ..endpoint.clone() })
             });
-            pool.endpoints = found.collect();
-        }
+            (id.clone(), Arc::new(Pool { endpoints: found.collect(), ..Pool::clone(pool) }))
+        });
         let registry = Registry::new(runtime.handle().clone(), Policy { allow_loopback: true });
-        let table = compile(model, 1, &registry.apply(&pools, &model.departing));
+        let table = compile(model, 1, &registry.apply(&pools.collect(), &model.departing));
         Ok(Self { table, standings: standings(model, names), _runtime: runtime })
     }
 

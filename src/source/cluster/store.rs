@@ -289,7 +289,7 @@ mod tests {
         shared.put(Key::new("n", "new"), Ok(Ingress::default()));
         let (after, _) = shared.input();
         println!("a change among 3,000 Ingresses and 10,000 Pods: {:?}", began.elapsed());
-        assert!(std::ptr::eq(&*before.pods, &*after.pods));
+        assert!(before.pods.ptr_eq(&after.pods));
         assert_eq!((before.ingresses.len(), after.ingresses.len()), (3_000, 3_001));
     }
 }

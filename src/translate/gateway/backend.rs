@@ -1,6 +1,7 @@
 //! A pool and settings together: the backend of a rule.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::api::gateway::{BackendAddressPool, BackendHttpSettings, Reference, TrustedRootCertificate};
 use crate::model::{
@@ -56,7 +57,7 @@ impl<'a> Backends<'a> {
         let read = &self.settings[&settings.field];
         if !draft.model.pools.contains_key(&id) {
             let made = self.pool(pool, settings, read, lookup, draft)?;
-            draft.model.pools.insert(id.clone(), made);
+            draft.model.pools.insert(id.clone(), Arc::new(made));
         }
         let key = Key::new(self.owner.namespace.as_str(), self.owner.name.as_str());
         let pools = &mut draft.served.gateways.entry(key).or_default().pools;

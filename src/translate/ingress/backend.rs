@@ -1,5 +1,6 @@
 //! The backend of an Ingress path: a pool, and how its members are spoken to.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::networking::v1::{IngressServiceBackend, ServiceBackendPort};
@@ -86,7 +87,7 @@ fn pool(
             balance: balance(site.settings.load_distribution),
             endpoints: resolved.endpoints,
         };
-        draft.model.pools.insert(id.clone(), pool);
+        draft.model.pools.insert(id.clone(), Arc::new(pool));
     }
     Ok(id)
 }
