@@ -113,6 +113,17 @@ def test_scaled_from_2_to_20_to_2(site):
     assert len(requests.pods) >= 18
 
 
+def test_an_ingress_deleted_and_applied_again_keeps_its_sessions(site):
+    with site.sessions(secure=True) as sessions:
+        site.namespace("delete", "ingress", "app")
+        wait_until(lambda: ask(site.address, "/", site.host).status == 404)
+        site.publish()
+        wait_until(lambda: ask(site.address, "/", site.host).status == 200)
+        time.sleep(8)
+        assert not sessions.ended, sessions.ends()
+        assert all(session.echoes >= 2 for session in sessions.live)
+
+
 def test_sessions_are_told_when_their_ingress_is_deleted(site):
     with site.sessions(secure=True) as sessions:
         site.namespace("delete", "ingress", "app")

@@ -8,7 +8,9 @@ use tokio::time::Instant;
 /// The time in which a number of sessions is to be closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
-    /// Over how long they are spread; zero: as soon as the pace allows.
+    /// None is closed before that has passed.
+    pub after: Duration,
+    /// From then on, over how long they are spread; zero: as soon as the pace allows.
     pub over: Duration,
     /// When all have to have been told; `None`: the pace alone decides.
     pub latest: Option<Instant>,
@@ -17,12 +19,12 @@ pub struct Window {
 impl Window {
     /// As soon as the pace allows, until then.
     pub fn until(latest: Instant) -> Self {
-        Self { over: Duration::ZERO, latest: Some(latest) }
+        Self { after: Duration::ZERO, over: Duration::ZERO, latest: Some(latest) }
     }
 
     /// Evenly, over as long as that.
     pub fn over(over: Duration) -> Self {
-        Self { over, latest: None }
+        Self { after: Duration::ZERO, over, latest: None }
     }
 }
 
@@ -53,10 +55,11 @@ impl Pace {
     /// the window is too short for that they are spread evenly over it, and the pace is exceeded.
     pub(super) fn moments(&mut self, count: usize, window: Window) -> Vec<Instant> {
         let now = Instant::now();
+        self.given = self.given.split_off(&self.slot(now));
+        let now = window.latest.map_or(now + window.after, |latest| latest.min(now + window.after).max(now));
         let room = window.latest.map(|latest| latest.saturating_duration_since(now));
         let over = room.map_or(window.over, |room| window.over.min(room));
         let number = u32::try_from(count).unwrap_or(u32::MAX).max(1);
-        self.given = self.given.split_off(&self.slot(now));
         let before = self.given.clone();
         let mut moments: Vec<Instant> = Vec::with_capacity(count);
         for turn in 0..number {
@@ -122,6 +125,10 @@ mod tests {
         tokio::time::advance(Duration::from_secs(1)).await;
         assert_eq!(offsets(&mut pace, 4, Window::over(400 * MS)), [0, 100, 200, 300]);
         assert_eq!(offsets(&mut Pace::new(5), 3, Window::over(MS)), [0, 200, 400], "the pace holds within a window");
+        let later = Window { after: 500 * MS, ..Window::over(200 * MS) };
+        assert_eq!(offsets(&mut pace, 2, later), [500, 600]);
+        let soon = Window::until(Instant::now());
+        assert_eq!(offsets(&mut pace, 1, Window { after: 500 * MS, ..soon }), [0], "the limit is the limit");
     }
 
     #[tokio::test(start_paused = true)]
@@ -139,7 +146,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_limit_holds_whatever_the_number_and_is_used_evenly() {
-        let window = Window { over: Duration::from_secs(5), latest: Some(Instant::now() + 300 * MS) };
+        let window = Window { over: Duration::from_secs(5), ..Window::until(Instant::now() + 300 * MS) };
         let offsets = offsets(&mut Pace::new(10), 1_000, window);
         assert_eq!((offsets[0], offsets[500], offsets.len()), (0, 150, 1_000));
         assert!(offsets.iter().all(|offset| *offset <= 300));

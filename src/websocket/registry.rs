@@ -17,7 +17,10 @@ use super::{End, Why};
 use crate::pool::{Lease, Leave, Tenure, Word};
 use crate::table::Target;
 
-/// Time over which the sessions of a route that is removed are closed, unless it says otherwise.
+/// Time in which a route that is removed may come back (an object that is deleted and applied again) before any of its sessions
+/// is closed.
+const ROUTE_GRACE: Duration = Duration::from_secs(5);
+/// Time in which its sessions are closed, unless it says otherwise.
 const ROUTE_WINDOW: Duration = Duration::from_secs(15);
 /// What is left of a pod's grace for the answers to the last Close.
 const ANSWER_TIME: Duration = Duration::from_secs(2);
@@ -209,12 +212,12 @@ impl Sessions {
             if let Word::Leave(leave) = session.word()
                 && session.hear_pod()
             {
-                let Window { over, latest } = window(&session, leave);
+                let Window { over, latest, .. } = window(&session, leave);
                 leaving.entry((latest, over)).or_default().push(session);
             }
         }
         for ((latest, over), sessions) in leaving {
-            self.ask(&sessions, Window { over, latest }, &Why::Member.into());
+            self.ask(&sessions, Window { latest, ..Window::over(over) }, &Why::Member.into());
         }
     }
 
@@ -222,35 +225,28 @@ impl Sessions {
     pub fn routes_removed(&self, stays: impl Fn(&Session) -> bool) -> usize {
         let mut removed: BTreeMap<Duration, Vec<Arc<Session>>> = BTreeMap::new();
         for session in self.list() {
-            let told = session.asked().is_some_and(|asked| asked.order.why == Why::RouteRemoved);
+            let told = session.is_asked(Why::RouteRemoved);
             match (stays(&session), told) {
                 (false, false) => {
                     let over = session.settings().and_then(|settings| settings.drain).unwrap_or_default();
                     removed.entry(over).or_default().push(session);
                 }
-                // It has come back in time. What else is asked, in the end, asks again.
-                (true, true) if self.0.drain.get().is_none() && !matches!(session.word(), Word::Leave(_)) => {
-                    session.withdraw(Why::RouteRemoved);
-                }
+                // It has come back in time.
+                (true, true) => session.withdraw(Why::RouteRemoved),
                 _ => {}
             }
         }
         let mut count = 0;
         for (over, sessions) in removed {
             count += sessions.len();
-            let window = match over {
-                Duration::ZERO => Window::until(Instant::now() + ROUTE_WINDOW),
-                over => Window::over(over),
-            };
-            self.ask(&sessions, window, &Why::RouteRemoved.into());
+            self.ask(&sessions, removed_window(over), &Why::RouteRemoved.into());
         }
         count
     }
 
     /// Asks a session to close whose route was removed while it opened.
     pub fn route_removed(&self, session: &Arc<Session>) {
-        let window = Window::until(Instant::now() + ROUTE_WINDOW);
-        self.ask(std::slice::from_ref(session), window, &Why::RouteRemoved.into());
+        self.ask(std::slice::from_ref(session), removed_window(Duration::ZERO), &Why::RouteRemoved.into());
     }
 
     /// Forgets what is known of routes without sessions.
@@ -285,6 +281,12 @@ impl Live {
     }
 }
 
+/// When sessions are closed whose route is removed; `over` is what the route says, if it does.
+fn removed_window(over: Duration) -> Window {
+    let latest = over.is_zero().then(|| Instant::now() + ROUTE_WINDOW);
+    Window { after: ROUTE_GRACE, over, latest }
+}
+
 /// When a session on a pod that goes away is closed: within half the grace, so that the rest is for the answers and for those
 /// who come late; or over the time that its route gives, if the grace is that long.
 fn window(session: &Session, leave: Leave) -> Window {
@@ -292,7 +294,7 @@ fn window(session: &Session, leave: Leave) -> Window {
         None => Window::until(leave.since + leave.grace / 2),
         Some(over) => {
             let latest = leave.since + leave.grace.saturating_sub(ANSWER_TIME).max(leave.grace / 2);
-            Window { over, latest: Some(latest) }
+            Window { latest: Some(latest), ..Window::over(over) }
         }
     }
 }

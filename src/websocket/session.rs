@@ -104,7 +104,9 @@ pub struct Session {
     last: AtomicU64,
     lease: Lease,
     tenure: Arc<Tenure>,
-    asked: Mutex<Option<Box<Asked>>>,
+    /// What it is asked, by each reason once, the earliest first.
+    #[allow(clippy::box_collection, reason = "few are asked anything")]
+    asked: Mutex<Option<Box<Vec<Asked>>>>,
     /// Whether the pod's word has been acted on.
     pod_heard: AtomicBool,
     told: AtomicBool,
@@ -167,9 +169,14 @@ impl Session {
         self.last.store((now - self.opened).as_millis() as u64, Ordering::Relaxed);
     }
 
-    /// What it has been asked to do, if it has.
+    /// What it has been asked to do, if it has; of several the earliest.
     pub fn asked(&self) -> Option<Asked> {
-        self.lock().as_deref().cloned()
+        self.lock().as_ref()?.first().cloned()
+    }
+
+    /// Whether it has been asked for that reason.
+    pub(super) fn is_asked(&self, why: Why) -> bool {
+        self.lock().iter().flat_map(|asked| asked.iter()).any(|asked| asked.order.why == why)
     }
 
     /// What is said of the pod there.
@@ -182,23 +189,27 @@ impl Session {
         !self.pod_heard.swap(true, Ordering::Relaxed)
     }
 
-    /// Asks it to close at `moment`; of two that ask the earlier is right.
+    /// Asks it to close at `moment`; the earliest who asks is right.
     pub(super) fn ask(&self, moment: Instant, order: Order) {
-        let mut asked = self.lock();
-        if asked.as_ref().is_none_or(|asked| moment < asked.moment) {
-            *asked = Some(Box::new(Asked { moment, order }));
+        let mut list = self.lock();
+        let asked = list.get_or_insert_default();
+        if asked.iter().all(|known| known.order.why != order.why || moment < known.moment) {
+            asked.retain(|known| known.order.why != order.why);
+            let place = asked.partition_point(|known| known.moment <= moment);
+            asked.insert(place, Asked { moment, order });
         }
-        drop(asked);
+        drop(list);
         self.told.store(true, Ordering::Release);
         self.waker.wake();
     }
 
     /// Takes back what it was asked for that reason.
     pub(super) fn withdraw(&self, why: Why) {
-        self.lock().take_if(|asked| asked.order.why == why);
+        self.lock().iter_mut().for_each(|asked| asked.retain(|asked| asked.order.why != why));
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Box<Asked>>> {
+    #[allow(clippy::box_collection, reason = "as above")]
+    fn lock(&self) -> MutexGuard<'_, Option<Box<Vec<Asked>>>> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -131,7 +131,14 @@ class Api:
         self.tls.check_hostname = False
         self.tls.verify_mode = ssl.CERT_NONE
 
-    def request(self, method, path, body=None, content_type="application/json"):
+    def request(self, method, path, *arguments, **named):
+        """Status and body. A server that is being started ends connections that it has accepted; then once more."""
+        try:
+            return self.ask(method, path, *arguments, **named)
+        except (ssl.SSLEOFError, ConnectionResetError):
+            return self.ask(method, path, *arguments, **named)
+
+    def ask(self, method, path, body=None, content_type="application/json"):
         connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=self.tls, timeout=10)
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": content_type}
         text = body if body is None or isinstance(body, str) else json.dumps(body)

@@ -9,6 +9,7 @@ from manifests import ingress, service
 from test_metrics import Metrics
 
 SPREAD = 4
+GRACE = 5
 REMOVED = (1001, "route removed", "end")
 
 
@@ -51,7 +52,7 @@ def removed(gateway, clients):
 
 def stay(gateway, crowd, clients):
     """None is told anything, within a time in which others would have been."""
-    time.sleep(0.5)
+    time.sleep(GRACE + 0.5)
     assert crowd.echo(clients) == len(clients)
     assert gateway.entries("session closed") == [] and "routes have been removed" not in gateway.log()
 

@@ -12,6 +12,9 @@ use crate::gateway::{Backend, Gateway, Session, echo, eventually, get, ingress, 
 const SWAPS: usize = 1_000;
 const SESSIONS: usize = 500;
 
+/// What a removed route has to come back in, and a little more.
+const ROUTE_GRACE: Duration = Duration::from_millis(5_500);
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_swaps_cut_no_session_fail_no_request_and_leave_no_table_behind() {
     let (one, two) = (Backend::start("one").await, Backend::start("two").await);
@@ -116,6 +119,12 @@ async fn a_session_goes_with_its_route_alone_and_pods_that_come_and_go_swap_no_t
     assert_eq!(echo(&mut session, "on the old pod").await, "on the old pod");
     gateway.edit("site.yaml", &ingress("site", "new.example", &[], &[("/", "web")])).await;
     assert_eq!(gateway.get("site.example", "/").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(echo(&mut session, "on no route").await, "on no route", "it may come back");
+    gateway.edit("site.yaml", &ingress("site", "site.example", &[], &[("/", "web")])).await;
+    tokio::time::sleep(ROUTE_GRACE).await;
+    assert_eq!(echo(&mut session, "on the route that came back").await, "on the route that came back");
+    gateway.edit("site.yaml", &ingress("site", "new.example", &[], &[("/", "web")])).await;
+    tokio::time::sleep(ROUTE_GRACE).await;
     assert_eq!(echo(&mut session, "on no route").await, "route removed");
 }
 

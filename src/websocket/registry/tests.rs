@@ -107,7 +107,13 @@ async fn a_route_that_comes_back_in_time_keeps_its_sessions() {
     assert_eq!(sessions.routes_removed(|_| false), 0, "told once");
     assert_eq!(sessions.routes_removed(|_| true), 0);
     assert_eq!(moments(&guards), Vec::new());
+    let live = sessions.list();
+    sessions.ask(&live, Window::over(60 * SECOND), &Why::Command.into());
     assert_eq!(sessions.routes_removed(|_| false), 2);
+    let why = || live[1].asked().map(|asked| (asked.moment >= Instant::now() + 6 * SECOND, asked.order.why));
+    assert_eq!(why(), Some((false, Why::RouteRemoved)));
+    assert_eq!(sessions.routes_removed(|_| true), 0);
+    assert_eq!(why(), Some((true, Why::Command)), "what else was asked is asked still");
 }
 
 #[tokio::test(start_paused = true)]
