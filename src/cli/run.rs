@@ -11,7 +11,10 @@ use clap::ValueEnum;
 use ipnet::IpNet;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, fmt, registry};
 
 use super::demo;
 use crate::app::{self, Config, Source};
@@ -244,14 +247,13 @@ fn log(format: LogFormat, filter: &str) -> anyhow::Result<()> {
     let colours = std::io::stderr().is_terminal();
     // The client logs each request that fails as an error; those who make the requests say it once, and what it means.
     let quiet = if filter.contains("kube_client") { "" } else { ",kube_client::client::builder=off" };
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_new(format!("{filter}{quiet}"))?)
-        .with_ansi(colours)
-        .with_writer(std::io::stderr);
-    match format {
-        LogFormat::Text => builder.init(),
-        LogFormat::Json => builder.json().flatten_event(true).init(),
-    }
+    let filter: Targets = format!("{filter}{quiet}").parse()?;
+    let layer = fmt::layer().with_ansi(colours).with_writer(std::io::stderr);
+    let layer = match format {
+        LogFormat::Text => layer.boxed(),
+        LogFormat::Json => layer.json().flatten_event(true).boxed(),
+    };
+    registry().with(layer).with(filter).init();
     Ok(())
 }
 
