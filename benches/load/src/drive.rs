@@ -1,0 +1,122 @@
+//! Reads commands, carries out one after the other, and answers each.
+
+use std::collections::HashMap;
+use std::io::{BufRead, Write};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use crate::command::{Command, Version};
+use crate::dial::{Dialer, Options, Target};
+use crate::group::Group;
+use crate::http1;
+use crate::requests::Running;
+
+/// Traffic that nobody ends does.
+const LONGEST: Duration = Duration::from_secs(3600);
+
+/// Until standard input ends.
+pub(crate) async fn run(dialer: Dialer) -> Result<()> {
+    let mut drive = Drive { dialer: Rc::new(dialer), groups: HashMap::new(), traffic: None };
+    let mut lines = lines();
+    while let Some((read, line)) = lines.recv().await {
+        let answer = match serde_json::from_str(&line) {
+            Ok(command) => drive.carry_out(command, read).await,
+            Err(error) => Err(error.into()),
+        };
+        let answer = match answer {
+            Ok(mut answer) => {
+                answer["ok"] = true.into();
+                answer
+            }
+            Err(error) => json!({"ok": false, "error": format!("{error:#}")}),
+        };
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "{answer}")?;
+        out.flush()?;
+    }
+    Ok(())
+}
+
+/// The lines of standard input, and when each was read.
+fn lines() -> mpsc::UnboundedReceiver<(Instant, String)> {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    std::thread::spawn(move || {
+        let lines = std::io::stdin().lock().lines().map_while(Result::ok);
+        lines.filter(|line| !line.trim().is_empty()).try_for_each(|line| sender.send((Instant::now(), line)))
+    });
+    receiver
+}
+
+struct Drive {
+    dialer: Rc<Dialer>,
+    groups: HashMap<String, Rc<Group>>,
+    traffic: Option<Running>,
+}
+
+impl Drive {
+    async fn carry_out(&mut self, command: Command, read: Instant) -> Result<Value> {
+        let until = |timeout| anyhow::Ok(read + Duration::try_from_secs_f64(timeout)?);
+        match command {
+            Command::Http { url, host, connections, streams, version, seconds, rate, ca } => {
+                let options = Options { ca: ca.as_deref(), is_http2: version == Version::Http2, ..Options::default() };
+                let target = Rc::new(self.dialer.target(&url, host.as_deref(), options)?);
+                let length = Duration::try_from_secs_f64(seconds)?;
+                let running = match version {
+                    Version::Http1 => Running::start(self.clients(&target, connections).await, rate, length)?,
+                    Version::Http2 => bail!("not yet"),
+                };
+                Ok(running.end().await)
+            }
+            Command::Traffic { url, host, connections, rate, ca } => {
+                ensure!(self.traffic.is_none(), "there is traffic already");
+                let options = Options { ca: ca.as_deref(), ..Options::default() };
+                let target = Rc::new(self.dialer.target(&url, host.as_deref(), options)?);
+                let clients = self.clients(&target, connections).await;
+                self.traffic = Some(Running::start(clients, Some(rate), LONGEST)?);
+                Ok(json!({}))
+            }
+            Command::TrafficSoFar => Ok(self.traffic.as_ref().context("no traffic")?.recent()),
+            Command::TrafficEnd => Ok(self.traffic.take().context("no traffic")?.stop().await),
+            Command::Open { name, url, host, path, count, concurrency, timeout } => {
+                let mut target = self.dialer.target(&url, host.as_deref(), Options::default())?;
+                target.path = path.unwrap_or(target.path);
+                let group = self.groups.entry(name).or_default().clone();
+                Ok(group.open(self.dialer.clone(), Rc::new(target), count, concurrency, until(timeout)?).await)
+            }
+            Command::Echo { name, size, rounds, in_flight, sessions, timeout } => {
+                Ok(self.group(&name)?.echo(size, rounds, in_flight, sessions, until(timeout)?).await)
+            }
+            Command::Paced { name, size, rate, seconds } => {
+                Ok(self.group(&name)?.paced(size, rate, Duration::try_from_secs_f64(seconds)?).await?)
+            }
+            Command::Bulk { name, size, bytes, sessions, timeout } => {
+                let rounds = bytes.div_ceil((size.max(1) * sessions.max(1)) as u64);
+                Ok(self.group(&name)?.echo(size, rounds, 16, Some(sessions), until(timeout)?).await)
+            }
+            Command::State { name } => Ok(self.group(&name)?.state()),
+            Command::Close { name, timeout } => {
+                let group = self.group(&name)?;
+                Ok(group.close(until(timeout)?).await)
+            }
+        }
+    }
+
+    /// Clients whose connections are open already, where that succeeds.
+    async fn clients(&self, target: &Rc<Target>, count: usize) -> Vec<http1::Client> {
+        let mut clients = Vec::new();
+        for _ in 0..count {
+            let mut client = http1::Client::new(self.dialer.clone(), target.clone());
+            let _ = client.open().await;
+            clients.push(client);
+        }
+        clients
+    }
+
+    fn group(&self, name: &str) -> Result<&Group> {
+        self.groups.get(name).map(Rc::as_ref).with_context(|| format!("no group {name}"))
+    }
+}
