@@ -28,6 +28,35 @@ pub(crate) enum Command {
     TrafficSoFar,
     /// Ends them; the same as of `http`.
     TrafficEnd,
+    /// New connections, each closed by the client after one request or none: `count` (of those that went well), `resumed`, `seconds`,
+    /// `latency`. Handshakes are resumed as far as there are tickets; the first ones leave some for those after.
+    Connect {
+        url: String,
+        host: Option<String>,
+        count: usize,
+        #[serde(default = "one")]
+        concurrency: usize,
+        #[serde(default)]
+        tls: Tls,
+        #[serde(default)]
+        request: bool,
+        ca: Option<String>,
+        #[serde(default = "a_minute")]
+        timeout: f64,
+    },
+    /// Asks on new connections until the answer is that: `seconds` since the command was read, `asked` (how often).
+    Until {
+        url: String,
+        host: Option<String>,
+        /// Instead of the URL's.
+        path: Option<String>,
+        status: u16,
+        /// The answer's `X-Backend`.
+        backend: Option<String>,
+        ca: Option<String>,
+        #[serde(default = "a_minute")]
+        timeout: f64,
+    },
     /// Opens WebSocket sessions into a group: `opened`, `seconds`, `latency`.
     Open {
         name: String,
@@ -38,6 +67,7 @@ pub(crate) enum Command {
         count: usize,
         #[serde(default = "sixteen")]
         concurrency: usize,
+        ca: Option<String>,
         #[serde(default = "a_minute")]
         timeout: f64,
     },
@@ -82,6 +112,16 @@ pub(crate) enum Version {
     Http1,
     #[serde(rename = "2")]
     Http2,
+}
+
+/// The handshakes of new connections.
+#[derive(Default, Deserialize, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Tls {
+    #[default]
+    None,
+    Full,
+    Resumed,
 }
 
 fn one<T: From<u8>>() -> T {

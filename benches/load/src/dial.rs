@@ -45,6 +45,12 @@ pub(crate) struct Options<'a> {
     pub(crate) is_resumed: bool,
 }
 
+impl Target {
+    pub(crate) fn is_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+}
+
 impl Dialer {
     /// With so many addresses of its own, from 127.0.0.2 on; whom TLS trusts where a command doesn't say.
     pub(crate) fn new(sources: u8, ca: Option<String>) -> Dialer {

@@ -5,17 +5,19 @@ use std::io::{BufRead, Write};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use crate::command::{Command, Version};
+use crate::attempts::Attempts;
+use crate::command::{Command, Tls, Version};
+use crate::connect;
 use crate::dial::{Dialer, Options, Target};
 use crate::group::Group;
-use crate::http1;
 use crate::requests::Running;
+use crate::{http1, http2};
 
-/// Traffic that nobody ends does.
+/// Nothing goes on for longer.
 const LONGEST: Duration = Duration::from_secs(3600);
 
 /// Until standard input ends.
@@ -59,39 +61,57 @@ struct Drive {
 
 impl Drive {
     async fn carry_out(&mut self, command: Command, read: Instant) -> Result<Value> {
-        let until = |timeout| anyhow::Ok(read + Duration::try_from_secs_f64(timeout)?);
+        let until = |timeout| anyhow::Ok(read + span(timeout)?);
         match command {
             Command::Http { url, host, connections, streams, version, seconds, rate, ca } => {
                 let options = Options { ca: ca.as_deref(), is_http2: version == Version::Http2, ..Options::default() };
-                let target = Rc::new(self.dialer.target(&url, host.as_deref(), options)?);
-                let length = Duration::try_from_secs_f64(seconds)?;
+                let target = self.target(&url, host, None, options)?;
                 let running = match version {
-                    Version::Http1 => Running::start(self.clients(&target, connections).await, rate, length)?,
-                    Version::Http2 => bail!("not yet"),
+                    Version::Http1 => Running::start(self.clients(&target, connections).await, rate, span(seconds)?)?,
+                    Version::Http2 => {
+                        let mut clients = Vec::new();
+                        for _ in 0..connections {
+                            clients.extend(http2::clients(self.dialer.clone(), target.clone(), streams).await?);
+                        }
+                        Running::start(clients, rate, span(seconds)?)?
+                    }
                 };
                 Ok(running.end().await)
             }
             Command::Traffic { url, host, connections, rate, ca } => {
                 ensure!(self.traffic.is_none(), "there is traffic already");
                 let options = Options { ca: ca.as_deref(), ..Options::default() };
-                let target = Rc::new(self.dialer.target(&url, host.as_deref(), options)?);
+                let target = self.target(&url, host, None, options)?;
                 let clients = self.clients(&target, connections).await;
                 self.traffic = Some(Running::start(clients, Some(rate), LONGEST)?);
                 Ok(json!({}))
             }
             Command::TrafficSoFar => Ok(self.traffic.as_ref().context("no traffic")?.recent()),
             Command::TrafficEnd => Ok(self.traffic.take().context("no traffic")?.stop().await),
-            Command::Open { name, url, host, path, count, concurrency, timeout } => {
-                let mut target = self.dialer.target(&url, host.as_deref(), Options::default())?;
-                target.path = path.unwrap_or(target.path);
+            Command::Connect { url, host, count, concurrency, tls, request, ca, timeout } => {
+                let options = Options { ca: ca.as_deref(), is_resumed: tls == Tls::Resumed, ..Options::default() };
+                let target = self.target(&url, host, None, options)?;
+                ensure!(target.is_tls() == (tls != Tls::None), "the URL's scheme and tls don't fit");
+                let attempts = Attempts { count, concurrency, until: until(timeout)? };
+                Ok(connect::connect(self.dialer.clone(), target, attempts, request).await)
+            }
+            Command::Until { url, host, path, status, backend, ca, timeout } => {
+                let options = Options { ca: ca.as_deref(), ..Options::default() };
+                let target = self.target(&url, host, path, options)?;
+                connect::until(&self.dialer, &target, (status, backend.as_deref()), read, span(timeout)?).await
+            }
+            Command::Open { name, url, host, path, count, concurrency, ca, timeout } => {
+                let options = Options { ca: ca.as_deref(), ..Options::default() };
+                let target = self.target(&url, host, path, options)?;
                 let group = self.groups.entry(name).or_default().clone();
-                Ok(group.open(self.dialer.clone(), Rc::new(target), count, concurrency, until(timeout)?).await)
+                let attempts = Attempts { count, concurrency, until: until(timeout)? };
+                Ok(group.open(self.dialer.clone(), target, attempts).await)
             }
             Command::Echo { name, size, rounds, in_flight, sessions, timeout } => {
                 Ok(self.group(&name)?.echo(size, rounds, in_flight, sessions, until(timeout)?).await)
             }
             Command::Paced { name, size, rate, seconds } => {
-                Ok(self.group(&name)?.paced(size, rate, Duration::try_from_secs_f64(seconds)?).await?)
+                Ok(self.group(&name)?.paced(size, rate, span(seconds)?).await?)
             }
             Command::Bulk { name, size, bytes, sessions, timeout } => {
                 let rounds = bytes.div_ceil((size.max(1) * sessions.max(1)) as u64);
@@ -103,6 +123,18 @@ impl Drive {
                 Ok(group.close(until(timeout)?).await)
             }
         }
+    }
+
+    fn target(
+        &self,
+        url: &str,
+        host: Option<String>,
+        path: Option<String>,
+        options: Options<'_>,
+    ) -> Result<Rc<Target>> {
+        let mut target = self.dialer.target(url, host.as_deref(), options)?;
+        target.path = path.unwrap_or(target.path);
+        Ok(Rc::new(target))
     }
 
     /// Clients whose connections are open already, where that succeeds.
@@ -119,4 +151,9 @@ impl Drive {
     fn group(&self, name: &str) -> Result<&Group> {
         self.groups.get(name).map(Rc::as_ref).with_context(|| format!("no group {name}"))
     }
+}
+
+/// So many seconds, within reason.
+fn span(seconds: f64) -> Result<Duration> {
+    Ok(Duration::try_from_secs_f64(seconds)?.min(LONGEST))
 }

@@ -1,24 +1,23 @@
 //! A group of WebSocket sessions, and what commands do with it.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::{self, Error, ErrorKind};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tokio::task::{JoinHandle, JoinSet, spawn_local};
+use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::timeout_at;
 
+use crate::attempts::Attempts;
 use crate::dial::{Dialer, Target};
 use crate::http1;
 use crate::schedule::Schedule;
 use crate::session::{End, Run, Session};
 use crate::stream::Stream;
-use crate::tally::{Failures, Latency};
+use crate::tally::Failures;
 
-/// A session that is not granted by then has failed.
-const HANDSHAKE: Duration = Duration::from_secs(15);
 /// The key of RFC 6455 section 1.3, and its answer: so no hash is computed for each.
 const KEY: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
@@ -31,46 +30,22 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    /// Opens more sessions, so many at once.
-    pub(crate) async fn open(
-        self: Rc<Group>,
-        dialer: Rc<Dialer>,
-        target: Rc<Target>,
-        count: usize,
-        concurrency: usize,
-        until: Instant,
-    ) -> Value {
-        let before = self.sessions.borrow().len();
-        let (latency, failures) = (Rc::<RefCell<Latency>>::default(), Rc::<RefCell<Failures>>::default());
-        let (left, start) = (Rc::new(Cell::new(count)), Instant::now());
-        let mut openers = JoinSet::new();
-        for _ in 0..concurrency.min(count) {
-            let (group, dialer, target) = (self.clone(), dialer.clone(), target.clone());
-            let (latency, failures, left) = (latency.clone(), failures.clone(), left.clone());
-            openers.spawn_local(async move {
-                while left.get() > 0 && Instant::now() < until {
-                    left.set(left.get() - 1);
+    /// Opens more sessions. Latency is that of the handshake.
+    pub(crate) async fn open(self: Rc<Group>, dialer: Rc<Dialer>, target: Rc<Target>, attempts: Attempts) -> Value {
+        let mut answer = attempts
+            .make(move || {
+                let (group, dialer, target) = (self.clone(), dialer.clone(), target.clone());
+                async move {
                     let start = Instant::now();
-                    let opened = tokio::time::timeout(HANDSHAKE, handshake(&dialer, &target)).await;
-                    match opened.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into())) {
-                        Ok((stream, early)) => {
-                            latency.borrow_mut().note(start.elapsed());
-                            let session = Rc::<Session>::default();
-                            let task = spawn_local(session.clone().live(stream, early));
-                            group.sessions.borrow_mut().push((session, task));
-                        }
-                        Err(error) => failures.borrow_mut().note(&error),
-                    }
+                    let (stream, early) = handshake(&dialer, &target).await?;
+                    let session = Rc::<Session>::default();
+                    let task = spawn_local(session.clone().live(stream, early));
+                    group.sessions.borrow_mut().push((session, task));
+                    Ok(start.elapsed())
                 }
-            });
-        }
-        openers.join_all().await;
-        failures.borrow_mut().add(left.get() as u64, &ErrorKind::TimedOut.into());
-        let mut answer = json!({
-            "opened": self.sessions.borrow().len() - before, "seconds": start.elapsed().as_secs_f64(),
-            "latency": latency.borrow().json(),
-        });
-        failures.borrow().put(&mut answer);
+            })
+            .await;
+        answer["opened"] = answer["latency"]["count"].clone();
         answer
     }
 

@@ -39,10 +39,7 @@ impl Ask for Client {
         if answer.is_kept {
             self.stream = Some(stream);
         }
-        match answer.status {
-            200 => Ok(answer.bytes),
-            status => Err(Error::other(format!("status {status}"))),
-        }
+        answer.expect_ok()
     }
 }
 
@@ -85,6 +82,14 @@ enum Body {
 }
 
 impl Answer {
+    /// The length of its body, if its status is 200.
+    pub(crate) fn expect_ok(&self) -> io::Result<u64> {
+        match self.status {
+            200 => Ok(self.bytes),
+            status => Err(Error::other(format!("status {status}"))),
+        }
+    }
+
     /// Reads on, nothing being the stream's end; tells whether the answer is whole.
     fn read(&mut self, mut bytes: &[u8]) -> io::Result<bool> {
         if bytes.is_empty() {

@@ -8,13 +8,16 @@
 //! `serve` answers requests and echoes WebSocket messages. `drive` reads commands ([`command::Command`]) on standard input,
 //! one JSON object a line, and answers each with one line. Either is one thread. Nothing but loopback is ever asked.
 
+mod attempts;
 mod command;
+mod connect;
 mod dial;
 mod drive;
 mod echo;
 mod frame;
 mod group;
 mod http1;
+mod http2;
 mod requests;
 mod schedule;
 mod serve;

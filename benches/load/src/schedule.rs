@@ -24,6 +24,9 @@ impl Schedule {
     /// From now on for so long, `rate` a second; without one, a closed loop.
     pub(crate) fn new(rate: Option<f64>, length: Duration) -> io::Result<Schedule> {
         let start = Instant::now();
+        if rate.is_some_and(|rate| !(0.01..=1e6).contains(&rate)) {
+            return Err(io::Error::other("a rate that makes no sense"));
+        }
         let pace = rate.map(|rate| io::Result::Ok((rate, Mutex::new(Timer::new()?)))).transpose()?;
         Ok(Schedule { start, end: Cell::new(start + length), given: Cell::new(0), pace })
     }
