@@ -35,11 +35,14 @@ class Caddy(Peer):
         return [tools.bin / "venv/bin/caddy", "version"]
 
     def _configuration(self, revision):
-        routes = [(HOST, "/"), (OTHER, path(revision)), *self.site.more()]
         proxy = {"handler": "reverse_proxy", "upstreams": [{"dial": f"127.0.0.1:{self.site.backend}"}]} | self.handler
-        served = [{"match": [{"host": [host], "path": [at + "*"]}], "handle": [proxy], "terminal": True} for host, at in routes]
-        served.append({"handle": [{"handler": "static_response", "status_code": 404}]})
-        server = {"automatic_https": {"disable": True}, "protocols": ["h1", "h2"], "routes": served}
+
+        def routes(*more):
+            matches = [(HOST, "/"), (OTHER, path(revision)), *more]
+            served = [{"match": [{"host": [host], "path": [at + "*"]}], "handle": [proxy], "terminal": True} for host, at in matches]
+            return [*served, {"handle": [{"handler": "static_response", "status_code": 404}]}]
+
+        server = {"automatic_https": {"disable": True}, "protocols": ["h1", "h2"]}
         files = {end: str(self.tools.certificates / f"server.{name}") for end, name in (("certificate", "pem"), ("key", "key"))}
         return {
             "admin": {"listen": f"127.0.0.1:{self.admin}", "config": {"persist": False}},
@@ -47,8 +50,9 @@ class Caddy(Peer):
             "apps": {
                 "http": {
                     "servers": {
-                        "http": server | {"listen": [f"127.0.0.1:{self.site.http}"]},
-                        "https": server | {"listen": [f"127.0.0.1:{self.site.https}"], "tls_connection_policies": [{}]},
+                        "http": server | {"listen": [f"127.0.0.1:{self.site.http}"], "routes": routes(*self.site.more())},
+                        "https": server
+                        | {"listen": [f"127.0.0.1:{self.site.https}"], "routes": routes(), "tls_connection_policies": [{}]},
                     }
                 },
                 "tls": {"certificates": {"load_files": [files]}},

@@ -36,20 +36,17 @@ http {{
     proxy_read_timeout 1h;
     proxy_send_timeout 1h;
 
-    ssl_certificate {certificates}/server.pem;
-    ssl_certificate_key {certificates}/server.key;
     ssl_session_cache shared:SSL:10m;
     http2 on;
     server_names_hash_max_size {names};
-    server_names_hash_bucket_size 64;
+    server_names_hash_bucket_size 128;
 
-    server {{ listen 127.0.0.1:{http} default_server; listen 127.0.0.1:{https} ssl default_server; return 404; }}
+    server {{ listen 127.0.0.1:{http} default_server; {tls} return 404; }}
     {servers}
 }}
 """
-SERVER = """server {{ listen 127.0.0.1:{http}; listen 127.0.0.1:{https} ssl; server_name {host};
-        location {path} {{ proxy_pass http://backend; }} }}
-"""
+SERVER = "server {{ listen 127.0.0.1:{http}; {tls} server_name {host}; location {path} {{ proxy_pass http://backend; }} }}\n"
+TLS = "listen 127.0.0.1:{https} ssl; ssl_certificate {certificates}/server.pem; ssl_certificate_key {certificates}/server.key;"
 
 
 class Nginx(Peer):
@@ -59,11 +56,13 @@ class Nginx(Peer):
     def configure(self, revision):
         site = self.site
         routes = [(HOST, "/"), (OTHER, path(revision)), *site.more()]
-        servers = (SERVER.format(http=site.http, https=site.https, host=host, path=at) for host, at in routes)
+        # `HOST` alone has a certificate: each server with one has a TLS context of its own, which is heavy.
+        tls = TLS.format(https=site.https, certificates=self.tools.certificates)
+        servers = (SERVER.format(http=site.http, tls=tls * (host == HOST), host=host, path=at) for host, at in routes)
         self.write("nginx.conf", CONFIGURATION.format(
             files=2 * SESSIONS + 500, connections=2 * SESSIONS + 300, shutdown=self.shutdown, directory=self.directory,
-            certificates=self.tools.certificates, names=max(512, 2 * len(routes)), backend=site.backend,
-            http=site.http, https=site.https, servers="    ".join(servers),
+            tls=tls, names=max(512, 2 * len(routes)), backend=site.backend,
+            http=site.http, servers="    ".join(servers),
         ))  # fmt: skip
 
     def command(self):

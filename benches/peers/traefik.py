@@ -18,7 +18,7 @@ class Traefik(Peer):
         servers = {"servers": [{"url": f"http://127.0.0.1:{self.site.backend}"}]}
         self._dynamic("site", http={"routers": {"bench": router(HOST)}, "services": {"backend": {"loadBalancer": servers}}},
                       tls={"certificates": [tls]})  # fmt: skip
-        more = {f"more-{number}": router(host, at) for number, (host, at) in enumerate(self.site.more())}
+        more = {f"more-{number}": router(host, at, ["web"]) for number, (host, at) in enumerate(self.site.more())}
         if more:
             self._dynamic("more", http={"routers": more})
         self.change(revision)
@@ -55,6 +55,6 @@ class TraefikQuick(Traefik):
     throttle = "50ms"
 
 
-def router(host, prefix="/"):
+def router(host, prefix="/", entries=("web", "websecure")):
     rule = f"Host(`{host}`)" + (f" && PathPrefix(`{prefix}`)" if prefix != "/" else "")
-    return {"rule": rule, "service": "backend", "entryPoints": ["web", "websecure"]}
+    return {"rule": rule, "service": "backend", "entryPoints": entries}
