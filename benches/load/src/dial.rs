@@ -4,7 +4,6 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io::{self, Error, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -15,7 +14,7 @@ use tokio::net::TcpSocket;
 use tokio_rustls::TlsConnector;
 
 use crate::stream::Stream;
-use crate::tls::{self, Tickets};
+use crate::tls;
 
 /// A connection that takes longer, TLS included, has failed.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -25,8 +24,8 @@ pub(crate) struct Dialer {
     sources: u8,
     turn: Cell<u8>,
     ca: Option<String>,
-    /// Tickets by the server's address: they are no good for another.
-    tickets: RefCell<HashMap<SocketAddr, Arc<Tickets>>>,
+    /// Kept, with the tickets in it, for the commands that follow: tickets are no good to another.
+    connectors: RefCell<HashMap<(SocketAddr, Options), TlsConnector>>,
 }
 
 /// Where a command's connections go.
@@ -38,9 +37,9 @@ pub(crate) struct Target {
 }
 
 /// What else a command says of its connections.
-#[derive(Default)]
-pub(crate) struct Options<'a> {
-    pub(crate) ca: Option<&'a str>,
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Options {
+    pub(crate) ca: Option<String>,
     pub(crate) is_http2: bool,
     pub(crate) is_resumed: bool,
 }
@@ -54,11 +53,11 @@ impl Target {
 impl Dialer {
     /// With so many addresses of its own, from 127.0.0.2 on; whom TLS trusts where a command doesn't say.
     pub(crate) fn new(sources: u8, ca: Option<String>) -> Dialer {
-        Dialer { sources: sources.min(250), turn: Cell::new(0), ca, tickets: RefCell::default() }
+        Dialer { sources: sources.min(250), turn: Cell::new(0), ca, connectors: RefCell::default() }
     }
 
     /// Finds out where `url` leads; `host` is what requests and TLS name instead of it.
-    pub(crate) fn target(&self, url: &str, host: Option<&str>, options: Options<'_>) -> Result<Target> {
+    pub(crate) fn target(&self, url: &str, host: Option<&str>, options: &Options) -> Result<Target> {
         let uri: Uri = url.parse().with_context(|| format!("not a URL: {url}"))?;
         let authority = uri.authority().with_context(|| format!("no host in {url}"))?;
         let is_tls = matches!(uri.scheme_str(), Some("https" | "wss"));
@@ -67,16 +66,24 @@ impl Dialer {
         ensure!(address.ip().is_loopback(), "{address} is not of this machine");
         let host = host.map_or_else(|| authority.to_string(), str::to_owned);
         let tls = if is_tls {
-            let ca = options.ca.or(self.ca.as_deref()).context("TLS needs a ca")?;
-            let tickets = options.is_resumed.then(|| self.tickets.borrow_mut().entry(address).or_default().clone());
-            let protocol: &[u8] = if options.is_http2 { b"h2" } else { b"http/1.1" };
             let name = host.split(':').next().unwrap_or_default().to_owned();
-            Some((tls::connector(ca, protocol, tickets)?, ServerName::try_from(name)?))
+            Some((self.connector(address, options)?, ServerName::try_from(name)?))
         } else {
             None
         };
         let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
         Ok(Target { address, tls, host, path })
+    }
+
+    fn connector(&self, address: SocketAddr, options: &Options) -> Result<TlsConnector> {
+        let key = (address, options.clone());
+        if let Some(connector) = self.connectors.borrow().get(&key) {
+            return Ok(connector.clone());
+        }
+        let ca = options.ca.as_ref().or(self.ca.as_ref()).context("TLS needs a ca")?;
+        let connector = tls::connector(ca, options.is_http2, options.is_resumed)?;
+        self.connectors.borrow_mut().insert(key, connector.clone());
+        Ok(connector)
     }
 
     /// Opens a connection.

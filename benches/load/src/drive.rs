@@ -64,7 +64,7 @@ impl Drive {
         let until = |timeout| anyhow::Ok(read + span(timeout)?);
         match command {
             Command::Http { url, host, connections, streams, version, seconds, rate, ca } => {
-                let options = Options { ca: ca.as_deref(), is_http2: version == Version::Http2, ..Options::default() };
+                let options = Options { ca, is_http2: version == Version::Http2, ..Options::default() };
                 let target = self.target(&url, host, None, options)?;
                 let running = match version {
                     Version::Http1 => Running::start(self.clients(&target, connections).await, rate, span(seconds)?)?,
@@ -80,7 +80,7 @@ impl Drive {
             }
             Command::Traffic { url, host, connections, rate, ca } => {
                 ensure!(self.traffic.is_none(), "there is traffic already");
-                let options = Options { ca: ca.as_deref(), ..Options::default() };
+                let options = Options { ca, ..Options::default() };
                 let target = self.target(&url, host, None, options)?;
                 let clients = self.clients(&target, connections).await;
                 self.traffic = Some(Running::start(clients, Some(rate), LONGEST)?);
@@ -89,19 +89,19 @@ impl Drive {
             Command::TrafficSoFar => Ok(self.traffic.as_ref().context("no traffic")?.recent()),
             Command::TrafficEnd => Ok(self.traffic.take().context("no traffic")?.stop().await),
             Command::Connect { url, host, count, concurrency, tls, request, ca, timeout } => {
-                let options = Options { ca: ca.as_deref(), is_resumed: tls == Tls::Resumed, ..Options::default() };
+                let options = Options { ca, is_resumed: tls == Tls::Resumed, ..Options::default() };
                 let target = self.target(&url, host, None, options)?;
                 ensure!(target.is_tls() == (tls != Tls::None), "the URL's scheme and tls don't fit");
                 let attempts = Attempts { count, concurrency, until: until(timeout)? };
                 Ok(connect::connect(self.dialer.clone(), target, attempts, request).await)
             }
             Command::Until { url, host, path, status, backend, ca, timeout } => {
-                let options = Options { ca: ca.as_deref(), ..Options::default() };
+                let options = Options { ca, ..Options::default() };
                 let target = self.target(&url, host, path, options)?;
                 connect::until(&self.dialer, &target, (status, backend.as_deref()), read, span(timeout)?).await
             }
             Command::Open { name, url, host, path, count, concurrency, ca, timeout } => {
-                let options = Options { ca: ca.as_deref(), ..Options::default() };
+                let options = Options { ca, ..Options::default() };
                 let target = self.target(&url, host, path, options)?;
                 let group = self.groups.entry(name).or_default().clone();
                 let attempts = Attempts { count, concurrency, until: until(timeout)? };
@@ -125,14 +125,8 @@ impl Drive {
         }
     }
 
-    fn target(
-        &self,
-        url: &str,
-        host: Option<String>,
-        path: Option<String>,
-        options: Options<'_>,
-    ) -> Result<Rc<Target>> {
-        let mut target = self.dialer.target(url, host.as_deref(), options)?;
+    fn target(&self, url: &str, host: Option<String>, path: Option<String>, options: Options) -> Result<Rc<Target>> {
+        let mut target = self.dialer.target(url, host.as_deref(), &options)?;
         target.path = path.unwrap_or(target.path);
         Ok(Rc::new(target))
     }

@@ -13,21 +13,22 @@ use tokio_rustls::TlsConnector;
 /// Tickets are kept up to this many for each server.
 const KEPT: usize = 1024;
 
-/// A client that trusts the certificates in `ca`. Without a store for tickets, each handshake is a full one.
-pub(crate) fn connector(ca: &str, protocol: &[u8], tickets: Option<Arc<Tickets>>) -> Result<TlsConnector> {
+/// A client that trusts the certificates in `ca`, and either resumes as often as it can, or never.
+pub(crate) fn connector(ca: &str, is_http2: bool, is_resumed: bool) -> Result<TlsConnector> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(ca).with_context(|| format!("can't read {ca}"))? {
         roots.add(certificate?)?;
     }
     let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-    config.alpn_protocols = vec![protocol.to_vec()];
-    config.resumption = tickets.map_or_else(Resumption::disabled, |tickets| Resumption::store(tickets));
+    config.alpn_protocols = vec![if is_http2 { b"h2".to_vec() } else { b"http/1.1".to_vec() }];
+    config.resumption =
+        if is_resumed { Resumption::store(Arc::new(Tickets::default())) } else { Resumption::disabled() };
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
 /// What servers have given for resumption. Unlike rustls' own store, it holds enough for many connections at once.
 #[derive(Debug, Default)]
-pub(crate) struct Tickets(Mutex<HashMap<ServerName<'static>, Server>>);
+struct Tickets(Mutex<HashMap<ServerName<'static>, Server>>);
 
 #[derive(Debug, Default)]
 struct Server {
