@@ -5,6 +5,7 @@ use std::io::{self, Error, ErrorKind};
 use std::rc::Rc;
 
 use bytes::Bytes;
+use h2::Reason;
 use h2::client::{self, SendRequest};
 use http::{Method, Request, StatusCode, Uri, Version};
 use tokio::sync::Mutex;
@@ -46,17 +47,11 @@ pub(crate) async fn clients(dialer: Rc<Dialer>, target: Rc<Target>, streams: usi
 impl Connection {
     /// What sends on the connection, once that has room for a stream.
     async fn sender(&self) -> io::Result<SendRequest<Bytes>> {
-        let open = self.open.borrow().clone();
-        if let Some(open) = open
-            && let Ok(ready) = open.ready().await
-        {
+        if let Some(ready) = self.ready().await {
             return Ok(ready);
         }
         let _opening = self.opening.lock().await;
-        let open = self.open.borrow().clone();
-        if let Some(open) = open
-            && let Ok(ready) = open.ready().await
-        {
+        if let Some(ready) = self.ready().await {
             return Ok(ready);
         }
         let stream = self.dialer.connect(&self.target).await?;
@@ -67,22 +62,40 @@ impl Connection {
         *self.open.borrow_mut() = Some(sender.clone());
         sender.ready().await.map_err(failure)
     }
+
+    async fn ready(&self) -> Option<SendRequest<Bytes>> {
+        let open = self.open.borrow().clone();
+        open?.ready().await.ok()
+    }
+
+    /// One request; the answer's status, and the length of its body.
+    async fn ask(&self, mut sender: SendRequest<Bytes>) -> Result<(StatusCode, u64), h2::Error> {
+        let (answer, _) = sender.send_request(self.request.clone(), true)?;
+        let answer = answer.await?;
+        let (status, mut body, mut length) = (answer.status(), answer.into_body(), 0);
+        while let Some(data) = body.data().await {
+            let data = data?;
+            length += data.len() as u64;
+            body.flow_control().release_capacity(data.len())?;
+        }
+        Ok((status, length))
+    }
 }
 
 impl Ask for Client {
     async fn ask(&mut self) -> io::Result<u64> {
-        let mut sender = self.0.sender().await?;
-        let (answer, _) = sender.send_request(self.0.request.clone(), true).map_err(failure)?;
-        let answer = answer.await.map_err(failure)?;
-        let (status, mut body, mut length) = (answer.status(), answer.into_body(), 0);
-        while let Some(data) = body.data().await {
-            let data = data.map_err(failure)?;
-            length += data.len() as u64;
-            body.flow_control().release_capacity(data.len()).map_err(failure)?;
-        }
-        match status {
-            StatusCode::OK => Ok(length),
-            status => Err(Error::other(format!("status {}", status.as_u16()))),
+        loop {
+            let sender = self.0.sender().await?;
+            match self.0.ask(sender).await {
+                // RFC 9113 section 6.8: the server ends the connection, and has not looked at this request.
+                Err(error) if error.is_go_away() && error.is_remote() && error.reason() == Some(Reason::NO_ERROR) => {}
+                answer => {
+                    return match answer.map_err(failure)? {
+                        (StatusCode::OK, length) => Ok(length),
+                        (status, _) => Err(Error::other(format!("status {}", status.as_u16()))),
+                    };
+                }
+            }
         }
     }
 }

@@ -24,6 +24,8 @@ mod serve;
 mod session;
 mod stream;
 mod tally;
+#[cfg(test)]
+mod tests;
 mod tls;
 
 use anyhow::{Context, Result, bail};

@@ -18,6 +18,12 @@ const HEAD: usize = 64 * 1024;
 pub(crate) async fn run(listen: SocketAddr, name: String) -> anyhow::Result<()> {
     let listener = TcpListener::bind(listen).await?;
     println!("listening {}", listener.local_addr()?);
+    accept(listener, name).await;
+    Ok(())
+}
+
+/// Serves what comes in, without end.
+pub(crate) async fn accept(listener: TcpListener, name: String) {
     let answers = Rc::new(Answers { name, bytes: RefCell::default() });
     loop {
         match listener.accept().await {
