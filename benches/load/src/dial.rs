@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io::{self, Error, ErrorKind};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -61,8 +61,8 @@ impl Dialer {
         let uri: Uri = url.parse().with_context(|| format!("not a URL: {url}"))?;
         let authority = uri.authority().with_context(|| format!("no host in {url}"))?;
         let is_tls = matches!(uri.scheme_str(), Some("https" | "wss"));
-        let place = (authority.host(), authority.port_u16().unwrap_or(if is_tls { 443 } else { 80 }));
-        let address = place.to_socket_addrs()?.find(SocketAddr::is_ipv4).context("no IPv4 address")?;
+        let ip = authority.host().parse().with_context(|| format!("not an address: {}", authority.host()))?;
+        let address = SocketAddr::new(ip, authority.port_u16().unwrap_or(if is_tls { 443 } else { 80 }));
         ensure!(address.ip().is_loopback(), "{address} is not of this machine");
         let host = host.map_or_else(|| authority.to_string(), str::to_owned);
         let tls = if is_tls {

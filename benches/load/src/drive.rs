@@ -44,11 +44,11 @@ pub(crate) async fn run(dialer: Dialer) -> Result<()> {
 }
 
 /// The lines of standard input, and when each was read.
-fn lines() -> mpsc::UnboundedReceiver<(Instant, String)> {
-    let (sender, receiver) = mpsc::unbounded_channel();
+fn lines() -> mpsc::Receiver<(Instant, String)> {
+    let (sender, receiver) = mpsc::channel(16);
     std::thread::spawn(move || {
         let lines = std::io::stdin().lock().lines().map_while(Result::ok);
-        lines.filter(|line| !line.trim().is_empty()).try_for_each(|line| sender.send((Instant::now(), line)))
+        lines.filter(|line| !line.trim().is_empty()).try_for_each(|line| sender.blocking_send((Instant::now(), line)))
     });
     receiver
 }

@@ -13,8 +13,9 @@ use tokio::time::timeout_at;
 use crate::attempts::Attempts;
 use crate::dial::{Dialer, Target};
 use crate::http1;
+use crate::run::Run;
 use crate::schedule::Schedule;
-use crate::session::{End, Run, Session};
+use crate::session::{End, Session};
 use crate::stream::Stream;
 use crate::tally::Failures;
 
@@ -58,25 +59,22 @@ impl Group {
         sessions: Option<usize>,
         until: Instant,
     ) -> Value {
-        let (run, start) = (Run::new(size), Instant::now());
+        let run = Run::new(size);
         for (session, _) in self.sessions.borrow().iter().take(sessions.unwrap_or(usize::MAX)) {
             session.echo(&run, rounds, in_flight.max(1));
         }
-        run.wait(until).await;
-        report(&run, size, start)
+        run.end(until).await
     }
 
     /// Sends messages over all sessions in turn, each when it is due.
     pub(crate) async fn paced(&self, size: usize, rate: f64, length: Duration) -> io::Result<Value> {
         let sessions: Vec<_> = self.sessions.borrow().iter().map(|(session, _)| session.clone()).collect();
         let (run, schedule) = (Run::new(size), Schedule::new(Some(rate), length)?);
-        let start = Instant::now();
         for session in sessions.iter().cycle() {
             let Some(due) = schedule.next().await else { break };
             session.send(&run, due);
         }
-        run.wait(Instant::now() + Duration::from_secs(5)).await;
-        Ok(report(&run, size, start))
+        Ok(run.end(Instant::now() + Duration::from_secs(5)).await)
     }
 
     /// How many are open, and how those ended that nobody here asked to.
@@ -121,17 +119,6 @@ fn name(end: &End) -> String {
         End::Eof => String::from("eof"),
         End::Failed(kind) => kind.to_string(),
     }
-}
-
-/// Messages, and the bytes in them, are counted each way.
-fn report(run: &Run, size: usize, start: Instant) -> Value {
-    let latency = run.latency.borrow().json();
-    let messages = latency["count"].as_u64().unwrap_or_default() * 2;
-    let mut answer = json!({
-        "messages": messages, "bytes": messages * size as u64, "seconds": start.elapsed().as_secs_f64(), "latency": latency,
-    });
-    run.failures.borrow().put(&mut answer);
-    answer
 }
 
 /// Opens a session; with it comes what the other side has sent already.

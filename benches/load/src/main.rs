@@ -19,6 +19,7 @@ mod group;
 mod http1;
 mod http2;
 mod requests;
+mod run;
 mod schedule;
 mod serve;
 mod session;

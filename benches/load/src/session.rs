@@ -1,6 +1,6 @@
 //! A WebSocket session of the client: it is always read, so that its end is noticed, and sends what a run asks of it.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io::{Error, ErrorKind};
@@ -10,62 +10,10 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use tokio::io::AsyncWrite;
-use tokio::sync::Notify;
-use tokio::time::timeout_at;
 
 use crate::frame::{Event, Reader, masked};
+use crate::run::Run;
 use crate::stream::Stream;
-use crate::tally::{Failures, Latency};
-
-/// Messages of one size that sessions send, and their echoes.
-pub(crate) struct Run {
-    size: u64,
-    /// The frame, so often one after the other that many can be sent at once.
-    frames: Vec<u8>,
-    frame: usize,
-    pub(crate) latency: RefCell<Latency>,
-    pub(crate) failures: RefCell<Failures>,
-    left: Cell<u64>,
-    done: Notify,
-}
-
-impl Run {
-    pub(crate) fn new(size: usize) -> Rc<Run> {
-        let frame = masked(0x2, &vec![b'x'; size]);
-        let frames = frame.repeat((16 * 1024 / frame.len()).clamp(1, 64));
-        Rc::new(Run {
-            size: size as u64,
-            frames,
-            frame: frame.len(),
-            latency: RefCell::default(),
-            failures: RefCell::default(),
-            left: Cell::new(0),
-            done: Notify::new(),
-        })
-    }
-
-    /// Waits until each message has been echoed or lost; those that then are neither have failed.
-    pub(crate) async fn wait(&self, until: Instant) {
-        while self.left.get() > 0 {
-            if timeout_at(until.into(), self.done.notified()).await.is_err() {
-                self.lose(self.left.get(), &ErrorKind::TimedOut.into());
-            }
-        }
-    }
-
-    /// Messages that were sent, or would have been, and get no echo.
-    fn lose(&self, count: u64, error: &Error) {
-        self.failures.borrow_mut().add(count, error);
-        self.settle(count);
-    }
-
-    fn settle(&self, count: u64) {
-        self.left.set(self.left.get().saturating_sub(count));
-        if self.left.get() == 0 {
-            self.done.notify_one();
-        }
-    }
-}
 
 /// How a session ended.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -153,7 +101,7 @@ impl Session {
 impl State {
     /// Makes the run the one that is served, unless the session is over or busy with another.
     fn enlist(&mut self, run: &Rc<Run>, count: u64) -> bool {
-        run.left.set(run.left.get() + count);
+        run.expect(count);
         if self.end.is_some() || self.is_closing {
             run.lose(count, &Error::other("not open"));
             return false;
@@ -208,7 +156,7 @@ impl State {
         loop {
             let run = self.run.as_deref();
             let frame = run.map_or(1, |run| run.frame);
-            let is_between = self.position % frame == 0;
+            let is_between = self.position.is_multiple_of(frame);
             let bytes = match run {
                 _ if is_between && !self.control.is_empty() => &self.control[..],
                 Some(run) if self.unsent > 0 => {
@@ -255,9 +203,8 @@ impl State {
     fn echoed(&mut self, size: u64) {
         let (Some(run), Some(due)) = (&self.run, self.outstanding.pop_front()) else { return };
         let now = Instant::now();
-        if size == run.size {
-            run.latency.borrow_mut().note(now.saturating_duration_since(due));
-            run.settle(1);
+        if size == run.size as u64 {
+            run.succeed(now.saturating_duration_since(due));
         } else {
             run.lose(1, &Error::other("an echo of another size"));
         }
