@@ -13,10 +13,10 @@ PATIENCE = 90
 class Backend:
     """What stands behind every proxy: bytes, and an echo of WebSocket messages."""
 
-    def __init__(self, tools, directory):
+    def __init__(self, tools, directory, address):
         self.port = free_port()
         self.process = Process(
-            [tools.load, "serve", "--listen", f"127.0.0.1:{self.port}", "--name", "backend"], LOAD_CORE, directory / "backend.log"
+            [tools.load, "serve", "--listen", f"{address}:{self.port}", "--name", "backend"], LOAD_CORE, directory / "backend.log"
         )
         wait_for(lambda: "listening" in self.process.tail() or not self.process.alive(), "the backend")
 

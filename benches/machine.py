@@ -11,7 +11,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-PROXY_CORE, LOAD_CORE = 0, 1
+CORES = sorted(os.sched_getaffinity(0))
+PROXY_CORE, LOAD_CORE = CORES[0], CORES[-1]
 TICK = os.sysconf("SC_CLK_TCK")
 _used = set()
 
@@ -35,14 +36,13 @@ def free_port():
 def facts():
     """What the figures depend on, of this machine."""
     model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "unknown")
-    return {"cpu": model, "cores": os.cpu_count(), "kernel": platform.release(), "files a process": file_limit()}
+    return {"cpu": model, "cores": os.cpu_count(), "kernel": platform.release()}
 
 
-def file_limit():
+def raise_file_limit():
     """Takes for this process and its children all the open files that they may have."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return hard
 
 
 class Process:

@@ -7,12 +7,14 @@ from pathlib import Path
 import goals
 import plots
 import tables
-from items import NAMES, item
+from items import ALONE, NAMES, item
 
 
 def publish(results, directory):
     """Writes `results.json`, `plots/*.svg` and the marked sections of `README.md`."""
-    (directory / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    # A round a line.
+    raw = re.sub(r"\{\s*([^{}]*?)\s*\}", lambda found: "{" + " ".join(found[1].split()) + "}", json.dumps(results, indent=1))
+    (directory / "results.json").write_text(raw + "\n")
     plots.draw(results["items"], directory / "plots")
     readme = directory / "README.md"
     readme.write_text(marked(marked(readme.read_text(), "goals", goals.table(results["items"])), "results", all_tables(results)))
@@ -28,7 +30,7 @@ def all_tables(results):
     machine, versions = results["machine"], results["versions"]
     peers = ", ".join(f"{peer} {version}" for peer, version in versions.items())
     parts = [f"{machine['cpu']}, {machine['cores']} cores, Linux {machine['kernel']}; {peers}."]
-    for name in NAMES:
+    for name in NAMES + ALONE:
         if measured := results["items"].get(name):
             parts.append(f"### `{name}`: {item(name).TITLE}")
             if (Path(__file__).parent / f"plots/{name}.svg").exists():

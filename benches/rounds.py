@@ -1,5 +1,6 @@
 """Runs items: every proxy once a round, in another order each round, so that a machine's moods meet all alike."""
 
+import subprocess
 import sys
 import time
 
@@ -32,7 +33,7 @@ def once(module, peer, tools, turn):
         with World(tools, peer, turn) as world:
             for key, value in module.measure(world):
                 figures[key] = value
-    except (Failed, OSError, ValueError, KeyError, TypeError, ZeroDivisionError) as error:
+    except (Failed, OSError, ValueError, KeyError, TypeError, ZeroDivisionError, subprocess.SubprocessError) as error:
         figures["error"] = str(error) if isinstance(error, Failed) else f"{type(error).__name__}: {error}"
     return figures | {"took": time.monotonic() - began}
 

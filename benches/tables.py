@@ -52,15 +52,18 @@ def notes(item, measured):
                 yield f"- {peer}: {key.removesuffix('failed').strip()}: failed in each round: {counts}"
     for metric in item.METRICS:
         if metric.better == "more" and (same := ceiling(metric, measured)):
-            yield f"- {metric.label}: {' and '.join(same)} give the same: the clients are the ceiling"
+            yield f"- {metric.label}: {' and '.join(same)} give the same: their clients are the ceiling"
 
 
 def ceiling(metric, measured):
-    """The fastest, when another is within three in a hundred."""
-    medians = {peer: Figure.of(rounds, metric.key) for peer, rounds in measured.items()}
-    medians = {peer: figure.median for peer, figure in medians.items() if figure}
-    same = [peer for peer, median in medians.items() if median > 0.97 * max(medians.values())]
-    return same if len(same) > 1 else []
+    """The fastest proxies, when they are within three in a hundred of each other, and none had its core all to do."""
+    same = {}
+    for peer, rounds in measured.items():
+        rate, busy = (Figure.of(rounds, key) for key in (metric.key, metric.key.removesuffix(" rate") + " busy"))
+        if rate and busy:
+            same[peer] = rate.median, busy.median
+    same = {peer: busy for peer, (rate, busy) in same.items() if rate > 0.97 * max(rate for rate, _ in same.values())}
+    return list(same) if len(same) > 1 and max(same.values()) < 0.9 else []
 
 
 def version(said):

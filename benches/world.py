@@ -25,7 +25,7 @@ class World:
         shutil.rmtree(self.directory, ignore_errors=True)
         self.directory.mkdir(parents=True)
         with self._stack:
-            backend = self._enter(Backend(self.tools, self.directory))
+            backend = self._enter(Backend(self.tools, self.directory, self.kind.backend_address))
             self._driver = self._enter(Driver(self.tools, self.directory))
             self.site = Site(backend.port, self.routes)
             self.peer = self._enter(self.kind(self.tools, self.directory / "peer", self.site))

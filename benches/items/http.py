@@ -52,6 +52,7 @@ def closed_loop(name, measured):
     yield f"{name} failed", answer["failed"]
     if cpu:
         yield f"{name} cpu", cpu / answer["requests"] * 1e6
+        yield f"{name} busy", cpu / answer["seconds"]
     yield f"{name} rate", answer["requests"] / answer["seconds"]
     yield f"{name} closed p99", answer["latency"]["p99"] / 1e3
 

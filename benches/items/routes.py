@@ -50,7 +50,7 @@ def among(world, size, timeout):
     yield f"{size} memory", world.proxy.pss() / (1 << 20)
 
     script = Path(__file__).with_name("random_hosts.lua")
-    asked = ["wrk", "--threads", 1, "--connections", 64, "--duration", 1, "--script", script, world.site.url(), "--", size]
+    asked = ["wrk", "--threads", 1, "--connections", 16, "--duration", 1, "--script", script, world.site.url(), "--", size]
     said, cpu = world.check(asked)
     if others := re.search(r"Non-2xx or 3xx responses: (\d+)", said):
         yield f"{size} request failed", int(others[1])

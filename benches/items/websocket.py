@@ -41,6 +41,7 @@ def measure(world):
         answer, cpu = world.costs("bulk", name=scheme, size=65_536, bytes=bulk, sessions=4)
         if cpu:
             yield f"{scheme} bulk cpu", cpu / (2 * bulk / (1 << 30))
+            yield f"{scheme} bulk busy", cpu / answer["seconds"]
         yield f"{scheme} bulk", 2 * bulk / (1 << 20) / none_failed(answer)["seconds"]
         if scheme == "ws":
             world.open(scheme, OPEN - 100 - opened["opened"])

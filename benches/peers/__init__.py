@@ -56,8 +56,8 @@ class Peer:
     """One proxy, from start to end. What differs between proxies is in the methods of the first half."""
 
     name = ""
-    program = ""
     environment = {}
+    backend_address = "127.0.0.1"
 
     def __init__(self, tools, directory, site):
         self.tools, self.directory, self.site, self.process, self.told = tools, directory, site, None, 0.0
