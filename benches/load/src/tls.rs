@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
 use rustls::client::{ClientSessionStore, Resumption, Tls12ClientSessionValue, Tls13ClientSessionValue};
+use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, NamedGroup, RootCertStore};
+use rustls::{CipherSuite, ClientConfig, NamedGroup, RootCertStore};
 use tokio_rustls::TlsConnector;
 
 /// Tickets are kept up to this many for each server.
@@ -19,7 +20,11 @@ pub(crate) fn connector(ca: &str, is_http2: bool, is_resumed: bool) -> Result<Tl
     for certificate in CertificateDer::pem_file_iter(ca).with_context(|| format!("can't read {ca}"))? {
         roots.add(certificate?)?;
     }
-    let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let mut provider = aws_lc_rs::default_provider();
+    // As browsers prefer it; most servers follow.
+    provider.cipher_suites.sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
+    let builder = ClientConfig::builder_with_provider(Arc::new(provider)).with_safe_default_protocol_versions()?;
+    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
     config.alpn_protocols = vec![if is_http2 { b"h2".to_vec() } else { b"http/1.1".to_vec() }];
     config.resumption =
         if is_resumed { Resumption::store(Arc::new(Tickets::default())) } else { Resumption::disabled() };
