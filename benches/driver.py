@@ -7,7 +7,7 @@ import subprocess
 from machine import LOAD_CORE, Failed, Process, free_port, wait_for
 
 # Longer than any command takes; in seconds.
-PATIENCE = 90
+PATIENCE = 310
 
 
 class Backend:

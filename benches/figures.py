@@ -14,6 +14,10 @@ class Metric:
     digits: int = 1
     better: str | None = "less"
 
+    @property
+    def title(self):
+        return f"{self.label}, {self.unit}" if self.unit else self.label
+
 
 @dataclass(frozen=True)
 class Figure:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import platform
+import re
 import resource
 import signal
 import socket
@@ -35,8 +36,8 @@ def free_port():
 
 def facts():
     """What the figures depend on, of this machine."""
-    model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "unknown")
-    return {"cpu": model, "cores": os.cpu_count(), "kernel": platform.release()}
+    model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    return {"cpu": model[1] if model else platform.machine(), "cores": os.cpu_count(), "kernel": platform.release()}
 
 
 def raise_file_limit():

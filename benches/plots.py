@@ -58,7 +58,7 @@ def panel(axis, metric, found):
     axis.set_visible(True)
     drawn = axis.barh(names, medians, color=colours, height=0.7, xerr=spread, error_kw={"ecolor": "#495057", "elinewidth": 1})
     axis.bar_label(drawn, [number(median, metric.digits) for median in medians], padding=4)
-    axis.set_title(f"{metric.label}{metric.unit and f', {metric.unit}'}", loc="left", fontsize=9)
+    axis.set_title(metric.title, loc="left", fontsize=9)
     axis.invert_yaxis()
     axis.margins(x=0.18)
     axis.set_xlim(left=min(0, *medians))

@@ -12,7 +12,7 @@ ROUNDS = 1 if QUICK else 3
 
 
 def run(name, tools, only=None):
-    """What was measured: for each proxy a list of rounds, each a mapping of metrics to figures, and of `error` to what went wrong."""
+    """What was measured: for each proxy a list of rounds, which map metrics to figures, and `error` to what went wrong."""
     module, measured = item(name), {}
     peers = [peer if isinstance(peer, tuple) else (peer, ROUNDS) for peer in module.PEERS]
     peers = [(peer, rounds) for peer, rounds in peers if not only or peer.name.split(",")[0] in only]

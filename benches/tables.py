@@ -8,7 +8,7 @@ US = "steadygate"
 
 
 def table(item, measured):
-    """Of an item: a row a metric, a column a proxy; median (least–most), × its ratio to ours; then ours to the best of the others."""
+    """Of an item: a row a metric, a column a proxy: median (least–most), × its ratio to ours. Then ours to the best other one."""
     peers = [peer for peer in measured if peer != US]
     rows = [["", US, *peers, "ours to the best"], ["---"] * (len(peers) + 3)]
     for metric in item.METRICS:
@@ -16,7 +16,7 @@ def table(item, measured):
         if any(figures.values()):
             ours = figures.get(US)
             cells = [cell(metric, figure, None if peer == US else ours) for peer, figure in figures.items() if peer != US]
-            rows.append([f"{metric.label}{metric.unit and f', {metric.unit}'}", cell(metric, ours), *cells, best(metric, figures)])
+            rows.append([metric.title, cell(metric, ours), *cells, best(metric, figures)])
     text = "\n".join("| " + " | ".join(row) + " |" for row in rows)
     return "\n".join([text, "", *notes(item, measured)]).rstrip()
 

@@ -1,4 +1,4 @@
-"""The headline: a route of nobody here changes again and again, under sessions and constant requests; one session more with each."""
+"""The headline: a route of nobody here changes again and again, under sessions, one more with each change, and requests."""
 
 import statistics
 import time

@@ -20,8 +20,7 @@ METRICS = [
         Metric(f"{scheme} bulk", f"{scheme}: bulk, each way counted", "MiB/s", 0, "more"),
     ]
 ] + [
-    Metric(f"ws {part}", f"ws: {part} of an echo of 125 B, {RATE:,}/s over {OPEN:,} sessions", "ms", 2)
-    for part in ("p50", "p99", "p99.9")
+    Metric(f"ws {part}", f"ws: {part} at {RATE:,} echoes/s, {OPEN:,} sessions open", "ms", 2) for part in ("p50", "p99", "p99.9")
 ]
 
 

@@ -84,7 +84,7 @@ class Peer:
         self.told = time.monotonic()
         self.process = Process(self.command(), PROXY_CORE, self.directory / "log", self.environment)
         for host, at in [(HOST, "/"), (OTHER, path(0)), *collections.deque(self.site.more(), 1)]:
-            wait_for(lambda: self._serves(host, at), f"{self.name} serves", timeout)
+            wait_for(lambda host=host, at=at: self._serves(host, at), f"{self.name} serves", timeout)
         self.took = time.monotonic() - self.told
         return self
 

@@ -38,9 +38,10 @@ class Caddy(Peer):
         proxy = {"handler": "reverse_proxy", "upstreams": [{"dial": f"127.0.0.1:{self.site.backend}"}]} | self.handler
 
         def routes(*more):
-            matches = [(HOST, "/"), (OTHER, path(revision)), *more]
-            served = [{"match": [{"host": [host], "path": [at + "*"]}], "handle": [proxy], "terminal": True} for host, at in matches]
-            return [*served, {"handle": [{"handler": "static_response", "status_code": 404}]}]
+            served = [(HOST, "/"), (OTHER, path(revision)), *more]
+            matches = ([{"host": [host], "path": [at + "*"]}] for host, at in served)
+            not_found = {"handle": [{"handler": "static_response", "status_code": 404}]}
+            return [*({"match": match, "handle": [proxy], "terminal": True} for match in matches), not_found]
 
         server = {"automatic_https": {"disable": True}, "protocols": ["h1", "h2"]}
         files = {end: str(self.tools.certificates / f"server.{name}") for end, name in (("certificate", "pem"), ("key", "key"))}

@@ -1,4 +1,4 @@
-"""Controllers in a real cluster: the program in the cluster's network, watching its API server. Where each has a namespace for itself."""
+"""Controllers in a real cluster: the program in the cluster's network, watching its API server; each run has a namespace."""
 
 import contextlib
 import http.client
