@@ -1,5 +1,6 @@
-//! What `load drive` is told. Durations are in seconds, rates a second. An answer is `{"ok":true,…}` or `{"ok":false,"error":…}`;
-//! where something can fail, it says `failed` (a count), `reasons` (the count of each) and `first_error`.
+//! What `load drive` is told. Durations are in seconds, rates a second, latencies in microseconds. An answer is
+//! `{"ok":true,…}` or `{"ok":false,"error":…}`; where something can fail, it says `failed` (a count), `reasons` (the count
+//! of each) and `first_error`.
 
 use serde::Deserialize;
 
@@ -7,9 +8,9 @@ use serde::Deserialize;
 #[derive(Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Command {
-    /// Requests for so long: `requests` (that were answered 200), `bytes`, `seconds`, `latency`, `gap` (the longest time between two
-    /// answers). Without a rate as fast as they go, one at a time on each connection or stream; with one, latency counts from when a
-    /// request was due.
+    /// Requests for so long: `requests` (that were answered 200), `bytes`, `seconds`, `latency`, `gap` (the longest time
+    /// between two answers). Without a rate as fast as they go, one at a time on each connection or stream; with one,
+    /// latency counts from when a request was due.
     Http {
         url: String,
         host: Option<String>,
@@ -28,8 +29,9 @@ pub(crate) enum Command {
     TrafficSoFar,
     /// Ends them; the same as of `http`.
     TrafficEnd,
-    /// New connections, each closed by the client after one request or none: `count` (of those that went well), `resumed`, `seconds`,
-    /// `latency`. Handshakes are resumed as far as there are tickets; the first ones leave some for those after.
+    /// New connections, each closed by the client after one request or none: `count` (of those that went well),
+    /// `resumed`, `seconds`, `latency`. Handshakes are resumed as far as there are tickets; the first ones leave some
+    /// for those after, of later commands too.
     Connect {
         url: String,
         host: Option<String>,

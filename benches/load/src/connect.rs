@@ -17,7 +17,7 @@ use crate::schedule::Timer;
 /// The pause between two connections of [`until`].
 const PAUSE: Duration = Duration::from_micros(500);
 
-/// Opens connections, with one request on each or none, and closes them. Latency is that of what comes before the close.
+/// Opens connections, with one request on each or none, and closes them. Latency is of what comes before the close.
 pub(crate) async fn connect(dialer: Rc<Dialer>, target: Rc<Target>, attempts: Attempts, is_asking: bool) -> Value {
     let (resumed, request) = (Rc::new(Cell::new(0_u64)), Rc::new(request(&target, "")));
     let count = resumed.clone();

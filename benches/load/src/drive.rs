@@ -131,12 +131,12 @@ impl Drive {
         Ok(Rc::new(target))
     }
 
-    /// Clients whose connections are open already, where that succeeds.
+    /// Clients whose connections are open already, as long as that succeeds.
     async fn clients(&self, target: &Rc<Target>, count: usize) -> Vec<http1::Client> {
-        let mut clients = Vec::new();
+        let (mut clients, mut is_up) = (Vec::new(), true);
         for _ in 0..count {
             let mut client = http1::Client::new(self.dialer.clone(), target.clone());
-            let _ = client.open().await;
+            is_up = is_up && client.open().await.is_ok();
             clients.push(client);
         }
         clients

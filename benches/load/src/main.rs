@@ -5,8 +5,8 @@
 //! load drive [--sources COUNT] [--ca FILE]
 //! ```
 //!
-//! `serve` answers requests and echoes WebSocket messages. `drive` reads commands ([`command::Command`]) on standard input,
-//! one JSON object a line, and answers each with one line. Either is one thread. Nothing but loopback is ever asked.
+//! `serve` answers requests and echoes WebSocket messages. `drive` reads commands ([`command::Command`]) on standard
+//! input, one JSON object a line, and answers each with one line. Either is one thread. Nothing but loopback is ever asked.
 
 mod attempts;
 mod command;

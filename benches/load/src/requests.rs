@@ -46,12 +46,17 @@ impl Running {
         Ok(Running { requests, tasks })
     }
 
-    /// Waits until all is over.
-    pub(crate) async fn end(mut self) -> Value {
-        let left = self.requests.schedule.left() + LIMIT;
+    /// Waits until all is over. What was due and has not been answered some time later has failed.
+    pub(crate) async fn end(self) -> Value {
+        self.end_within(LIMIT).await
+    }
+
+    /// The same, some time being `late`.
+    pub(crate) async fn end_within(mut self, late: Duration) -> Value {
+        let left = self.requests.schedule.left() + late;
         let _ = timeout(left, async { while self.tasks.join_next().await.is_some() {} }).await;
         let mut tally = self.requests.tally.borrow_mut();
-        tally.abandon(self.tasks.len());
+        tally.abandon(self.tasks.len() as u64 + self.requests.schedule.untaken());
         tally.total(Instant::now())
     }
 

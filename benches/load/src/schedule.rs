@@ -1,5 +1,5 @@
-//! When things are due. In an open loop that does not depend on how the last ones went, so that a stall shows in the latency of all
-//! that were due meanwhile; in a closed loop each is due when the last is over, which hides them.
+//! When things are due. In an open loop that does not depend on how the last ones went, so that a stall shows in the
+//! latency of all that were due meanwhile; in a closed loop each is due when the last is over, which hides it.
 
 use std::cell::Cell;
 use std::io;
@@ -56,6 +56,13 @@ impl Schedule {
 
     pub(crate) fn is_open_loop(&self) -> bool {
         self.pace.is_some()
+    }
+
+    /// How many were due by the end, or are, and nobody was free to take.
+    pub(crate) fn untaken(&self) -> u64 {
+        let length = self.end.get() - self.start;
+        let due = self.pace.as_ref().map_or(0.0, |(rate, _)| rate * length.as_secs_f64());
+        (due.ceil() as u64).saturating_sub(self.given.get())
     }
 
     /// Time until its end.

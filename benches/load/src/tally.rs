@@ -112,8 +112,8 @@ impl Tally {
     }
 
     /// Requests that were not answered when time was up.
-    pub(crate) fn abandon(&mut self, count: usize) {
-        self.failures.add(count as u64, &Error::other("unanswered"));
+    pub(crate) fn abandon(&mut self, count: u64) {
+        self.failures.add(count, &Error::other("unanswered"));
     }
 
     /// The latencies since this was asked last, and the counts of all.

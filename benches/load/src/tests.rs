@@ -66,6 +66,16 @@ fn an_open_loop_shows_a_stall_that_a_closed_loop_hides() {
     assert_eq!(requests, 100, "all that were due were asked");
 }
 
+#[test]
+fn what_was_due_and_never_asked_has_failed() {
+    let length = Duration::from_millis(100);
+    let answer = run(async {
+        let running = Running::start(vec![Stalling(19)], Some(1000.0), length).expect("starts");
+        running.end_within(Duration::ZERO).await
+    });
+    assert_eq!(answer["failed"], 100, "{answer}");
+}
+
 /// Grants a session, reads one byte of it, and does what is wrong with it.
 async fn cut(mut stream: TcpStream, nth: usize) {
     let mut head = Vec::new();
