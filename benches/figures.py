@@ -42,5 +42,5 @@ def number(value, digits):
 
 
 def quotient(mine, other):
-    """A ratio; `None` where there is none."""
-    return mine / other if mine is not None and other else None
+    """A ratio; `None` where there is none, or where it says nothing, since something has shrunk."""
+    return mine / other if mine is not None and mine >= 0 and other and other > 0 else None
