@@ -12,9 +12,9 @@ PEERS = [
     steadygate.Steadygate, haproxy.Haproxy, nginx.Nginx, envoy.Envoy, traefik.TraefikQuick, caddy.Caddy,
     (haproxy.HaproxyStop, 1), (nginx.NginxShutdown, 1), (envoy.EnvoyInline, 1), (traefik.Traefik, 1), (caddy.CaddyDelay, 1),
 ]  # fmt: skip
-SESSIONS, CHANGES, EVERY, RATE = 1_000, 100, 0.07, 340
+SESSIONS, CHANGES, EVERY, RATE = 1_000, 100, 0.05, 340
 # A change of those takes seconds, so there are fewer; and those end what is old after ten seconds, which is waited for.
-SLOW, FEW = (traefik.Traefik,), 15
+SLOW, FEW = (traefik.Traefik,), 10
 LINGER = {haproxy.HaproxyStop: 11, nginx.NginxShutdown: 11, envoy.EnvoyInline: 11}
 METRICS = [
     Metric("changes", "changes", "", 0, None),

@@ -15,11 +15,11 @@ METRICS = [
         for scheme in ("ws", "wss")
         for metric in [
             Metric(f"{scheme} idle", f"{scheme}: an idle session", "KiB"),
-            Metric(f"{scheme} left", f"{scheme}: more than before any session, 4 s after all were closed", "MiB"),
+            Metric(f"{scheme} left", f"{scheme}: more than before any session, 3 s after all were closed", "MiB"),
         ]
     ),
 ]
-SETTLE, LEFT = 1.5, 4
+SETTLE, LEFT = 1, 3
 
 
 def measure(world):
