@@ -1,7 +1,7 @@
 # One command each. `make demo` to see it, `make test` for everything that is tested; continuous integration runs
 # `make lint test`. What these need is installed on the way: programs by apt-get, the rest into target/.
 
-.PHONY: build demo test unit peers control chart image cluster cluster-down e2e lint advisories bench fuzz bless clean-demo static-build
+.PHONY: build demo test unit peers control chart image cluster cluster-down e2e lint advisories bench bench-cluster bench-report fuzz bless clean-demo static-build
 .DELETE_ON_ERROR:
 
 CARGO_DENY_VERSION := 0.20.2
@@ -215,6 +215,40 @@ seccomp:
 	@pkg-config --exists libseccomp || { $(SUDO) apt-get update -qq && \
 	  DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends libseccomp-dev; } </dev/null
 
+# --- Measure -----------------------------------------------------------------------------------------------------
+
+BENCH := target/bench
+BENCH_PYTHON := env PYTHONDONTWRITEBYTECODE=1 $(BENCH)/venv/bin/python
+
+# Beside the proxies that people would pick instead, in half an hour; ITEM="http memory": these alone, and QUICK=1: no more than
+# a sign that all of it works. STEADYGATE measures another binary.
+bench: $(BENCH)/venv/installed $(BENCH)/haproxy/haproxy $(BENCH)/nginx/nginx
+	$(call need,cc build-essential openssl openssl wrk wrk h2load nghttp2-client setpriv util-linux)
+	CARGO_TARGET_DIR=target/load cargo build --locked --release --manifest-path benches/load/Cargo.toml
+	$(if $(STEADYGATE),,cargo build --locked --release --bin steadygate)
+	$(if $(filter frames,$(or $(ITEM),frames)),cargo bench --locked --bench frames --no-run,)
+	$(BENCH_PYTHON) benches/run $(ITEM)
+
+# The controller beside Traefik's, in a real cluster of its own, which is gone afterwards.
+bench-cluster: machine $(CLUSTER_TOOLS) $(IMAGES)/pause.tar $(BENCH)/venv/installed
+	CARGO_TARGET_DIR=target/load cargo build --locked --release --manifest-path benches/load/Cargo.toml
+	$(if $(STEADYGATE),,cargo build --locked --release --bin steadygate)
+	$(CLUSTER) --name bench run -- $(BENCH_PYTHON) benches/run cluster
+
+# Makes of what was measured last the figures that benches/README.md shows.
+bench-report: $(BENCH)/venv/installed
+	$(BENCH_PYTHON) benches/run report
+
+$(BENCH)/venv/installed: benches/requirements.txt
+	$(call venv,$(BENCH)/venv,$<)
+
+# haproxy's newest, and of nginx what Debian's stable release has.
+$(BENCH)/haproxy/haproxy: benches/debs
+	benches/debs sid haproxy $(@D)
+
+$(BENCH)/nginx/nginx: benches/debs
+	benches/debs trixie nginx $(@D)
+
 # --- Check -------------------------------------------------------------------------------------------------------
 
 lint: $(DENY)
@@ -231,11 +265,6 @@ $(DENY):
 	cargo install cargo-deny --locked --version $(CARGO_DENY_VERSION) --no-default-features \
 	  --root target/tools/cargo-deny-$(CARGO_DENY_VERSION) --target-dir target/tools/build
 	rm -rf target/tools/build
-
-# What a session costs.
-bench:
-	$(call need,cc build-essential)
-	cargo bench --locked --bench session
 
 # Looks for a stream that the frame reader reads otherwise than a plain one: for a minute, or SECONDS.
 fuzz: $(FUZZ)

@@ -1,0 +1,49 @@
+"""What an idle WebSocket session weighs, and what is left when all have been closed."""
+
+import time
+
+from figures import Metric
+from items import http
+
+TITLE = "Memory of idle WebSocket sessions, after a message each"
+PEERS = http.PEERS[:-1]
+SESSIONS, BEFORE = 4_000, 200
+METRICS = [
+    Metric("base", "before any session", "MiB"),
+    *(
+        metric
+        for scheme in ("ws", "wss")
+        for metric in [
+            Metric(f"{scheme} idle", f"{scheme}: an idle session", "KiB"),
+            Metric(f"{scheme} left", f"{scheme}: more than before any session, 3 s after all were closed", "MiB"),
+        ]
+    ),
+]
+SETTLE, LEFT = 1, 3
+
+
+def measure(world):
+    yield from sessions(world, "ws")
+    # Another process, so that nothing is there to be used again.
+    world.anew()
+    yield from sessions(world, "wss")
+
+
+def sessions(world, scheme):
+    base = world.proxy.pss()
+    if scheme == "ws":
+        yield "base", base / (1 << 20)
+    world.open("a", BEFORE, scheme)
+    world.load("echo", name="a", size=125)
+    few = settled(world)
+    opened, _ = world.open("a", world.count(SESSIONS), scheme)
+    world.load("echo", name="a", size=125)
+    yield f"{scheme} idle", (settled(world) - few) / opened["opened"] / 1024
+    world.load("close", name="a")
+    time.sleep(world.seconds(LEFT))
+    yield f"{scheme} left", (world.proxy.pss() - base) / (1 << 20)
+
+
+def settled(world):
+    time.sleep(world.seconds(SETTLE))
+    return world.proxy.pss()

@@ -1,0 +1,68 @@
+"""haproxy, as the management guide advises for reloads (master-worker mode) and the configuration manual for maps (`map_beg`
+on `base`, as its own ingress controller does it); `maxconn` is what the limit of open files leaves."""
+
+import os
+import signal
+
+from peers import HOST, OTHER, SESSIONS, Peer, path
+
+CONFIGURATION = """\
+global
+    nbthread 1
+    maxconn {sessions}
+    {stop}
+    ssl-default-bind-options ssl-min-ver TLSv1.2
+
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 1h
+    timeout server 1h
+    timeout tunnel 1h
+    timeout http-request 60s
+    http-reuse always
+    option forwardfor
+
+frontend web
+    bind 127.0.0.1:{http}
+    bind 127.0.0.1:{https} ssl crt {directory}/server.pem alpn h2,http/1.1
+    http-request set-header X-Forwarded-Proto https if {{ ssl_fc }}
+    http-request set-header X-Forwarded-Proto http if !{{ ssl_fc }}
+    http-request return status 404 unless {{ base,map_beg({directory}/routes.map) -m found }}
+    use_backend %[base,map_beg({directory}/routes.map)]
+
+backend backend
+    server backend 127.0.0.1:{backend}
+"""
+
+
+class Haproxy(Peer):
+    name = "haproxy"
+    stop = ""
+
+    def configure(self, revision):
+        certificates, site = self.tools.certificates, self.site
+        self.write("server.pem", "".join((certificates / f"server.{end}").read_text() for end in ("pem", "key")))
+        routes = [(HOST, "/"), (OTHER, path(revision)), *site.more()]
+        self.write("routes.map", "".join(f"{host}{at} backend\n" for host, at in routes))
+        self.write("haproxy.cfg", CONFIGURATION.format(
+            sessions=SESSIONS, stop=self.stop, directory=self.directory, backend=site.backend, http=site.http, https=site.https
+        ))  # fmt: skip
+
+    def command(self):
+        return [self.tools.bin / "haproxy/haproxy", "-W", "-f", self.directory / "haproxy.cfg"]
+
+    def change(self, revision):
+        self.configure(revision)
+        os.kill(self.process.pid, signal.SIGUSR2)
+
+    @classmethod
+    def version(cls, tools):
+        return [tools.bin / "haproxy/haproxy", "-v"]
+
+
+class HaproxyStop(Haproxy):
+    """Old processes are ended, as many run it, lest they pile up."""
+
+    name = "haproxy, hard-stop-after 10 s"
+    stop = "hard-stop-after 10s"

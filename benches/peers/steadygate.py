@@ -1,0 +1,80 @@
+"""Steadygate: a directory of manifests, followed as it is edited."""
+
+import json
+
+from machine import free_port
+from peers import HOST, OTHER, Peer, path
+
+# A big file holds so many objects.
+A_FILE = 10_000
+
+
+class Steadygate(Peer):
+    name = "steadygate"
+
+    def configure(self, revision):
+        manifests = self.directory / "manifests"
+        manifests.mkdir(exist_ok=True)
+        crt, key = ((self.tools.certificates / f"server.{end}").read_text() for end in ("pem", "key"))
+        self._apply("site.json", service(self.site.backend) + [secret(crt, key), ingress("bench", HOST, "/", "tls")])
+        more = [ingress(f"more-{number}", host, at) for number, (host, at) in enumerate(self.site.more())]
+        for first in range(0, len(more), A_FILE):
+            self._apply(f"more-{first}.json", more[first : first + A_FILE])
+        self.change(revision)
+
+    def command(self):
+        return [
+            self.tools.steadygate, "run", "--manifests", self.directory / "manifests", "--workers", 1, "--no-access-log",
+            "--admin", f"127.0.0.1:{free_port()}",
+            "--listen", f"80=127.0.0.1:{self.site.http}", "--listen", f"443=127.0.0.1:{self.site.https}",
+        ]  # fmt: skip
+
+    def change(self, revision):
+        self._apply("other.json", [ingress("other", OTHER, path(revision))])
+
+    def _apply(self, name, objects):
+        self.write(name, "".join(f"---\n{json.dumps(each)}\n" for each in objects)).rename(self.directory / "manifests" / name)
+
+    @classmethod
+    def version(cls, tools):
+        return [tools.steadygate, "--version"]
+
+
+def service(port):
+    """The Service, its EndpointSlice, and the pod, which is probed as its readiness probe says."""
+    container = {"ports": [{"name": "http", "containerPort": port}], "readinessProbe": {"httpGet": {"path": "/", "port": "http"}}}
+    metadata, port_80 = {"name": "backend", "namespace": "default"}, {"name": "http", "port": 80, "targetPort": "http"}
+    return [
+        {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"ports": [port_80]}},
+        {
+            "apiVersion": "discovery.k8s.io/v1",
+            "kind": "EndpointSlice",
+            "metadata": metadata | {"labels": {"kubernetes.io/service-name": "backend"}},
+            "addressType": "IPv4",
+            "ports": [{"name": "http", "port": port}],
+            "endpoints": [{"addresses": ["127.0.0.1"], "targetRef": {"kind": "Pod", "name": "backend"}}],
+        },
+        {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [container | {"name": "backend"}]}},
+    ]
+
+
+def secret(crt, key):
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "kubernetes.io/tls",
+        "metadata": {"name": "tls", "namespace": "default"},
+        "stringData": {"tls.crt": crt, "tls.key": key},
+    }
+
+
+def ingress(name, host, path, tls=None):
+    """An Ingress with one path; its sessions may be idle for as long as they like."""
+    backend = {"service": {"name": "backend", "port": {"name": "http"}}}
+    rule = {"host": host, "http": {"paths": [{"path": path, "pathType": "Prefix", "backend": backend}]}}
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {"name": name, "namespace": "default", "annotations": {"steadygate.io/websocket-idle-timeout": "0"}},
+        "spec": {"rules": [rule]} | ({"tls": [{"secretName": tls, "hosts": [host]}]} if tls else {}),
+    }
