@@ -7,6 +7,7 @@
 mod access;
 mod affinity;
 mod body;
+mod client;
 mod connection;
 mod context;
 mod decision;

@@ -13,15 +13,14 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use tokio_rustls::{TlsAcceptor, TlsStream};
 
 use super::body::ResponseBody;
+use super::client::Client;
 use super::context::Context;
 use super::decision::answer;
-use super::request::normalise_host;
+use super::tls::Tls;
 use super::{Front, Shared};
 use crate::model::Protocol;
-use crate::pool::dial::Stream;
 
 /// Time for a TLS handshake.
 const TLS_TIMEOUT: Duration = Duration::from_secs(10);
@@ -46,7 +45,7 @@ const PING: Duration = Duration::from_secs(30);
 pub(super) async fn serve(
     shared: Arc<Shared>,
     front: Arc<Front>,
-    stream: TcpStream,
+    mut stream: TcpStream,
     peer: SocketAddr,
     alive: mpsc::Sender<()>,
 ) {
@@ -69,18 +68,17 @@ pub(super) async fn serve(
                 Err(_) => return tracing::debug!(%peer, "nothing was asked in time"),
             }
         }
-        return http(Arc::new(context), Stream::Tcp(stream), http2).await;
+        return http(Arc::new(context), Client { tcp: stream, tls: None }, http2).await;
     }
-    let acceptor = TlsAcceptor::from(Arc::clone(&context.front.tls));
-    let stream = match tokio::time::timeout(TLS_TIMEOUT, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => stream,
+    let accepting = Tls::accept(Arc::clone(&context.front.tls), &mut stream);
+    let (tls, server_name) = match tokio::time::timeout(TLS_TIMEOUT, accepting).await {
+        Ok(Ok(accepted)) => accepted,
         Ok(Err(error)) => return tracing::debug!(%peer, %error, "TLS handshake failed"),
         Err(_) => return tracing::debug!(%peer, "TLS handshake took too long"),
     };
-    let (_, tls) = stream.get_ref();
-    context.server_name = tls.server_name().map(normalise_host);
-    let http2 = tls.alpn_protocol() == Some(b"h2");
-    http(Arc::new(context), Stream::Tls(Box::new(TlsStream::Server(stream))), http2).await;
+    context.server_name = server_name;
+    let http2 = tls.speaks_http2();
+    http(Arc::new(context), Client { tcp: stream, tls: Some(tls) }, http2).await;
 }
 
 /// Whether a clear-text client begins with the HTTP/2 preface (RFC 9113 section 3.4). Nothing is taken from the stream.
@@ -96,7 +94,7 @@ async fn begins_http2(stream: &TcpStream) -> bool {
     }
 }
 
-async fn http(context: Arc<Context>, stream: Stream, http2: bool) {
+async fn http(context: Arc<Context>, stream: Client, http2: bool) {
     let io = TokioIo::new(stream);
     let service_context = Arc::clone(&context);
     let service = service_fn(move |request| answer(Arc::clone(&service_context), request));
@@ -169,7 +167,7 @@ trait Graceful: Future<Output = hyper::Result<()>> {
     fn finish(self: Pin<&mut Self>);
 }
 
-impl<S> Graceful for http1::UpgradeableConnection<TokioIo<Stream>, S>
+impl<S> Graceful for http1::UpgradeableConnection<TokioIo<Client>, S>
 where
     S: Service<Request<Incoming>, Response = Response<ResponseBody>, Error = Infallible>,
 {
@@ -178,7 +176,7 @@ where
     }
 }
 
-impl<S> Graceful for http2::Connection<TokioIo<Stream>, S, TokioExecutor>
+impl<S> Graceful for http2::Connection<TokioIo<Client>, S, TokioExecutor>
 where
     S: Service<Request<Incoming>, Response = Response<ResponseBody>, Error = Infallible>,
     S::Future: Send + 'static,

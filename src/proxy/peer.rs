@@ -9,7 +9,9 @@ use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 
+use super::client::Client;
 use crate::pool::dial::Stream;
 
 /// Bytes that the kernel takes beyond what the other end has room for. Once half of them have gone it takes more: that a peer
@@ -18,8 +20,10 @@ const UNSENT: u32 = 128 * 1024;
 
 /// One side of a session.
 pub(super) enum Peer {
-    /// A connection of its own.
-    Own(Stream),
+    /// A client's connection.
+    Client(Client),
+    /// A connection to a member.
+    Member(Stream),
     /// A stream of HTTP/2.
     Shared(Box<Http2Stream>),
 }
@@ -27,12 +31,21 @@ pub(super) enum Peer {
 impl Peer {
     /// With the bytes that came with the handshake.
     pub(super) fn new(upgraded: Upgraded) -> (Self, Bytes) {
+        let upgraded = match upgraded.downcast::<TokioIo<Client>>() {
+            Ok(parts) => {
+                let client = parts.io.into_inner();
+                bound_unsent(&client.tcp);
+                // A session may be slow; its own limit is the idle timeout. The socket is open: this can't fail.
+                let _ = SockRef::from(&client.tcp).set_tcp_user_timeout(None);
+                return (Self::Client(client), parts.read_buf);
+            }
+            Err(upgraded) => upgraded,
+        };
         match upgraded.downcast::<TokioIo<Stream>>() {
             Ok(parts) => {
                 let stream = parts.io.into_inner();
-                // The socket is open: this can't fail.
-                let _ = SockRef::from(stream.tcp()).set_tcp_notsent_lowat(UNSENT);
-                (Self::Own(stream), parts.read_buf)
+                bound_unsent(stream.tcp());
+                (Self::Member(stream), parts.read_buf)
             }
             Err(upgraded) => {
                 let stream = Http2Stream { stream: TokioIo::new(upgraded), ended: false };
@@ -40,14 +53,11 @@ impl Peer {
             }
         }
     }
+}
 
-    /// Lets a connection of its own take nothing for as long as it likes.
-    pub(super) fn has_patience(&self) {
-        if let Self::Own(stream) = self {
-            // The socket is open: this can't fail.
-            let _ = SockRef::from(stream.tcp()).set_tcp_user_timeout(None);
-        }
-    }
+fn bound_unsent(tcp: &TcpStream) {
+    // The socket is open: this can't fail.
+    let _ = SockRef::from(tcp).set_tcp_notsent_lowat(UNSENT);
 }
 
 /// A stream of HTTP/2.
@@ -82,7 +92,8 @@ impl Http2Stream {
 impl AsyncRead for Peer {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Own(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Client(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Member(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Shared(stream) => stream.poll_read(cx, buf),
         }
     }
@@ -91,21 +102,24 @@ impl AsyncRead for Peer {
 impl AsyncWrite for Peer {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Self::Own(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Client(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Member(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Shared(stream) => Pin::new(&mut stream.stream).poll_write(cx, buf),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Own(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Client(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Member(stream) => Pin::new(stream).poll_flush(cx),
             Self::Shared(stream) => Pin::new(&mut stream.stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Own(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Client(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Member(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Shared(stream) => Pin::new(&mut stream.stream).poll_shutdown(cx),
         }
     }

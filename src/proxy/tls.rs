@@ -1,6 +1,9 @@
 //! TLS towards clients. The certificate is looked up in the newest table at each handshake, so a new one needs no
 //! new listener.
 
+mod stream;
+
+use std::cell::Cell;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
@@ -10,6 +13,14 @@ use rustls::sign::CertifiedKey;
 
 use super::request::normalise_host;
 use crate::table::Handle;
+
+pub(super) use stream::Tls;
+
+thread_local! {
+    /// The server name, normalised, in the ClientHello that was read last: rustls tells that of an unbuffered connection to nobody
+    /// but the one who finds the certificate.
+    static ASKED: Cell<Option<String>> = const { Cell::new(None) };
+}
 
 /// TLS 1.2 and 1.3 for a frontend port, HTTP/2 and HTTP/1.1 by ALPN.
 pub(super) fn server_config(
@@ -37,6 +48,7 @@ impl ResolvesServerCert for ByServerName {
         let table = self.table.load();
         let name = hello.server_name().map(normalise_host);
         let certificate = table.listener(self.port)?.certificates.find(name.as_deref())?;
+        ASKED.set(name);
         Some(Arc::clone(&certificate.key))
     }
 }

@@ -137,8 +137,6 @@ pub(super) fn open(
 async fn peers(client: OnUpgrade, member: OnUpgrade) -> hyper::Result<(Peer, Peer, (Bytes, Bytes))> {
     let (client, up) = Peer::new(client.await?);
     let (member, down) = Peer::new(member.await?);
-    // A session may be slow; its own limit is the idle timeout.
-    client.has_patience();
     Ok((client, member, (up, down)))
 }
 

@@ -128,18 +128,19 @@ impl Frames {
 
     /// Takes in bytes of a header: how many, and the header once it is whole.
     pub(super) fn head(&mut self, bytes: &[u8]) -> (usize, Option<Head>) {
+        if self.have == 0
+            && let Some(header) = bytes.first_chunk()
+        {
+            self.header = *header;
+            return (self.length(), Some(self.read()));
+        }
         let mut taken = 0;
         loop {
             let have = usize::from(self.have);
             let needed = if have < 2 { 2 } else { self.length() };
             if have == needed {
                 self.have = 0;
-                let payload = match self.header[1] & 0x7f {
-                    126 => u64::from(u16::from_be_bytes([self.header[2], self.header[3]])),
-                    127 => self.header[2..10].iter().fold(0, |value, byte| value << 8 | u64::from(*byte)),
-                    short => u64::from(short),
-                };
-                return (taken, Some(Head { fin: self.header[0] & 0x80 != 0, opcode: self.header[0] & 0x0f, payload }));
+                return (taken, Some(self.read()));
             }
             let some = (needed - have).min(bytes.len() - taken);
             if some == 0 {
@@ -149,6 +150,17 @@ impl Frames {
             self.have += some as u8;
             taken += some;
         }
+    }
+
+    /// The header, which is whole.
+    fn read(&self) -> Head {
+        let [first, second, a, b, c, d, e, f, g, h, ..] = self.header;
+        let payload = match second & 0x7f {
+            126 => u64::from(u16::from_be_bytes([a, b])),
+            127 => u64::from_be_bytes([a, b, c, d, e, f, g, h]),
+            short => u64::from(short),
+        };
+        Head { fin: first & 0x80 != 0, opcode: first & 0x0f, payload }
     }
 
     /// A frame with this header goes by.

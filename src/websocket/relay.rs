@@ -25,8 +25,8 @@ use crate::model::{IdleCounts, WebSocket};
 use direction::{Direction, Moved, poll_discard};
 use liveness::Liveness;
 
-/// Bytes moved at once.
-const BUFFER: usize = 64 * 1024;
+/// Bytes moved at once: a message of 64 KiB with its header, and the records that it comes in.
+const BUFFER: usize = 68 * 1024;
 /// Time that the peers have to answer the gateway's Close.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
 /// Longest silence of a session without an idle timeout, once one peer has ended its half.

@@ -1,0 +1,68 @@
+//! A connection from a client, clear text or TLS.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::tls::Tls;
+
+/// A connection from a client.
+pub(super) struct Client {
+    pub(super) tcp: TcpStream,
+    pub(super) tls: Option<Box<Tls>>,
+}
+
+impl AsyncRead for Client {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let Self { tcp, tls } = self.get_mut();
+        match tls {
+            None => Pin::new(tcp).poll_read(cx, buf),
+            Some(tls) => tls.poll_read(tcp, cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Client {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let Self { tcp, tls } = self.get_mut();
+        match tls {
+            None => Pin::new(tcp).poll_write(cx, buf),
+            Some(tls) => tls.poll_write(tcp, cx, &[IoSlice::new(buf)]),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let Self { tcp, tls } = self.get_mut();
+        match tls {
+            None => Pin::new(tcp).poll_write_vectored(cx, bufs),
+            Some(tls) => tls.poll_write(tcp, cx, bufs),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self { tcp, tls } = self.get_mut();
+        match tls {
+            None => Poll::Ready(Ok(())),
+            Some(tls) => tls.poll_flush(tcp, cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self { tcp, tls } = self.get_mut();
+        match tls {
+            None => Pin::new(tcp).poll_shutdown(cx),
+            Some(tls) => tls.poll_shutdown(tcp, cx),
+        }
+    }
+}
