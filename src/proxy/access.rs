@@ -103,7 +103,7 @@ impl Drop for Record {
         if self.is_session {
             return;
         }
-        self.shared.metrics.answered(self.route(), status, seconds);
+        self.shared.metrics.answered(self.target.as_ref(), status, seconds);
         if !self.shared.settings.access_log {
             return;
         }

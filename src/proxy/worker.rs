@@ -9,7 +9,7 @@ use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Front, Shared, connection, shared, upstream};
+use super::{Front, Shared, connection, metrics, shared, upstream};
 use crate::pool::dial;
 
 /// What a worker is told.
@@ -41,6 +41,7 @@ pub(super) fn run(shared: &Arc<Shared>, mut commands: mpsc::Receiver<Command>) -
                 }
                 upstream::sweep();
                 shared::sweep();
+                metrics::sweep();
             }
         });
         while let Some(command) = commands.recv().await {
