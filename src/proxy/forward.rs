@@ -261,7 +261,7 @@ impl Exchange<'_> {
             let unused = if fresh { None } else { upstream::take(&lease) };
             let reused = unused.is_some();
             let way = if self.upgrade && self.backend.websocket.backend_http2 {
-                timeout_at(deadline, shared::way(&lease)).await
+                timeout_at(deadline, Box::pin(shared::way(&lease))).await
             } else {
                 Ok(Ok(Way::Own(None)))
             };
@@ -269,7 +269,7 @@ impl Exchange<'_> {
                 (_, Err(_)) => return Err(self.timed_out()),
                 (Some(sender), _) => Ok(sender),
                 (None, Ok(Err(error))) => Err(error),
-                (None, Ok(Ok(Way::Own(Some(stream))))) => upstream::speak(&member, stream).await,
+                (None, Ok(Ok(Way::Own(Some(stream))))) => Box::pin(upstream::speak(&member, stream)).await,
                 (None, Ok(Ok(way))) => {
                     if let Way::Shared(mut connection) = way {
                         match timeout_at(deadline, connection.ask(&request, &host)).await {
@@ -278,7 +278,7 @@ impl Exchange<'_> {
                             Err(_) => return Err(self.timed_out()),
                         }
                     }
-                    match timeout_at(deadline, upstream::connect(&member)).await {
+                    match timeout_at(deadline, Box::pin(upstream::connect(&member))).await {
                         Ok(connected) => connected,
                         Err(_) => return Err(self.timed_out()),
                     }
