@@ -139,10 +139,9 @@ async fn drive<C: Graceful>(
     idle: impl Future<Output = ()>,
     grace: Duration,
 ) -> hyper::Result<()> {
-    let mut draining = context.shared.draining.clone();
     let over = async {
         tokio::select! {
-            () = async { drop(draining.wait_for(|draining| *draining).await) } => {
+            () = context.shared.drained() => {
                 if !grace.is_zero() {
                     context.requests.quiet(grace).await;
                 }

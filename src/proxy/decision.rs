@@ -36,7 +36,7 @@ pub(super) async fn answer(
             response
         }
     };
-    if http1 && response.status() != StatusCode::SWITCHING_PROTOCOLS && *context.shared.draining.borrow() {
+    if http1 && response.status() != StatusCode::SWITCHING_PROTOCOLS && context.shared.is_draining() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response)
