@@ -202,7 +202,6 @@ impl Body for RequestBody {
 }
 
 /// An answer's body, on its way to the client. Its end is the end of the request's record.
-#[derive(Debug)]
 pub(super) struct ResponseBody {
     content: Content,
     pub(super) record: Option<Box<Record>>,

@@ -18,6 +18,7 @@ use tokio_rustls::{TlsAcceptor, TlsStream};
 use super::body::ResponseBody;
 use super::context::Context;
 use super::decision::answer;
+use super::headers::Hop;
 use super::request::normalise_host;
 use super::{Front, Shared};
 use crate::model::Protocol;
@@ -51,11 +52,12 @@ pub(super) async fn serve(
     alive: mpsc::Sender<()>,
 ) {
     let Some(protocol) = shared.table.load().listener(front.port).map(|listener| listener.protocol) else { return };
+    let (address, tls) = (peer.ip().to_canonical(), protocol == Protocol::Https);
     let mut context = Context {
+        hop: Hop::new(address, shared.settings.trusts(address), tls, front.port),
         shared,
         front,
-        peer: peer.ip().to_canonical(),
-        tls: protocol == Protocol::Https,
+        peer: address,
         server_name: None,
         alive,
         requests: Arc::default(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use http::header::{self, HeaderValue};
+use http::header;
 use http::{Method, Request, Response, StatusCode, Version, request};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -56,7 +56,7 @@ pub(super) async fn forward(
     };
     prepare(context, asked, &mut parts, opening.is_some());
     record.forwarded(&parts.headers);
-    let Some(uri) = rewrite::target(&parts.uri, asked, backend.rewrite.as_ref()) else {
+    let Some(uri) = rewrite::target(asked, backend.rewrite.as_ref()) else {
         if let Some(opening) = &mut opening {
             opening.attempt.came_to("malformed");
         }
@@ -169,21 +169,14 @@ fn opening(
         permit,
         client_address,
         port: context.front.port,
-        path: asked.path.clone(),
+        path: asked.path().to_owned(),
         user_agent: user_agent.unwrap_or_default().to_owned(),
     }))
 }
 
 /// Makes the request's head the one that goes out, whoever the member will be.
 fn prepare(context: &Context, asked: &Asked, parts: &mut request::Parts, upgrade: bool) {
-    let hop = headers::Hop {
-        peer: context.peer,
-        trusted: context.shared.settings.trusts(context.peer),
-        tls: context.tls,
-        authority: &asked.authority,
-        port: context.front.port,
-    };
-    headers::request(&mut parts.headers, &hop);
+    headers::request(&mut parts.headers, &context.hop, &asked.authority);
     if upgrade {
         upgrade::mark(&mut parts.headers);
     }
@@ -272,7 +265,8 @@ impl Exchange<'_> {
                 (None, Ok(Ok(Way::Own(Some(stream))))) => Box::pin(upstream::speak(&member, stream)).await,
                 (None, Ok(Ok(way))) => {
                     if let Way::Shared(mut connection) = way {
-                        match timeout_at(deadline, connection.ask(&request, &host)).await {
+                        let host = host.as_ref().and_then(|host| host.to_str().ok()).unwrap_or_default();
+                        match timeout_at(deadline, Box::pin(connection.ask(&request, host))).await {
                             Ok(Ok(response)) => return Ok((response, Carrier::Shared(connection.into_place()), lease)),
                             Ok(Err(error)) => tracing::debug!(pool = %self.pool.id, %error, "no session over HTTP/2"),
                             Err(_) => return Err(self.timed_out()),
@@ -294,7 +288,7 @@ impl Exchange<'_> {
                     continue;
                 }
             };
-            if let Ok(host) = HeaderValue::from_str(&host) {
+            if let Some(host) = host {
                 request.headers_mut().insert(header::HOST, host);
             }
             let again = repeatable.then(|| copy(&request));
