@@ -15,6 +15,7 @@ mod forward;
 mod headers;
 mod listeners;
 mod metrics;
+mod patience;
 mod peer;
 mod refusal;
 mod request;

@@ -19,6 +19,7 @@ use super::body::ResponseBody;
 use super::context::Context;
 use super::decision::answer;
 use super::headers::Hop;
+use super::patience::Timer;
 use super::request::normalise_host;
 use super::{Front, Shared};
 use crate::model::Protocol;
@@ -120,7 +121,7 @@ async fn http(context: Arc<Context>, stream: Stream, http2: bool) {
     } else {
         let mut builder = http1::Builder::new();
         builder
-            .timer(TokioTimer::new())
+            .timer(Timer)
             .header_read_timeout(context.shared.settings.header_timeout)
             .preserve_header_case(true)
             .max_buf_size(HEADER_BYTES);

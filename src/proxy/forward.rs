@@ -1,6 +1,7 @@
 //! Handing a request to a member of the pool, and its answer back.
 
 use std::borrow::Cow;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -11,12 +12,13 @@ use http_body::Body;
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use super::access::Record;
 use super::affinity::Sticky;
 use super::body::{Progress, RequestBody, ResponseBody};
 use super::context::Context;
+use super::patience::Patience;
 use super::refusal::Refusal;
 use super::request::Asked;
 use super::shared::{self, Place, Way};
@@ -330,18 +332,18 @@ impl Exchange<'_> {
         &self,
         sender: &mut Sender,
         request: Request<RequestBody>,
-        mut deadline: Instant,
+        deadline: Instant,
     ) -> Result<Response<Incoming>, Failure> {
-        let sending = sender.requests.try_send_request(request);
-        tokio::pin!(sending);
+        let mut sending = pin!(sender.requests.try_send_request(request));
+        let mut patience = Patience::until(deadline);
         loop {
             tokio::select! {
                 biased;
                 answer = &mut sending => return answer.map_err(|error| Failure::Send(Box::new(error))),
-                () = sleep_until(deadline) => {
+                () = &mut patience => {
                     let moved = self.progress.as_ref().map(|progress| progress.last() + self.backend.request_timeout);
                     match moved {
-                        Some(later) if later > Instant::now() => deadline = later,
+                        Some(later) if later > Instant::now() => patience = Patience::until(later),
                         _ => return Err(Failure::Refused(self.timed_out())),
                     }
                 }
