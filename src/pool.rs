@@ -131,6 +131,23 @@ impl Pool {
     /// # Errors
     /// No member can take it.
     pub async fn choose(&self, tried: &[u64], wanted: &[Token]) -> Result<Lease, NoMember> {
+        match self.choose_at_once(tried, wanted) {
+            Some(lease) => Ok(lease),
+            None => Box::pin(self.choose_or_wait(tried, wanted)).await,
+        }
+    }
+
+    /// As nearly always: nobody's cookie is to be read, and a member is up.
+    fn choose_at_once(&self, tried: &[u64], wanted: &[Token]) -> Option<Lease> {
+        if !wanted.is_empty() {
+            return None;
+        }
+        let state = self.state.load();
+        let member = balance::pick(state.balance, &state.members, &self.cursor, tried)?;
+        self.take(&state, member, &mut 1)
+    }
+
+    async fn choose_or_wait(&self, tried: &[u64], wanted: &[Token]) -> Result<Lease, NoMember> {
         let deadline = Instant::now() + FIRST_PROBE_WAIT;
         let mut again = CHOOSE_AGAIN;
         loop {

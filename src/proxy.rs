@@ -16,6 +16,7 @@ mod forward;
 mod headers;
 mod listeners;
 mod metrics;
+mod patience;
 mod peer;
 mod refusal;
 mod request;
@@ -27,8 +28,11 @@ mod upstream;
 mod worker;
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -88,6 +92,29 @@ pub struct Shared {
     pub draining: watch::Receiver<bool>,
     /// Changes when members have begun to go away, or have gone.
     pub departures: watch::Receiver<()>,
+}
+
+impl Shared {
+    /// Whether connections should end after the request at hand. No lock is taken until they should: nobody marks the value as
+    /// seen here.
+    fn is_draining(&self) -> bool {
+        !matches!(self.draining.has_changed(), Ok(false)) && *self.draining.borrow()
+    }
+
+    /// Ends when they should. Its task is woken for much else: a lock is taken at the first look, and once the word has come.
+    async fn drained(&self) {
+        let mut draining = self.draining.clone();
+        let mut told = pin!(async { drop(draining.wait_for(|draining| *draining).await) });
+        let mut waits = false;
+        poll_fn(|cx| {
+            if waits && matches!(self.draining.has_changed(), Ok(false)) {
+                return Poll::Pending;
+            }
+            waits = true;
+            told.as_mut().poll(cx)
+        })
+        .await;
+    }
 }
 
 /// One listener, as its connections see it.

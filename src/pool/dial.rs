@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -131,7 +132,7 @@ impl Stream {
 ///
 /// # Errors
 /// The socket is no longer one.
-pub fn notice_death(tcp: &TcpStream) -> io::Result<()> {
+pub fn notice_death(tcp: &impl AsFd) -> io::Result<()> {
     let keepalive =
         TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(15)).with_retries(4);
     SockRef::from(tcp).set_tcp_keepalive(&keepalive)

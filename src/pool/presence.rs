@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::time::Instant;
@@ -20,6 +20,8 @@ use crate::model::EndpointState;
 pub(super) struct Presence {
     /// Of the tenure.
     number: AtomicU32,
+    /// Whether the source names the address.
+    named: AtomicBool,
     inner: Mutex<Inner>,
     /// In progress there, by whichever member.
     pub(super) requests: AtomicUsize,
@@ -46,7 +48,7 @@ impl Presence {
 
     /// Whether the source names the address.
     pub(super) fn is_named(&self) -> bool {
-        self.lock().state.is_some()
+        self.named.load(Ordering::Acquire)
     }
 
     /// The tenure with this number; for any that is over, the last of those.
@@ -63,6 +65,7 @@ impl Presence {
     pub(super) fn take(&self, state: Option<EndpointState>) -> bool {
         let mut inner = self.lock();
         let before = std::mem::replace(&mut inner.state, state);
+        self.named.store(state.is_some(), Ordering::Release);
         if !ends_tenure(before, state) {
             return state.is_none() && before.is_some();
         }

@@ -1,13 +1,12 @@
 //! One record of each request and session, written when it ends.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::{HeaderMap, Method, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version};
 
-use super::Shared;
-use super::context::Active;
+use super::context::{Active, Context};
 use super::headers::REQUEST_ID;
 use super::refusal::REASON;
 use super::upgrade::Opening;
@@ -16,60 +15,52 @@ use crate::websocket::{About, End, Said, Session};
 
 /// What is known of a request so far. Dropping it writes it down: at the end of the answer's body, or where the
 /// client has gone before that.
-#[derive(Debug)]
 pub(super) struct Record {
-    shared: Arc<Shared>,
+    context: Arc<Context>,
+    /// `None` once it has become a session, which is written down for itself.
+    active: Option<Active>,
     started: Instant,
-    client: IpAddr,
     method: Method,
     pub(super) version: Version,
-    host: String,
-    path: String,
-    request_id: String,
+    /// Once it is known.
+    pub(super) host: Option<HeaderValue>,
+    uri: Uri,
+    request_id: Option<HeaderValue>,
     /// Why the gateway answered by itself, if it did.
-    reason: String,
+    reason: Option<HeaderValue>,
     status: Option<StatusCode>,
-    /// Whether it became a session, which is written down for itself.
-    is_session: bool,
     pub(super) target: Option<Arc<Target>>,
     pub(super) member: Option<SocketAddr>,
     /// Bytes of the answer's body handed to the client.
     pub(super) sent: u64,
-    active: Option<Active>,
 }
 
 impl Record {
-    pub(super) fn new(shared: &Arc<Shared>, client: IpAddr, request: &http::request::Parts, active: Active) -> Self {
+    pub(super) fn new<B>(context: Arc<Context>, request: &http::Request<B>) -> Self {
         Self {
-            shared: Arc::clone(shared),
+            active: Some(Active::new(&context.requests)),
+            context,
             started: Instant::now(),
-            client,
-            method: request.method.clone(),
-            version: request.version,
-            host: String::new(),
-            path: request.uri.path().to_owned(),
-            request_id: String::new(),
-            reason: String::new(),
+            method: request.method().clone(),
+            version: request.version(),
+            host: None,
+            uri: request.uri().clone(),
+            request_id: None,
+            reason: None,
             status: None,
-            is_session: false,
             target: None,
             member: None,
             sent: 0,
-            active: Some(active),
         }
     }
 
-    pub(super) fn asked(&mut self, host: &str) {
-        host.clone_into(&mut self.host);
-    }
-
     pub(super) fn forwarded(&mut self, headers: &HeaderMap) {
-        self.request_id = text(headers, &REQUEST_ID);
+        self.request_id = headers.get(REQUEST_ID).cloned();
     }
 
     pub(super) fn answered(&mut self, status: StatusCode, headers: &HeaderMap) {
         self.status = Some(status);
-        self.reason = text(headers, &REASON);
+        self.reason = headers.get(REASON).cloned();
     }
 
     /// The request has become a session by its target, which is written down for itself. Gives what has been noted.
@@ -79,8 +70,7 @@ impl Record {
         opening: &Opening,
         subprotocol: &str,
     ) -> (About, Option<Active>) {
-        self.is_session = true;
-        let said = Said::new(&self.host, &opening.path, &opening.user_agent, subprotocol, &self.request_id);
+        let said = Said::new(text(&self.host), &opening.path, &opening.user_agent, subprotocol, text(&self.request_id));
         let (port, client) = (opening.port, opening.client_address);
         (About { target, port, client, version: self.version, said }, self.active.take())
     }
@@ -91,27 +81,28 @@ impl Record {
     }
 }
 
-fn text(headers: &HeaderMap, name: &http::HeaderName) -> String {
-    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+fn text(value: &Option<HeaderValue>) -> &str {
+    value.as_ref().and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
 impl Drop for Record {
     fn drop(&mut self) {
+        if self.active.is_none() {
+            return;
+        }
         let seconds = self.started.elapsed().as_secs_f64();
         // 499, as nginx has it: the client left before an answer.
         let status = self.status.map_or(499, |status| status.as_u16());
-        if self.is_session {
-            return;
-        }
-        self.shared.metrics.answered(self.route(), status, seconds);
-        if !self.shared.settings.access_log {
+        self.context.shared.metrics.answered(self.target.as_ref(), status, seconds);
+        if !self.context.shared.settings.access_log {
             return;
         }
         let pool = self.target.as_ref().and_then(|target| target.pool.as_ref()).map_or("", |pool| &pool.id.0);
         let rule = self.target.as_ref().map_or("", |target| &target.route.field);
         let member = self.member.map(|member| member.to_string()).unwrap_or_default();
-        let (client, method, version, host, path) = (self.client, &self.method, self.version, &self.host, &self.path);
-        let (request_id, reason, route) = (&self.request_id, &self.reason, self.route());
+        let (client, method, version) = (self.context.peer, &self.method, self.version);
+        let (host, path, route) = (text(&self.host), self.uri.path(), self.route());
+        let (request_id, reason) = (text(&self.request_id), text(&self.reason));
         tracing::info!(target: "access", %client, %method, ?version, host, path, status, sent = self.sent, seconds, route,
             rule, pool, member, request_id, reason, "request");
     }

@@ -15,6 +15,7 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use super::access::Record;
 use super::headers;
+use super::patience::Patience;
 use super::shared::Place;
 use super::upstream::{self, Sender};
 use crate::pool::Lease;
@@ -129,7 +130,7 @@ impl RequestBody {
 #[derive(Debug)]
 struct Silence {
     limit: Duration,
-    timer: Option<Pin<Box<Sleep>>>,
+    timer: Option<Patience>,
 }
 
 impl Silence {
@@ -145,8 +146,8 @@ impl Silence {
     /// Nothing came yet: ready when that has lasted too long.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
         let limit = self.limit;
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(limit)));
-        timer.as_mut().poll(cx).map(|()| BodyError::Silence(limit))
+        let timer = self.timer.get_or_insert_with(|| Patience::of(limit));
+        Pin::new(timer).poll(cx).map(|()| BodyError::Silence(limit))
     }
 }
 
@@ -202,7 +203,6 @@ impl Body for RequestBody {
 }
 
 /// An answer's body, on its way to the client. Its end is the end of the request's record.
-#[derive(Debug)]
 pub(super) struct ResponseBody {
     content: Content,
     pub(super) record: Option<Box<Record>>,

@@ -18,6 +18,8 @@ use super::body::ResponseBody;
 use super::client::Client;
 use super::context::Context;
 use super::decision::answer;
+use super::headers::Hop;
+use super::patience::Timer;
 use super::tls::Tls;
 use super::{Front, Shared};
 use crate::model::Protocol;
@@ -50,11 +52,12 @@ pub(super) async fn serve(
     alive: mpsc::Sender<()>,
 ) {
     let Some(protocol) = shared.table.load().listener(front.port).map(|listener| listener.protocol) else { return };
+    let (address, tls) = (peer.ip().to_canonical(), protocol == Protocol::Https);
     let mut context = Context {
+        hop: Hop::new(address, shared.settings.trusts(address), tls, front.port),
         shared,
         front,
-        peer: peer.ip().to_canonical(),
-        tls: protocol == Protocol::Https,
+        peer: address,
         server_name: None,
         alive,
         requests: Arc::default(),
@@ -116,7 +119,7 @@ async fn http(context: Arc<Context>, stream: Client, http2: bool) {
     } else {
         let mut builder = http1::Builder::new();
         builder
-            .timer(TokioTimer::new())
+            .timer(Timer)
             .header_read_timeout(context.shared.settings.header_timeout)
             .preserve_header_case(true)
             .max_buf_size(HEADER_BYTES);
@@ -137,10 +140,9 @@ async fn drive<C: Graceful>(
     idle: impl Future<Output = ()>,
     grace: Duration,
 ) -> hyper::Result<()> {
-    let mut draining = context.shared.draining.clone();
     let over = async {
         tokio::select! {
-            () = async { drop(draining.wait_for(|draining| *draining).await) } => {
+            () = context.shared.drained() => {
                 if !grace.is_zero() {
                     context.requests.quiet(grace).await;
                 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::headers::Hop;
 use super::{Front, Shared};
 
 /// What the requests of a connection have in common.
@@ -14,7 +15,8 @@ pub(super) struct Context {
     pub(super) shared: Arc<Shared>,
     pub(super) front: Arc<Front>,
     pub(super) peer: IpAddr,
-    pub(super) tls: bool,
+    /// What backends are told of the client's hop.
+    pub(super) hop: Hop,
     /// Server name that the client asked for in its TLS handshake.
     pub(super) server_name: Option<String>,
     /// Held by all that has to end before the process may.

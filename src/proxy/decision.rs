@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 
 use super::access::Record;
 use super::body::ResponseBody;
-use super::context::{Active, Context};
+use super::context::Context;
 use super::forward;
 use super::refusal::Refusal;
 use super::request::{self, Asked};
@@ -22,11 +22,8 @@ pub(super) async fn answer(
     context: Arc<Context>,
     request: Request<Incoming>,
 ) -> Result<Response<ResponseBody>, Infallible> {
-    let active = Active::new(&context.requests);
-    let (parts, body) = request.into_parts();
-    let (head, http1) = (parts.method == Method::HEAD, parts.version < Version::HTTP_2);
-    let record = Box::new(Record::new(&context.shared, context.peer, &parts, active));
-    let request = Request::from_parts(parts, body);
+    let record = Box::new(Record::new(Arc::clone(&context), &request));
+    let (head, http1) = (*request.method() == Method::HEAD, request.version() < Version::HTTP_2);
     let mut response = match decide(&context, request, record).await {
         Ok(response) => response,
         Err((refusal, mut record)) => {
@@ -36,7 +33,7 @@ pub(super) async fn answer(
             response
         }
     };
-    if http1 && response.status() != StatusCode::SWITCHING_PROTOCOLS && *context.shared.draining.borrow() {
+    if http1 && response.status() != StatusCode::SWITCHING_PROTOCOLS && context.shared.is_draining() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response)
@@ -53,16 +50,16 @@ async fn decide(
         Ok(asked) => asked,
         Err(refusal) => return Err((refusal, record)),
     };
-    record.asked(&asked.host);
+    record.host = Some(asked.host.clone());
     let target = match find(context, &asked) {
         Ok(target) => target,
         Err(refusal) => return Err((refusal, record)),
     };
     record.target = Some(Arc::clone(&target));
     match (&target.route.action, &target.pool) {
-        (Action::Redirect(_), _) if asked.host.is_empty() => Err((Refusal::malformed("no Host is given"), record)),
+        (Action::Redirect(_), _) if asked.host().is_empty() => Err((Refusal::malformed("no Host is given"), record)),
         (Action::Redirect(redirect), _) => {
-            let mut response = redirected(context, &asked, &parts.uri, redirect);
+            let mut response = redirected(context, &asked, redirect);
             record.answered(response.status(), response.headers());
             response.body_mut().record = Some(record);
             Ok(response)
@@ -86,26 +83,26 @@ async fn decide(
 fn find(context: &Context, asked: &Asked) -> Result<Arc<Target>, Refusal> {
     let table = context.shared.table.load();
     let listener = table.listener(context.front.port).ok_or_else(Refusal::not_found)?;
-    if let Some(name) = context.server_name.as_deref().filter(|name| *name != asked.host) {
+    if let Some(name) = context.server_name.as_deref().filter(|name| *name != asked.host()) {
         let shown = listener.certificates.find(Some(name)).map(|certificate| &certificate.id);
-        let wanted = listener.certificates.find(Some(&asked.host)).map(|certificate| &certificate.id);
+        let wanted = listener.certificates.find(Some(asked.host())).map(|certificate| &certificate.id);
         if shown != wanted {
             return Err(Refusal::misdirected());
         }
     }
-    listener.find(&asked.host, &asked.path).cloned().ok_or_else(Refusal::not_found)
+    listener.find(asked.host(), asked.path()).cloned().ok_or_else(Refusal::not_found)
 }
 
-fn redirected(context: &Context, asked: &Asked, uri: &http::Uri, redirect: &Redirect) -> Response<ResponseBody> {
-    let given = asked.authority.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+fn redirected(context: &Context, asked: &Asked, redirect: &Redirect) -> Response<ResponseBody> {
+    let given = asked.authority().rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
     // A client that came by the port where the listener is really bound is led to where the other is bound.
     let bound = context.shared.addresses.borrow().get(&redirect.port).map(SocketAddr::port);
     let direct = given == Some(context.front.bound.port()) && given != Some(context.front.port);
     let port = if direct { bound.unwrap_or(redirect.port) } else { redirect.port };
-    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let path = asked.uri.path_and_query().map_or("/", |path| path.as_str());
     let location = match port {
-        443 => format!("https://{}{path}", asked.host),
-        port => format!("https://{}:{port}{path}", asked.host),
+        443 => format!("https://{}{path}", asked.host()),
+        port => format!("https://{}:{port}{path}", asked.host()),
     };
     let mut response = Response::new(ResponseBody::full(bytes::Bytes::new()));
     *response.status_mut() = StatusCode::from_u16(redirect.status).unwrap_or(StatusCode::PERMANENT_REDIRECT);

@@ -1,22 +1,24 @@
 //! Handing a request to a member of the pool, and its answer back.
 
 use std::borrow::Cow;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use http::header::{self, HeaderValue};
+use http::header;
 use http::{Method, Request, Response, StatusCode, Version, request};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use super::access::Record;
 use super::affinity::Sticky;
 use super::body::{Progress, RequestBody, ResponseBody};
 use super::context::Context;
+use super::patience::Patience;
 use super::refusal::Refusal;
 use super::request::Asked;
 use super::shared::{self, Place, Way};
@@ -56,7 +58,7 @@ pub(super) async fn forward(
     };
     prepare(context, asked, &mut parts, opening.is_some());
     record.forwarded(&parts.headers);
-    let Some(uri) = rewrite::target(&parts.uri, asked, backend.rewrite.as_ref()) else {
+    let Some(uri) = rewrite::target(asked, backend.rewrite.as_ref()) else {
         if let Some(opening) = &mut opening {
             opening.attempt.came_to("malformed");
         }
@@ -169,21 +171,14 @@ fn opening(
         permit,
         client_address,
         port: context.front.port,
-        path: asked.path.clone(),
+        path: asked.path().to_owned(),
         user_agent: user_agent.unwrap_or_default().to_owned(),
     }))
 }
 
 /// Makes the request's head the one that goes out, whoever the member will be.
 fn prepare(context: &Context, asked: &Asked, parts: &mut request::Parts, upgrade: bool) {
-    let hop = headers::Hop {
-        peer: context.peer,
-        trusted: context.shared.settings.trusts(context.peer),
-        tls: context.tls,
-        authority: &asked.authority,
-        port: context.front.port,
-    };
-    headers::request(&mut parts.headers, &hop);
+    headers::request(&mut parts.headers, &context.hop, &asked.authority);
     if upgrade {
         upgrade::mark(&mut parts.headers);
     }
@@ -261,7 +256,7 @@ impl Exchange<'_> {
             let unused = if fresh { None } else { upstream::take(&lease) };
             let reused = unused.is_some();
             let way = if self.upgrade && self.backend.websocket.backend_http2 {
-                timeout_at(deadline, shared::way(&lease)).await
+                timeout_at(deadline, Box::pin(shared::way(&lease))).await
             } else {
                 Ok(Ok(Way::Own(None)))
             };
@@ -269,16 +264,17 @@ impl Exchange<'_> {
                 (_, Err(_)) => return Err(self.timed_out()),
                 (Some(sender), _) => Ok(sender),
                 (None, Ok(Err(error))) => Err(error),
-                (None, Ok(Ok(Way::Own(Some(stream))))) => upstream::speak(&member, stream).await,
+                (None, Ok(Ok(Way::Own(Some(stream))))) => Box::pin(upstream::speak(&member, stream)).await,
                 (None, Ok(Ok(way))) => {
                     if let Way::Shared(mut connection) = way {
-                        match timeout_at(deadline, connection.ask(&request, &host)).await {
+                        let host = host.as_ref().and_then(|host| host.to_str().ok()).unwrap_or_default();
+                        match timeout_at(deadline, Box::pin(connection.ask(&request, host))).await {
                             Ok(Ok(response)) => return Ok((response, Carrier::Shared(connection.into_place()), lease)),
                             Ok(Err(error)) => tracing::debug!(pool = %self.pool.id, %error, "no session over HTTP/2"),
                             Err(_) => return Err(self.timed_out()),
                         }
                     }
-                    match timeout_at(deadline, upstream::connect(&member)).await {
+                    match timeout_at(deadline, Box::pin(upstream::connect(&member))).await {
                         Ok(connected) => connected,
                         Err(_) => return Err(self.timed_out()),
                     }
@@ -294,7 +290,7 @@ impl Exchange<'_> {
                     continue;
                 }
             };
-            if let Ok(host) = HeaderValue::from_str(&host) {
+            if let Some(host) = host {
                 request.headers_mut().insert(header::HOST, host);
             }
             let again = repeatable.then(|| copy(&request));
@@ -336,18 +332,18 @@ impl Exchange<'_> {
         &self,
         sender: &mut Sender,
         request: Request<RequestBody>,
-        mut deadline: Instant,
+        deadline: Instant,
     ) -> Result<Response<Incoming>, Failure> {
-        let sending = sender.requests.try_send_request(request);
-        tokio::pin!(sending);
+        let mut sending = pin!(sender.requests.try_send_request(request));
+        let mut patience = Patience::until(deadline);
         loop {
             tokio::select! {
                 biased;
                 answer = &mut sending => return answer.map_err(|error| Failure::Send(Box::new(error))),
-                () = sleep_until(deadline) => {
+                () = &mut patience => {
                     let moved = self.progress.as_ref().map(|progress| progress.last() + self.backend.request_timeout);
                     match moved {
-                        Some(later) if later > Instant::now() => deadline = later,
+                        Some(later) if later > Instant::now() => patience = Patience::until(later),
                         _ => return Err(Failure::Refused(self.timed_out())),
                     }
                 }

@@ -16,16 +16,25 @@ const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 /// Names a request through every log that it leaves a trace in.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Where a request came hop.
-pub(super) struct Hop<'a> {
-    pub(super) peer: IpAddr,
+/// Where the requests of a connection come from.
+pub(super) struct Hop {
+    peer: HeaderValue,
     /// Whether what the peer says of earlier hops is believed.
-    pub(super) trusted: bool,
-    pub(super) tls: bool,
-    /// Host and port as the client wrote them.
-    pub(super) authority: &'a str,
+    trusted: bool,
+    proto: HeaderValue,
     /// The frontend port.
-    pub(super) port: u16,
+    port: HeaderValue,
+}
+
+impl Hop {
+    pub(super) fn new(peer: IpAddr, trusted: bool, tls: bool, port: u16) -> Self {
+        Self {
+            peer: HeaderValue::from_str(&peer.to_string()).expect("an address"),
+            trusted,
+            proto: HeaderValue::from_static(if tls { "https" } else { "http" }),
+            port: HeaderValue::from(port),
+        }
+    }
 }
 
 /// Who asks: the peer, or where peers are trusted, the first in what they say of earlier hops that is not.
@@ -53,8 +62,8 @@ fn address(hop: &[u8]) -> Option<IpAddr> {
 }
 
 /// Makes a client's headers those that the backend is to see; an upgrade's own are left to the caller. `TE: trailers`
-/// stays, for it says what the client can take.
-pub(super) fn request(headers: &mut HeaderMap, hop: &Hop<'_>) {
+/// stays, for it says what the client can take. `authority`: host and port as the client wrote them.
+pub(super) fn request(headers: &mut HeaderMap, hop: &Hop, authority: &HeaderValue) {
     let codings = headers.get_all(header::TE).iter().flat_map(|te| te.as_bytes().split(|byte| *byte == b','));
     let trailers = codings.map(<[u8]>::trim_ascii).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
     hop_by_hop(headers);
@@ -66,12 +75,20 @@ pub(super) fn request(headers: &mut HeaderMap, hop: &Hop<'_>) {
     // Programs started by CGI take it for their own setting (httpoxy).
     headers.remove("proxy");
     join(headers, header::COOKIE, b"; ");
-    forwarded(headers, hop);
+    forwarded(headers, hop, authority);
     let usable = |id: &HeaderValue| id.len() <= 128 && id.to_str().is_ok() && !id.is_empty();
     if !headers.get(REQUEST_ID).is_some_and(usable) {
-        let id = format!("{:032x}", fastrand::u128(..));
-        headers.insert(REQUEST_ID, HeaderValue::from_str(&id).expect("hex digits"));
+        headers.insert(REQUEST_ID, new_id());
     }
+}
+
+/// 32 hex digits.
+fn new_id() -> HeaderValue {
+    let mut id = [0; 32];
+    for (digits, byte) in id.chunks_exact_mut(2).zip(fastrand::u128(..).to_be_bytes()) {
+        digits.copy_from_slice(&[byte >> 4, byte & 15].map(|digit| b"0123456789abcdef"[usize::from(digit)]));
+    }
+    HeaderValue::from_bytes(&id).expect("hex digits")
 }
 
 /// Whether the client's own hop was over TLS, by what [`request`] has made of the headers: a trusted peer's word, else what
@@ -159,9 +176,14 @@ fn join(headers: &mut HeaderMap, name: HeaderName, separator: &[u8]) {
 
 /// Drops what says who the client is, in every spelling that a backend might take for it.
 fn drop_claims(headers: &mut HeaderMap) {
+    // Nearly all names are told apart by their first letter.
+    let same = |byte: u8, other: u8| byte == other || (byte == b'_' && other == b'-');
+    let starts = |name: &[u8], start: &[u8]| {
+        name.len() >= start.len() && name.iter().zip(start).all(|(byte, other)| same(*byte, *other))
+    };
     let claims = |name: &HeaderName| {
-        let name = name.as_str().replace('_', "-");
-        name == "forwarded" || name == "x-real-ip" || name.starts_with("x-forwarded-")
+        let name = name.as_str().as_bytes();
+        name == b"forwarded" || starts(name, b"x-forwarded-") || (name.len() == 9 && starts(name, b"x-real-ip"))
     };
     let claimed: Vec<HeaderName> = headers.keys().filter(|name| claims(name)).cloned().collect();
     for name in claimed {
@@ -170,45 +192,23 @@ fn drop_claims(headers: &mut HeaderMap) {
 }
 
 /// Says who the client is. What an untrusted peer claims of it is dropped.
-fn forwarded(headers: &mut HeaderMap, hop: &Hop<'_>) {
-    if hop.trusted {
+fn forwarded(headers: &mut HeaderMap, hop: &Hop, authority: &HeaderValue) {
+    let Hop { peer, trusted, proto, port } = hop;
+    if *trusted {
         join(headers, FORWARDED_FOR, b", ");
     } else {
         drop_claims(headers);
     }
-    let earlier = headers.get(FORWARDED_FOR).cloned();
-    let peer = hop.peer.to_string();
-    let chain = match earlier.as_ref().and_then(|earlier| earlier.to_str().ok()) {
-        Some(earlier) => format!("{earlier}, {peer}"),
-        None => peer.clone(),
-    };
-    let mut set = |name: HeaderName, value: &str| {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            headers.insert(name, value);
-        }
-    };
-    set(FORWARDED_FOR, &chain);
-    if hop.trusted {
-        return keep_or_set(headers, hop, &peer);
-    }
-    set(REAL_IP, &peer);
-    set(FORWARDED_PROTO, if hop.tls { "https" } else { "http" });
-    set(FORWARDED_PORT, &hop.port.to_string());
-    if !hop.authority.is_empty() {
-        set(FORWARDED_HOST, hop.authority);
-    }
-}
-
-/// What a trusted peer has said once stands; the rest is set.
-fn keep_or_set(headers: &mut HeaderMap, hop: &Hop<'_>, peer: &str) {
-    let port = hop.port.to_string();
-    let proto = if hop.tls { "https" } else { "http" };
-    let values =
-        [(REAL_IP, peer), (FORWARDED_PROTO, proto), (FORWARDED_PORT, port.as_str()), (FORWARDED_HOST, hop.authority)];
-    for (name, value) in values {
-        let once = headers.get_all(&name).iter().count() == 1;
-        if let (false, Ok(value)) = (once, HeaderValue::from_str(value)) {
-            headers.insert(name, value);
+    let earlier = headers.get(FORWARDED_FOR).filter(|earlier| earlier.to_str().is_ok()).map(HeaderValue::as_bytes);
+    let chain = earlier.and_then(|earlier| HeaderValue::from_bytes(&[earlier, b", ", peer.as_bytes()].concat()).ok());
+    headers.insert(FORWARDED_FOR, chain.unwrap_or_else(|| peer.clone()));
+    for (name, value) in
+        [(REAL_IP, peer), (FORWARDED_PROTO, proto), (FORWARDED_PORT, port), (FORWARDED_HOST, authority)]
+    {
+        // What a trusted peer has said once stands.
+        let stands = *trusted && headers.get_all(&name).iter().count() == 1;
+        if !stands && (*trusted || !value.is_empty()) {
+            headers.insert(name, value.clone());
         }
     }
 }
@@ -225,8 +225,12 @@ mod tests {
         map
     }
 
-    fn hop(trusted: bool) -> Hop<'static> {
-        Hop { peer: IpAddr::from([192, 0, 2, 7]), trusted, tls: true, authority: "a.example:8443", port: 443 }
+    fn hop(trusted: bool, tls: bool) -> Hop {
+        Hop::new(IpAddr::from([192, 0, 2, 7]), trusted, tls, 443)
+    }
+
+    fn request(headers: &mut HeaderMap, trusted: bool, tls: bool) {
+        super::request(headers, &hop(trusted, tls), &HeaderValue::from_static("a.example:8443"));
     }
 
     #[test]
@@ -273,7 +277,7 @@ mod tests {
             ("http2-settings", "AAMAAABk"),
             ("trailer", "x-sum"),
         ]);
-        request(&mut map, &hop(false));
+        request(&mut map, false, true);
         for gone in ["x-secret", "keep-alive", "proxy-connection", "upgrade", "http2-settings"] {
             assert!(!map.contains_key(gone), "{gone}");
         }
@@ -295,7 +299,7 @@ mod tests {
             ("x_real-ip", "1.1.1.1"),
             ("forwarded", "for=1.1.1.1"),
         ]);
-        request(&mut map, &hop(false));
+        request(&mut map, false, true);
         assert_eq!(map["x-forwarded-for"], "192.0.2.7");
         assert_eq!(map["x-real-ip"], "192.0.2.7");
         assert_eq!(map["x-forwarded-proto"], "https");
@@ -309,7 +313,7 @@ mod tests {
     fn a_trusted_peer_is_added_to() {
         let mut map =
             headers(&[("x-forwarded-for", "1.1.1.1"), ("x-forwarded-proto", "http"), ("x-request-id", "abc")]);
-        request(&mut map, &hop(true));
+        request(&mut map, true, true);
         assert_eq!(map["x-forwarded-for"], "1.1.1.1, 192.0.2.7");
         assert_eq!(map["x-forwarded-proto"], "http");
         assert_eq!(map["x-request-id"], "abc");
@@ -334,7 +338,7 @@ mod tests {
             for said in said {
                 map.append(FORWARDED_PROTO, HeaderValue::from_str(said).expect("a value"));
             }
-            request(&mut map, &Hop { tls, ..hop(trusted) });
+            request(&mut map, trusted, tls);
             assert_eq!(over_tls(&map), expected, "{said:?} {trusted} {tls}");
         }
     }
@@ -356,7 +360,7 @@ mod tests {
     #[test]
     fn cookie_crumbs_become_one_header() {
         let mut map = headers(&[("cookie", "a=1"), ("cookie", "b=2")]);
-        request(&mut map, &hop(false));
+        request(&mut map, false, true);
         assert_eq!(map.get_all("cookie").iter().collect::<Vec<_>>(), ["a=1; b=2"]);
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::worker::{self, Command};
 use super::{Front, Shared, tls};
+use crate::pool::dial;
 
 /// Connections that the kernel keeps for a busy worker.
 const BACKLOG: i32 = 4096;
@@ -140,6 +141,7 @@ impl Listeners {
         drop(bound(address, false)?);
         for _ in &self.workers {
             let socket = bound(address, true)?;
+            self.prepare(&socket)?;
             socket.listen(BACKLOG)?;
             let listener = TcpListener::from(socket);
             // Port 0: the others take the port that the first was given.
@@ -147,6 +149,14 @@ impl Listeners {
             sockets.push(listener);
         }
         Ok(sockets)
+    }
+
+    /// What holds for every connection that is accepted, each of which inherits it: small answers and frames do not wait for
+    /// others; a client that has gone without a word, or takes nothing of an answer for too long, is found out by the kernel.
+    fn prepare(&self, socket: &Socket) -> io::Result<()> {
+        socket.set_tcp_nodelay(true)?;
+        dial::notice_death(socket)?;
+        socket.set_tcp_user_timeout(Some(self.shared.settings.header_timeout))
     }
 }
 

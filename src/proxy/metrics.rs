@@ -1,10 +1,16 @@
 //! What is counted of requests and sessions.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+
+use crate::table::Target;
 
 /// Seconds.
 const BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
@@ -20,6 +26,23 @@ struct Owner {
 struct Answered {
     route: String,
     code: u16,
+}
+
+/// The counters of a route, as one worker has found them.
+struct Found {
+    target: Weak<Target>,
+    durations: Histogram,
+    requests: Vec<(u16, Counter)>,
+}
+
+thread_local! {
+    /// By the target's address, which stays its own for as long as it is pointed to from here.
+    static FOUND: RefCell<HashMap<*const Target, Found>> = RefCell::default();
+}
+
+/// Lets go of the counters of routes that are gone.
+pub(super) fn sweep() {
+    FOUND.with_borrow_mut(|found| found.retain(|_, found| found.target.strong_count() > 0));
 }
 
 /// Counters of the data plane. Cheap to clone.
@@ -56,8 +79,33 @@ impl Metrics {
         }
     }
 
-    pub(super) fn answered(&self, route: &str, code: u16, seconds: f64) {
-        self.requests.get_or_create(&Answered { route: route.to_owned(), code }).inc();
-        self.durations.get_or_create(&Owner { route: route.to_owned() }).observe(seconds);
+    /// Counts an answer. Counters are looked for once for each worker and route.
+    pub(super) fn answered(&self, target: Option<&Arc<Target>>, code: u16, seconds: f64) {
+        let Some(target) = target else {
+            self.requests(String::new(), code).inc();
+            return self.durations(String::new()).observe(seconds);
+        };
+        FOUND.with_borrow_mut(|found| {
+            let found = found.entry(Arc::as_ptr(target)).or_insert_with(|| Found {
+                target: Arc::downgrade(target),
+                durations: self.durations(target.name.clone()),
+                requests: Vec::new(),
+            });
+            found.durations.observe(seconds);
+            let known = found.requests.iter().position(|(of, _)| *of == code);
+            let at = known.unwrap_or_else(|| {
+                found.requests.push((code, self.requests(target.name.clone(), code)));
+                found.requests.len() - 1
+            });
+            found.requests[at].1.inc();
+        });
+    }
+
+    fn requests(&self, route: String, code: u16) -> Counter {
+        self.requests.get_or_create_owned(&Answered { route, code })
+    }
+
+    fn durations(&self, route: String) -> Histogram {
+        self.durations.get_or_create_owned(&Owner { route })
     }
 }

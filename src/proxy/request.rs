@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use http::header::{self, HeaderMap};
+use http::header::{self, HeaderMap, HeaderValue};
 use http::uri::Authority;
 use http::{Method, StatusCode, Uri, Version, request};
 
@@ -11,15 +11,31 @@ use super::extended;
 use super::refusal::Refusal;
 use crate::model::normalise_path;
 
-/// What is asked for.
-#[derive(Debug, PartialEq, Eq)]
+/// What is asked for. Nearly always it is what the client has written, and shared with it.
 pub(super) struct Asked {
     /// Host and port as the client wrote them; empty in HTTP/1.0 without `Host`.
-    pub(super) authority: String,
+    pub(super) authority: HeaderValue,
     /// Host alone, in lower case.
-    pub(super) host: String,
+    pub(super) host: HeaderValue,
+    /// As the client wrote it.
+    pub(super) uri: Uri,
+    /// Path in the form in which it is compared, where it did not come in that.
+    normalised: Option<String>,
+}
+
+impl Asked {
+    pub(super) fn authority(&self) -> &str {
+        self.authority.to_str().unwrap_or_default()
+    }
+
+    pub(super) fn host(&self) -> &str {
+        self.host.to_str().unwrap_or_default()
+    }
+
     /// Path in the form in which it is compared.
-    pub(super) path: String,
+    pub(super) fn path(&self) -> &str {
+        self.normalised.as_deref().unwrap_or(self.uri.path())
+    }
 }
 
 /// Reads a request's host and path.
@@ -40,23 +56,30 @@ pub(super) fn read(parts: &request::Parts) -> Result<Asked, Refusal> {
     }
     check_framing(&parts.headers, parts.version)?;
     let authority = authority(&parts.uri, &parts.headers, parts.version)?;
-    let host = match authority.as_str() {
-        "" => String::new(),
-        text => {
-            let authority: Authority =
-                text.parse().map_err(|_| Refusal::malformed("the Host header is not a host and port"))?;
-            if text.contains('@') || authority.host().is_empty() {
-                return Err(Refusal::malformed("the Host header is not a host and port"));
-            }
-            normalise_host(authority.host())
-        }
-    };
-    let path = match parts.uri.path() {
-        path if path.starts_with('/') => normalise_path(path).into_owned(),
-        "*" | "" if parts.method == Method::OPTIONS => "*".to_owned(),
+    let host = host(&authority)?;
+    let normalised = match parts.uri.path() {
+        path if path.starts_with('/') => match normalise_path(path) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(path) => Some(path),
+        },
+        "*" | "" if parts.method == Method::OPTIONS => Some("*".to_owned()),
         _ => return Err(Refusal::malformed("the request target is not a path")),
     };
-    Ok(Asked { authority, host, path })
+    Ok(Asked { authority, host, uri: parts.uri.clone(), normalised })
+}
+
+/// The host of an authority.
+fn host(authority: &HeaderValue) -> Result<HeaderValue, Refusal> {
+    let text = authority.to_str().map_err(|_| no_host())?;
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-');
+    if text.bytes().all(plain) && !text.ends_with('.') {
+        return Ok(authority.clone());
+    }
+    let authority: Authority = text.parse().map_err(|_| no_host())?;
+    if text.contains('@') || authority.host().is_empty() {
+        return Err(no_host());
+    }
+    HeaderValue::from_str(&normalise_host(authority.host())).map_err(|_| no_host())
 }
 
 /// A host as it is compared: lower case, without the dot that may end a name.
@@ -84,26 +107,27 @@ fn check_framing(headers: &HeaderMap, version: Version) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn authority(uri: &Uri, headers: &HeaderMap, version: Version) -> Result<String, Refusal> {
+fn no_host() -> Refusal {
+    Refusal::malformed("the Host header is not a host and port")
+}
+
+fn authority(uri: &Uri, headers: &HeaderMap, version: Version) -> Result<HeaderValue, Refusal> {
+    let value = |text: &str| HeaderValue::from_str(text).map_err(|_| no_host());
     let mut hosts = headers.get_all(header::HOST).iter();
-    let named: Option<Cow<'_, str>> = match hosts.next() {
-        Some(host) => {
-            let host = host.to_str().map_err(|_| Refusal::malformed("the Host header is not a host and port"))?;
-            Some(Cow::Borrowed(host.trim()))
-        }
-        None => None,
-    };
+    let named = hosts.next();
     if hosts.next().is_some() {
         return Err(Refusal::malformed("more than one Host is given"));
     }
-    match (uri.authority(), named) {
-        (Some(target), Some(host)) if !target.as_str().eq_ignore_ascii_case(&host) => {
+    let host = named.map(|host| host.to_str().map(str::trim)).transpose().map_err(|_| no_host())?;
+    match (uri.authority(), named, host) {
+        (Some(target), _, Some(host)) if !target.as_str().eq_ignore_ascii_case(host) => {
             Err(Refusal::malformed("the request target and the Host header name different hosts"))
         }
-        (Some(target), _) => Ok(target.as_str().to_owned()),
-        (None, Some(host)) => Ok(host.into_owned()),
-        (None, None) if version == Version::HTTP_10 => Ok(String::new()),
-        (None, None) => Err(Refusal::malformed("no Host is given")),
+        (Some(target), ..) => value(target.as_str()),
+        (None, Some(named), Some(host)) if named.len() == host.len() => Ok(named.clone()),
+        (None, _, Some(host)) => value(host),
+        (None, _, None) if version == Version::HTTP_10 => Ok(HeaderValue::from_static("")),
+        (None, _, None) => Err(Refusal::malformed("no Host is given")),
     }
 }
 
@@ -116,7 +140,9 @@ mod tests {
     }
 
     fn asked(build: request::Builder) -> Result<(String, String), StatusCode> {
-        read(&parts(build)).map(|asked| (asked.host, asked.path)).map_err(|refusal| refusal.status)
+        read(&parts(build))
+            .map(|asked| (asked.host().to_owned(), asked.path().to_owned()))
+            .map_err(|refusal| refusal.status)
     }
 
     #[test]

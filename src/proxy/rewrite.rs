@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use http::Uri;
 use http::uri::PathAndQuery;
+use http::{HeaderValue, Uri};
 
 use super::request::Asked;
 use crate::model::{HostHeader, PathRewrite, Transport};
@@ -11,14 +11,15 @@ use crate::pool::Member;
 
 /// The request target for the backend. A path that is rewritten, or that has `.` or `..` elements, goes out in the form
 /// that was matched, so that the backend can't read it otherwise; any other goes out as it came.
-pub(super) fn target(uri: &Uri, asked: &Asked, rewrite: Option<&PathRewrite>) -> Option<Uri> {
-    let dots = uri.path().split('/').any(|element| {
-        let decoded = element.replace("%2e", ".").replace("%2E", ".");
-        matches!(decoded.as_str(), "." | "..")
-    });
+pub(super) fn target(asked: &Asked, rewrite: Option<&PathRewrite>) -> Option<Uri> {
+    let (uri, path) = (&asked.uri, asked.path());
+    let dots = uri.path().split('/').any(is_dots);
+    if rewrite.is_none() && !dots && path != "*" && uri.scheme().is_none() {
+        return Some(uri.clone());
+    }
     let path = match rewrite {
-        Some(rewrite) if asked.path != "*" => Cow::Owned(rewritten(&asked.path, rewrite)),
-        _ if dots || asked.path == "*" => Cow::Borrowed(asked.path.as_str()),
+        Some(rewrite) if path != "*" => Cow::Owned(rewritten(path, rewrite)),
+        _ if dots || path == "*" => Cow::Borrowed(path),
         _ => Cow::Borrowed(uri.path()),
     };
     let text = match uri.query() {
@@ -28,16 +29,25 @@ pub(super) fn target(uri: &Uri, asked: &Asked, rewrite: Option<&PathRewrite>) ->
     PathAndQuery::try_from(text).ok().map(Uri::from)
 }
 
+/// Whether a path element is `.` or `..`, however it is encoded.
+fn is_dots(element: &str) -> bool {
+    let (mut rest, mut dots) = (element, 0);
+    while let Some(after) = [".", "%2e", "%2E"].iter().find_map(|dot| rest.strip_prefix(dot)) {
+        (rest, dots) = (after, dots + 1);
+    }
+    rest.is_empty() && (1..=2).contains(&dots)
+}
+
 fn rewritten(path: &str, PathRewrite { strip, prepend }: &PathRewrite) -> String {
     let starts = path.get(..strip.len()).is_some_and(|start| start.eq_ignore_ascii_case(strip));
     let rest = if starts { &path[strip.len()..] } else { path };
     format!("{}/{}", prepend.trim_end_matches('/'), rest.trim_start_matches('/'))
 }
 
-/// `Host` for the backend.
-pub(super) fn host(header: &HostHeader, asked: &Asked, member: &Member) -> String {
-    match header {
-        HostHeader::Preserve if !asked.authority.is_empty() => asked.authority.clone(),
+/// `Host` for the backend. `None`: it can't be one.
+pub(super) fn host(header: &HostHeader, asked: &Asked, member: &Member) -> Option<HeaderValue> {
+    let host = match header {
+        HostHeader::Preserve if !asked.authority.is_empty() => return Some(asked.authority.clone()),
         HostHeader::Set(host) => host.clone(),
         HostHeader::Preserve | HostHeader::Member => {
             let address = member.key.address;
@@ -51,20 +61,20 @@ pub(super) fn host(header: &HostHeader, asked: &Asked, member: &Member) -> Strin
                 None => address.to_string(),
             }
         }
-    }
+    };
+    HeaderValue::from_maybe_shared(bytes::Bytes::from(host)).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::normalise_path;
+    use crate::proxy::request;
 
     fn sent(uri: &str, rewrite: Option<(&str, &str)>) -> String {
-        let uri: Uri = uri.parse().expect("a target");
-        let path = normalise_path(uri.path()).into_owned();
-        let asked = Asked { authority: "a".into(), host: "a".into(), path };
+        let request = http::Request::get(uri).header("host", "a").body(()).expect("a request");
+        let Ok(asked) = request::read(&request.into_parts().0) else { panic!("refused") };
         let rewrite = rewrite.map(|(strip, prepend)| PathRewrite { strip: strip.into(), prepend: prepend.into() });
-        target(&uri, &asked, rewrite.as_ref()).expect("a target").to_string()
+        target(&asked, rewrite.as_ref()).expect("a target").to_string()
     }
 
     #[test]

@@ -5,12 +5,10 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Front, Shared, connection, shared, upstream};
-use crate::pool::dial;
+use super::{Front, Shared, connection, metrics, shared, upstream};
 
 /// What a worker is told.
 pub(super) enum Command {
@@ -41,6 +39,7 @@ pub(super) fn run(shared: &Arc<Shared>, mut commands: mpsc::Receiver<Command>) -
                 }
                 upstream::sweep();
                 shared::sweep();
+                metrics::sweep();
             }
         });
         while let Some(command) = commands.recv().await {
@@ -76,9 +75,6 @@ async fn accept(
         Err(error) => return tracing::error!(port = front.port, %error, "listener can't be used"),
     };
     let serve = |stream: TcpStream, peer| {
-        if let Err(error) = prepare(&stream, shared.settings.header_timeout) {
-            return tracing::debug!(%peer, %error, "client has gone");
-        }
         tokio::spawn(connection::serve(Arc::clone(&shared), Arc::clone(&front), stream, peer, alive.clone()));
     };
     loop {
@@ -103,12 +99,4 @@ async fn accept(
             serve(stream, peer);
         }
     }
-}
-
-/// Small answers and frames do not wait for others; a client that has gone without a word, or takes nothing of an answer for
-/// `stalled`, is found out by the kernel.
-fn prepare(stream: &TcpStream, stalled: Duration) -> std::io::Result<()> {
-    stream.set_nodelay(true)?;
-    dial::notice_death(stream)?;
-    SockRef::from(stream).set_tcp_user_timeout(Some(stalled))
 }
