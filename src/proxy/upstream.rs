@@ -113,10 +113,10 @@ pub(super) async fn speak(member: &Member, stream: Stream) -> Result<Sender, Dia
         .handshake(TokioIo::new(stream))
         .await
         .map_err(|error| DialError::Connect(address, std::io::Error::other(error)))?;
-    let connection = tokio::spawn(async move {
+    let connection = tokio::spawn(Box::pin(async move {
         if let Err(error) = connection.with_upgrades().await {
             tracing::debug!(%address, %error, "connection to member ended");
         }
-    });
+    }));
     Ok(Sender { requests, connection: Some(connection.abort_handle()) })
 }
