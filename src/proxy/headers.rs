@@ -64,16 +64,20 @@ fn address(hop: &[u8]) -> Option<IpAddr> {
 /// Makes a client's headers those that the backend is to see; an upgrade's own are left to the caller. `TE: trailers`
 /// stays, for it says what the client can take. `authority`: host and port as the client wrote them.
 pub(super) fn request(headers: &mut HeaderMap, hop: &Hop, authority: &HeaderValue) {
+    // Names are looked through at once for what is rare: each look-up has its price.
+    let rare = headers.keys().any(|name| matches!(name.as_str(), "te" | "proxy"));
     let codings = headers.get_all(header::TE).iter().flat_map(|te| te.as_bytes().split(|byte| *byte == b','));
-    let trailers = codings.map(<[u8]>::trim_ascii).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
+    let trailers = rare && codings.map(<[u8]>::trim_ascii).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
     hop_by_hop(headers);
-    headers.remove(header::TE);
+    if rare {
+        headers.remove(header::TE);
+        // Programs started by CGI take it for their own setting (httpoxy).
+        headers.remove("proxy");
+    }
     if trailers {
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
         headers.insert(header::CONNECTION, HeaderValue::from_static("TE"));
     }
-    // Programs started by CGI take it for their own setting (httpoxy).
-    headers.remove("proxy");
     join(headers, header::COOKIE, b"; ");
     forwarded(headers, hop, authority);
     let usable = |id: &HeaderValue| id.len() <= 128 && id.to_str().is_ok() && !id.is_empty();
@@ -116,6 +120,9 @@ pub(super) fn frame(headers: &mut HeaderMap, method: &Method, has_body: bool) {
 /// # Errors
 /// The body is coded in a way that is not undone here.
 pub(super) fn response(headers: &mut HeaderMap) -> Result<(), UnknownCoding> {
+    if !headers.keys().any(is_hop_by_hop) {
+        return Ok(());
+    }
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     if let Some(coding) = codings.next() {
         if codings.next().is_some() || !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
@@ -143,13 +150,18 @@ pub(super) fn trailers(trailers: &mut HeaderMap) {
 
 /// Removes the headers that are about one connection alone: the known ones, and those that `Connection` names.
 fn hop_by_hop(headers: &mut HeaderMap) {
+    if !headers.keys().any(is_hop_by_hop) {
+        return;
+    }
     if let Entry::Occupied(entry) = headers.entry(header::CONNECTION) {
         let (_, values) = entry.remove_entry_mult();
         let values: Vec<HeaderValue> = values.collect();
         let names: Vec<HeaderName> = values
             .iter()
-            .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
-            .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+            .flat_map(|value| value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii))
+            // Removed below, as it nearly always is.
+            .filter(|name| !name.eq_ignore_ascii_case(b"keep-alive") && !name.eq_ignore_ascii_case(b"upgrade"))
+            .filter_map(|name| HeaderName::from_bytes(name).ok())
             .collect();
         for name in names {
             // These say where the message ends and whom it is for; nobody may make them go away.
@@ -161,6 +173,14 @@ fn hop_by_hop(headers: &mut HeaderMap) {
     for name in [KEEP_ALIVE, PROXY_CONNECTION, HTTP2_SETTINGS, header::TRANSFER_ENCODING, header::UPGRADE] {
         headers.remove(name);
     }
+}
+
+/// Whether a header is one of those, by its own name.
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection" | "keep-alive" | "proxy-connection" | "http2-settings" | "transfer-encoding" | "upgrade"
+    )
 }
 
 /// Makes one header of several. HTTP/2 may split a cookie into crumbs, which HTTP/1.1 does not know (RFC 9113 section 8.2.3).
@@ -199,7 +219,8 @@ fn forwarded(headers: &mut HeaderMap, hop: &Hop, authority: &HeaderValue) {
     } else {
         drop_claims(headers);
     }
-    let earlier = headers.get(FORWARDED_FOR).filter(|earlier| earlier.to_str().is_ok()).map(HeaderValue::as_bytes);
+    let earlier = if *trusted { headers.get(FORWARDED_FOR) } else { None };
+    let earlier = earlier.filter(|earlier| earlier.to_str().is_ok()).map(HeaderValue::as_bytes);
     let chain = earlier.and_then(|earlier| HeaderValue::from_bytes(&[earlier, b", ", peer.as_bytes()].concat()).ok());
     headers.insert(FORWARDED_FOR, chain.unwrap_or_else(|| peer.clone()));
     for (name, value) in

@@ -115,7 +115,7 @@ pub(super) fn open(
     // Held until it has ended: the process is not done, and its connections are in use.
     let held = (context.alive.clone(), active, opening.place);
     let (client, log) = (opening.client, context.shared.settings.access_log);
-    let task = async move {
+    let task = Box::pin(async move {
         if log {
             access::session_opened(guard.session());
         }
@@ -128,7 +128,7 @@ pub(super) fn open(
         }
         guard.end(&end);
         drop(held);
-    };
+    });
     tokio::spawn(task);
     Ok(Response::from_parts(parts, ResponseBody::full(Bytes::new())))
 }

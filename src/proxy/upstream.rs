@@ -109,14 +109,13 @@ pub(super) async fn connect(member: &Member) -> Result<Sender, DialError> {
 pub(super) async fn speak(member: &Member, stream: Stream) -> Result<Sender, DialError> {
     let address = member.key.address;
     let (requests, connection) = Builder::new()
-        .preserve_header_case(true)
         .handshake(TokioIo::new(stream))
         .await
         .map_err(|error| DialError::Connect(address, std::io::Error::other(error)))?;
-    let connection = tokio::spawn(async move {
+    let connection = tokio::spawn(Box::pin(async move {
         if let Err(error) = connection.with_upgrades().await {
             tracing::debug!(%address, %error, "connection to member ended");
         }
-    });
+    }));
     Ok(Sender { requests, connection: Some(connection.abort_handle()) })
 }

@@ -75,7 +75,9 @@ async fn accept(
         Err(error) => return tracing::error!(port = front.port, %error, "listener can't be used"),
     };
     let serve = |stream: TcpStream, peer| {
-        tokio::spawn(connection::serve(Arc::clone(&shared), Arc::clone(&front), stream, peer, alive.clone()));
+        let serving = connection::serve(Arc::clone(&shared), Arc::clone(&front), stream, peer, alive.clone());
+        // Boxed, as every large future that is spawned: tokio moves it several times.
+        tokio::spawn(Box::pin(serving));
     };
     loop {
         let accepted = tokio::select! {
