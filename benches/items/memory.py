@@ -4,6 +4,7 @@ import time
 
 from figures import Metric
 from items import http
+from world import none_failed
 
 TITLE = "Memory of idle WebSocket sessions, after a message each"
 PEERS = http.PEERS[:-1]
@@ -19,7 +20,7 @@ METRICS = [
         ]
     ),
 ]
-SETTLE, LEFT = 1, 3
+RATE, SETTLE, LEFT = 4_000, 1, 3
 
 
 def measure(world):
@@ -34,16 +35,16 @@ def sessions(world, scheme):
     if scheme == "ws":
         yield "base", base / (1 << 20)
     world.open("a", BEFORE, scheme)
-    world.load("echo", name="a", size=125)
-    few = settled(world)
+    few = settled(world, BEFORE)
     opened, _ = world.open("a", world.count(SESSIONS), scheme)
-    world.load("echo", name="a", size=125)
-    yield f"{scheme} idle", (settled(world) - few) / opened["opened"] / 1024
+    yield f"{scheme} idle", (settled(world, BEFORE + opened["opened"]) - few) / opened["opened"] / 1024
     world.load("close", name="a")
     time.sleep(world.seconds(LEFT))
     yield f"{scheme} left", (world.proxy.pss() - base) / (1 << 20)
 
 
-def settled(world):
+def settled(world, sessions):
+    """Bytes, some time after each session has had its message: one after another, for all at once would need buffers for all."""
+    none_failed(world.load("paced", name="a", size=125, rate=RATE, seconds=1.1 * sessions / RATE))
     time.sleep(world.seconds(SETTLE))
     return world.proxy.pss()
