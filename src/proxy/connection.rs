@@ -118,7 +118,11 @@ async fn http(context: Arc<Context>, stream: Client, http2: bool) {
         drive(&context, connection, idle, Duration::ZERO).await
     } else {
         let mut builder = http1::Builder::new();
-        builder.timer(Timer).header_read_timeout(context.shared.settings.header_timeout).max_buf_size(HEADER_BYTES);
+        builder
+            .timer(Timer)
+            .header_read_timeout(context.shared.settings.header_timeout)
+            .preserve_header_case(true)
+            .max_buf_size(HEADER_BYTES);
         let connection = Box::pin(builder.serve_connection(io, service).with_upgrades());
         drive(&context, connection, std::future::pending(), DRAIN_GRACE).await
     };

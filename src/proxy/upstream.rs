@@ -109,6 +109,7 @@ pub(super) async fn connect(member: &Member) -> Result<Sender, DialError> {
 pub(super) async fn speak(member: &Member, stream: Stream) -> Result<Sender, DialError> {
     let address = member.key.address;
     let (requests, connection) = Builder::new()
+        .preserve_header_case(true)
         .handshake(TokioIo::new(stream))
         .await
         .map_err(|error| DialError::Connect(address, std::io::Error::other(error)))?;
