@@ -37,6 +37,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use tokio::sync::watch;
+use tokio::task::coop::unconstrained;
 
 use crate::table::Handle;
 use crate::websocket::Sessions;
@@ -104,7 +105,7 @@ impl Shared {
     /// Ends when they should. Its task is woken for much else: a lock is taken at the first look, and once the word has come.
     async fn drained(&self) {
         let mut draining = self.draining.clone();
-        let mut told = pin!(async { drop(draining.wait_for(|draining| *draining).await) });
+        let mut told = pin!(unconstrained(async { drop(draining.wait_for(|draining| *draining).await) }));
         let mut waits = false;
         poll_fn(|cx| {
             if waits && matches!(self.draining.has_changed(), Ok(false)) {

@@ -9,8 +9,8 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
 use rustls::ServerConfig;
-use rustls::server::UnbufferedServerConnection;
-use rustls::unbuffered::{AppDataRecord, ConnectionState, EncodeError, UnbufferedStatus};
+use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
+use rustls::unbuffered::{AppDataRecord, ConnectionState, EncodeError, EncodeTlsData, UnbufferedStatus};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -18,10 +18,10 @@ use super::ASKED;
 
 /// Payload of the largest record (RFC 8446 section 5.1).
 const RECORD: usize = 16 * 1024;
-/// Payload that is sealed at once.
-const PAYLOAD: usize = 8 * RECORD;
-/// What is sealed at once as records, and more than any message of a handshake.
-const BUFFER: usize = PAYLOAD + RECORD;
+/// Payload that is sealed at once: what the socket has no room for then fits as soon as it says that it has some.
+const PAYLOAD: usize = 3 * RECORD;
+/// More than any message of a handshake, and than what is sealed at once.
+const BUFFER: usize = 9 * RECORD;
 
 thread_local! {
     static CIPHERTEXT: RefCell<Box<[u8]>> = RefCell::new(vec![0; BUFFER].into_boxed_slice());
@@ -65,6 +65,10 @@ impl Tls {
             while tls.session.is_handshaking() {
                 // Of another connection, whose handshake has failed.
                 drop(ASKED.take());
+                // What did not fit at once; the client may wait for it before it says more.
+                if let Poll::Ready(Err(error)) = tls.poll_flush(tcp, cx) {
+                    return Poll::Ready(Err(error));
+                }
                 ready!(tls.poll_receive(tcp, cx, &mut ReadBuf::new(&mut [])))?;
                 server_name = ASKED.take().or(server_name.take());
             }
@@ -143,12 +147,19 @@ impl Tls {
     ) -> Poll<io::Result<()>> {
         if !self.closed && !self.failed {
             self.closed = true;
-            let mut record = [0; 256];
-            if let Ok(ConnectionState::WriteTraffic(mut traffic)) =
-                self.session.process_tls_records(&mut self.incoming).state
-            {
-                let length = traffic.queue_close_notify(&mut record).map_err(io::Error::other)?;
-                self.outgoing.extend_from_slice(&record[..length]);
+            loop {
+                match self.session.process_tls_records(&mut self.incoming).state {
+                    // What rustls has left to say by itself.
+                    Ok(ConnectionState::EncodeTlsData(record)) => encode(record, &mut self.outgoing)?,
+                    Ok(ConnectionState::TransmitTlsData(sent)) => sent.done(),
+                    Ok(ConnectionState::WriteTraffic(mut traffic)) => {
+                        let mut record = [0; 256];
+                        let length = traffic.queue_close_notify(&mut record).unwrap_or_default();
+                        self.outgoing.extend_from_slice(&record[..length]);
+                        break;
+                    }
+                    _ => break,
+                }
             }
         }
         ready!(self.poll_flush(tcp, cx))?;
@@ -212,13 +223,10 @@ impl Tls {
             ciphertext[..begun].copy_from_slice(&self.incoming);
             let bytes = &mut ciphertext[..begun + count];
             let opened = self.open(bytes, buf);
-            // What is to be answered, an alert too, goes at once if it can.
-            let sent = self.poll_flush(tcp, cx);
+            // What is to be answered, an alert too, goes at once if it can; that it can't is told to who writes, not to who reads.
+            let _ = self.poll_flush(tcp, cx);
             self.incoming = bytes[opened.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?..].into();
-            match sent {
-                Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-                _ => Poll::Ready(Ok(())),
-            }
+            Poll::Ready(Ok(()))
         })
     }
 
@@ -243,15 +251,8 @@ impl Tls {
                         done += discard;
                     }
                 }
-                Ok(ConnectionState::EncodeTlsData(mut record)) => {
-                    // First how long it is, then the record.
-                    if let Err(EncodeError::InsufficientSize(needed)) = record.encode(&mut []) {
-                        let begin = self.outgoing.len();
-                        self.outgoing.resize(begin + needed.required_size, 0);
-                        record
-                            .encode(&mut self.outgoing[begin..])
-                            .map_err(|error| rustls::Error::General(error.to_string()))?;
-                    }
+                Ok(ConnectionState::EncodeTlsData(record)) => {
+                    encode(record, &mut self.outgoing).map_err(|error| rustls::Error::General(error.to_string()))?
                 }
                 Ok(ConnectionState::TransmitTlsData(sent)) => sent.done(),
                 Ok(ConnectionState::PeerClosed) => self.peer_closed = true,
@@ -263,6 +264,16 @@ impl Tls {
             }
         }
     }
+}
+
+fn encode(mut record: EncodeTlsData<'_, ServerConnectionData>, outgoing: &mut BytesMut) -> io::Result<()> {
+    // First how long it is, then the record.
+    if let Err(EncodeError::InsufficientSize(needed)) = record.encode(&mut []) {
+        let begin = outgoing.len();
+        outgoing.resize(begin + needed.required_size, 0);
+        record.encode(&mut outgoing[begin..]).map_err(io::Error::other)?;
+    }
+    Ok(())
 }
 
 /// Lets go of the beginning, and of the memory with the last of it.

@@ -25,11 +25,16 @@ impl rustls::server::ResolvesServerCert for Always {
 }
 
 fn configs(version: Version) -> (Arc<ServerConfig>, ClientConfig) {
+    configs_with(version, 1)
+}
+
+/// The certificate is shown as many times.
+fn configs_with(version: Version, times: usize) -> (Arc<ServerConfig>, ClientConfig) {
     let pair = rcgen::generate_simple_self_signed(["a.example".to_owned()]).expect("generated");
     let provider = Arc::new(aws_lc_rs::default_provider());
     let key = rustls::pki_types::PrivateKeyDer::Pkcs8(pair.signing_key.serialize_der().into());
     let certified =
-        rustls::sign::CertifiedKey::from_der(vec![pair.cert.der().clone()], key, &provider).expect("a pair");
+        rustls::sign::CertifiedKey::from_der(vec![pair.cert.der().clone(); times], key, &provider).expect("a pair");
     let mut roots = rustls::RootCertStore::empty();
     roots.add(pair.cert.der().clone()).expect("a root");
     let server = ServerConfig::builder_with_provider(Arc::clone(&provider));
@@ -58,6 +63,21 @@ async fn connected(version: Version) -> (TlsStream<TcpStream>, Client) {
     let (server, name) = server.expect("a handshake");
     assert_eq!(name.as_deref(), Some("a.example"));
     (client.expect("a handshake"), server)
+}
+
+#[tokio::test]
+async fn a_long_chain_goes_through_a_narrow_socket() {
+    for version in VERSIONS {
+        let (server, client) = configs_with(version, 100);
+        let (near, far) = tcp().await;
+        socket2::SockRef::from(&far).set_send_buffer_size(4_096).expect("set");
+        let name = ServerName::try_from("a.example").expect("a name");
+        let handshakes =
+            async { tokio::join!(TlsConnector::from(Arc::new(client)).connect(name, near), accept(server, far)) };
+        let (client, server) =
+            tokio::time::timeout(std::time::Duration::from_secs(5), handshakes).await.expect("in time");
+        assert!(client.is_ok() && server.is_ok());
+    }
 }
 
 fn bytes(count: usize) -> Vec<u8> {
