@@ -36,7 +36,7 @@ impl ResolvesServerCert for ByServerName {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let table = self.table.load();
         let name = hello.server_name().map(normalise_host);
-        let certificate = table.listener(self.port)?.certificates.find(name.as_deref())?;
+        let certificate = table.listener(self.port)?.certificate(name.as_deref())?;
         Some(Arc::clone(&certificate.key))
     }
 }
