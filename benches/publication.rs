@@ -1,7 +1,7 @@
 //! What one change costs after its translation, among many hosts: `cargo bench --bench publication`.
 //!
-//! Of pools, table and sessions each step by itself, for one changed host, pool and certificate; the look-up of random hosts;
-//! and memory.
+//! Of pools and table each step by itself, for one changed host, pool and certificate; the look-up of random hosts; and
+//! memory, which is right for one size alone: `cargo bench --bench publication -- 100000 10` (hosts, hosts a pool).
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -116,9 +116,11 @@ fn change(what: &str, registry: &Registry, table: &Handle, model: &mut Model, al
     told("  swap and free", freed);
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() {
-    for (hosts, each) in [(100, 1), (3_000, 1), (10_000, 1), (10_000, 10), (100_000, 10), (100_000, 1)] {
+fn main() {
+    let wanted: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
+    let all = [(100, 1), (3_000, 1), (10_000, 1), (10_000, 10), (100_000, 10), (100_000, 1)];
+    let sizes = if let [hosts, each] = *wanted { vec![(hosts, each)] } else { all.to_vec() };
+    for (hosts, each) in sizes {
         println!("{hosts} hosts, {} pools", hosts / each);
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         let registry = Registry::new(runtime.handle().clone(), Policy::default());

@@ -60,6 +60,8 @@ pub struct HostTable {
     host: Arc<Host>,
     /// Of each route of the host, in the same order.
     targets: Box<[Arc<Target>]>,
+    /// Whether the first takes every path.
+    takes_all: bool,
     /// Where there are too many routes to look at one by one.
     paths: Option<Box<Paths>>,
 }

@@ -90,7 +90,9 @@ impl HostTable {
         };
         let paths = (host.routes.len() > FEW).then(|| Box::new(Paths::new(host)));
         let targets = host.routes.iter().enumerate().map(target).collect();
-        Self { pattern: pattern.clone(), host: Arc::clone(host), targets, paths }
+        let first = host.routes.first().map(|route| &route.path);
+        let takes_all = first.is_some_and(|path| matches!(path, PathMatch::Prefix(prefix) if prefix.is_empty()));
+        Self { pattern: pattern.clone(), host: Arc::clone(host), targets, takes_all, paths }
     }
 
     /// What it is looked up by, if that is a name.

@@ -76,6 +76,9 @@ impl ListenerTable {
 
 impl HostTable {
     fn find(&self, path: &str) -> Option<&Arc<Target>> {
+        if self.takes_all && path.starts_with('/') {
+            return self.targets.first();
+        }
         let routes = &self.host.routes;
         let index = match &self.paths {
             None => routes.iter().position(|route| route.path.matches(path)),
