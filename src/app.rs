@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use imbl::OrdMap;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::admin::{self, Admin};
-use crate::controller::Controller;
 pub use crate::controller::Published;
+use crate::controller::{Controller, Owners};
 use crate::model::EndpointState;
 use crate::pool::{Health, Policy, Registry};
 use crate::proxy::{Bindings, Listeners, Metrics, Settings, Shared};
@@ -186,6 +187,8 @@ pub async fn start(config: Config) -> anyhow::Result<App> {
         inputs: watch.inputs(),
         options,
         registry,
+        pools: OrdMap::new(),
+        owners: Owners::default(),
         table: table.clone(),
         metrics,
         sessions: sessions.clone(),
@@ -216,8 +219,8 @@ pub async fn start(config: Config) -> anyhow::Result<App> {
 fn health(registry: &Registry) -> status::Health {
     let registry = registry.clone();
     Arc::new(move |wanted| {
-        let pools = registry.pools().into_iter().filter(|pool| wanted.contains(&pool.id));
-        let health = pools.map(|pool| {
+        let pools = registry.pools();
+        let health = wanted.iter().filter_map(|id| pools.get(id)).map(|pool| {
             let members = pool.members().into_iter().map(|(member, endpoint)| {
                 let state = match (endpoint, member.health()) {
                     (EndpointState::NotReady, _) => MemberState::NotReady,

@@ -3,20 +3,25 @@
 //! Pools are brought up to date before a table that leads to them is published, and a port is opened only after. A
 //! change that leaves routes and certificates as they were (pods that come and go) publishes no table.
 
+mod owners;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use imbl::{OrdMap, OrdSet, ordset};
 use tokio::sync::{oneshot, watch};
 
-use crate::model::{Model, ObjectRef};
-use crate::pool::Registry;
+use crate::model::{Model, PoolId};
+use crate::pool::{Pool, Registry};
 use crate::proxy::{Listeners, Metrics};
 use crate::source::{Input, Inputs, Origins, Snapshot};
 use crate::status::{Facts, Report, Severity};
-use crate::table::{Handle, compile};
+use crate::table::Handle;
 use crate::translate::{LastGood, Options, translate};
 use crate::websocket::{About, Sessions};
+
+pub(crate) use owners::Owners;
 
 /// Pause before a port that could not be opened is tried again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -31,7 +36,7 @@ pub struct Published {
     /// What is served.
     pub model: Arc<Model>,
     /// Everything the users should know.
-    pub reports: Arc<Vec<Report>>,
+    pub reports: Arc<OrdSet<Report>>,
     /// Ports that could not be opened, and why.
     pub unopened: BTreeMap<u16, String>,
     /// Whether everything has been open at once since the start.
@@ -48,6 +53,10 @@ pub(crate) struct Controller {
     pub options: Options,
     /// Pools at run time.
     pub registry: Registry,
+    /// Those that the table was made with.
+    pub pools: OrdMap<PoolId, Arc<Pool>>,
+    /// The objects that have routes in it.
+    pub owners: Owners,
     /// The table.
     pub table: Handle,
     /// Counters of the data plane, which are to know only objects that are served.
@@ -103,13 +112,11 @@ impl Controller {
             return;
         }
         let began = Instant::now();
-        let mut reports = input.reports;
         let mut snapshot = Snapshot::clone(&input.snapshot);
-        reports.extend(self.last_good.keep(&mut snapshot));
+        let kept = self.last_good.keep(&mut snapshot);
         let translation = translate(&snapshot, &self.options);
-        reports.extend(translation.reports);
-        reports.sort();
-        reports.dedup();
+        let mut reports = OrdSet::from(translation.reports);
+        reports.extend(input.reports.into_iter().chain(kept));
 
         let Published { generation, mut swaps, model: old, reports: old_reports, .. } = self.published.borrow().clone();
         let model = Arc::new(translation.model);
@@ -118,13 +125,15 @@ impl Controller {
         if swaps == 0
             || old.listeners != model.listeners
             || old.certificates != model.certificates
-            || !same_pools(&old, &model)
+            || !self.pools.ptr_eq(&pools)
         {
-            self.table.publish(compile(&model, generation, &pools));
+            let table = self.table.load().update(&model, generation, &pools);
+            self.table.publish(table);
             swaps += 1;
-            let gone: Vec<String> = owners(&old).difference(&owners(&model)).map(ToString::to_string).collect();
+            self.pools = pools;
+            let owners::Changed { come, gone } = self.owners.follow(&old, &model);
             gone.iter().for_each(|gone| self.metrics.forget(gone));
-            self.sessions.set_served(owners(&model).into_iter().map(ToString::to_string).collect());
+            self.sessions.set_served(come, &gone);
             let table = self.table.load();
             let places = table.places();
             let removed = self.sessions.routes_removed(|session| {
@@ -175,30 +184,21 @@ impl Controller {
     }
 }
 
-/// Whether the routes of both lead to the same pools, whoever their members are.
-fn same_pools(old: &Model, new: &Model) -> bool {
-    old.pools.keys().eq(new.pools.keys())
-}
-
-/// The objects that have routes.
-fn owners(model: &Model) -> BTreeSet<&ObjectRef> {
-    let hosts = model.listeners.values().flat_map(|listener| listener.hosts.values());
-    hosts.flat_map(|host| &host.routes).map(|route| &route.owner).collect()
-}
-
 /// Logs what has come up since the last input, and what has been mended.
-fn tell(old: &[Report], new: &[Report], origins: &Origins) {
-    let old: BTreeSet<&Report> = old.iter().collect();
-    for report in new.iter().filter(|report| !old.contains(report)) {
-        let at = origins.locate(report).map(|place| format!("{}:{}", place.file.display(), place.line));
-        let at = at.unwrap_or_default();
-        match report.severity {
-            Severity::Error => tracing::error!(at, "{report}"),
-            Severity::Warning => tracing::warn!(at, "{report}"),
+fn tell(old: &OrdSet<Report>, new: &OrdSet<Report>, origins: &Origins) {
+    for change in old.diff(new) {
+        match change {
+            ordset::DiffItem::Add(report) => {
+                let at = origins.locate(report).map(|place| format!("{}:{}", place.file.display(), place.line));
+                let at = at.unwrap_or_default();
+                match report.severity {
+                    Severity::Error => tracing::error!(at, "{report}"),
+                    Severity::Warning => tracing::warn!(at, "{report}"),
+                }
+            }
+            ordset::DiffItem::Remove(report) => {
+                tracing::info!(object = %report.object, reason = %report.reason, field = report.field, "mended");
+            }
         }
-    }
-    let new: BTreeSet<&Report> = new.iter().collect();
-    for report in old.difference(&new) {
-        tracing::info!(object = %report.object, reason = %report.reason, field = report.field, "mended");
     }
 }

@@ -10,7 +10,9 @@
 mod affinity;
 mod balance;
 pub mod dial;
+mod interned;
 mod member;
+mod place;
 mod presence;
 mod probe;
 mod registry;

@@ -4,20 +4,26 @@
 //! lives longer than the look-up holds the table, so a superseded one is freed though sessions opened
 //! under it live on.
 
+mod by_name;
 mod certificate;
 mod compile;
 mod look_up;
 mod settle;
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Deref;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use imbl::OrdMap;
 
-use crate::model::{Action, HostPattern, PathMatch, Protocol, Route, SessionLimits};
+use crate::model::{Action, CertificateId, Host, HostPattern, Protocol, Route, SessionLimits};
 use crate::pool::Pool;
 
-pub use certificate::{Certificates, ServedCertificate};
+use by_name::ByName;
+use certificate::Certificates;
+
+pub use certificate::ServedCertificate;
 pub use compile::compile;
 pub use look_up::{Considered, Explanation, Miss};
 pub use settle::Places;
@@ -28,47 +34,96 @@ pub struct RoutingTable {
     /// Which publication this is, from 1; 0 is the empty table before the first.
     pub generation: u64,
     listeners: BTreeMap<u16, ListenerTable>,
+    certificates: Certificates,
 }
 
-/// One frontend port.
-#[derive(Debug)]
+/// One frontend port. Cheap to clone: what the next table leaves as it was is shared.
+#[derive(Debug, Clone)]
 pub struct ListenerTable {
     /// What is spoken there.
     pub protocol: Protocol,
-    /// Certificates by server name.
-    pub certificates: Certificates,
-    exact: HashMap<String, HostTable>,
-    single_label: HashMap<String, HostTable>,
-    globs: Vec<(HostPattern, HostTable)>,
-    any: Option<HostTable>,
+    /// What this was compiled from.
+    hosts: OrdMap<HostPattern, Arc<Host>>,
+    exact: ByName,
+    single_label: ByName,
+    /// In the order of their patterns.
+    globs: Arc<Vec<Arc<HostTable>>>,
+    any: Option<Arc<HostTable>>,
+    certificates: OrdMap<CertificateId, Arc<ServedCertificate>>,
+    default_certificate: Option<CertificateId>,
 }
 
 /// The routes of one host.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct HostTable {
-    exact: HashMap<String, Arc<Target>>,
-    prefix: HashMap<String, Arc<Target>>,
+    pattern: HostPattern,
+    host: Arc<Host>,
+    /// Of each route of the host, in the same order.
+    targets: Box<[Arc<Target>]>,
+    /// Whether the first takes every path.
+    takes_all: bool,
+    /// Where there are too many routes to look at one by one.
+    paths: Option<Box<Paths>>,
+}
+
+/// The routes of a host by their paths.
+#[derive(Debug, Default)]
+struct Paths {
+    exact: HashMap<Box<str>, usize>,
+    prefix: HashMap<Box<str>, usize>,
     /// Length of the longest prefix, so that long paths cost no more than that.
     longest_prefix: usize,
-    patterns: Vec<(PathMatch, Arc<Target>)>,
-    any: Option<Arc<Target>>,
+    /// The others: patterns, then the default.
+    others: Vec<usize>,
 }
 
 /// A route, with the pool it leads to.
 #[derive(Debug)]
 pub struct Target {
     /// The route as the model has it.
-    pub route: Route,
+    pub route: SharedRoute,
     /// The pool of a route that forwards.
     pub pool: Option<Arc<Pool>>,
-    /// The owner, as logs and metrics name it: `Ingress default/site`.
-    pub name: String,
     /// Owner, host and path, which stay the same through every change of what else the route says:
     /// `Ingress default/site chat.example.com /ws`.
     pub id: Arc<str>,
+    /// Of the owner, with which the id begins.
+    name_length: usize,
+}
+
+/// A route of the model, which is shared.
+#[derive(Debug, Clone)]
+pub struct SharedRoute {
+    host: Arc<Host>,
+    index: usize,
+}
+
+impl Deref for SharedRoute {
+    type Target = Route;
+
+    fn deref(&self) -> &Route {
+        &self.host.routes[self.index]
+    }
 }
 
 impl Target {
+    /// The route of `host` at `index`.
+    ///
+    /// # Panics
+    /// There is none.
+    pub(crate) fn new(pattern: &HostPattern, host: &Arc<Host>, index: usize, pool: Option<Arc<Pool>>) -> Self {
+        let route = SharedRoute { host: Arc::clone(host), index };
+        let mut id = route.owner.to_string();
+        let name_length = id.len();
+        id.push_str(&format!(" {pattern} {}", route.path));
+        Self { route, pool, id: id.into(), name_length }
+    }
+
+    /// The owner, as logs and metrics name it: `Ingress default/site`.
+    pub fn name(&self) -> &str {
+        &self.id[..self.name_length]
+    }
+
     /// What is refused of its sessions.
     pub fn limits(&self) -> SessionLimits {
         match &self.route.action {
@@ -114,7 +169,7 @@ mod tests {
     fn a_superseded_table_is_freed_while_a_route_of_it_lives_on() {
         let handle = Handle::default();
         let model = look_up::tests::model(&[("a.example", "/")]);
-        handle.publish(compile(&model, 1, &BTreeMap::new()));
+        handle.publish(compile(&model, 1, &OrdMap::new()));
         let old = Arc::downgrade(&handle.load());
         let target =
             handle.load().listener(80).and_then(|listener| listener.find("a.example", "/x").cloned()).expect("found");

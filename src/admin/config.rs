@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use imbl::OrdSet;
 use serde::{Deserialize, Serialize};
 
 use crate::controller::Published;
@@ -17,7 +18,7 @@ struct Dump<'a> {
     swaps: u64,
     addresses: &'a BTreeMap<u16, SocketAddr>,
     unopened: &'a BTreeMap<u16, String>,
-    reports: &'a [Report],
+    reports: &'a OrdSet<Report>,
     pools: BTreeMap<String, Vec<Member>>,
     model: &'a Model,
     fingerprints: Fingerprints,
@@ -97,7 +98,7 @@ pub(super) fn dump(
         addresses,
         unopened: &published.unopened,
         reports: &published.reports,
-        pools: pools.pools().iter().map(|pool| (pool.id.0.clone(), members(pool))).collect(),
+        pools: pools.pools().iter().map(|(id, pool)| (id.0.clone(), members(pool))).collect(),
         model: &published.model,
         fingerprints: Fingerprints::of(&published.model),
         options: Translation {

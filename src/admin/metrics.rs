@@ -90,7 +90,7 @@ impl Collector for Rooms {
 
         let mut members =
             encoder.encode_descriptor("pool_members", "Members of pools, by state", None, MetricType::Gauge)?;
-        for pool in self.pools.pools() {
+        for pool in self.pools.pools().values() {
             let mut states =
                 BTreeMap::from([("up", 0), ("down", 0), ("unknown", 0), ("terminating", 0), ("not_ready", 0)]);
             for (member, endpoint) in pool.members() {

@@ -128,12 +128,12 @@ async fn on(listener: &ListenerTable, port: u16, host: &str, path: &str) -> (boo
             false
         }
     };
-    let reached = listener.protocol == Protocol::Http || listener.certificates.find(Some(host)).is_some();
+    let reached = listener.protocol == Protocol::Http || listener.certificate(Some(host)).is_some();
     (served && reached, explanation)
 }
 
 fn certificate(listener: &ListenerTable, host: &str) -> String {
-    match (listener.protocol, listener.certificates.find(Some(host))) {
+    match (listener.protocol, listener.certificate(Some(host))) {
         (Protocol::Http, _) => String::new(),
         (_, Some(certificate)) => format!(", certificate of Secret {}", certificate.id),
         (_, None) => ", no certificate for this host: the TLS handshake would fail".to_owned(),
@@ -142,7 +142,7 @@ fn certificate(listener: &ListenerTable, host: &str) -> String {
 
 /// Prints what the route does; gives whether it would serve the request.
 async fn tell(target: &Target) -> bool {
-    println!("route      {}: {}, path {}", target.name, target.route.field, target.route.path);
+    println!("route      {}: {}, path {}", target.name(), target.route.field, target.route.path);
     match &target.route.action {
         Action::Redirect(redirect) => {
             println!("answer     {} to https, port {}", redirect.status, redirect.port);

@@ -1,7 +1,7 @@
 //! One place that serves requests: its health and what is in progress there.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
@@ -19,9 +19,9 @@ pub struct MemberKey {
     /// The DNS name that led there, if one did.
     pub name: Option<String>,
     /// How it is spoken to.
-    pub transport: Transport,
+    pub transport: Arc<Transport>,
     /// How it is asked whether it is well.
-    pub probe: Probe,
+    pub probe: Arc<Probe>,
 }
 
 /// What the probes say of a member.
@@ -61,12 +61,12 @@ pub struct Member {
     health: AtomicU8,
     failures: AtomicU32,
     last: Mutex<Option<Outcome>>,
-    /// Whether a pool names it; else it is held by what was opened earlier.
-    named: AtomicBool,
+    /// How many endpoints of pools name it; where none does, it is held by what was opened earlier.
+    named: AtomicU32,
     /// The pod there, and what is in progress there.
     presence: Arc<Presence>,
-    /// Asks the prober not to wait for its next turn.
-    pub(super) suspected: Notify,
+    /// Asks the prober not to wait for its next turn, and tells it that this is gone.
+    pub(super) suspected: Arc<Notify>,
 }
 
 impl Member {
@@ -78,9 +78,9 @@ impl Member {
             health: AtomicU8::new(health as u8),
             failures: AtomicU32::new(0),
             last: Mutex::new(None),
-            named: AtomicBool::new(true),
+            named: AtomicU32::new(1),
             presence,
-            suspected: Notify::new(),
+            suspected: Arc::default(),
         }
     }
 
@@ -111,18 +111,22 @@ impl Member {
 
     /// The member that is probed in its place.
     pub(super) fn successor(&self) -> Option<Arc<Self>> {
-        let named = self.named.load(Ordering::Relaxed);
-        if named { None } else { self.presence.newest().filter(|newest| newest.id != self.id) }
+        if self.is_named() { None } else { self.presence.newest().filter(|newest| newest.id != self.id) }
     }
 
-    /// Takes in whether a pool names it.
-    pub(super) fn set_named(&self, named: bool) {
-        self.named.store(named, Ordering::Relaxed);
+    /// Whether a pool names it.
+    pub(super) fn is_named(&self) -> bool {
+        self.named.load(Ordering::Relaxed) > 0
     }
 
-    /// No other that a pool names is newer at its address.
-    pub(super) fn set_newest(self: &Arc<Self>) {
-        self.presence.set_newest(self);
+    /// One more endpoint of a pool names it than the one that it was made for.
+    pub(super) fn name(&self) {
+        self.named.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One endpoint less names it; gives whether it was the last.
+    pub(super) fn unname(&self) -> bool {
+        self.named.fetch_sub(1, Ordering::Relaxed) == 1
     }
 
     /// The newest result of a probe, if there is one.
@@ -168,9 +172,16 @@ impl Member {
     #[cfg(test)]
     pub(super) fn for_test(n: usize, health: Health) -> Arc<Self> {
         let address = SocketAddr::from(([127, 0, 0, 1], 1000 + n as u16));
-        let key = MemberKey { address, name: None, transport: Transport::Http, probe: Probe::arm_default(false) };
+        let (transport, probe) = (Arc::new(Transport::Http), Arc::new(Probe::arm_default(false)));
+        let key = MemberKey { address, name: None, transport, probe };
         let connector = Connector::new(address, None, &Transport::Http).expect("clear text");
         Arc::new(Self::new(key, n as u64, connector, Arc::default(), health))
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.suspected.notify_one();
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) struct Presence {
     newest: Mutex<Weak<Member>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
     /// `None`: the source does not name the address.
     state: Option<EndpointState>,
@@ -38,6 +38,14 @@ struct Inner {
     deadline: Option<Instant>,
     tenure: Arc<Tenure>,
     before: Arc<Tenure>,
+}
+
+impl Default for Inner {
+    fn default() -> Self {
+        // Nobody asks for the one before the first.
+        let tenure: Arc<Tenure> = Arc::default();
+        Self { state: None, deadline: None, before: Arc::clone(&tenure), tenure }
+    }
 }
 
 impl Presence {

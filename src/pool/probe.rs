@@ -27,65 +27,60 @@ const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 /// Probes a member until nobody holds it.
 pub(super) async fn run(member: Weak<Member>, changed: Arc<Notify>, counters: ProbeCounters) {
     let mut quick = SHORTEST_PAUSE;
-    loop {
-        let Some(strong) = member.upgrade() else { return };
-        let probe = &strong.key.probe;
+    while let Some(strong) = member.upgrade() {
         if strong.successor().is_some() {
             drop(strong);
             tokio::time::sleep(SHORTEST_PAUSE).await;
             continue;
         }
-        let outcome = match tokio::time::timeout(probe.timeout, ask(&strong)).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(format!("no whole answer within {:?}", probe.timeout)),
-        };
-        counters.count(outcome.is_ok());
-        let failure = outcome.as_ref().err().cloned();
-        if let Some(health) = strong.record(outcome) {
-            let (address, health) = (strong.key.address, health.name());
-            match failure {
-                None => tracing::info!(%address, health, "member health changed"),
-                Some(failure) => tracing::warn!(%address, health, %failure, "member health changed"),
-            }
-            changed.notify_waiters();
-        }
+        let (interval, suspected) = (strong.key.probe.interval, Arc::clone(&strong.suspected));
+        // It takes far more room than the pause until the next.
+        Box::pin(probe(&strong, &changed, &counters)).await;
         let pause = if strong.health() == Health::Up {
             quick = SHORTEST_PAUSE;
-            probe.interval
+            interval
         } else {
-            let pause = quick.min(probe.interval);
+            let pause = quick.min(interval);
             quick = pause * 2;
             pause
         };
         drop(strong);
-        if wait(&member, pause.mul_f64(0.9 + 0.2 * fastrand::f64())).await.is_none() {
-            return;
-        }
+        wait(&suspected, pause.mul_f64(0.9 + 0.2 * fastrand::f64())).await;
     }
 }
 
-/// Waits for the next turn, or for a request that could not reach the member. Holds the member only for a
-/// second at a time, so that one that nobody uses is freed; `None` when it has been.
-async fn wait(member: &Weak<Member>, pause: Duration) -> Option<()> {
-    let mut step = SHORTEST_PAUSE.min(pause);
-    tokio::time::sleep(step).await;
-    let mut rest = pause - step;
-    while !rest.is_zero() {
-        let member = member.upgrade()?;
-        step = rest.min(SHORTEST_PAUSE);
-        if tokio::time::timeout(step, member.suspected.notified()).await.is_ok() {
-            break;
+/// Asks a member once, and takes in what comes of it.
+async fn probe(member: &Member, changed: &Notify, counters: &ProbeCounters) {
+    let timeout = member.key.probe.timeout;
+    let outcome = match tokio::time::timeout(timeout, ask(member)).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(format!("no whole answer within {timeout:?}")),
+    };
+    counters.count(outcome.is_ok());
+    let failure = outcome.as_ref().err().cloned();
+    if let Some(health) = member.record(outcome) {
+        let (address, health) = (member.key.address, health.name());
+        match failure {
+            None => tracing::info!(%address, health, "member health changed"),
+            Some(failure) => tracing::warn!(%address, health, %failure, "member health changed"),
         }
-        rest -= step;
+        changed.notify_waiters();
     }
-    Some(())
+}
+
+/// Waits for the next turn, for a request that could not reach the member, or for its end. Does not hold it, so that one
+/// that nobody uses is freed.
+async fn wait(suspected: &Notify, pause: Duration) {
+    let shortest = SHORTEST_PAUSE.min(pause);
+    tokio::time::sleep(shortest).await;
+    let _in_time = tokio::time::timeout(pause - shortest, suspected.notified()).await;
 }
 
 /// One probe.
 async fn ask(member: &Member) -> Outcome {
     let probe = &member.key.probe;
     let address = SocketAddr::new(member.key.address.ip(), probe.port.unwrap_or(member.key.address.port()));
-    let connector = match (probe.https, &member.key.transport) {
+    let connector = match (probe.https, &*member.key.transport) {
         (true, Transport::Https(_)) | (false, Transport::Http) => member.connector.at_port(address.port()),
         (true, Transport::Http) => Connector::unverified(address),
         (false, Transport::Https(_)) => Connector::clear(address),

@@ -7,14 +7,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use imbl::OrdMap;
+use imbl::ordmap::DiffItem;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::dial::Connector;
+use super::interned::Interned;
 use super::member::MemberKey;
-use super::presence::{Presence, Standings};
+use super::place::Place;
 use super::{Health, Member, Pool, State, permitted, probe, resolve};
-use crate::model::{self, Address, EndpointState, PoolId};
+use crate::model::{self, Address, EndpointState, PoolId, Probe, Transport};
 
 /// How long a pool that nothing leads to any more keeps its members, for requests that are under way.
 const RETIREMENT: Duration = Duration::from_secs(30);
@@ -70,18 +72,34 @@ struct Inner {
 struct Registered {
     specs: OrdMap<PoolId, Arc<model::Pool>>,
     departing: BTreeMap<SocketAddr, EndpointState>,
-    pools: BTreeMap<PoolId, Arc<Pool>>,
+    pools: OrdMap<PoolId, Arc<Pool>>,
     /// Pools that nothing leads to any more, and since when, while a request or a session holds them.
     retired: BTreeMap<PoolId, (Weak<Pool>, Instant)>,
-    members: HashMap<MemberKey, Weak<Member>>,
-    /// The newest member at each address, for what is known of the place.
-    places: HashMap<SocketAddr, Weak<Member>>,
-    /// The pods, whoever the members there are: another probe is no other pod.
-    presences: HashMap<SocketAddr, Weak<Presence>>,
-    names: HashMap<String, resolve::Resolving>,
+    places: HashMap<SocketAddr, Place>,
+    /// Members that no pool names any more, and where, while something holds them.
+    leaving: BTreeMap<u64, (SocketAddr, Weak<Member>)>,
+    names: HashMap<String, Name>,
     /// Addresses that may not be backends: each is told once.
-    refused: HashSet<(PoolId, SocketAddr)>,
+    refused: BTreeMap<PoolId, BTreeSet<SocketAddr>>,
+    transports: Interned<Transport>,
+    probes: Interned<Probe>,
     next_id: u64,
+}
+
+/// A DNS name that is resolved, and the pools that it leads into.
+#[derive(Debug)]
+struct Name {
+    resolving: resolve::Resolving,
+    pools: BTreeSet<PoolId>,
+}
+
+/// The pools that have changed: what is in them now, and what was.
+#[derive(Debug, Default)]
+struct Changed {
+    filled: Vec<Arc<State>>,
+    emptied: Vec<Arc<State>>,
+    /// Addresses of which something else may be said now than before.
+    addresses: HashSet<SocketAddr>,
 }
 
 impl Registry {
@@ -106,18 +124,33 @@ impl Registry {
         &self,
         specs: &OrdMap<PoolId, Arc<model::Pool>>,
         departing: &BTreeMap<SocketAddr, EndpointState>,
-    ) -> BTreeMap<PoolId, Arc<Pool>> {
+    ) -> OrdMap<PoolId, Arc<Pool>> {
         let mut registered = self.lock();
-        registered.specs.clone_from(specs);
-        registered.departing.clone_from(departing);
-        self.watch_names(&mut registered);
-        self.refresh(&mut registered);
+        let mut changed = Changed::default();
+        let before = std::mem::replace(&mut registered.specs, specs.clone());
+        let differences = || before.diff(specs);
+        self.watch_names(&mut registered, differences());
+        let gone = differences().filter_map(|difference| match difference {
+            DiffItem::Remove(id, _) => Some(id),
+            DiffItem::Add(..) | DiffItem::Update { .. } => None,
+        });
+        self.retire(&mut registered, gone, &mut changed);
+        for difference in differences() {
+            if let DiffItem::Add(id, spec) | DiffItem::Update { new: (id, spec), .. } = difference {
+                self.fill(&mut registered, id, spec, &mut changed);
+            }
+        }
+        let said = |departing: &BTreeMap<_, _>, address: &_| departing.get(address).copied();
+        let before = std::mem::replace(&mut registered.departing, departing.clone());
+        let named = before.keys().chain(departing.keys()).copied();
+        changed.addresses.extend(named.filter(|address| said(&before, address) != said(departing, address)));
+        self.settle(&mut registered, changed);
         registered.pools.clone()
     }
 
     /// Every pool now.
-    pub fn pools(&self) -> Vec<Arc<Pool>> {
-        self.lock().pools.values().cloned().collect()
+    pub fn pools(&self) -> OrdMap<PoolId, Arc<Pool>> {
+        self.lock().pools.clone()
     }
 
     /// Changes when members have begun to go away, or have gone.
@@ -133,33 +166,40 @@ impl Registry {
     /// New addresses for a name have come.
     pub(super) fn resolved(&self, name: &str, addresses: Vec<IpAddr>) {
         let mut registered = self.lock();
-        if let Some(resolving) = registered.names.get_mut(name) {
-            resolving.answer = Some(addresses);
-            self.refresh(&mut registered);
+        let Some(name) = registered.names.get_mut(name) else { return };
+        name.resolving.answer = Some(addresses);
+        let mut changed = Changed::default();
+        for id in name.pools.clone() {
+            if let Some(spec) = registered.specs.get(&id).cloned() {
+                self.fill(&mut registered, &id, &spec, &mut changed);
+            }
         }
+        self.settle(&mut registered, changed);
     }
 
     /// Empties the pools that have been retired for long enough.
     fn empty_retired(&self) {
-        for (pool, since) in self.lock().retired.values() {
-            if let Some(pool) = pool.upgrade().filter(|_| since.elapsed() >= RETIREMENT) {
+        self.lock().retired.retain(|_, (pool, since)| {
+            let held = pool.upgrade();
+            if let Some(pool) = held.as_ref().filter(|_| since.elapsed() >= RETIREMENT) {
                 pool.state.store(Arc::default());
             }
-        }
+            held.is_some()
+        });
     }
 
-    /// Retires the pools that are in `specs` no more.
-    fn retire(&self, registered: &mut Registered, specs: &OrdMap<PoolId, Arc<model::Pool>>) {
-        let before = registered.pools.len();
-        registered.retired.retain(|_, (pool, _)| pool.strong_count() > 0);
-        registered.pools.retain(|id, pool| {
-            let kept = specs.contains_key(id);
-            if !kept {
-                registered.retired.insert(id.clone(), (Arc::downgrade(pool), Instant::now()));
+    /// Retires the pools that nothing leads to any more.
+    fn retire<'a>(&self, registered: &mut Registered, gone: impl Iterator<Item = &'a PoolId>, changed: &mut Changed) {
+        let mut any = false;
+        for id in gone {
+            registered.refused.remove(id);
+            if let Some(pool) = registered.pools.remove(id) {
+                changed.emptied.push(pool.state.load_full());
+                registered.retired.insert(id.clone(), (Arc::downgrade(&pool), Instant::now()));
+                any = true;
             }
-            kept
-        });
-        if registered.pools.len() < before {
+        }
+        if any {
             let registry = WeakRegistry(Arc::downgrade(&self.0));
             self.0.runtime.spawn(async move {
                 tokio::time::sleep(RETIREMENT).await;
@@ -174,112 +214,175 @@ impl Registry {
         self.0.registered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn watch_names(&self, registered: &mut Registered) {
-        let endpoints = registered.specs.values().flat_map(|spec| &spec.endpoints);
-        let wanted: BTreeSet<String> = endpoints
-            .filter_map(|endpoint| match &endpoint.address {
-                Address::Name(name, _) => Some(name.clone()),
+    /// Resolves the names that pools lead to, and no others.
+    fn watch_names<'a>(
+        &self,
+        registered: &mut Registered,
+        differences: impl Iterator<Item = DiffItem<'a, 'a, PoolId, Arc<model::Pool>>>,
+    ) {
+        let names_of = |spec: Option<&'a Arc<model::Pool>>| -> BTreeSet<&'a String> {
+            let endpoints = spec.into_iter().flat_map(|spec| &spec.endpoints);
+            let names = endpoints.filter_map(|endpoint| match &endpoint.address {
+                Address::Name(name, _) => Some(name),
                 Address::Socket(_) => None,
-            })
-            .collect();
-        registered.names.retain(|name, _| wanted.contains(name));
-        for name in wanted {
-            registered.names.entry(name).or_insert_with_key(|name| {
-                resolve::start(&self.0.runtime, WeakRegistry(Arc::downgrade(&self.0)), name.clone())
             });
+            names.collect()
+        };
+        let mut left = Vec::new();
+        for difference in differences {
+            let (id, before, after) = match difference {
+                DiffItem::Add(id, after) => (id, None, Some(after)),
+                DiffItem::Update { old: (_, before), new: (id, after) } => (id, Some(before), Some(after)),
+                DiffItem::Remove(id, before) => (id, Some(before), None),
+            };
+            let (before, after) = (names_of(before), names_of(after));
+            for name in &after {
+                let watched = registered.names.entry(String::clone(name)).or_insert_with_key(|name| {
+                    let registry = WeakRegistry(Arc::downgrade(&self.0));
+                    let resolving = resolve::start(&self.0.runtime, registry, name.clone());
+                    Name { resolving, pools: BTreeSet::new() }
+                });
+                watched.pools.insert(id.clone());
+            }
+            for name in before.difference(&after) {
+                if let Some(watched) = registered.names.get_mut(*name) {
+                    watched.pools.remove(id);
+                    left.push(*name);
+                }
+            }
+        }
+        for name in left {
+            if registered.names.get(name).is_some_and(|watched| watched.pools.is_empty()) {
+                registered.names.remove(name);
+            }
         }
     }
 
-    /// Fills every pool with the members that its endpoints, and what their names resolve to, say.
-    fn refresh(&self, registered: &mut Registered) {
-        let specs = std::mem::take(&mut registered.specs);
-        let mut standings = Standings::default();
-        let mut refused = HashSet::new();
-        let mut named = BTreeMap::new();
-        self.retire(registered, &specs);
-        for (id, spec) in &specs {
-            let mut next = State { balance: spec.balance, ..State::default() };
-            for endpoint in &spec.endpoints {
-                let (addresses, name) = match &endpoint.address {
-                    Address::Socket(address) => (vec![*address], None),
-                    Address::Name(name, port) => {
-                        let answer = registered.names.get(name).and_then(|resolving| resolving.answer.as_deref());
-                        let known = answer.unwrap_or_default();
-                        match answer {
-                            None => next.resolving += 1,
-                            Some([]) => next.unresolved += 1,
-                            Some(_) => {}
-                        }
-                        (known.iter().map(|ip| SocketAddr::new(*ip, *port)).collect(), Some(name.clone()))
+    /// Fills a pool with the members that its endpoints, and what their names resolve to, say.
+    fn fill(&self, registered: &mut Registered, id: &PoolId, spec: &model::Pool, changed: &mut Changed) {
+        let mut next = State { balance: spec.balance, ..State::default() };
+        let mut refused = BTreeSet::new();
+        for endpoint in &spec.endpoints {
+            let (addresses, name) = match &endpoint.address {
+                Address::Socket(address) => (vec![*address], None),
+                Address::Name(name, port) => {
+                    let answer = registered.names.get(name).and_then(|name| name.resolving.answer.as_deref());
+                    let known = answer.unwrap_or_default();
+                    match answer {
+                        None => next.resolving += 1,
+                        Some([]) => next.unresolved += 1,
+                        Some(_) => {}
                     }
-                };
-                for address in addresses {
-                    if !permitted(address.ip(), self.0.policy.allow_loopback) {
-                        let refused_before = registered.refused.contains(&(id.clone(), address));
-                        if !refused_before {
-                            tracing::warn!(pool = %id, %address, "not used as a backend: a loopback, link-local, \
-                                multicast or unspecified address");
-                        }
-                        refused.insert((id.clone(), address));
-                        continue;
+                    (known.iter().map(|ip| SocketAddr::new(*ip, *port)).collect(), Some(name))
+                }
+            };
+            for address in addresses {
+                if !permitted(address.ip(), self.0.policy.allow_loopback) {
+                    let refused_before = registered.refused.get(id).is_some_and(|before| before.contains(&address));
+                    if refused.insert(address) && !refused_before {
+                        tracing::warn!(pool = %id, %address, "not used as a backend: a loopback, link-local, \
+                            multicast or unspecified address");
                     }
-                    let (transport, probe) = (spec.transport.clone(), spec.probe.clone());
-                    let key = MemberKey { address, name: name.clone(), transport, probe };
-                    let Some(member) = self.intern(registered, key) else { continue };
-                    standings.hear(address, name.is_some(), endpoint.state);
-                    named.insert(member.id, Arc::clone(&member));
+                    continue;
+                }
+                if let Some(member) = self.intern(registered, address, name, spec) {
                     next.members.push((member, endpoint.state));
                 }
             }
-            let back = registered.retired.remove(id).and_then(|(pool, _)| pool.upgrade());
-            let pool = registered.pools.entry(id.clone()).or_insert_with(|| {
-                back.unwrap_or_else(|| Arc::new(Pool::new(id.clone(), Arc::clone(&self.0.changed))))
-            });
-            pool.state.store(Arc::new(next));
         }
-        for member in registered.members.values().filter_map(Weak::upgrade) {
-            member.set_named(named.contains_key(&member.id));
+        match refused.is_empty() {
+            true => registered.refused.remove(id),
+            false => registered.refused.insert(id.clone(), refused),
+        };
+        let next = Arc::new(next);
+        changed.filled.push(Arc::clone(&next));
+        match registered.pools.get(id) {
+            Some(pool) => changed.emptied.push(pool.state.swap(next)),
+            None => {
+                let back = registered.retired.remove(id).and_then(|(pool, _)| pool.upgrade());
+                let pool = back.unwrap_or_else(|| Arc::new(Pool::new(id.clone(), Arc::clone(&self.0.changed))));
+                pool.state.store(next);
+                registered.pools.insert(id.clone(), pool);
+            }
         }
-        // From the oldest.
-        named.into_values().for_each(|member| member.set_newest());
-        registered.specs = specs;
-        registered.refused = refused;
+    }
+
+    /// Takes in, for each place, what is said there now that pools have changed.
+    fn settle(&self, registered: &mut Registered, changed: Changed) {
+        let Registered { places, leaving, departing, .. } = registered;
+        let Changed { filled, emptied, mut addresses } = changed;
+        for (member, state) in filled.iter().flat_map(|pool| &pool.members) {
+            if let Some(place) = places.get_mut(&member.key.address) {
+                place.said.hear(member.key.name.is_some(), *state);
+            }
+            addresses.insert(member.key.address);
+        }
+        for (member, state) in emptied.iter().flat_map(|pool| &pool.members) {
+            if let Some(place) = places.get_mut(&member.key.address) {
+                place.said.unhear(member.key.name.is_some(), *state);
+            }
+            if member.unname() {
+                leaving.insert(member.id, (member.key.address, Arc::downgrade(member)));
+            }
+            addresses.insert(member.key.address);
+        }
         // After the pools: whoever is chosen from now on knows that the pod is going away.
-        standings.hear_departing(&registered.departing);
         let mut departed = 0;
-        registered.presences.retain(|address, presence| {
-            let Some(presence) = presence.upgrade() else { return false };
-            departed += usize::from(presence.take(standings.of(*address)));
-            true
+        for address in &addresses {
+            if let Some(place) = places.get(address) {
+                place.find_newest();
+                let said = place.said.best().or_else(|| departing.get(address).copied());
+                departed += usize::from(place.presence.take(said));
+            }
+        }
+        let any = !filled.is_empty() || !emptied.is_empty();
+        drop((filled, emptied));
+        leaving.retain(|_, (address, member)| {
+            let held = member.strong_count() > 0;
+            if !held && places.get_mut(address).is_some_and(Place::forget_gone) {
+                places.remove(address);
+            }
+            departed += usize::from(!held);
+            held
         });
-        let known = registered.members.len();
-        registered.members.retain(|_, member| member.strong_count() > 0);
-        departed += known - registered.members.len();
-        registered.places.retain(|_, member| member.strong_count() > 0);
-        self.0.changed.notify_waiters();
+        if any {
+            self.0.changed.notify_waiters();
+        }
         if departed > 0 {
             self.0.departures.send_replace(());
         }
     }
 
-    fn intern(&self, registered: &mut Registered, key: MemberKey) -> Option<Arc<Member>> {
-        if let Some(member) = registered.members.get(&key).and_then(Weak::upgrade) {
+    /// The member of a pool at an address, which `name` led to if it came by DNS; one more pool names it.
+    fn intern(
+        &self,
+        registered: &mut Registered,
+        address: SocketAddr,
+        name: Option<&String>,
+        spec: &model::Pool,
+    ) -> Option<Arc<Member>> {
+        let (transport, probe) = (&spec.transport, &spec.probe);
+        let same = |key: &MemberKey| key.name.as_ref() == name && *key.transport == *transport && *key.probe == *probe;
+        let place = registered.places.get(&address);
+        if let Some(member) = place.and_then(|place| place.members().find(|member| same(&member.key))) {
+            member.name();
+            registered.leaving.remove(&member.id);
             return Some(member);
         }
-        let connector = Connector::new(key.address, key.name.as_deref(), &key.transport)
-            .inspect_err(|error| tracing::warn!(address = %key.address, %error, "member can't be spoken to"))
+        let connector = Connector::new(address, name.map(String::as_str), transport)
+            .inspect_err(|error| tracing::warn!(%address, %error, "member can't be spoken to"))
             .ok()?;
         // Another probe for a place that is known to serve: what was learnt holds until the new probe answers.
-        let neighbour = registered.places.get(&key.address).and_then(Weak::upgrade);
+        let neighbour = place.and_then(|place| place.members().max_by_key(|member| member.id));
         let known_up =
-            neighbour.is_some_and(|member| member.key.transport == key.transport && member.health() == Health::Up);
+            neighbour.is_some_and(|member| *member.key.transport == *transport && member.health() == Health::Up);
         let health = if known_up { Health::Up } else { Health::Unknown };
-        let presence = registered.presences.get(&key.address).and_then(Weak::upgrade).unwrap_or_default();
-        registered.presences.insert(key.address, Arc::downgrade(&presence));
         registered.next_id += 1;
-        let member = Arc::new(Member::new(key.clone(), registered.next_id, connector, presence, health));
-        registered.places.insert(key.address, Arc::downgrade(&member));
-        registered.members.insert(key, Arc::downgrade(&member));
+        let place = registered.places.entry(address).or_default();
+        let (transport, probe) = (registered.transports.of(transport), registered.probes.of(probe));
+        let key = MemberKey { address, name: name.cloned(), transport, probe };
+        let member = Arc::new(Member::new(key, registered.next_id, connector, Arc::clone(&place.presence), health));
+        place.push(&member);
         let probing = probe::run(Arc::downgrade(&member), Arc::clone(&self.0.changed), self.0.counters.clone());
         self.0.runtime.spawn(probing);
         Some(member)
@@ -287,91 +390,4 @@ impl Registry {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{Balance, Endpoint, Probe, Transport};
-    use crate::pool::Lease;
-
-    /// One pool with these members, which nobody is at.
-    fn specs(ports: &[u16], path: &str) -> OrdMap<PoolId, Arc<model::Pool>> {
-        let endpoint = |port: &u16| Endpoint {
-            address: Address::Socket(SocketAddr::from(([127, 0, 0, 1], *port))),
-            state: EndpointState::Ready,
-            target: None,
-        };
-        let pool = model::Pool {
-            endpoints: ports.iter().map(endpoint).collect(),
-            transport: Transport::Http,
-            probe: Probe { path: path.to_owned(), ..Probe::arm_default(false) },
-            balance: Balance::LeastConnections,
-        };
-        OrdMap::unit(PoolId("pool".to_owned()), Arc::new(pool))
-    }
-
-    fn registry() -> Registry {
-        Registry::new(tokio::runtime::Handle::current(), Policy { allow_loopback: true })
-    }
-
-    /// Makes the only pool what `specs` says.
-    fn apply(registry: &Registry, specs: &OrdMap<PoolId, Arc<model::Pool>>) -> Arc<Pool> {
-        registry.apply(specs, &BTreeMap::new()).into_values().next().expect("one")
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_pool_that_nothing_leads_to_lets_go_of_the_members_that_are_not_in_use() {
-        let registry = registry();
-        let pool = apply(&registry, &specs(&[1, 2], "/"));
-        let members: Vec<_> = pool.members().iter().map(|(member, _)| Arc::downgrade(member)).collect();
-        let session = Lease::new(members[0].upgrade().expect("a member")).into_session();
-        registry.apply(&OrdMap::new(), &BTreeMap::new());
-        tokio::time::sleep(RETIREMENT - Duration::from_secs(1)).await;
-        assert_eq!(pool.members().len(), 2, "requests under way may choose");
-        tokio::time::sleep(Duration::from_secs(4)).await;
-        assert_eq!(pool.members().len(), 0);
-        assert_eq!([0, 1].map(|n| members[n].strong_count() > 0), [true, false]);
-        drop(session);
-        tokio::time::sleep(Duration::from_secs(4)).await;
-        assert_eq!(members[0].strong_count(), 0);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_pool_that_comes_back_is_the_one_that_sessions_hold() {
-        let registry = registry();
-        let pool = apply(&registry, &specs(&[1], "/"));
-        for time in [RETIREMENT / 2, RETIREMENT * 2] {
-            registry.apply(&OrdMap::new(), &BTreeMap::new());
-            tokio::time::sleep(time).await;
-            assert!(Arc::ptr_eq(&pool, &apply(&registry, &specs(&[1], "/"))));
-            tokio::time::sleep(RETIREMENT).await;
-            assert_eq!(pool.members().len(), 1);
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn another_probe_makes_another_member_of_the_same_place() {
-        let registry = registry();
-        let first = |pool: &Pool| pool.members()[0].0.clone();
-        let old = first(&apply(&registry, &specs(&[1], "/old")));
-        let session = Lease::new(Arc::clone(&old)).into_session();
-        let new = first(&apply(&registry, &specs(&[1], "/new")));
-        assert_eq!((new.sessions(), new.load()), (1, 1), "what is open there is known");
-        assert_eq!((old.probed().id, new.probed().id), (new.id, new.id));
-
-        let asked = || registry.probe_counters().totals().0;
-        tokio::time::sleep(Duration::from_secs(60)).await;
-        let before = asked();
-        tokio::time::sleep(Duration::from_secs(600)).await;
-        let of_one = 600.0 / new.key.probe.interval.as_secs_f64() * 1.2;
-        assert!((asked() - before) as f64 <= of_one, "one of the two is probed");
-
-        // Back again: those who hold the other are told by this one.
-        let back = first(&apply(&registry, &specs(&[1], "/old")));
-        assert_eq!((back.id, old.probed().id, new.probed().id), (old.id, old.id, old.id));
-        drop(session);
-        assert_eq!(new.load(), 0);
-
-        // Nobody else can tell of it.
-        registry.apply(&OrdMap::new(), &BTreeMap::new());
-        assert_eq!(old.probed().id, old.id);
-    }
-}
+mod tests;

@@ -77,7 +77,7 @@ impl Record {
 
     /// The object whose route was taken; empty for none.
     pub(super) fn route(&self) -> &str {
-        self.target.as_ref().map_or("", |target| &target.name)
+        self.target.as_ref().map_or("", |target| target.name())
     }
 }
 

@@ -84,8 +84,8 @@ fn find(context: &Context, asked: &Asked) -> Result<Arc<Target>, Refusal> {
     let table = context.shared.table.load();
     let listener = table.listener(context.front.port).ok_or_else(Refusal::not_found)?;
     if let Some(name) = context.server_name.as_deref().filter(|name| *name != asked.host()) {
-        let shown = listener.certificates.find(Some(name)).map(|certificate| &certificate.id);
-        let wanted = listener.certificates.find(Some(asked.host())).map(|certificate| &certificate.id);
+        let shown = listener.certificate(Some(name)).map(|certificate| &certificate.id);
+        let wanted = listener.certificate(Some(asked.host())).map(|certificate| &certificate.id);
         if shown != wanted {
             return Err(Refusal::misdirected());
         }

@@ -51,7 +51,7 @@ pub(super) fn host(header: &HostHeader, asked: &Asked, member: &Member) -> Optio
         HostHeader::Set(host) => host.clone(),
         HostHeader::Preserve | HostHeader::Member => {
             let address = member.key.address;
-            let default = match member.key.transport {
+            let default = match *member.key.transport {
                 Transport::Http => 80,
                 Transport::Https(_) => 443,
             };

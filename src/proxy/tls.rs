@@ -47,7 +47,7 @@ impl ResolvesServerCert for ByServerName {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let table = self.table.load();
         let name = hello.server_name().map(normalise_host);
-        let certificate = table.listener(self.port)?.certificates.find(name.as_deref())?;
+        let certificate = table.listener(self.port)?.certificate(name.as_deref())?;
         ASKED.set(name);
         Some(Arc::clone(&certificate.key))
     }

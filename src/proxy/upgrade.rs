@@ -53,7 +53,7 @@ impl Attempt {
 impl Drop for Attempt {
     fn drop(&mut self) {
         if let Some(outcome) = self.outcome {
-            self.sessions.refused(&self.target.name, outcome);
+            self.sessions.refused(self.target.name(), outcome);
         }
     }
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use imbl::OrdSet;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
@@ -46,7 +47,7 @@ pub(super) struct Teller {
     leadership: Leadership,
     facts: watch::Receiver<Facts>,
     /// The reports that `known` is made of.
-    reports: Arc<Vec<Report>>,
+    reports: Arc<OrdSet<Report>>,
     known: BTreeMap<String, Known>,
     rate: Rate,
     troubles: Troubles,

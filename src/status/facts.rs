@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use imbl::OrdSet;
+
 use super::Report;
 use crate::model::PoolId;
 use crate::source::{Key, Snapshot};
@@ -38,7 +40,7 @@ pub struct Facts {
     /// Those that are ours.
     pub served: Arc<Served>,
     /// Everything that users should know.
-    pub reports: Arc<Vec<Report>>,
+    pub reports: Arc<OrdSet<Report>>,
     /// Ports that could not be opened, and why.
     pub unopened: BTreeMap<u16, String>,
 }

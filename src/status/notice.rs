@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use imbl::OrdSet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::problem::shortened;
@@ -37,7 +38,7 @@ pub struct Notice {
 
 /// The Events that the reports ask for, by name. The name says object, reason, field and message: whoever would tell the
 /// same thing again finds it taken.
-pub fn notices(reports: &[Report], snapshot: &Snapshot) -> BTreeMap<String, Notice> {
+pub fn notices(reports: &OrdSet<Report>, snapshot: &Snapshot) -> BTreeMap<String, Notice> {
     reports.iter().filter_map(|report| notice(report, snapshot)).collect()
 }
 

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use imbl::OrdSet;
 use k8s_openapi::api::networking::v1::{Ingress, IngressLoadBalancerIngress};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::jiff::Timestamp;
@@ -164,7 +165,7 @@ fn change(object: ObjectRef, metadata: &ObjectMeta, status: Desired) -> Change {
     Change { object, uid: metadata.uid.clone(), version: metadata.resource_version.clone(), status }
 }
 
-fn by_gateway(reports: &[Report]) -> BTreeMap<&ObjectRef, Vec<&Report>> {
+fn by_gateway(reports: &OrdSet<Report>) -> BTreeMap<&ObjectRef, Vec<&Report>> {
     let mut by_gateway: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for report in reports.iter().filter(|report| report.object.kind == "ApplicationGateway") {
         by_gateway.entry(&report.object).or_default().push(report);

@@ -32,8 +32,10 @@ const CONCURRENCY: usize = 8;
 /// Between two writes.
 const EVERY: Duration = Duration::from_millis(10);
 
-/// Pause between two plans, and between two looks at the members.
+/// Pause between two plans, at least, and how many times as long as a plan it is: where there are many objects, planning is
+/// not to take the time of those that serve. And the pause between two looks at the members.
 const PLANS: Duration = Duration::from_millis(250);
+const TIMES_A_PLAN: u32 = 20;
 const LOOKS: Duration = Duration::from_secs(1);
 
 /// How long a write that no snapshot shows counts all the same.
@@ -165,7 +167,8 @@ impl Writer {
         };
         self.waiting = view.plan().into_iter().map(|change| (change.object.clone(), change)).collect();
         self.paces.forget(now);
-        self.next_plan = Instant::now() + PLANS;
+        let planned = Instant::now();
+        self.next_plan = planned + PLANS.max((planned - now) * TIMES_A_PLAN);
     }
 
     /// Begins what may be begun; gives when there may be more.

@@ -1,15 +1,17 @@
 //! Which certificate a TLS client is shown: by server name (SNI, RFC 6066 section 3).
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use imbl::OrdMap;
+use imbl::ordmap::DiffItem;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
-use crate::model::{Certificate, CertificateId, HostPattern};
+use super::ListenerTable;
+use crate::model::{Certificate, CertificateId};
 
 /// A certificate, ready to be shown.
 #[derive(Debug)]
@@ -37,75 +39,140 @@ impl ServedCertificate {
     }
 }
 
-/// The certificates of a listener.
-#[derive(Debug)]
-pub struct Certificates {
-    exact: HashMap<String, Arc<ServedCertificate>>,
-    single_label: HashMap<String, Arc<ServedCertificate>>,
-    globs: Vec<(HostPattern, Arc<ServedCertificate>)>,
-    default: Option<Arc<ServedCertificate>>,
+/// All certificates. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Certificates {
+    /// What they were made from.
+    read: OrdMap<CertificateId, Arc<Certificate>>,
+    pub(super) served: OrdMap<CertificateId, Arc<ServedCertificate>>,
 }
 
 impl Certificates {
-    pub(super) fn new(default: Option<Arc<ServedCertificate>>) -> Self {
-        Self { exact: HashMap::new(), single_label: HashMap::new(), globs: Vec::new(), default }
-    }
-
-    pub(super) fn insert(&mut self, host: &HostPattern, certificate: Arc<ServedCertificate>) {
-        match host {
-            HostPattern::Exact(name) => drop(self.exact.insert(name.clone(), certificate)),
-            HostPattern::SingleLabel(parent) => drop(self.single_label.insert(parent.clone(), certificate)),
-            HostPattern::Glob(_) => self.globs.push((host.clone(), certificate)),
-            HostPattern::Any => self.default = Some(certificate),
+    /// Those of a model; the ones that have not changed are shared.
+    pub(super) fn update(&self, certificates: &OrdMap<CertificateId, Arc<Certificate>>) -> Self {
+        let mut served = self.served.clone();
+        for change in self.read.diff(certificates) {
+            let (id, made) = match change {
+                DiffItem::Add(id, certificate) | DiffItem::Update { new: (id, certificate), .. } => {
+                    (id, ServedCertificate::new(id, certificate).map(Some))
+                }
+                DiffItem::Remove(id, _) => (id, Ok(None)),
+            };
+            let made = made.unwrap_or_else(|error| {
+                tracing::error!(certificate = %id, %error, "certificate can't be served");
+                None
+            });
+            match made {
+                Some(certificate) => served.insert(id.clone(), Arc::new(certificate)),
+                None => served.remove(id),
+            };
         }
+        Self { read: certificates.clone(), served }
     }
+}
 
+impl ListenerTable {
     /// The certificate for a server name (lower case), or for a client that names none.
-    pub fn find(&self, name: Option<&str>) -> Option<&Arc<ServedCertificate>> {
-        let named = name.and_then(|name| self.exact.get(name).or_else(|| self.find_wildcard(name)));
-        named.or(self.default.as_ref())
+    pub fn certificate(&self, name: Option<&str>) -> Option<&Arc<ServedCertificate>> {
+        let of = |id: &Option<CertificateId>| self.certificates.get(id.as_ref()?);
+        let named = |name: &str| {
+            let exact = self.exact.get(name).and_then(|routes| of(&routes.host.certificate));
+            exact.or_else(|| self.wildcard_certificate(name, of))
+        };
+        let any = || self.any.as_ref().and_then(|routes| of(&routes.host.certificate));
+        name.and_then(named).or_else(any).or_else(|| of(&self.default_certificate))
     }
 
     /// In the order of precedence that routes have, so that a host is shown the certificate of those who serve it.
-    fn find_wildcard(&self, name: &str) -> Option<&Arc<ServedCertificate>> {
-        let single =
-            name.split_once('.').and_then(|(_, parent)| Some((parent.len() + 1, self.single_label.get(parent)?)));
-        let globs = self.globs.iter().filter(|(pattern, _)| pattern.matches(name));
-        let globs = globs.map(|(pattern, found)| (pattern.literal_length(), found));
-        single.into_iter().chain(globs).min_by_key(|(literal, _)| Reverse(*literal)).map(|(_, found)| found)
+    fn wildcard_certificate<'a>(
+        &'a self,
+        name: &str,
+        of: impl Fn(&Option<CertificateId>) -> Option<&'a Arc<ServedCertificate>>,
+    ) -> Option<&'a Arc<ServedCertificate>> {
+        let single = name.split_once('.').and_then(|(_, parent)| self.single_label.get(parent));
+        let globs = self.globs.iter().filter(|routes| routes.pattern.matches(name));
+        let shown = single.into_iter().chain(globs);
+        let shown = shown.filter_map(|routes| Some((routes.pattern.literal_length(), of(&routes.host.certificate)?)));
+        shown.min_by_key(|(literal, _)| Reverse(*literal)).map(|(_, found)| found)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::collections::BTreeMap;
 
-    fn served(name: &str) -> Arc<ServedCertificate> {
-        let pair = rcgen::generate_simple_self_signed([name.to_owned()]).expect("generated");
-        let certificate = Certificate {
-            chain: crate::model::SecretBytes::new(pair.cert.pem().as_bytes()),
-            key: crate::model::SecretBytes::new(pair.signing_key.serialize_pem().as_bytes()),
+    use super::*;
+    use crate::model::{Host, HostPattern, Listener, Model, Protocol, SecretBytes};
+    use crate::table::{RoutingTable, compile};
+
+    fn certificate() -> Arc<Certificate> {
+        let pair = rcgen::generate_simple_self_signed(["a.foo.com".to_owned()]).expect("generated");
+        Arc::new(Certificate {
+            chain: SecretBytes::new(pair.cert.pem().as_bytes()),
+            key: SecretBytes::new(pair.signing_key.serialize_pem().as_bytes()),
+        })
+    }
+
+    fn id(name: &str) -> CertificateId {
+        CertificateId(name.to_owned())
+    }
+
+    /// A listener with a certificate of its own for each of these hosts, and one for all others.
+    fn model(hosts: &[(HostPattern, &str)]) -> Model {
+        let host = |(pattern, name): &(HostPattern, &str)| {
+            (pattern.clone(), Arc::new(Host { certificate: Some(id(name)), routes: Vec::new() }))
         };
-        Arc::new(ServedCertificate::new(&CertificateId(name.to_owned()), &certificate).expect("served"))
+        let names = hosts.iter().map(|(_, name)| *name).chain(["default"]);
+        let listener = Listener {
+            protocol: Protocol::Https,
+            hosts: hosts.iter().map(host).collect(),
+            default_certificate: Some(id("default")),
+        };
+        Model {
+            listeners: BTreeMap::from([(443, listener)]),
+            certificates: names.map(|name| (id(name), certificate())).collect(),
+            ..Model::default()
+        }
+    }
+
+    fn shown<'t>(table: &'t RoutingTable, name: Option<&str>) -> Option<&'t Arc<ServedCertificate>> {
+        table.listener(443).and_then(|listener| listener.certificate(name))
     }
 
     #[test]
     fn a_host_is_shown_the_certificate_of_those_whose_route_takes_it() {
-        let mut certificates = Certificates::new(Some(served("default")));
-        let hosts = [
-            (HostPattern::ingress("a.foo.com"), "exact"),
-            (HostPattern::ingress("*.foo.com"), "label"),
-            (HostPattern::gateway("abc*.foo.com"), "glob"),
-        ];
-        for (host, name) in hosts {
-            certificates.insert(&host.expect("a host"), served(name));
+        let table = compile(
+            &model(&[
+                (HostPattern::ingress("a.foo.com").expect("a host"), "exact"),
+                (HostPattern::ingress("*.foo.com").expect("a host"), "label"),
+                (HostPattern::gateway("abc*.foo.com").expect("a host"), "glob"),
+            ]),
+            1,
+            &OrdMap::new(),
+        );
+        for (name, expected) in [
+            (Some("a.foo.com"), "exact"),
+            (Some("b.foo.com"), "label"),
+            (Some("abcd.foo.com"), "glob"),
+            (Some("abc.x.foo.com"), "glob"),
+            (Some("other.com"), "default"),
+            (None, "default"),
+        ] {
+            assert_eq!(shown(&table, name).map(|found| found.id.0.as_str()), Some(expected), "{name:?}");
         }
-        let shown = |name| certificates.find(name).map(|found| found.id.0.as_str());
-        assert_eq!(shown(Some("a.foo.com")), Some("exact"));
-        assert_eq!(shown(Some("b.foo.com")), Some("label"));
-        assert_eq!(shown(Some("abcd.foo.com")), Some("glob"));
-        assert_eq!(shown(Some("abc.x.foo.com")), Some("glob"));
-        assert_eq!(shown(Some("other.com")), Some("default"));
-        assert_eq!(shown(None), Some("default"));
+    }
+
+    #[test]
+    fn one_that_has_not_changed_is_not_made_again() {
+        let mut model = model(&[(HostPattern::Exact("a".to_owned()), "a"), (HostPattern::Exact("b".to_owned()), "b")]);
+        let before = compile(&model, 1, &OrdMap::new());
+        model.certificates.insert(id("a"), certificate());
+        model.certificates.remove(&id("default"));
+        let after = before.update(&model, 2, &OrdMap::new());
+        let same = |name| match (shown(&before, name), shown(&after, name)) {
+            (Some(before), Some(after)) => Some(Arc::ptr_eq(before, after)),
+            _ => None,
+        };
+        assert_eq!([same(Some("a")), same(Some("b")), same(None)], [Some(false), Some(true), None]);
     }
 }

@@ -1,83 +1,123 @@
-//! Model to table.
+//! Model to table: from the table before and the difference, so that a change costs what has changed.
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::{Certificates, HostTable, ListenerTable, RoutingTable, Target};
-use crate::model::{Action, CertificateId, Host, HostPattern, Listener, Model, PathMatch, PoolId};
+use imbl::OrdMap;
+use imbl::ordmap::DiffItem;
+
+use super::{ByName, Certificates, HostTable, ListenerTable, Paths, RoutingTable, Target};
+use crate::model::{Action, Host, HostPattern, Listener, Model, PathMatch, PoolId};
 use crate::pool::Pool;
-use crate::table::ServedCertificate;
+
+/// Up to so many routes of a host are looked at one by one.
+const FEW: usize = 8;
+
+/// Pools by identity.
+type Pools = OrdMap<PoolId, Arc<Pool>>;
 
 /// Compiles a model. `pools` has every pool that the model's routes name; a route whose pool is missing
 /// answers 503.
-pub fn compile(model: &Model, generation: u64, pools: &BTreeMap<PoolId, Arc<Pool>>) -> RoutingTable {
-    let certificates: BTreeMap<&CertificateId, Arc<ServedCertificate>> = model
-        .certificates
-        .iter()
-        .filter_map(|(id, certificate)| match ServedCertificate::new(id, certificate) {
-            Ok(served) => Some((id, Arc::new(served))),
-            Err(error) => {
-                tracing::error!(certificate = %id, %error, "certificate can't be served");
-                None
-            }
-        })
-        .collect();
-    let listeners =
-        model.listeners.iter().map(|(port, listener)| (*port, compile_listener(listener, &certificates, pools)));
-    RoutingTable { generation, listeners: listeners.collect() }
+pub fn compile(model: &Model, generation: u64, pools: &Pools) -> RoutingTable {
+    RoutingTable::default().update(model, generation, pools)
 }
 
-fn compile_listener(
-    listener: &Listener,
-    certificates: &BTreeMap<&CertificateId, Arc<ServedCertificate>>,
-    pools: &BTreeMap<PoolId, Arc<Pool>>,
-) -> ListenerTable {
-    let served = |id: &Option<CertificateId>| id.as_ref().and_then(|id| certificates.get(id)).cloned();
-    let mut table = ListenerTable {
-        protocol: listener.protocol,
-        certificates: Certificates::new(served(&listener.default_certificate)),
-        exact: HashMap::new(),
-        single_label: HashMap::new(),
-        globs: Vec::new(),
-        any: None,
-    };
-    for (pattern, host) in &listener.hosts {
-        if let Some(certificate) = served(&host.certificate) {
-            table.certificates.insert(pattern, certificate);
-        }
-        let routes = compile_host(pattern, host, pools);
-        match pattern {
-            HostPattern::Exact(name) => drop(table.exact.insert(name.clone(), routes)),
-            HostPattern::SingleLabel(parent) => drop(table.single_label.insert(parent.clone(), routes)),
-            HostPattern::Glob(_) => table.globs.push((pattern.clone(), routes)),
-            HostPattern::Any => table.any = Some(routes),
+impl RoutingTable {
+    /// The table of a model. Of hosts and certificates that are what they were when this table was made, it shares what this
+    /// one has; the pools that those hosts lead to must be the same still.
+    pub fn update(&self, model: &Model, generation: u64, pools: &Pools) -> Self {
+        let certificates = self.certificates.update(&model.certificates);
+        let listeners = model.listeners.iter().map(|(port, listener)| {
+            let before = self.listeners.get(port).cloned();
+            let mut table = before.unwrap_or_else(|| ListenerTable::new(listener));
+            table.update(listener, &certificates, pools);
+            (*port, table)
+        });
+        Self { generation, listeners: listeners.collect(), certificates }
+    }
+}
+
+impl ListenerTable {
+    fn new(listener: &Listener) -> Self {
+        Self {
+            protocol: listener.protocol,
+            hosts: OrdMap::new(),
+            exact: ByName::default(),
+            single_label: ByName::default(),
+            globs: Arc::default(),
+            any: None,
+            certificates: OrdMap::new(),
+            default_certificate: None,
         }
     }
-    table
+
+    fn update(&mut self, listener: &Listener, certificates: &Certificates, pools: &Pools) {
+        self.protocol = listener.protocol;
+        self.certificates = certificates.served.clone();
+        self.default_certificate.clone_from(&listener.default_certificate);
+        let before = std::mem::replace(&mut self.hosts, listener.hosts.clone());
+        for change in before.diff(&listener.hosts) {
+            let (pattern, routes) = match change {
+                DiffItem::Add(pattern, host) | DiffItem::Update { new: (pattern, host), .. } => {
+                    (pattern, Some(Arc::new(HostTable::new(pattern, host, pools))))
+                }
+                DiffItem::Remove(pattern, _) => (pattern, None),
+            };
+            match pattern {
+                HostPattern::Exact(name) => self.exact.set(name, routes),
+                HostPattern::SingleLabel(parent) => self.single_label.set(parent, routes),
+                HostPattern::Glob(_) => {
+                    let globs = Arc::make_mut(&mut self.globs);
+                    let (at, replaced) = match globs.binary_search_by(|glob| glob.pattern.cmp(pattern)) {
+                        Ok(at) => (at, at + 1),
+                        Err(at) => (at, at),
+                    };
+                    globs.splice(at..replaced, routes);
+                }
+                HostPattern::Any => self.any = routes,
+            }
+        }
+    }
 }
 
-fn compile_host(pattern: &HostPattern, host: &Host, pools: &BTreeMap<PoolId, Arc<Pool>>) -> HostTable {
-    let mut table = HostTable::default();
-    for route in &host.routes {
-        let pool = match &route.action {
-            Action::Forward(backend) => pools.get(&backend.pool).cloned(),
-            Action::Redirect(_) | Action::Unavailable(_) | Action::NotFound => None,
+impl HostTable {
+    fn new(pattern: &HostPattern, host: &Arc<Host>, pools: &Pools) -> Self {
+        let target = |(index, route): (usize, &crate::model::Route)| {
+            let pool = match &route.action {
+                Action::Forward(backend) => pools.get(&backend.pool).cloned(),
+                Action::Redirect(_) | Action::Unavailable(_) | Action::NotFound => None,
+            };
+            Arc::new(Target::new(pattern, host, index, pool))
         };
-        let name = route.owner.to_string();
-        let id = format!("{name} {pattern} {}", route.path).into();
-        let target = Arc::new(Target { route: route.clone(), pool, name, id });
-        // The first of two equal paths is the one that the model prefers.
-        match &route.path {
-            PathMatch::Exact(path) => drop(table.exact.entry(path.clone()).or_insert(target)),
-            PathMatch::Prefix(path) => {
-                table.longest_prefix = table.longest_prefix.max(path.len());
-                table.prefix.entry(path.clone()).or_insert(target);
-            }
-            PathMatch::PatternExact(_) | PathMatch::PatternPrefix(_) => {
-                table.patterns.push((route.path.clone(), target));
-            }
-            PathMatch::Any => drop(table.any.get_or_insert(target)),
+        let paths = (host.routes.len() > FEW).then(|| Box::new(Paths::new(host)));
+        let targets = host.routes.iter().enumerate().map(target).collect();
+        let first = host.routes.first().map(|route| &route.path);
+        let takes_all = first.is_some_and(|path| matches!(path, PathMatch::Prefix(prefix) if prefix.is_empty()));
+        Self { pattern: pattern.clone(), host: Arc::clone(host), targets, takes_all, paths }
+    }
+
+    /// What it is looked up by, if that is a name.
+    pub(super) fn name(&self) -> &str {
+        match &self.pattern {
+            HostPattern::Exact(name) | HostPattern::SingleLabel(name) | HostPattern::Glob(name) => name,
+            HostPattern::Any => "",
         }
     }
-    table
+}
+
+impl Paths {
+    fn new(host: &Host) -> Self {
+        let mut paths = Self::default();
+        for (index, route) in host.routes.iter().enumerate() {
+            // The first of two equal paths is the one that the model prefers.
+            match &route.path {
+                PathMatch::Exact(path) => drop(paths.exact.entry(path.as_str().into()).or_insert(index)),
+                PathMatch::Prefix(path) => {
+                    paths.longest_prefix = paths.longest_prefix.max(path.len());
+                    paths.prefix.entry(path.as_str().into()).or_insert(index);
+                }
+                PathMatch::PatternExact(_) | PathMatch::PatternPrefix(_) | PathMatch::Any => paths.others.push(index),
+            }
+        }
+        paths
+    }
 }

@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
-use super::{HostTable, ListenerTable, Target};
-use crate::model::{HostPattern, Route};
+use super::{HostTable, ListenerTable, Paths, SharedRoute, Target};
+use crate::model::HostPattern;
 
 impl ListenerTable {
     /// The route for `host` (lower case, without port) and `path` (normalised).
@@ -18,36 +18,35 @@ impl ListenerTable {
 
     fn find_wildcard(&self, host: &str, path: &str) -> Option<&Arc<Target>> {
         let parent = host.split_once('.').filter(|(label, _)| !label.is_empty()).map(|(_, parent)| parent);
-        let single = parent.and_then(|parent| Some((parent.len() + 1, self.single_label.get(parent)?)));
+        let single = parent.and_then(|parent| self.single_label.get(parent));
         if self.globs.is_empty() {
-            return single?.1.find(path);
+            return single?.find(path);
         }
-        let mut matching: Vec<(usize, &HostTable)> = single.into_iter().collect();
-        let globs = self.globs.iter().filter(|(pattern, _)| pattern.matches(host));
-        matching.extend(globs.map(|(pattern, routes)| (pattern.literal_length(), routes)));
+        let globs = self.globs.iter().filter(|routes| routes.pattern.matches(host));
+        let mut matching: Vec<&Arc<HostTable>> = single.into_iter().chain(globs).collect();
         // Stable: of two that spell out as much, the single label comes first, then the patterns in order.
-        matching.sort_by_key(|(literal, _)| std::cmp::Reverse(*literal));
-        matching.into_iter().find_map(|(_, routes)| routes.find(path))
+        matching.sort_by_key(|routes| std::cmp::Reverse(routes.pattern.literal_length()));
+        matching.into_iter().find_map(|routes| routes.find(path))
     }
 
-    fn hosts(&self) -> impl Iterator<Item = (HostPattern, &HostTable)> {
-        let exact = self.exact.iter().map(|(name, routes)| (HostPattern::Exact(name.clone()), routes));
-        let single = self.single_label.iter().map(|(name, routes)| (HostPattern::SingleLabel(name.clone()), routes));
-        let globs = self.globs.iter().map(|(pattern, routes)| (pattern.clone(), routes));
-        exact.chain(single).chain(globs).chain(self.any.iter().map(|routes| (HostPattern::Any, routes)))
+    /// The routes of the hosts that are shown so: a wildcard of an Ingress and one of a gateway may be.
+    pub(super) fn shown_as(&self, shown: &str) -> impl Iterator<Item = &Arc<HostTable>> {
+        let single = shown.strip_prefix("*.").and_then(|parent| self.single_label.get(parent));
+        let globs = self.globs.iter().filter(move |routes| routes.name() == shown);
+        let any = self.any.as_ref().filter(|_| shown == "*");
+        self.exact.get(shown).into_iter().chain(single).chain(any).chain(globs)
     }
 
-    /// Every host's routes, in no order.
-    pub(super) fn host_tables(&self) -> impl Iterator<Item = &HostTable> {
-        let named = self.exact.values().chain(self.single_label.values());
-        named.chain(self.globs.iter().map(|(_, routes)| routes)).chain(&self.any)
+    fn hosts(&self) -> impl Iterator<Item = &Arc<HostTable>> {
+        self.exact.iter().chain(self.single_label.iter()).chain(self.globs.iter()).chain(&self.any)
     }
 
     /// What was considered for a request, in order of precedence, for people.
     pub fn explain(&self, host: &str, path: &str) -> Explanation {
         let chosen = self.find(host, path).cloned();
         let mut hosts: Vec<_> = self.hosts().collect();
-        hosts.sort_by(|(a, _), (b, _)| {
+        hosts.sort_by(|a, b| {
+            let (a, b) = (&a.pattern, &b.pattern);
             let rank = |pattern: &HostPattern| match pattern {
                 HostPattern::Exact(_) => 0,
                 HostPattern::SingleLabel(_) | HostPattern::Glob(_) => 1,
@@ -56,9 +55,9 @@ impl ListenerTable {
             rank(a).cmp(&rank(b)).then(b.literal_length().cmp(&a.literal_length())).then(a.cmp(b))
         });
         let mut considered = Vec::new();
-        for (pattern, routes) in hosts {
-            let host_matches = pattern.matches(host);
-            for target in routes.targets() {
+        for routes in hosts {
+            let host_matches = routes.pattern.matches(host);
+            for target in &routes.targets {
                 let miss = if !host_matches {
                     Some(Miss::Host)
                 } else if !target.route.path.matches(path) {
@@ -68,7 +67,7 @@ impl ListenerTable {
                 } else {
                     None
                 };
-                considered.push(Considered { host: pattern.clone(), route: target.route.clone(), miss });
+                considered.push(Considered { host: routes.pattern.clone(), route: target.route.clone(), miss });
             }
         }
         Explanation { chosen, considered }
@@ -77,43 +76,36 @@ impl ListenerTable {
 
 impl HostTable {
     fn find(&self, path: &str) -> Option<&Arc<Target>> {
-        if let Some(target) = self.exact.get(path) {
-            return Some(target);
+        if self.takes_all && path.starts_with('/') {
+            return self.targets.first();
         }
-        if !self.prefix.is_empty() {
-            if let Some(target) = self.prefix.get(path).filter(|_| path.len() <= self.longest_prefix) {
-                return Some(target);
-            }
-            // Each `/`, from the right, ends a shorter prefix.
-            let reach = path.len().min(self.longest_prefix + 1);
-            let slashes = path.as_bytes()[..reach].iter().enumerate().rev().filter(|(_, byte)| **byte == b'/');
-            for (at, _) in slashes {
-                if let Some(target) = self.prefix.get(&path[..at]) {
-                    return Some(target);
-                }
-            }
-        }
-        let pattern = self.patterns.iter().find(|(pattern, _)| pattern.matches(path));
-        pattern.map(|(_, target)| target).or(self.any.as_ref())
-    }
-
-    /// Every route, in no order.
-    pub(super) fn every_target(&self) -> impl Iterator<Item = &Arc<Target>> {
-        let patterns = self.patterns.iter().map(|(_, target)| target);
-        self.exact.values().chain(self.prefix.values()).chain(patterns).chain(&self.any)
-    }
-
-    /// Every route, in order of precedence.
-    fn targets(&self) -> Vec<&Arc<Target>> {
-        let sorted = |map: &'_ std::collections::HashMap<String, Arc<Target>>| {
-            let mut keys: Vec<String> = map.keys().cloned().collect();
-            keys.sort_by(|a, b| b.len().cmp(&a.len()).then(a.cmp(b)));
-            keys
+        let routes = &self.host.routes;
+        let index = match &self.paths {
+            None => routes.iter().position(|route| route.path.matches(path)),
+            Some(paths) => paths
+                .find(path)
+                .or_else(|| paths.others.iter().copied().find(|index| routes[*index].path.matches(path))),
         };
-        let exact = sorted(&self.exact).into_iter().filter_map(|key| self.exact.get(&key));
-        let prefix = sorted(&self.prefix).into_iter().filter_map(|key| self.prefix.get(&key));
-        let patterns = self.patterns.iter().map(|(_, target)| target);
-        exact.chain(prefix).chain(patterns).chain(&self.any).collect()
+        self.targets.get(index?)
+    }
+}
+
+impl Paths {
+    /// The route of an exact path or a prefix.
+    fn find(&self, path: &str) -> Option<usize> {
+        if let Some(index) = self.exact.get(path) {
+            return Some(*index);
+        }
+        if self.prefix.is_empty() {
+            return None;
+        }
+        if let Some(index) = self.prefix.get(path).filter(|_| path.len() <= self.longest_prefix) {
+            return Some(*index);
+        }
+        // Each `/`, from the right, ends a shorter prefix.
+        let reach = path.len().min(self.longest_prefix + 1);
+        let slashes = path.as_bytes()[..reach].iter().enumerate().rev().filter(|(_, byte)| **byte == b'/');
+        slashes.into_iter().find_map(|(at, _)| self.prefix.get(&path[..at]).copied())
     }
 }
 
@@ -132,7 +124,7 @@ pub struct Considered {
     /// Its host.
     pub host: HostPattern,
     /// The route.
-    pub route: Route,
+    pub route: SharedRoute,
     /// Why it does not take the request; `None` for the one that does.
     pub miss: Option<Miss>,
 }
@@ -150,14 +142,14 @@ pub enum Miss {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use imbl::OrdMap;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{Action, Host, Listener, Model, ObjectRef, PathMatch, Protocol, Unavailable};
-    use crate::table::compile;
+    use crate::model::{Action, Host, Listener, Model, ObjectRef, PathMatch, Protocol, Route, Unavailable};
+    use crate::table::{RoutingTable, compile};
 
     /// A model with one clear-text listener on port 80 and the given hosts and path prefixes.
     pub(in crate::table) fn model(routes: &[(&str, &str)]) -> Model {
@@ -181,9 +173,18 @@ pub(super) mod tests {
                 path,
                 action: Action::Unavailable(Unavailable { reason: "Test" }),
             });
+            host.routes.sort_by(|a, b| in_order(&a.path, &b.path));
         }
         let listener = Listener { protocol: Protocol::Http, hosts, default_certificate: None };
         Model { listeners: BTreeMap::from([(80, listener)]), ..Model::default() }
+    }
+
+    /// As the model has the routes of a host.
+    fn in_order(a: &PathMatch, b: &PathMatch) -> std::cmp::Ordering {
+        match (a, b) {
+            (PathMatch::Prefix(a), PathMatch::Prefix(b)) => b.len().cmp(&a.len()),
+            (a, b) => a.cmp(b),
+        }
     }
 
     /// The specification, read naively: of all routes that match, the best by host, then by path.
@@ -244,7 +245,7 @@ pub(super) mod tests {
             requests in prop::collection::vec((host(), path()), 1..12),
         ) {
             let model = model_of(routes);
-            let table = compile(&model, 1, &BTreeMap::new());
+            let table = compile(&model, 1, &OrdMap::new());
             let listener = table.listener(80).expect("port 80");
             for (host, path) in requests {
                 let found = listener.find(&host, &path).map(|target| target.route.path.clone());
@@ -257,6 +258,88 @@ pub(super) mod tests {
         }
     }
 
+    /// Where each request goes, by what a route says of itself, and which of these routes are there.
+    fn answers(
+        table: &RoutingTable,
+        requests: &[(String, String)],
+        ids: &[Arc<str>],
+    ) -> Vec<Option<(Arc<str>, String)>> {
+        let listener = table.listener(80).expect("port 80");
+        let found = requests.iter().map(|(host, path)| {
+            listener.find(host, path).map(|target| (Arc::clone(&target.id), target.route.field.clone()))
+        });
+        let (places, nowhere) = (table.places(), ([127, 0, 0, 1], 1).into());
+        let there = ids
+            .iter()
+            .map(|id| places.has(80, "not.anywhere", "/", id, nowhere).then(|| (Arc::clone(id), String::new())));
+        found.chain(there).collect()
+    }
+
+    /// All routes.
+    fn ids(table: &RoutingTable) -> BTreeSet<Arc<str>> {
+        let listener = table.listener(80).expect("port 80");
+        listener.hosts().flat_map(|routes| &routes.targets).map(|target| Arc::clone(&target.id)).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn a_table_made_of_the_one_before_answers_as_one_that_is_compiled_whole(
+            changes in prop::collection::vec(prop::collection::vec((route(), 0..3u8), 0..12), 1..6),
+            requests in prop::collection::vec((host(), path()), 1..12),
+        ) {
+            let mut model = model_of(Vec::new());
+            let (mut table, mut seen) = (compile(&model, 1, &OrdMap::new()), BTreeSet::new());
+            for (turn, change) in changes.into_iter().enumerate() {
+                let before = model.clone();
+                let listener = model.listeners.get_mut(&80).expect("port 80");
+                let removed = change.iter().filter(|(_, what)| *what == 0).map(|((pattern, _), _)| pattern);
+                removed.for_each(|pattern| drop(listener.hosts.remove(pattern)));
+                let routes = change.into_iter().filter(|(_, what)| *what > 0).map(|(route, _)| route);
+                for (pattern, mut host) in model_of(routes.collect()).listeners[&80].hosts.clone() {
+                    Arc::make_mut(&mut host).routes.iter_mut().for_each(|route| route.field.push_str(&turn.to_string()));
+                    listener.hosts.insert(pattern, host);
+                }
+                let next = table.update(&model, 2, &OrdMap::new());
+                let whole = compile(&model, 2, &OrdMap::new());
+                seen.extend(ids(&whole));
+                let known: Vec<_> = seen.iter().cloned().collect();
+                prop_assert_eq!(answers(&next, &requests, &known), answers(&whole, &requests, &known));
+                prop_assert_eq!(ids(&next), ids(&whole));
+                for (pattern, host) in &before.listeners[&80].hosts {
+                    let kept = model.listeners[&80].hosts.get(pattern).is_some_and(|now| now == host);
+                    let of = |table: &RoutingTable| {
+                        let listener = table.listener(80).expect("port 80");
+                        listener.hosts().find(|routes| routes.pattern == *pattern).map(Arc::as_ptr)
+                    };
+                    prop_assert_eq!(of(&table) == of(&next), kept, "{}", pattern);
+                }
+                table = next;
+            }
+        }
+    }
+
+    #[test]
+    fn many_paths_of_one_host_are_found_as_few_are() {
+        let path = |number: usize| match number % 3 {
+            0 => PathMatch::exact(&format!("/exact/{number}")),
+            1 => PathMatch::prefix(&format!("/prefix/{}", "x/".repeat(number))),
+            _ => PathMatch::pattern(&format!("/pattern/{number}*")),
+        };
+        let paths = (0..30).map(|number| path(number).expect("a path")).chain([PathMatch::Any]);
+        let model = model_of(paths.map(|path| (HostPattern::Any, path)).collect());
+        let table = compile(&model, 1, &OrdMap::new());
+        let (listener, routes) =
+            (table.listener(80).expect("port 80"), &model.listeners[&80].hosts[&HostPattern::Any].routes);
+        for number in 0..30 {
+            for path in
+                [format!("/exact/{number}"), format!("/prefix/{}y", "x/".repeat(number)), format!("/pattern/{number}")]
+            {
+                let expected = routes.iter().map(|route| &route.path).find(|route| route.matches(&path)).cloned();
+                assert_eq!(listener.find("", &path).map(|target| target.route.path.clone()), expected, "{path}");
+            }
+        }
+    }
+
     #[test]
     fn a_host_pattern_of_a_gateway_spans_labels_and_yields_to_exact() {
         let model = model_of(vec![
@@ -264,7 +347,7 @@ pub(super) mod tests {
             (HostPattern::gateway("*.bar.foo.com").expect("a pattern"), PathMatch::pattern("/img/*").expect("a path")),
             (HostPattern::gateway("www.foo.com").expect("a pattern"), PathMatch::Any),
         ]);
-        let table = compile(&model, 1, &BTreeMap::new());
+        let table = compile(&model, 1, &OrdMap::new());
         let listener = table.listener(80).expect("port 80");
         let field = |host, path| listener.find(host, path).map(|target| target.route.field.clone());
         assert_eq!(field("www.foo.com", "/").as_deref(), Some("spec.rules[2]"));

@@ -1,24 +1,24 @@
 //! Whether something still leads where a session has been led.
 
-use std::cell::OnceCell;
-use std::collections::HashSet;
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use super::{RoutingTable, Target};
+use super::{ListenerTable, RoutingTable, Target};
 use crate::model::Action;
 
 /// The places that sessions may have in a table.
 #[derive(Debug)]
 pub struct Places<'a> {
     table: &'a RoutingTable,
-    /// Every route's port and id. Asked for where a route does not take the requests that it took.
-    routes: OnceCell<HashSet<(u16, &'a str)>>,
+    /// Whether a route is there, by port and id. Asked for where a route does not take the requests that it took.
+    routes: RefCell<HashMap<(u16, Box<str>), bool>>,
 }
 
 impl RoutingTable {
     /// Where its sessions may be.
     pub fn places(&self) -> Places<'_> {
-        Places { table: self, routes: OnceCell::new() }
+        Places { table: self, routes: RefCell::default() }
     }
 }
 
@@ -28,15 +28,16 @@ impl Places<'_> {
     pub fn has(&self, port: u16, host: &str, path: &str, route: &str, member: SocketAddr) -> bool {
         let Some(listener) = self.table.listener(port) else { return false };
         let found = listener.find(host, path);
-        found.is_some_and(|target| &*target.id == route || leads_to(target, member))
-            || self.routes.get_or_init(|| every_route(self.table).collect()).contains(&(port, route))
+        let there = || *self.routes.borrow_mut().entry((port, route.into())).or_insert_with(|| has(listener, route));
+        found.is_some_and(|target| &*target.id == route || leads_to(target, member)) || there()
     }
 }
 
-fn every_route(table: &RoutingTable) -> impl Iterator<Item = (u16, &str)> {
-    let listeners = table.listeners.iter();
-    let hosts = listeners.flat_map(|(port, listener)| listener.host_tables().map(|routes| (*port, routes)));
-    hosts.flat_map(|(port, routes)| routes.every_target().map(move |target| (port, &*target.id)))
+/// Whether the route with this id is there, whatever it takes.
+fn has(listener: &ListenerTable, id: &str) -> bool {
+    // Kind, name and host: there is no space in any of them.
+    let hosts = id.split(' ').nth(2).into_iter().flat_map(|pattern| listener.shown_as(pattern));
+    hosts.flat_map(|routes| &routes.targets).any(|target| &*target.id == id)
 }
 
 fn leads_to(target: &Target, member: SocketAddr) -> bool {

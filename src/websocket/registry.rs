@@ -1,7 +1,7 @@
 //! The sessions of the process: who may open one, which there are, what has been counted, and the word to many at once that it is
 //! time to go.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -63,7 +63,7 @@ struct Live {
     /// By the object that made the route.
     totals: BTreeMap<String, Totals>,
     /// Objects that have routes.
-    served: BTreeSet<String>,
+    served: HashSet<Arc<str>>,
 }
 
 /// Leave to open a session, counted while this lives.
@@ -190,12 +190,18 @@ impl Sessions {
         totals
     }
 
-    /// Keeps what was counted for these objects, which have routes, and for those that have sessions: what is kept is bounded
-    /// by what is served.
-    pub fn set_served(&self, served: BTreeSet<String>) {
+    /// Takes in which objects have routes now that had none, and which have none any more. What was counted is kept for
+    /// those that have, and for those that have sessions: it is bounded by what is served.
+    pub fn set_served(&self, come: impl IntoIterator<Item = Arc<str>>, gone: &BTreeSet<Arc<str>>) {
         let mut live = self.lock();
-        live.totals.retain(|route, totals| served.contains(route) || totals.open > 0);
-        live.served = served;
+        let Live { served, totals, .. } = &mut *live;
+        served.extend(come);
+        for gone in gone {
+            served.remove(gone);
+        }
+        if !gone.is_empty() {
+            totals.retain(|route, totals| served.contains(route.as_str()) || totals.open > 0);
+        }
     }
 
     /// Asks every session to close (1001), those that open later too, by `limit` from now.

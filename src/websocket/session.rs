@@ -143,7 +143,7 @@ impl Session {
 
     /// The object that made its route: `Ingress default/site`.
     pub fn route(&self) -> &str {
-        &self.about.target.name
+        self.about.target.name()
     }
 
     /// The pool that its member was chosen from.

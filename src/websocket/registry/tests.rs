@@ -2,7 +2,9 @@ use std::future::poll_fn;
 use std::net::IpAddr;
 
 use super::*;
-use crate::model::{Action, Backend, HostHeader, ObjectRef, PathMatch, PoolId, Route, SessionLimits, WebSocket};
+use crate::model::{
+    Action, Backend, Host, HostHeader, HostPattern, ObjectRef, PathMatch, PoolId, Route, SessionLimits, WebSocket,
+};
 use crate::websocket::Said;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -20,8 +22,8 @@ fn target(websocket: WebSocket) -> Arc<Target> {
     let owner = ObjectRef::new("Ingress", "default", "site");
     let route =
         Route { field: "spec".to_owned(), owner, path: PathMatch::Any, action: Action::Forward(Box::new(backend)) };
-    let name = "Ingress default/site".to_owned();
-    Arc::new(Target { route, pool: None, name, id: "Ingress default/site * *".into() })
+    let host = Arc::new(Host { certificate: None, routes: vec![route] });
+    Arc::new(Target::new(&HostPattern::Any, &host, 0, None))
 }
 
 /// A session in that time of a pod.
@@ -155,7 +157,7 @@ async fn what_is_counted_neither_jumps_nor_stays_when_a_session_ends_and_its_obj
     const ROUTE: &str = "Ingress default/site";
     let sessions = Sessions::default();
     let guard = open(&sessions, &Arc::default(), WebSocket::default());
-    sessions.set_served(BTreeSet::from([ROUTE.to_owned()]));
+    sessions.set_served([ROUTE.into()], &BTreeSet::new());
     guard.session().up.add_bytes(100);
     sessions.refused(ROUTE, "route_limit");
     let before = sessions.totals();
@@ -167,7 +169,7 @@ async fn what_is_counted_neither_jumps_nor_stays_when_a_session_ends_and_its_obj
     assert_eq!(after.closes, BTreeMap::from([(("gateway", "1001"), 1)]));
     assert_eq!(after.handshakes, BTreeMap::from([("opened", 1), ("route_limit", 1)]));
     let guard = open(&sessions, &Arc::default(), WebSocket::default());
-    sessions.set_served(BTreeSet::new());
+    sessions.set_served([], &BTreeSet::from([ROUTE.into()]));
     assert_eq!(sessions.totals().len(), 1, "it has a session");
     drop(guard);
     assert!(sessions.totals().is_empty());

@@ -1,0 +1,134 @@
+//! The objects that have routes: counted as they come and go, so that nobody has to look at all of them.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use imbl::OrdMap;
+use imbl::ordmap::DiffItem;
+
+use crate::model::{Host, HostPattern, Model};
+
+/// Objects that have routes, as logs and metrics name them, and how many each has.
+#[derive(Debug, Default)]
+pub(crate) struct Owners(HashMap<Arc<str>, usize>);
+
+/// What has become of them.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Changed {
+    /// Those that have routes and had none.
+    pub(super) come: BTreeSet<Arc<str>>,
+    /// Those that had routes and have none.
+    pub(super) gone: BTreeSet<Arc<str>>,
+}
+
+impl Owners {
+    /// Takes in that `new` is served in the place of `old`.
+    pub(super) fn follow(&mut self, old: &Model, new: &Model) -> Changed {
+        let mut changed = Changed::default();
+        // First what is there now: who has routes before and after has not gone meanwhile.
+        each_change(old, new, |_, host| {
+            for owner in owners(host) {
+                match self.0.get_mut(owner.as_str()) {
+                    Some(routes) => *routes += 1,
+                    None => {
+                        let owner: Arc<str> = owner.into();
+                        self.0.insert(Arc::clone(&owner), 1);
+                        changed.come.insert(owner);
+                    }
+                }
+            }
+        });
+        each_change(old, new, |host, _| {
+            for owner in owners(host) {
+                let left = self.0.get_mut(owner.as_str()).map(|routes| {
+                    *routes -= 1;
+                    *routes
+                });
+                if left == Some(0)
+                    && let Some((owner, _)) = self.0.remove_entry(owner.as_str())
+                {
+                    changed.gone.insert(owner);
+                }
+            }
+        });
+        changed
+    }
+}
+
+/// Owner of each route.
+fn owners(host: Option<&Arc<Host>>) -> impl Iterator<Item = String> {
+    host.into_iter().flat_map(|host| &host.routes).map(|route| route.owner.to_string())
+}
+
+/// Each host that is another now, or is not there before or after.
+fn each_change(old: &Model, new: &Model, mut with: impl FnMut(Option<&Arc<Host>>, Option<&Arc<Host>>)) {
+    let none = OrdMap::<HostPattern, Arc<Host>>::new();
+    let ports: BTreeSet<u16> = old.listeners.keys().chain(new.listeners.keys()).copied().collect();
+    for port in ports {
+        let hosts =
+            |model: &'_ Model| model.listeners.get(&port).map_or(none.clone(), |listener| listener.hosts.clone());
+        for change in hosts(old).diff(&hosts(new)) {
+            match change {
+                DiffItem::Add(_, host) => with(None, Some(host)),
+                DiffItem::Update { old: (_, before), new: (_, after) } => with(Some(before), Some(after)),
+                DiffItem::Remove(_, host) => with(Some(host), None),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::{Action, Listener, ObjectRef, PathMatch, Protocol, Route};
+
+    /// Hosts with routes of these owners, on two ports.
+    fn model(hosts: &BTreeMap<(u16, u8), Vec<u8>>) -> Model {
+        let mut model = Model::default();
+        for ((port, host), owners) in hosts {
+            let listener = model.listeners.entry(*port).or_insert_with(|| Listener {
+                protocol: Protocol::Http,
+                hosts: OrdMap::new(),
+                default_certificate: None,
+            });
+            let routes = owners.iter().map(|owner| Route {
+                field: String::new(),
+                owner: ObjectRef::new("Ingress", "default", owner.to_string()),
+                path: PathMatch::Any,
+                action: Action::NotFound,
+            });
+            let host_routes = Host { certificate: None, routes: routes.collect() };
+            listener.hosts.insert(HostPattern::Exact(host.to_string()), Arc::new(host_routes));
+        }
+        model
+    }
+
+    fn all(model: &Model) -> BTreeSet<Arc<str>> {
+        let hosts = model.listeners.values().flat_map(|listener| listener.hosts.values());
+        hosts.flat_map(|host| owners(Some(host))).map(Into::into).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn those_who_come_and_go_are_the_difference_of_all(
+            models in prop::collection::vec(
+                prop::collection::btree_map((80..82u16, 0..4u8), prop::collection::vec(0..5u8, 0..3), 0..6), 1..8),
+        ) {
+            let (mut counted, mut old) = (Owners::default(), Model::default());
+            for hosts in models {
+                let new = model(&hosts);
+                let (before, after) = (all(&old), all(&new));
+                let expected = Changed {
+                    come: after.difference(&before).cloned().collect(),
+                    gone: before.difference(&after).cloned().collect(),
+                };
+                prop_assert_eq!(counted.follow(&old, &new), expected);
+                old = new;
+            }
+        }
+    }
+}

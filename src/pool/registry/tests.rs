@@ -1,0 +1,239 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::{Balance, Endpoint};
+use crate::pool::presence::Presence;
+use crate::pool::{Lease, Standings};
+
+/// One pool with these members, which nobody is at.
+fn specs(ports: &[u16], path: &str) -> OrdMap<PoolId, Arc<model::Pool>> {
+    let endpoint = |port: &u16| Endpoint {
+        address: Address::Socket(SocketAddr::from(([127, 0, 0, 1], *port))),
+        state: EndpointState::Ready,
+        target: None,
+    };
+    let pool = model::Pool {
+        endpoints: ports.iter().map(endpoint).collect(),
+        transport: Transport::Http,
+        probe: Probe { path: path.to_owned(), ..Probe::arm_default(false) },
+        balance: Balance::LeastConnections,
+    };
+    OrdMap::unit(PoolId("pool".to_owned()), Arc::new(pool))
+}
+
+fn registry() -> Registry {
+    Registry::new(tokio::runtime::Handle::current(), Policy { allow_loopback: true })
+}
+
+/// Makes the only pool what `specs` says.
+fn apply(registry: &Registry, specs: &OrdMap<PoolId, Arc<model::Pool>>) -> Arc<Pool> {
+    registry.apply(specs, &BTreeMap::new()).into_iter().next().expect("one").1
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pool_that_nothing_leads_to_lets_go_of_the_members_that_are_not_in_use() {
+    let registry = registry();
+    let pool = apply(&registry, &specs(&[1, 2], "/"));
+    let members: Vec<_> = pool.members().iter().map(|(member, _)| Arc::downgrade(member)).collect();
+    let session = Lease::new(members[0].upgrade().expect("a member")).into_session();
+    registry.apply(&OrdMap::new(), &BTreeMap::new());
+    tokio::time::sleep(RETIREMENT - Duration::from_secs(1)).await;
+    assert_eq!(pool.members().len(), 2, "requests under way may choose");
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(pool.members().len(), 0);
+    assert_eq!([0, 1].map(|n| members[n].strong_count() > 0), [true, false]);
+    drop(session);
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(members[0].strong_count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pool_that_comes_back_is_the_one_that_sessions_hold() {
+    let registry = registry();
+    let pool = apply(&registry, &specs(&[1], "/"));
+    for time in [RETIREMENT / 2, RETIREMENT * 2] {
+        registry.apply(&OrdMap::new(), &BTreeMap::new());
+        tokio::time::sleep(time).await;
+        assert!(Arc::ptr_eq(&pool, &apply(&registry, &specs(&[1], "/"))));
+        tokio::time::sleep(RETIREMENT).await;
+        assert_eq!(pool.members().len(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_probe_makes_another_member_of_the_same_place() {
+    let registry = registry();
+    let first = |pool: &Pool| pool.members()[0].0.clone();
+    let old = first(&apply(&registry, &specs(&[1], "/old")));
+    let session = Lease::new(Arc::clone(&old)).into_session();
+    let new = first(&apply(&registry, &specs(&[1], "/new")));
+    assert_eq!((new.sessions(), new.load()), (1, 1), "what is open there is known");
+    assert_eq!((old.probed().id, new.probed().id), (new.id, new.id));
+
+    let asked = || registry.probe_counters().totals().0;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let before = asked();
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    let of_one = 600.0 / new.key.probe.interval.as_secs_f64() * 1.2;
+    assert!((asked() - before) as f64 <= of_one, "one of the two is probed");
+
+    // Back again: those who hold the other are told by this one.
+    let back = first(&apply(&registry, &specs(&[1], "/old")));
+    assert_eq!((back.id, old.probed().id, new.probed().id), (old.id, old.id, old.id));
+    drop(session);
+    assert_eq!(new.load(), 0);
+
+    // Nobody else can tell of it.
+    registry.apply(&OrdMap::new(), &BTreeMap::new());
+    assert_eq!(old.probed().id, old.id);
+}
+
+/// What a registry does, in a life of it.
+#[derive(Debug, Clone)]
+enum Event {
+    Apply(OrdMap<PoolId, Arc<model::Pool>>, BTreeMap<SocketAddr, EndpointState>),
+    /// Addresses of a name have been found.
+    Resolved(Vec<IpAddr>),
+    /// Something is opened at a member, and ended.
+    Opened(usize),
+    Ended(usize),
+}
+
+const NAME: &str = "backend.example";
+
+fn state() -> impl Strategy<Value = EndpointState> {
+    let grace = Duration::from_secs(30);
+    prop::sample::select(vec![
+        EndpointState::Ready,
+        EndpointState::NotReady,
+        EndpointState::Terminating { grace },
+        EndpointState::Ending { grace },
+    ])
+}
+
+fn socket() -> impl Strategy<Value = SocketAddr> {
+    prop::sample::select(vec!["127.0.0.1:1", "127.0.0.1:2", "127.0.0.2:1", "169.254.169.254:1"])
+        .prop_map(|address| address.parse().expect("an address"))
+}
+
+fn pool() -> impl Strategy<Value = Arc<model::Pool>> {
+    let address = prop_oneof![
+        4 => socket().prop_map(Address::Socket),
+        1 => Just(Address::Name(NAME.to_owned(), 1)),
+    ];
+    let endpoint = (address, state()).prop_map(|(address, state)| Endpoint { address, state, target: None });
+    (prop::collection::vec(endpoint, 0..4), prop::sample::select(vec!["/", "/ready"])).prop_map(|(endpoints, path)| {
+        let probe = Probe { path: path.to_owned(), ..Probe::arm_default(false) };
+        Arc::new(model::Pool { endpoints, transport: Transport::Http, probe, balance: Balance::RoundRobin })
+    })
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let id = prop::sample::select(vec!["a", "b", "c"]).prop_map(|id| PoolId(id.to_owned()));
+    let specs = prop::collection::btree_map(id, pool(), 0..4).prop_map(|specs| specs.into_iter().collect());
+    let departing = prop::collection::btree_map(socket(), state(), 0..2);
+    let ip = prop::sample::select(vec!["127.0.0.1", "127.0.0.2"]).prop_map(|ip| ip.parse().expect("an address"));
+    prop_oneof![
+        4 => (specs, departing).prop_map(|(specs, departing)| Event::Apply(specs, departing)),
+        1 => prop::collection::vec(ip, 0..3).prop_map(Event::Resolved),
+        2 => any::<usize>().prop_map(Event::Opened),
+        1 => any::<usize>().prop_map(Event::Ended),
+    ]
+}
+
+/// What is known of all addresses where everything is asked anew at each change.
+#[derive(Default)]
+struct Whole {
+    presences: HashMap<SocketAddr, Presence>,
+    newest: HashMap<SocketAddr, u64>,
+}
+
+impl Whole {
+    /// Compares, after a change.
+    fn compare(&mut self, registered: &Registered) -> Result<(), TestCaseError> {
+        let (mut standings, mut named, mut refused) = (Standings::default(), BTreeMap::new(), BTreeMap::new());
+        let answer = registered.names.get(NAME).and_then(|name| name.resolving.answer.clone());
+        for (id, spec) in &registered.specs {
+            let mut expected = Vec::new();
+            for Endpoint { address, state, .. } in &spec.endpoints {
+                let (addresses, by_name) = match address {
+                    Address::Socket(address) => (vec![*address], false),
+                    Address::Name(_, port) => {
+                        (answer.iter().flatten().map(|ip| SocketAddr::new(*ip, *port)).collect(), true)
+                    }
+                };
+                for address in addresses {
+                    if permitted(address.ip(), true) {
+                        standings.hear(address, by_name, *state);
+                        expected.push((address, by_name, spec.probe.path.clone(), *state));
+                    } else {
+                        refused.entry(id.clone()).or_insert_with(BTreeSet::new).insert(address);
+                    }
+                }
+            }
+            let members = registered.pools.get(id).expect("every pool is there").members();
+            named.extend(members.iter().map(|(member, _)| (member.id, member.key.address)));
+            let members = members.into_iter().map(|(member, state)| {
+                (member.key.address, member.key.name.is_some(), member.key.probe.path.clone(), state)
+            });
+            prop_assert_eq!(members.collect::<Vec<_>>(), expected);
+        }
+        prop_assert_eq!(registered.pools.len(), registered.specs.len());
+        prop_assert_eq!(&registered.refused, &refused);
+        let wanted = registered.specs.values().flat_map(|spec| &spec.endpoints);
+        let wanted = wanted.filter(|endpoint| matches!(endpoint.address, Address::Name(..))).count();
+        prop_assert_eq!(registered.names.contains_key(NAME), wanted > 0);
+
+        standings.hear_departing(&registered.departing);
+        self.newest.extend(named.iter().map(|(id, address)| (*address, *id)));
+        self.presences.retain(|address, _| registered.places.contains_key(address));
+        prop_assert!(named.values().all(|address| registered.places.contains_key(address)));
+        for (address, place) in &registered.places {
+            prop_assert!(place.members().count() > 0);
+            for member in place.members() {
+                prop_assert_eq!(member.is_named(), named.contains_key(&member.id), "{:?}", member);
+                prop_assert_eq!(registered.leaving.contains_key(&member.id), !member.is_named());
+            }
+            let newest = place.members().map(|member| member.id).find(|id| self.newest.get(address) == Some(id));
+            prop_assert_eq!(place.presence.newest().map(|member| member.id), newest);
+            let whole = self.presences.entry(*address).or_default();
+            whole.take(standings.of(*address));
+            let said = |presence: &Presence| {
+                (presence.number(), presence.is_named(), presence.tenure(presence.number()).word())
+            };
+            prop_assert_eq!(said(&place.presence), said(whole), "{}", address);
+        }
+        Ok(())
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_known_after_any_changes_is_what_would_be_if_all_were_asked_anew(
+        events in prop::collection::vec(event(), 1..24),
+    ) {
+        // Never driven: neither a probe nor a look-up is made.
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let registry = Registry::new(runtime.handle().clone(), Policy { allow_loopback: true });
+        let (mut whole, mut open) = (Whole::default(), Vec::new());
+        for event in events {
+            match event {
+                Event::Apply(specs, departing) => drop(registry.apply(&specs, &departing)),
+                Event::Resolved(_) if !registry.lock().names.contains_key(NAME) => continue,
+                Event::Resolved(addresses) => registry.resolved(NAME, addresses),
+                Event::Opened(number) => {
+                    let members: Vec<_> = registry.pools().values().flat_map(|pool| pool.members()).collect();
+                    open.extend(members.get(number % members.len().max(1)).map(|(member, _)| Arc::clone(member)));
+                    continue;
+                }
+                Event::Ended(number) => {
+                    if !open.is_empty() {
+                        open.swap_remove(number % open.len());
+                    }
+                    continue;
+                }
+            }
+            whole.compare(&registry.lock())?;
+        }
+    }
+}
