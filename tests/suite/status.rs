@@ -49,7 +49,7 @@ impl Case {
                 generation: 1,
                 snapshot,
                 served: Arc::new(translation.served),
-                reports: Arc::new(translation.reports),
+                reports: Arc::new(translation.reports.into_iter().collect()),
                 unopened: unopened.collect(),
             },
             publish,

@@ -1,13 +1,11 @@
 //! A pool and settings together: the backend of a rule.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use crate::api::gateway::{BackendAddressPool, BackendHttpSettings, Reference, TrustedRootCertificate};
 use crate::model::{
     Backend, HostHeader, ObjectRef, PathMatch, PathRewrite, Pool, PoolId, SecretBytes, Transport, UpstreamTls,
 };
-use crate::source::Key;
 use crate::status::Reason;
 
 use super::element::{Element, Elements};
@@ -55,13 +53,11 @@ impl<'a> Backends<'a> {
         let [pool_name, settings_name] = [&pool.value.name, &settings.value.name].map(|name| name.replace('/', "%2F"));
         let id = PoolId(format!("{pool_name}/{settings_name} ({})", self.owner));
         let read = &self.settings[&settings.field];
-        if !draft.model.pools.contains_key(&id) {
+        if !draft.pools.contains_key(&id) {
             let made = self.pool(pool, settings, read, lookup, draft)?;
-            draft.model.pools.insert(id.clone(), Arc::new(made));
+            draft.pools.insert(id.clone(), made);
         }
-        let key = Key::new(self.owner.namespace.as_str(), self.owner.name.as_str());
-        let pools = &mut draft.served.gateways.entry(key).or_default().pools;
-        pools.entry(pool.value.name.clone()).or_default().insert(id.clone());
+        draft.parts.pools.entry(pool.value.name.clone()).or_default().insert(id.clone());
         let backend = Backend {
             pool: id,
             host: read.host.clone(),
