@@ -183,7 +183,7 @@ fn same_pools(old: &Model, new: &Model) -> bool {
 /// The objects that have routes.
 fn owners(model: &Model) -> BTreeSet<&ObjectRef> {
     let hosts = model.listeners.values().flat_map(|listener| listener.hosts.values());
-    hosts.flat_map(|host| &host.routes).map(|route| &route.owner).collect()
+    hosts.flat_map(|host| &host.routes).map(|route| &*route.owner).collect()
 }
 
 /// Logs what has come up since the last input, and what has been mended.

@@ -305,7 +305,7 @@ mod tests {
             probe: Probe { path: path.to_owned(), ..Probe::arm_default(false) },
             balance: Balance::LeastConnections,
         };
-        OrdMap::unit(PoolId("pool".to_owned()), Arc::new(pool))
+        OrdMap::unit(PoolId("pool".into()), Arc::new(pool))
     }
 
     fn registry() -> Registry {

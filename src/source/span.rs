@@ -119,7 +119,7 @@ impl Reader<'_> {
     fn place(&mut self) -> Place {
         let coded = self.number();
         let by = u32::try_from(coded.div_ceil(2)).unwrap_or_default();
-        self.line = if coded % 2 == 0 { self.line.saturating_add(by) } else { self.line.saturating_sub(by) };
+        self.line = if coded.is_multiple_of(2) { self.line.saturating_add(by) } else { self.line.saturating_sub(by) };
         Place { line: self.line, column: u32::try_from(self.number()).unwrap_or_default() }
     }
 

@@ -176,8 +176,8 @@ pub(super) mod tests {
                 continue;
             }
             host.routes.push(Route {
-                field: format!("spec.rules[{index}]"),
-                owner: ObjectRef::new("Ingress", "default", "site"),
+                field: format!("spec.rules[{index}]").into(),
+                owner: ObjectRef::new("Ingress", "default", "site").into(),
                 path,
                 action: Action::Unavailable(Unavailable { reason: "Test" }),
             });

@@ -73,7 +73,7 @@ impl Assembly {
         gateway: Option<&ObjectRef>,
     ) -> Option<Replaced> {
         let listener = self.model.listeners.get_mut(&port)?;
-        let first = listener.hosts.get(pattern)?.routes.first().map(|route| &route.owner);
+        let first = listener.hosts.get(pattern)?.routes.first().map(|route| &*route.owner);
         // Who has taken it over meanwhile keeps it.
         if first.filter(|owner| owner.kind != "Ingress") != gateway {
             return None;

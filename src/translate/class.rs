@@ -7,10 +7,11 @@ use k8s_openapi::api::networking::v1::IngressClass;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::api::annotations::{Problem, ProblemKind, Settings};
-use crate::model::ObjectRef;
+use crate::model::{ObjectRef, WebSocket};
 use crate::source::Snapshot;
 use crate::status::Reason;
 
+use super::ingress::websocket;
 use super::report::Reports;
 use super::{CONTROLLER, Options};
 
@@ -23,16 +24,24 @@ const CONVENTIONAL: &[(&str, &str)] =
     &[("steadygate", CONTROLLER), ("nginx", INGRESS_NGINX), ("azure/application-gateway", "azure/application-gateway")];
 
 /// What a class gives the objects that it serves.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Class {
     /// What its annotations ask for.
     pub(super) settings: Arc<Settings>,
+    /// What of it is for WebSocket sessions.
+    pub(super) websocket: Arc<WebSocket>,
     /// Whether it is taken over from ingress-nginx, whose defaults it then keeps.
     pub(super) ingress_nginx: bool,
 }
 
+impl Class {
+    fn new(settings: Arc<Settings>, ingress_nginx: bool) -> Self {
+        Self { websocket: Arc::new(websocket(&settings, ingress_nginx)), settings, ingress_nginx }
+    }
+}
+
 /// Every class, and what to do with objects that name it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Classes {
     options: Options,
     /// Every class by name; `None`: another controller's.
@@ -40,6 +49,8 @@ pub(super) struct Classes {
     /// Those that are there, but refused.
     refused: BTreeSet<String>,
     default: Option<String>,
+    /// What is given without a class: our own defaults, and those of ingress-nginx.
+    without: [Class; 2],
 }
 
 impl Classes {
@@ -61,6 +72,7 @@ impl Classes {
             classes,
             refused: snapshot.refused_classes.clone(),
             default: default.map(|(name, _)| name.to_owned()),
+            without: [false, true].map(|ingress_nginx| Class::new(Arc::default(), ingress_nginx)),
         }
     }
 
@@ -108,7 +120,7 @@ impl Classes {
         }
         let controller = CONVENTIONAL.iter().find(|(value, _)| *value == name).map(|(_, controller)| *controller);
         if let Some(controller) = controller.filter(|controller| is_served(controller, &self.options)) {
-            return Some(Class { ingress_nginx: controller == INGRESS_NGINX, ..Class::default() });
+            return Some(self.conventional(controller == INGRESS_NGINX));
         }
         if self.options.everything_without_class {
             let (message, remedy) = self.missing(name);
@@ -125,10 +137,14 @@ impl Classes {
         (format!("there is no IngressClass {name:?}, so it is not served"), "create the class or correct the name")
     }
 
+    fn conventional(&self, ingress_nginx: bool) -> Class {
+        self.without[usize::from(ingress_nginx)].clone()
+    }
+
     fn without_class(&self, metadata: &ObjectMeta, named: Option<&str>) -> Class {
         let name = annotation(metadata, LEGACY).or(named);
         let ingress_nginx = name == Some("nginx") && is_served(INGRESS_NGINX, &self.options);
-        Class { ingress_nginx, ..Class::default() }
+        self.conventional(ingress_nginx)
     }
 }
 
@@ -149,7 +165,7 @@ fn read_class(name: &str, class: &IngressClass, options: &Options, reports: &mut
         );
     }
     let settings = read_annotations(Arc::default(), &object, &class.metadata, reports);
-    Some(Class { settings, ingress_nginx: controller == INGRESS_NGINX })
+    Some(Class::new(settings, controller == INGRESS_NGINX))
 }
 
 fn is_served(controller: &str, options: &Options) -> bool {

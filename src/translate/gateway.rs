@@ -14,6 +14,7 @@ mod settings;
 mod websocket;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::api::ApplicationGateway;
 use crate::api::gateway::RequestRoutingRule;
@@ -156,7 +157,7 @@ impl<'a> Gateway<'a> {
             // What no rule takes is not for a wider host, which may be another tenant's.
             if !routes.iter().any(|route| route.path == PathMatch::Any) {
                 let action = Action::NotFound;
-                let (field, owner) = (frontend.field.clone(), self.owner.clone());
+                let (field, owner) = (frontend.field.as_str().into(), Arc::new(self.owner.clone()));
                 routes.push(Route { field, owner, path: PathMatch::Any, action });
             }
             for host in &held {

@@ -34,6 +34,7 @@ use backend::Leads;
 
 pub(super) use build::Builder;
 pub(super) use hosts::Hosts;
+pub(super) use session::websocket;
 pub(super) use site::Site;
 pub(super) use wide::Wide;
 
@@ -81,7 +82,7 @@ impl Sites {
             let owner = ObjectRef::new("Ingress", key.namespace.as_str(), key.name.as_str());
             let named = object.spec.as_ref().and_then(|spec| spec.ingress_class_name.as_deref());
             let class = classes.of(&owner, &object.metadata, named, &mut reports)?;
-            Some(Arc::new(Site::read(owner, object, class, &mut reports)))
+            Some(Arc::new(Site::read(Arc::new(owner), object, class, &mut reports)))
         });
         assembly.told.replace(&mut entry.told, reports.into_sorted());
         let before = std::mem::replace(&mut entry.site, site);
@@ -145,8 +146,8 @@ impl Sites {
 fn routes(host: &Host) -> impl Iterator<Item = (&ObjectRef, Option<&PoolId>)> {
     let routes = host.routes.iter().filter(|route| route.owner.kind == "Ingress");
     routes.map(|route| match &route.action {
-        Action::Forward(backend) => (&route.owner, Some(&backend.pool)),
-        _ => (&route.owner, None),
+        Action::Forward(backend) => (&*route.owner, Some(&backend.pool)),
+        _ => (&*route.owner, None),
     })
 }
 

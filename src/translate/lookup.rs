@@ -8,7 +8,7 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 
-use crate::model::{Certificate, CertificateId};
+use crate::model::{Certificate, CertificateId, Endpoint, Endpoints};
 use crate::source::{Key, Snapshot};
 
 use super::change::Changes;
@@ -88,6 +88,8 @@ pub(super) struct Lookup<'a> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) index: &'a Index,
     pub(super) certificates: &'a RefCell<Certificates>,
+    /// Endpoints of pools that are made together: many lead to the same Service.
+    pub(super) endpoints: &'a RefCell<BTreeSet<Endpoints>>,
 }
 
 impl<'a> Lookup<'a> {
@@ -113,6 +115,17 @@ impl<'a> Lookup<'a> {
 
     pub(super) fn config_map(&self, namespace: &str, name: &str) -> Option<&'a ConfigMap> {
         self.snapshot.config_maps.get(&Key::new(namespace, name)).map(|object| &**object)
+    }
+
+    /// The same endpoints, shared with other pools.
+    pub(super) fn shared(&self, endpoints: Vec<Endpoint>) -> Endpoints {
+        let mut known = self.endpoints.borrow_mut();
+        if let Some(same) = known.get(endpoints.as_slice()) {
+            return same.clone();
+        }
+        let endpoints = Endpoints::from(endpoints);
+        known.insert(endpoints.clone());
+        endpoints
     }
 
     /// The certificate that a Secret holds.

@@ -1,6 +1,7 @@
 //! A pool and settings together: the backend of a rule.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::api::gateway::{BackendAddressPool, BackendHttpSettings, Reference, TrustedRootCertificate};
 use crate::model::{
@@ -51,7 +52,7 @@ impl<'a> Backends<'a> {
     ) -> Result<Backend, Reason> {
         // No schema may have seen the names, and two pairs must never be one pool.
         let [pool_name, settings_name] = [&pool.value.name, &settings.value.name].map(|name| name.replace('/', "%2F"));
-        let id = PoolId(format!("{pool_name}/{settings_name} ({})", self.owner));
+        let id = PoolId(format!("{pool_name}/{settings_name} ({})", self.owner).into());
         let read = &self.settings[&settings.field];
         if !draft.pools.contains_key(&id) {
             let made = self.pool(pool, settings, read, lookup, draft)?;
@@ -65,7 +66,7 @@ impl<'a> Backends<'a> {
                 .path
                 .map(|prepend| PathRewrite { strip: rewrite::literal(path), prepend: prepend.to_owned() }),
             request_timeout: read.request_timeout,
-            websocket: read.websocket.clone(),
+            websocket: Arc::clone(&read.websocket),
             affinity: read.affinity.clone(),
         };
         let asked = format!("{}.cookieBasedAffinity", settings.field);
@@ -104,7 +105,7 @@ impl<'a> Backends<'a> {
         let targets = &self.targets[&pool.field];
         let Members { endpoints, probe: declared } = pool::members(self.owner, pool, targets, port, lookup, reports)?;
         let probe = probe.or(declared).unwrap_or_else(|| probe::default(settings.https, &settings.host));
-        Ok(Pool { endpoints, transport, probe, balance: settings.balance })
+        Ok(Pool { endpoints: endpoints.into(), transport, probe, balance: settings.balance })
     }
 
     /// The CA certificates of `references`, one PEM text; `None`: the well-known ones. One that can't be had makes the

@@ -1,7 +1,6 @@
 //! The backend of an Ingress path: a pool, and how its members are spoken to.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use k8s_openapi::api::networking::v1::{IngressServiceBackend, ServiceBackendPort};
 
@@ -11,7 +10,6 @@ use crate::model::{
 };
 use crate::status::{Reason, Report};
 
-use super::session;
 use super::site::{Path, Place, Site};
 use crate::translate::affinity;
 use crate::translate::balance;
@@ -89,12 +87,12 @@ fn pool(site: &Site, place: Place, lookup: &Lookup<'_>, reports: &mut Reports) -
             "see that its selector matches pods and that they run",
         );
     }
-    let id = PoolId(format!("{namespace}/{}:{} ({})", service.name, resolved.label(), site.owner));
+    let id = PoolId(format!("{namespace}/{}:{} ({})", service.name, resolved.label(), site.owner).into());
     let pool = Pool {
         transport: transport(&site.settings),
         probe: infer(site, service, &resolved),
         balance: balance(site.settings.load_distribution),
-        endpoints: resolved.endpoints,
+        endpoints: lookup.shared(resolved.endpoints),
     };
     Ok((id, Arc::new(pool)))
 }
@@ -153,10 +151,9 @@ fn first_host<'s>(site: &'s Site, service: &IngressServiceBackend, resolved: &Re
 
 fn backend(site: &Site, path: &Path, pool: PoolId) -> Backend {
     let settings = &site.settings;
-    let default_timeout = Duration::from_secs(if site.ingress_nginx { 60 } else { 30 });
-    let request_timeout = settings.request_timeout.unwrap_or(default_timeout);
+    let request_timeout = site.request_timeout();
     Backend {
-        affinity: affinity::annotated(&settings.affinity, &pool, &path.path),
+        affinity: affinity::annotated(&settings.affinity, &pool, &path.path).map(Arc::new),
         pool,
         host: settings.backend_hostname.clone().map_or(HostHeader::Preserve, HostHeader::Set),
         rewrite: settings
@@ -164,7 +161,7 @@ fn backend(site: &Site, path: &Path, pool: PoolId) -> Backend {
             .clone()
             .map(|prepend| PathRewrite { strip: rewrite::literal(&path.path), prepend }),
         request_timeout,
-        websocket: session::websocket(settings, request_timeout),
+        websocket: Arc::clone(&site.websocket),
     }
 }
 

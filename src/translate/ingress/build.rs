@@ -1,5 +1,7 @@
 //! One host, made: its routes on port 80, and on port 443 where it is served over TLS.
 
+use std::sync::Arc;
+
 use super::backend;
 use super::merge::{SitePath, merge};
 use super::secure::Secure;
@@ -100,8 +102,8 @@ impl<'a> Builder<'a> {
             let redirect = redirect::decide(site, paths, host, secure, &self.claims, &mut draft.reports);
             routes.push(match redirect.filter(|(_, port)| self.has_certificate(host, *port, &mut draft.reports)) {
                 Some((status, port)) => Route {
-                    field: site.places[*place].to_string(),
-                    owner: site.owner.clone(),
+                    field: site.places[*place].field(),
+                    owner: Arc::clone(&site.owner),
                     path: paths.clone(),
                     action: Action::Redirect(Redirect { status, port }),
                 },
@@ -132,7 +134,8 @@ impl<'a> Builder<'a> {
     fn forward(&self, (site, path): &SitePath<'_>, draft: &mut Draft) -> Route {
         let leads = self.sites.leads(site, path.place).expect("a site that has hosts is known");
         let action = backend::action(site, path, leads, &mut draft.reports);
-        Route { field: site.places[path.place].to_string(), owner: site.owner.clone(), path: path.path.clone(), action }
+        let (field, owner) = (site.places[path.place].field(), Arc::clone(&site.owner));
+        Route { field, owner, path: path.path.clone(), action }
     }
 
     fn certificate(&self, host: &HostPattern, secure: Secure<'_>, draft: &mut Draft) {

@@ -37,7 +37,7 @@ fn conflict(
     (winner, winner_field): (&ObjectRef, Place),
     reports: &mut Reports,
 ) {
-    let ours = *winner == site.owner;
+    let ours = *winner == *site.owner;
     if let Some(annotation @ Field::Annotation(_)) = site.names(host).filter(|_| ours) {
         return reports.warning(
             &site.owner,

@@ -107,7 +107,7 @@ pub(super) fn decide(
                 "name the same Secret, or remove the host from one of the two",
             );
         }
-        first = first.or(site.names(host).map(|_| &site.owner));
+        first = first.or(site.names(host).map(|_| &*site.owner));
     }
     let mut held = held?;
     if let Some(secret) = held.site.secret(held.entry) {

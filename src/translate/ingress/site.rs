@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use k8s_openapi::api::networking::v1::{HTTPIngressPath, Ingress, IngressBackend, IngressSpec};
 
 use crate::api::annotations::Settings;
-use crate::model::{HostPattern, ObjectRef, PathMatch};
+use crate::model::{HostPattern, ObjectRef, PathMatch, WebSocket};
 use crate::status::Reason;
 
 use super::{secure, session};
@@ -20,9 +21,11 @@ use crate::translate::user::Refers;
 /// An Ingress that is served.
 #[derive(Debug)]
 pub(in crate::translate) struct Site {
-    pub(in crate::translate) owner: ObjectRef,
+    pub(in crate::translate) owner: Arc<ObjectRef>,
     pub(super) object: Arc<Ingress>,
     pub(super) settings: Arc<Settings>,
+    /// What its WebSocket sessions are asked for.
+    pub(super) websocket: Arc<WebSocket>,
     /// Whether its class is taken over from ingress-nginx.
     pub(super) ingress_nginx: bool,
     /// Hosts that it has rules for, in the order of the rules, each with the field that names it.
@@ -69,6 +72,14 @@ pub(super) enum Field {
     Default,
 }
 
+impl Place {
+    /// The field's path. Nearly all Ingresses have the same.
+    pub(super) fn field(self) -> Arc<str> {
+        static FIRST: LazyLock<Arc<str>> = LazyLock::new(|| Place::Path(0, 0).to_string().into());
+        if self == Self::Path(0, 0) { Arc::clone(&FIRST) } else { self.to_string().into() }
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -91,14 +102,18 @@ impl fmt::Display for Field {
 
 impl Site {
     /// Reads an Ingress.
-    pub(super) fn read(owner: ObjectRef, object: &Arc<Ingress>, class: Class, reports: &mut Reports) -> Self {
-        let Class { settings, ingress_nginx } = class;
-        let settings = read_annotations(settings, &owner, &object.metadata, reports);
+    pub(super) fn read(owner: Arc<ObjectRef>, object: &Arc<Ingress>, class: Class, reports: &mut Reports) -> Self {
+        let Class { settings: of_class, ingress_nginx, websocket } = class;
+        let settings = read_annotations(Arc::clone(&of_class), &owner, &object.metadata, reports);
         session::check(&owner, &object.metadata, &settings, reports);
+        // Nearly all ask for what their class does.
+        let shares = Arc::ptr_eq(&settings, &of_class);
+        let websocket = if shares { websocket } else { Arc::new(session::websocket(&settings, ingress_nginx)) };
         let mut site = Self {
             owner,
             object: Arc::clone(object),
             settings,
+            websocket,
             ingress_nginx,
             hosts: Vec::new(),
             catches_all: false,
@@ -112,7 +127,16 @@ impl Site {
             site.read_default(spec);
         }
         site.covers = secure::covered(&site, reports);
+        site.hosts.shrink_to_fit();
+        site.paths.shrink_to_fit();
+        site.places.shrink_to_fit();
+        site.covers.shrink_to_fit();
         site
+    }
+
+    /// Time for the answer's header.
+    pub(super) fn request_timeout(&self) -> Duration {
+        session::request_timeout(&self.settings, self.ingress_nginx)
     }
 
     pub(in crate::translate) fn age(&self) -> Age<'_> {
