@@ -27,16 +27,16 @@ fn name(number: usize) -> String {
 
 fn host(number: usize, pool: &str, version: usize) -> Arc<Host> {
     let backend = Backend {
-        pool: PoolId(pool.to_owned()),
+        pool: PoolId(pool.into()),
         host: HostHeader::Preserve,
         rewrite: None,
         request_timeout: Duration::from_secs(30 + version as u64),
-        websocket: WebSocket::default(),
+        websocket: Arc::default(),
         affinity: None,
     };
     let route = Route {
-        field: "spec.rules[0].http.paths[0]".to_owned(),
-        owner: ObjectRef::new("Ingress", format!("tenant-{}", number % 977), format!("site-{number}")),
+        field: "spec.rules[0].http.paths[0]".into(),
+        owner: Arc::new(ObjectRef::new("Ingress", format!("tenant-{}", number % 977), format!("site-{number}"))),
         path: PathMatch::prefix("/").expect("a path"),
         action: Action::Forward(Box::new(backend)),
     };
@@ -77,7 +77,7 @@ fn model(hosts: usize, each: usize) -> Model {
     let listener = Listener { protocol: Protocol::Https, hosts: hosts_of, default_certificate: None };
     Model {
         listeners: BTreeMap::from([(443, listener)]),
-        pools: (0..hosts).step_by(each).map(|number| (PoolId(of(number)), pool(number, 1, 0))).collect(),
+        pools: (0..hosts).step_by(each).map(|number| (PoolId(of(number).into()), pool(number, 1, 0))).collect(),
         certificates: OrdMap::unit(CertificateId("default/wildcard".to_owned()), certificate()),
         departing: BTreeMap::new(),
     }
@@ -161,13 +161,13 @@ fn main() {
         });
         change("one pool", &registry, &table, &mut model, |model, number| {
             let at = number * 7919 % hosts / each * each;
-            model.pools.insert(PoolId(pool_name(at, each)), pool(at, 1, number + 1));
+            model.pools.insert(PoolId(pool_name(at, each).into()), pool(at, 1, number + 1));
         });
         change("one host and pool come", &registry, &table, &mut model, |model, number| {
             let pool_id = pool_name(1_000_000 + number, 1);
             let listener = model.listeners.get_mut(&443).expect("there");
             listener.hosts.insert(pattern(1_000_000 + number), host(number, &pool_id, 0));
-            model.pools.insert(PoolId(pool_id), pool(1_000_000 + number, 1, 0));
+            model.pools.insert(PoolId(pool_id.into()), pool(1_000_000 + number, 1, 0));
         });
         let certificates: Vec<_> = (0..4).map(|_| certificate()).collect();
         change("one certificate", &registry, &table, &mut model, |model, number| {

@@ -21,7 +21,7 @@ use crate::source::cluster::{self, Troubles};
 use crate::source::{Inputs, Snapshot, directory};
 use crate::status::{self, Facts, MemberState, PoolHealth};
 use crate::table::Handle;
-use crate::translate::{LastGood, Options, references};
+use crate::translate::{LastGood, Options, Referrer, Translator};
 use crate::websocket::{self, Sessions};
 
 /// Time for the lease to be given back at the end.
@@ -96,8 +96,8 @@ impl Watch {
                      (to serve a directory, give --manifests DIR)",
                 )?;
                 tracing::info!(server = %config.cluster_url, namespaces = ?scope.namespaces, "watching the cluster");
-                let options = options.clone();
-                let referred = move |snapshot: &Snapshot| references(snapshot, &options);
+                let mut referrer = Referrer::new(options.clone());
+                let referred = move |snapshot: &Snapshot| referrer.update(snapshot);
                 Self::Cluster(cluster::watch(config.clone(), scope.clone(), referred)?, Box::new(config))
             }
         })
@@ -185,7 +185,7 @@ pub async fn start(config: Config) -> anyhow::Result<App> {
 
     let controller = Controller {
         inputs: watch.inputs(),
-        options,
+        translator: Translator::new(options),
         registry,
         pools: OrdMap::new(),
         owners: Owners::default(),

@@ -106,7 +106,7 @@ impl Check {
     fn execute(self) -> anyhow::Result<ExitCode> {
         let options =
             Options { serve_controllers: self.serve_controller, everything_without_class: true, ..Options::default() };
-        let reports = |input: &Input| translate(&input.snapshot, &options).reports;
+        let reports = |input: &Input| translate(&input.snapshot, &options).reports.into_iter().collect();
         let code = check::run(&self.dir, reports, &mut std::io::stdout(), &mut std::io::stderr());
         Ok(ExitCode::from(code))
     }

@@ -18,7 +18,7 @@ use crate::proxy::{Listeners, Metrics};
 use crate::source::{Input, Inputs, Origins, Snapshot};
 use crate::status::{Facts, Report, Severity};
 use crate::table::Handle;
-use crate::translate::{LastGood, Options, translate};
+use crate::translate::{LastGood, Options, Translator};
 use crate::websocket::{About, Sessions};
 
 pub(crate) use owners::Owners;
@@ -49,8 +49,8 @@ pub struct Published {
 pub(crate) struct Controller {
     /// Where they come from.
     pub inputs: Inputs,
-    /// How they are translated.
-    pub options: Options,
+    /// What they become; remembers the last.
+    pub translator: Translator,
     /// Pools at run time.
     pub registry: Registry,
     /// Those that the table was made with.
@@ -114,8 +114,8 @@ impl Controller {
         let began = Instant::now();
         let mut snapshot = Snapshot::clone(&input.snapshot);
         let kept = self.last_good.keep(&mut snapshot);
-        let translation = translate(&snapshot, &self.options);
-        let mut reports = OrdSet::from(translation.reports);
+        let translation = self.translator.update(&snapshot);
+        let mut reports = translation.reports;
         reports.extend(input.reports.into_iter().chain(kept));
 
         let Published { generation, mut swaps, model: old, reports: old_reports, .. } = self.published.borrow().clone();

@@ -25,8 +25,8 @@ pub use host::{HostPattern, HostPatternError};
 pub use listener::{Action, Backend, Host, HostHeader, Listener, PathRewrite, Protocol, Redirect, Route, Unavailable};
 pub use path::{PathMatch, PathMatchError, normalise_path};
 pub use pool::{
-    Address, Balance, Endpoint, EndpointState, Pool, PoolId, Probe, StatusRange, StatusRangeError, Transport,
-    UpstreamTls,
+    Address, Balance, Endpoint, EndpointState, Endpoints, Pool, PoolId, Probe, StatusRange, StatusRangeError,
+    Transport, UpstreamTls,
 };
 pub use tls::{Certificate, CertificateId, SecretBytes};
 pub use websocket::{IdleCounts, Ping, SessionLimits, WebSocket};

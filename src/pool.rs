@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn a_member_is_not_taken_by_what_the_pool_was_before() {
-        let pool = Pool::new(PoolId("pool".to_owned()), Arc::default());
+        let pool = Pool::new(PoolId("pool".into()), Arc::default());
         let member = Member::for_test(0, Health::Up);
         let state = pool.state.load_full();
         assert!(pool.take(&state, Arc::clone(&member), &mut 1).is_some());

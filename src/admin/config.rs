@@ -43,7 +43,7 @@ impl Fingerprints {
         };
         let certificates = model.certificates.iter().map(|(id, certificate)| (id.0.clone(), print(&certificate.chain)));
         let trusted_roots = model.pools.iter().filter_map(|(id, pool)| match &pool.transport {
-            Transport::Https(tls) => Some((id.0.clone(), print(tls.trusted_roots.as_ref()?))),
+            Transport::Https(tls) => Some((id.0.to_string(), print(tls.trusted_roots.as_ref()?))),
             Transport::Http => None,
         });
         Self { certificates: certificates.collect(), trusted_roots: trusted_roots.collect() }
@@ -98,7 +98,7 @@ pub(super) fn dump(
         addresses,
         unopened: &published.unopened,
         reports: &published.reports,
-        pools: pools.pools().iter().map(|(id, pool)| (id.0.clone(), members(pool))).collect(),
+        pools: pools.pools().iter().map(|(id, pool)| (id.0.to_string(), members(pool))).collect(),
         model: &published.model,
         fingerprints: Fingerprints::of(&published.model),
         options: Translation {

@@ -102,7 +102,7 @@ impl Collector for Rooms {
                 *states.entry(state).or_default() += 1;
             }
             for (state, count) in states {
-                let labels = [("pool", pool.id.0.as_str()), ("state", state)];
+                let labels = [("pool", &*pool.id.0), ("state", state)];
                 ConstGauge::<i64>::new(count).encode(members.encode_family(&labels)?)?;
             }
         }

@@ -47,7 +47,7 @@ fn all(dir: &Path, input: &Input, reports: &BTreeSet<Report>) -> String {
     }
     let of = |severity| reports.iter().filter(|report| report.severity == severity).count();
     let mut objects: BTreeSet<_> = input.origins.objects().collect();
-    objects.extend(input.reports.iter().map(|report| &report.object).filter(|object| object.kind != "File"));
+    objects.extend(input.reports.iter().map(|report| report.object.clone()).filter(|object| object.kind != "File"));
     let _infallible = writeln!(
         out,
         "{}, {} in {} of {}",

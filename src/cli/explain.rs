@@ -167,7 +167,7 @@ async fn tell(target: &Target) -> bool {
                 println!("rewrite    {:?} at the front of the path becomes {:?}", rewrite.strip, rewrite.prepend);
             }
             match &target.pool {
-                Some(pool) => members(pool, backend.affinity.as_ref()).await,
+                Some(pool) => members(pool, backend.affinity.as_deref()).await,
                 None => false,
             }
         }
@@ -229,7 +229,7 @@ fn others(explanation: &Explanation) {
 /// have no route here. Where no route was chosen, the errors of other objects too: one may be the cause.
 fn told(reports: &[&Report], snapshot: &Snapshot, host: &str, explanation: &Explanation) -> Vec<String> {
     let routed: BTreeSet<&ObjectRef> =
-        explanation.considered.iter().filter(|c| c.miss != Some(Miss::Host)).map(|c| &c.route.owner).collect();
+        explanation.considered.iter().filter(|c| c.miss != Some(Miss::Host)).map(|c| &*c.route.owner).collect();
     let naming = naming(snapshot, host);
     let concerns = |report: &Report| {
         routed.contains(&report.object)
@@ -363,8 +363,8 @@ mod tests {
     #[tokio::test]
     async fn without_a_certificate_nothing_is_served() {
         let route = Route {
-            field: "spec.rules[0]".to_owned(),
-            owner: ObjectRef::new("Ingress", "default", "i"),
+            field: "spec.rules[0]".into(),
+            owner: ObjectRef::new("Ingress", "default", "i").into(),
             path: PathMatch::prefix("/").expect("a path"),
             action: Action::Redirect(Redirect { status: 308, port: 443 }),
         };

@@ -96,8 +96,8 @@ mod tests {
                 default_certificate: None,
             });
             let routes = owners.iter().map(|owner| Route {
-                field: String::new(),
-                owner: ObjectRef::new("Ingress", "default", owner.to_string()),
+                field: "".into(),
+                owner: Arc::new(ObjectRef::new("Ingress", "default", owner.to_string())),
                 path: PathMatch::Any,
                 action: Action::NotFound,
             });

@@ -46,9 +46,9 @@ pub struct Host {
 pub struct Route {
     /// Readable identity: the field that made it, such as
     /// `spec.rules[0].http.paths[1]`; with the owner it is unique.
-    pub field: String,
+    pub field: Arc<str>,
     /// The object that made it.
-    pub owner: ObjectRef,
+    pub owner: Arc<ObjectRef>,
     /// Which paths.
     pub path: PathMatch,
     /// What to do.
@@ -87,10 +87,10 @@ pub struct Backend {
     /// Time for the answer's header, and the longest silence within the body. It bounds a WebSocket's handshake too.
     pub request_timeout: Duration,
     /// For WebSocket sessions.
-    pub websocket: WebSocket,
+    pub websocket: Arc<WebSocket>,
     /// Clients come back to their member; `None`: each request goes anywhere.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub affinity: Option<Affinity>,
+    pub affinity: Option<Arc<Affinity>>,
 }
 
 /// `Host` of a forwarded request.

@@ -1,8 +1,11 @@
 //! Pools: where requests may go, how to speak there, and how to learn whether a member is well.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
@@ -13,7 +16,7 @@ use super::tls::SecretBytes;
 /// `default/chat:http (Ingress default/site)`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
-pub struct PoolId(pub String);
+pub struct PoolId(pub Arc<str>);
 
 impl fmt::Display for PoolId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -25,13 +28,53 @@ impl fmt::Display for PoolId {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Pool {
     /// Where requests may go. An empty list is a pool without members.
-    pub endpoints: Vec<Endpoint>,
+    pub endpoints: Endpoints,
     /// How a member is spoken to.
     pub transport: Transport,
     /// How a member is asked whether it is well.
     pub probe: Probe,
     /// Which of the members that are well takes the next request.
     pub balance: Balance,
+}
+
+/// The endpoints of a pool, shared with other pools of the same.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct Endpoints(Arc<[Endpoint]>);
+
+impl Deref for Endpoints {
+    type Target = [Endpoint];
+
+    fn deref(&self) -> &[Endpoint] {
+        &self.0
+    }
+}
+
+impl Borrow<[Endpoint]> for Endpoints {
+    fn borrow(&self) -> &[Endpoint] {
+        &self.0
+    }
+}
+
+impl FromIterator<Endpoint> for Endpoints {
+    fn from_iter<I: IntoIterator<Item = Endpoint>>(endpoints: I) -> Self {
+        Self(endpoints.into_iter().collect())
+    }
+}
+
+impl From<Vec<Endpoint>> for Endpoints {
+    fn from(endpoints: Vec<Endpoint>) -> Self {
+        Self(endpoints.into())
+    }
+}
+
+impl<'a> IntoIterator for &'a Endpoints {
+    type Item = &'a Endpoint;
+    type IntoIter = std::slice::Iter<'a, Endpoint>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
 }
 
 /// One place that requests may go.

@@ -113,7 +113,7 @@ pub(super) fn session_opened(session: &Session) {
     let About { client, version, said, target, .. } = &session.about;
     let (host, path, user_agent) = (said.host(), said.path(), said.user_agent());
     tracing::info!(target: "access", session = session.id, %client, ?version, host, path, user_agent,
-        subprotocol = said.subprotocol(), route = session.route(), rule = target.route.field, pool = session.pool(),
+        subprotocol = said.subprotocol(), route = session.route(), rule = &*target.route.field, pool = session.pool(),
         member = %session.member(), request_id = said.request_id(), "session opened");
 }
 
@@ -123,7 +123,7 @@ pub(super) fn session_closed(session: &Session, end: &End) {
     let (host, path, seconds) = (said.host(), said.path(), session.opened.elapsed().as_secs_f64());
     let (up, down) = (session.up.seen(), session.down.seen());
     tracing::info!(target: "access", session = session.id, %client, host, path, seconds, route = session.route(),
-        rule = target.route.field, pool = session.pool(), member = %session.member(), request_id = said.request_id(),
+        rule = &*target.route.field, pool = session.pool(), member = %session.member(), request_id = said.request_id(),
         cause = end.name(), initiator = end.initiator(), code = end.code, detail = end.detail(),
         messages_up = up.messages(), messages_down = down.messages(), bytes_up = up.bytes, bytes_down = down.bytes,
         "session closed");

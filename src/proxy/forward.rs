@@ -66,7 +66,7 @@ pub(super) async fn forward(
     };
     parts.uri = uri;
 
-    let sticky = Sticky::read(backend.affinity.as_ref(), &parts.headers, headers::over_tls(&parts.headers));
+    let sticky = Sticky::read(backend.affinity.as_deref(), &parts.headers, headers::over_tls(&parts.headers));
     headers::frame(&mut parts.headers, &parts.method, has_body);
     let silence = backend.request_timeout;
     let (body, progress) = if has_body { with_body(&mut parts, body, silence) } else { (RequestBody::empty(), None) };

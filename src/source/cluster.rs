@@ -88,7 +88,7 @@ impl Watch {
 pub fn watch(
     mut config: kube::Config,
     scope: Scope,
-    references: impl Fn(&Snapshot) -> References + Send + 'static,
+    references: impl FnMut(&Snapshot) -> References + Send + 'static,
 ) -> Result<Watch, Error> {
     config.connect_timeout = Some(scope.silence.min(Duration::from_secs(10)));
     // What is too long, and what is tried again and when, is decided by those who ask. A client that did so silently could

@@ -54,6 +54,11 @@ impl Kind {
         Self::ApplicationGateway,
     ];
 
+    /// The kind of this name.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
     /// The name, as manifests write it.
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -110,7 +115,7 @@ const BUILT_IN_GROUPS: &[&str] = &["apps", "autoscaling", "batch", "extensions",
 /// Recognises an object by its `apiVersion` and `kind`.
 pub(super) fn recognise(api_version: &str, kind: &str) -> Recognised {
     let group = api_version.split_once('/').map_or("", |(group, _)| group);
-    let same_name = Kind::ALL.into_iter().find(|known| known.name() == kind);
+    let same_name = Kind::named(kind);
     if let Some(known) = same_name {
         if known.api_version() == api_version {
             return Recognised::Read(known);

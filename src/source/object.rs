@@ -64,6 +64,36 @@ impl Object {
     }
 }
 
+/// Removes an object from a snapshot.
+pub(super) fn remove((kind, key): &(Kind, Key), snapshot: &mut Snapshot) {
+    match kind {
+        Kind::Ingress => drop(snapshot.ingresses.remove(key)),
+        Kind::IngressClass => drop(snapshot.ingress_classes.remove(key)),
+        Kind::EndpointSlice => drop(snapshot.endpoint_slices.remove(key)),
+        Kind::Service => drop(snapshot.services.remove(key)),
+        Kind::Pod => drop(snapshot.pods.remove(key)),
+        Kind::Secret => drop(snapshot.secrets.remove(key)),
+        Kind::ConfigMap => drop(snapshot.config_maps.remove(key)),
+        Kind::Namespace => drop(snapshot.namespaces.remove(key)),
+        Kind::ApplicationGateway => drop(snapshot.gateways.remove(key)),
+    }
+}
+
+/// Whether a snapshot has an object.
+pub(super) fn is_in((kind, key): &(Kind, Key), snapshot: &Snapshot) -> bool {
+    match kind {
+        Kind::Ingress => snapshot.ingresses.contains_key(key),
+        Kind::IngressClass => snapshot.ingress_classes.contains_key(key),
+        Kind::EndpointSlice => snapshot.endpoint_slices.contains_key(key),
+        Kind::Service => snapshot.services.contains_key(key),
+        Kind::Pod => snapshot.pods.contains_key(key),
+        Kind::Secret => snapshot.secrets.contains_key(key),
+        Kind::ConfigMap => snapshot.config_maps.contains_key(key),
+        Kind::Namespace => snapshot.namespaces.contains_key(key),
+        Kind::ApplicationGateway => snapshot.gateways.contains_key(key),
+    }
+}
+
 /// The reference by which reports name an object.
 pub(super) fn reference(kind: Kind, key: &Key) -> ObjectRef {
     ObjectRef::new(kind.name(), key.namespace.as_str(), key.name.as_str())

@@ -5,7 +5,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::span::{Place, Side, Span};
+use super::kind::Kind;
+use super::object::{self, Object};
+use super::snapshot::Key;
+use super::span::{Packed, Place, Side, Span};
 use crate::model::ObjectRef;
 use crate::status::{Reason, Report};
 
@@ -23,33 +26,50 @@ pub struct Location {
 }
 
 /// Where the objects of an input were written.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Origins {
     /// By file, in the order of paths: the first that holds an object is the one that is served.
     files: Vec<Arc<Written>>,
     /// Of what the source itself reports. Such a report may be about a version of a file that is not served.
-    reports: BTreeMap<Report, Location>,
+    reports: Arc<BTreeMap<Report, Location>>,
 }
 
 /// The objects of one file.
-#[derive(Default, PartialEq, Eq)]
+#[derive(Default, PartialEq)]
 pub(super) struct Written {
     /// The file, relative to the directory.
     pub(super) file: PathBuf,
-    /// Document and fields of each object.
-    pub(super) objects: BTreeMap<ObjectRef, (usize, Arc<Span>)>,
+    /// The objects, by kind and key.
+    pub(super) items: BTreeMap<(Kind, Key), Item>,
+}
+
+/// An object and where it stands.
+#[derive(Clone, PartialEq)]
+pub(super) struct Item {
+    pub(super) object: Object,
+    /// Which document of the file, from 1.
+    pub(super) document: u32,
+    /// Where its fields stand.
+    pub(super) span: Packed,
+}
+
+impl Item {
+    /// Where a field of it stands.
+    pub(super) fn locate(&self, file: &Path, reason: Reason, field: &str) -> Location {
+        location(file, self.document as usize, place(&self.span.unpack(), reason, field))
+    }
 }
 
 /// The file and a count: the places of all fields would drown a log.
 impl fmt::Debug for Written {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Written").field("file", &self.file).field("objects", &self.objects.len()).finish()
+        f.debug_struct("Written").field("file", &self.file).field("objects", &self.items.len()).finish()
     }
 }
 
 impl Origins {
     /// Origins of the objects of `files`, and of `reports`.
-    pub(super) fn new(files: Vec<Arc<Written>>, reports: BTreeMap<Report, Location>) -> Self {
+    pub(super) fn new(files: Vec<Arc<Written>>, reports: Arc<BTreeMap<Report, Location>>) -> Self {
         Self { files, reports }
     }
 
@@ -59,9 +79,10 @@ impl Origins {
         if let Some(location) = self.reports.get(report) {
             return Some(location.clone());
         }
-        let (written, (document, span)) =
-            self.files.iter().find_map(|written| Some((written, written.objects.get(&report.object)?)))?;
-        Some(location(&written.file, *document, place(span, report.reason, &report.field)))
+        let ObjectRef { kind, namespace, name } = &report.object;
+        let identity = (Kind::named(kind)?, Key::new(namespace.as_str(), name.as_str()));
+        let (written, item) = self.files.iter().find_map(|written| Some((written, written.items.get(&identity)?)))?;
+        Some(item.locate(&written.file, report.reason, &report.field))
     }
 
     /// How many files were read.
@@ -70,8 +91,8 @@ impl Origins {
     }
 
     /// The objects that were read, in no order that means anything; one that two files hold comes twice.
-    pub fn objects(&self) -> impl Iterator<Item = &ObjectRef> {
-        self.files.iter().flat_map(|written| written.objects.keys())
+    pub fn objects(&self) -> impl Iterator<Item = ObjectRef> {
+        self.files.iter().flat_map(|written| written.items.keys()).map(|(kind, key)| object::reference(*kind, key))
     }
 }
 

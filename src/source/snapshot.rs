@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use imbl::OrdMap;
+use imbl::ordmap::DiffItem;
+use imbl::{OrdMap, OrdSet};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
@@ -41,9 +42,9 @@ pub type Objects<K> = OrdMap<Key, Arc<K>>;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct References {
     /// Of Secrets.
-    pub secrets: BTreeSet<Key>,
+    pub secrets: OrdSet<Key>,
     /// Of ConfigMaps.
-    pub config_maps: BTreeSet<Key>,
+    pub config_maps: OrdSet<Key>,
 }
 
 /// Every input object at one instant. Cheap to clone: objects are shared.
@@ -100,13 +101,11 @@ impl Snapshot {
     }
 }
 
-fn same<K>(ours: &Objects<K>, theirs: &Objects<K>, equal: impl Fn(&K, &K) -> bool) -> bool {
-    if ours.ptr_eq(theirs) {
-        return true;
-    }
-    let mut pairs = ours.iter().zip(theirs);
-    ours.len() == theirs.len()
-        && pairs.all(|((key, a), (other_key, b))| key == other_key && (Arc::ptr_eq(a, b) || equal(a, b)))
+fn same<K: PartialEq>(ours: &Objects<K>, theirs: &Objects<K>, equal: impl Fn(&K, &K) -> bool) -> bool {
+    ours.diff(theirs).all(|item| match item {
+        DiffItem::Update { old: (_, a), new: (_, b) } => equal(a, b),
+        DiffItem::Add(..) | DiffItem::Remove(..) => false,
+    })
 }
 
 fn same_metadata(ours: &ObjectMeta, theirs: &ObjectMeta) -> bool {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use imbl::OrdSet;
+use imbl::{OrdMap, OrdSet};
 
 use super::Report;
 use crate::model::PoolId;
@@ -14,9 +14,9 @@ use crate::source::{Key, Snapshot};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Served {
     /// Ingresses, each with whether it has a route.
-    pub ingresses: BTreeMap<Key, bool>,
+    pub ingresses: OrdMap<Key, bool>,
     /// ApplicationGateways.
-    pub gateways: BTreeMap<Key, Parts>,
+    pub gateways: OrdMap<Key, Arc<Parts>>,
 }
 
 /// What came of the elements of an ApplicationGateway, by their names.

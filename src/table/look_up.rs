@@ -168,8 +168,8 @@ pub(super) mod tests {
                 continue;
             }
             host.routes.push(Route {
-                field: format!("spec.rules[{index}]"),
-                owner: ObjectRef::new("Ingress", "default", "site"),
+                field: format!("spec.rules[{index}]").into(),
+                owner: ObjectRef::new("Ingress", "default", "site").into(),
                 path,
                 action: Action::Unavailable(Unavailable { reason: "Test" }),
             });
@@ -263,15 +263,14 @@ pub(super) mod tests {
         table: &RoutingTable,
         requests: &[(String, String)],
         ids: &[Arc<str>],
-    ) -> Vec<Option<(Arc<str>, String)>> {
+    ) -> Vec<Option<(Arc<str>, Arc<str>)>> {
         let listener = table.listener(80).expect("port 80");
         let found = requests.iter().map(|(host, path)| {
             listener.find(host, path).map(|target| (Arc::clone(&target.id), target.route.field.clone()))
         });
         let (places, nowhere) = (table.places(), ([127, 0, 0, 1], 1).into());
-        let there = ids
-            .iter()
-            .map(|id| places.has(80, "not.anywhere", "/", id, nowhere).then(|| (Arc::clone(id), String::new())));
+        let there =
+            ids.iter().map(|id| places.has(80, "not.anywhere", "/", id, nowhere).then(|| (Arc::clone(id), "".into())));
         found.chain(there).collect()
     }
 
@@ -296,7 +295,7 @@ pub(super) mod tests {
                 removed.for_each(|pattern| drop(listener.hosts.remove(pattern)));
                 let routes = change.into_iter().filter(|(_, what)| *what > 0).map(|(route, _)| route);
                 for (pattern, mut host) in model_of(routes.collect()).listeners[&80].hosts.clone() {
-                    Arc::make_mut(&mut host).routes.iter_mut().for_each(|route| route.field.push_str(&turn.to_string()));
+                    Arc::make_mut(&mut host).routes.iter_mut().for_each(|route| route.field = format!("{}{turn}", route.field).into());
                     listener.hosts.insert(pattern, host);
                 }
                 let next = table.update(&model, 2, &OrdMap::new());

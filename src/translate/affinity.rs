@@ -87,6 +87,7 @@ pub(super) fn check(owner: &ObjectRef, field: &str, backend: &Backend, reports: 
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use super::*;
@@ -97,12 +98,12 @@ mod tests {
         let owner = ObjectRef::new("Ingress", "default", "site");
         for (affinity, rebalance, expected) in [(true, Some(10), 1), (true, None, 0), (false, Some(10), 0)] {
             let backend = Backend {
-                pool: PoolId("pool".to_owned()),
+                pool: PoolId("pool".into()),
                 host: HostHeader::Preserve,
                 rewrite: None,
                 request_timeout: Duration::from_secs(30),
-                websocket: WebSocket { rebalance, ..WebSocket::default() },
-                affinity: affinity.then(|| azure(AZURE_NAME.to_owned())),
+                websocket: Arc::new(WebSocket { rebalance, ..WebSocket::default() }),
+                affinity: affinity.then(|| Arc::new(azure(AZURE_NAME.to_owned()))),
             };
             let mut reports = Reports::default();
             check(&owner, "field", &backend, &mut reports);
@@ -115,7 +116,7 @@ mod tests {
         let settings = AffinitySettings { by: Some(AffinityBy::IngressNginx), ..AffinitySettings::default() };
         for (path, expected) in [("/", "/"), ("/a/", "/a"), ("/a;b", "/"), ("/é", "/%C3%A9")] {
             let path = PathMatch::prefix(path).expect("a path");
-            let affinity = annotated(&settings, &PoolId("pool".to_owned()), &path).expect("asked for");
+            let affinity = annotated(&settings, &PoolId("pool".into()), &path).expect("asked for");
             assert_eq!(affinity.path, expected);
         }
     }

@@ -1,10 +1,13 @@
 //! Who has which port and host: whoever came first.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 
 use crate::model::{HostPattern, ObjectRef, Protocol};
+
+use super::gateway::Frontends;
+use super::ingress::{HTTP, HTTPS, Hosts, Site};
 
 /// When an object came: its creation, those without one last; then kind, namespace, name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,38 +23,60 @@ impl<'a> Age<'a> {
         let created = metadata.creation_timestamp.as_ref();
         Self { undated: created.is_none(), created, object }
     }
+
+    /// The object itself.
+    pub(super) fn object(&self) -> &'a ObjectRef {
+        self.object
+    }
 }
 
 /// Who serves a host of a port.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Holder {
-    /// Every Ingress that names it, together.
-    Ingresses,
-    /// One listener of one ApplicationGateway, by their indices.
-    Listener(usize, usize),
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Holder<'a> {
+    /// Every Ingress that names it, together; this one came first.
+    Ingresses(&'a ObjectRef),
+    /// A listener of an ApplicationGateway, by its place there.
+    Listener(&'a ObjectRef, usize),
 }
 
-/// Ports and hosts that are taken.
-#[derive(Debug, Default)]
-pub(super) struct Claims {
-    ports: BTreeMap<u16, (Protocol, ObjectRef)>,
-    hosts: BTreeMap<(u16, Protocol, HostPattern), (Holder, ObjectRef)>,
-    /// Hosts of ports that have a certificate of their own.
-    certified: BTreeSet<(u16, HostPattern)>,
+impl<'a> Holder<'a> {
+    /// The object that came first.
+    pub(super) fn owner(self) -> &'a ObjectRef {
+        match self {
+            Self::Ingresses(owner) | Self::Listener(owner, _) => owner,
+        }
+    }
+}
+
+/// The protocol of each port that is taken, and who came first to it.
+pub(super) type Ports = BTreeMap<u16, (Protocol, ObjectRef)>;
+
+/// Ports and hosts that are taken: found out for each that is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Claims<'a> {
+    pub(super) hosts: &'a Hosts,
+    pub(super) frontends: &'a Frontends,
+    pub(super) ports: &'a Ports,
 }
 
 /// What a host is claimed under. `*.example.com` is one host, whether an Ingress writes it (one label) or a gateway
 /// (any number): in tables the narrower would take the requests of the wider.
-fn key(host: &HostPattern) -> HostPattern {
+pub(super) fn key(host: &HostPattern) -> HostPattern {
     let HostPattern::SingleLabel(parent) = host else { return host.clone() };
     HostPattern::Glob(format!("*.{parent}"))
 }
 
-impl Claims {
-    /// Takes `port` for `protocol`, or names the object that has it for the other protocol.
-    pub(super) fn port(&mut self, port: u16, protocol: Protocol, owner: &ObjectRef) -> Result<(), ObjectRef> {
-        let (held, holder) = self.ports.entry(port).or_insert_with(|| (protocol, owner.clone()));
-        if *held == protocol { Ok(()) } else { Err(holder.clone()) }
+/// The same host as an Ingress writes it, if one can.
+pub(super) fn of_ingress(host: &HostPattern) -> Option<HostPattern> {
+    let HostPattern::Glob(text) = host else { return Some(host.clone()) };
+    let parent = text.strip_prefix("*.").filter(|parent| !parent.contains(['*', '?']))?;
+    Some(HostPattern::SingleLabel(parent.to_owned()))
+}
+
+impl<'a> Claims<'a> {
+    /// Who has `port` for another protocol than `protocol`.
+    pub(super) fn other_protocol(&self, port: u16, protocol: Protocol) -> Option<&'a ObjectRef> {
+        self.ports.get(&port).filter(|(held, _)| *held != protocol).map(|(_, owner)| owner)
     }
 
     /// Whether `port` is taken for `protocol`.
@@ -59,45 +84,63 @@ impl Claims {
         self.ports.get(&port).is_some_and(|(held, _)| *held == protocol)
     }
 
-    /// Takes a host of a port, or names the object that has it. It counts where the port speaks `protocol`.
-    pub(super) fn host(
-        &mut self,
-        port: u16,
-        protocol: Protocol,
-        host: &HostPattern,
-        holder: Holder,
-        owner: &ObjectRef,
-    ) -> Result<(), ObjectRef> {
-        let entry = self.hosts.entry((port, protocol, key(host))).or_insert_with(|| (holder.clone(), owner.clone()));
-        let (held, first) = entry;
-        if *held == holder { Ok(()) } else { Err(first.clone()) }
+    /// Who serves this host of this port: whoever came first. It counts where the port speaks `protocol`.
+    pub(super) fn holder(&self, port: u16, protocol: Protocol, host: &HostPattern) -> Option<Holder<'a>> {
+        let ingress = self.first_ingress(port, protocol, host);
+        let frontend = self.frontends.first(port, protocol, host);
+        match (ingress, frontend) {
+            (Some(site), Some((gateway, _))) if site.age() < gateway.age() => Some(Holder::Ingresses(&site.owner)),
+            (_, Some((gateway, place))) => Some(Holder::Listener(&gateway.owner, place)),
+            (Some(site), None) => Some(Holder::Ingresses(&site.owner)),
+            (None, None) => None,
+        }
     }
 
-    /// Whether `holder` serves this host of this port.
-    pub(super) fn holds(&self, port: u16, protocol: Protocol, host: &HostPattern, holder: &Holder) -> bool {
-        self.hosts.get(&(port, protocol, key(host))).is_some_and(|(held, _)| held == holder)
+    /// The Ingress that came first to this host of this port.
+    fn first_ingress(&self, port: u16, protocol: Protocol, host: &HostPattern) -> Option<&'a Site> {
+        if !self.speaks(port, protocol) {
+            return None;
+        }
+        let host = of_ingress(host)?;
+        match (port, protocol) {
+            (HTTP, Protocol::Http) => self.hosts.first(&host),
+            (HTTPS, Protocol::Https) => self.hosts.secure(&host).map(|secure| &**secure.site),
+            _ => None,
+        }
     }
 
-    /// Whether anyone serves this host of this port.
-    pub(super) fn is_held(&self, port: u16, protocol: Protocol, host: &HostPattern) -> bool {
-        self.hosts.contains_key(&(port, protocol, key(host)))
-    }
-
-    /// Notes that a host, which has been taken, has a certificate.
-    pub(super) fn certify(&mut self, port: u16, host: &HostPattern) {
-        self.certified.insert((port, host.clone()));
+    /// Whether the Ingresses serve this host of this port.
+    pub(super) fn ingresses_hold(&self, port: u16, protocol: Protocol, host: &HostPattern) -> bool {
+        matches!(self.holder(port, protocol, host), Some(Holder::Ingresses(_)))
     }
 
     /// Whether a host of a port has a certificate.
     pub(super) fn is_certified(&self, port: u16, host: &HostPattern) -> bool {
-        self.certified.contains(&(port, host.clone()))
+        let by_ingress = || {
+            port == HTTPS
+                && self.hosts.secure(host).is_some_and(|secure| secure.certificate.is_some())
+                && self.ingresses_hold(port, Protocol::Https, host)
+        };
+        self.frontends.is_certified(port, host) || by_ingress()
     }
 
     /// The port on which `host` is served over TLS with a certificate, if any: 443 before others.
     pub(super) fn https_port(&self, host: &HostPattern) -> Option<u16> {
-        let ports = self.certified.iter().filter(|(_, held)| covers(held, host)).map(|(port, _)| *port);
-        ports.min_by_key(|port| (*port != 443, *port))
+        let wider = Some(host.clone()).into_iter().chain(wider(host));
+        if wider.into_iter().any(|wide| self.is_certified(HTTPS, &wide)) {
+            return Some(HTTPS);
+        }
+        self.frontends.certified_ports(host).min_by_key(|port| (*port != HTTPS, *port))
     }
+}
+
+/// The hosts of Ingresses that take in all that `host` does, and more: the narrowest first.
+pub(super) fn wider(host: &HostPattern) -> impl Iterator<Item = HostPattern> {
+    let parent = match host {
+        HostPattern::Exact(name) => name.split_once('.').map(|(_, parent)| HostPattern::SingleLabel(parent.to_owned())),
+        _ => None,
+    };
+    parent.into_iter().chain((*host != HostPattern::Any).then_some(HostPattern::Any))
 }
 
 /// Whether every host that `narrow` means is one that `wide` means.
@@ -118,6 +161,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_wider_hosts_of_ingresses_are_those_that_cover() {
+        let ingress = |text| HostPattern::ingress(text).expect("valid");
+        let all = ["", "*.example", "*.a.example", "b.a.example", "a.example"].map(ingress);
+        for host in &all {
+            let wider: Vec<_> = wider(host).collect();
+            for wide in all.iter().filter(|wide| *wide != host) {
+                assert_eq!(covers(wide, host), wider.contains(wide), "{wide} {host}");
+            }
+        }
+    }
+
+    #[test]
     fn a_wide_host_covers_the_narrow_ones_within() {
         let ingress = |text| HostPattern::ingress(text).expect("valid");
         let gateway = |text| HostPattern::gateway(text).expect("valid");
@@ -133,17 +188,5 @@ mod tests {
         ] {
             assert_eq!(covers(&wide, &narrow), expected, "{wide} {narrow}");
         }
-    }
-
-    #[test]
-    fn the_first_has_the_port_and_the_host() {
-        let [first, second] = ["a", "b"].map(|name| ObjectRef::new("Ingress", "default", name));
-        let mut claims = Claims::default();
-        assert_eq!(claims.port(80, Protocol::Http, &first), Ok(()));
-        assert_eq!(claims.port(80, Protocol::Http, &second), Ok(()));
-        assert_eq!(claims.port(80, Protocol::Https, &second), Err(first.clone()));
-        assert_eq!(claims.host(80, Protocol::Http, &HostPattern::Any, Holder::Ingresses, &first), Ok(()));
-        assert_eq!(claims.host(80, Protocol::Http, &HostPattern::Any, Holder::Ingresses, &second), Ok(()));
-        assert_eq!(claims.host(80, Protocol::Http, &HostPattern::Any, Holder::Listener(0, 0), &second), Err(first));
     }
 }

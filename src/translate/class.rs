@@ -1,15 +1,17 @@
 //! Which objects are ours: IngressClass, the default class, and the annotation that came before them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use k8s_openapi::api::networking::v1::IngressClass;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::api::annotations::{Problem, ProblemKind, Settings};
-use crate::model::ObjectRef;
+use crate::model::{ObjectRef, WebSocket};
 use crate::source::Snapshot;
 use crate::status::Reason;
 
+use super::ingress::websocket;
 use super::report::Reports;
 use super::{CONTROLLER, Options};
 
@@ -22,32 +24,42 @@ const CONVENTIONAL: &[(&str, &str)] =
     &[("steadygate", CONTROLLER), ("nginx", INGRESS_NGINX), ("azure/application-gateway", "azure/application-gateway")];
 
 /// What a class gives the objects that it serves.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Class {
     /// What its annotations ask for.
-    pub(super) settings: Settings,
+    pub(super) settings: Arc<Settings>,
+    /// What of it is for WebSocket sessions.
+    pub(super) websocket: Arc<WebSocket>,
     /// Whether it is taken over from ingress-nginx, whose defaults it then keeps.
     pub(super) ingress_nginx: bool,
 }
 
-/// Every class, and what to do with objects that name it.
-#[derive(Debug)]
-pub(super) struct Classes<'a> {
-    options: &'a Options,
-    /// Every class by name; `None`: another controller's.
-    classes: BTreeMap<&'a str, Option<Class>>,
-    /// Those that are there, but refused.
-    refused: &'a BTreeSet<String>,
-    default: Option<&'a str>,
+impl Class {
+    fn new(settings: Arc<Settings>, ingress_nginx: bool) -> Self {
+        Self { websocket: Arc::new(websocket(&settings, ingress_nginx)), settings, ingress_nginx }
+    }
 }
 
-impl<'a> Classes<'a> {
+/// Every class, and what to do with objects that name it.
+#[derive(Debug)]
+pub(super) struct Classes {
+    options: Options,
+    /// Every class by name; `None`: another controller's.
+    classes: BTreeMap<String, Option<Class>>,
+    /// Those that are there, but refused.
+    refused: BTreeSet<String>,
+    default: Option<String>,
+    /// What is given without a class: our own defaults, and those of ingress-nginx.
+    without: [Class; 2],
+}
+
+impl Classes {
     /// Reads the classes.
-    pub(super) fn read(snapshot: &'a Snapshot, options: &'a Options, reports: &mut Reports) -> Self {
+    pub(super) fn read(snapshot: &Snapshot, options: &Options, reports: &mut Reports) -> Self {
         let mut classes = BTreeMap::new();
-        let mut default: Option<(&'a str, &'a IngressClass)> = None;
+        let mut default: Option<(&str, &IngressClass)> = None;
         for (key, class) in &snapshot.ingress_classes {
-            classes.insert(key.name.as_str(), read_class(&key.name, class, options, reports));
+            classes.insert(key.name.clone(), read_class(&key.name, class, options, reports));
             let marked = annotation(&class.metadata, DEFAULT) == Some("true");
             // As the API server's admission chooses among several: the youngest, then the first by name.
             let created = |class: &IngressClass| class.metadata.creation_timestamp.clone();
@@ -55,7 +67,13 @@ impl<'a> Classes<'a> {
                 default = Some((&key.name, class));
             }
         }
-        Self { options, classes, refused: &snapshot.refused_classes, default: default.map(|(name, _)| name) }
+        Self {
+            options: options.clone(),
+            classes,
+            refused: snapshot.refused_classes.clone(),
+            default: default.map(|(name, _)| name.to_owned()),
+            without: [false, true].map(|ingress_nginx| Class::new(Arc::default(), ingress_nginx)),
+        }
     }
 
     /// The class that serves an object, if it is ours. An object that is not is left alone; one that names a
@@ -75,7 +93,7 @@ impl<'a> Classes<'a> {
         if let Some(legacy) = legacy {
             return self.by_annotation(object, legacy, reports);
         }
-        let Some(name) = named.or(self.default) else {
+        let Some(name) = named.or(self.default.as_deref()) else {
             if self.options.everything_without_class {
                 reports.warning(
                     object,
@@ -101,8 +119,8 @@ impl<'a> Classes<'a> {
             return class.clone();
         }
         let controller = CONVENTIONAL.iter().find(|(value, _)| *value == name).map(|(_, controller)| *controller);
-        if let Some(controller) = controller.filter(|controller| is_served(controller, self.options)) {
-            return Some(Class { settings: Settings::default(), ingress_nginx: controller == INGRESS_NGINX });
+        if let Some(controller) = controller.filter(|controller| is_served(controller, &self.options)) {
+            return Some(self.conventional(controller == INGRESS_NGINX));
         }
         if self.options.everything_without_class {
             let (message, remedy) = self.missing(name);
@@ -119,10 +137,14 @@ impl<'a> Classes<'a> {
         (format!("there is no IngressClass {name:?}, so it is not served"), "create the class or correct the name")
     }
 
+    fn conventional(&self, ingress_nginx: bool) -> Class {
+        self.without[usize::from(ingress_nginx)].clone()
+    }
+
     fn without_class(&self, metadata: &ObjectMeta, named: Option<&str>) -> Class {
         let name = annotation(metadata, LEGACY).or(named);
-        let ingress_nginx = name == Some("nginx") && is_served(INGRESS_NGINX, self.options);
-        Class { settings: Settings::default(), ingress_nginx }
+        let ingress_nginx = name == Some("nginx") && is_served(INGRESS_NGINX, &self.options);
+        self.conventional(ingress_nginx)
     }
 }
 
@@ -142,8 +164,8 @@ fn read_class(name: &str, class: &IngressClass, options: &Options, reports: &mut
             "set defaults for its Ingresses by annotations on the class",
         );
     }
-    let settings = read_annotations(Settings::default(), &object, &class.metadata, reports);
-    Some(Class { settings, ingress_nginx: controller == INGRESS_NGINX })
+    let settings = read_annotations(Arc::default(), &object, &class.metadata, reports);
+    Some(Class::new(settings, controller == INGRESS_NGINX))
 }
 
 fn is_served(controller: &str, options: &Options) -> bool {
@@ -162,13 +184,14 @@ pub(super) fn annotation_field(key: &str) -> String {
 
 /// What an object's annotations ask for, on top of `defaults`. What can't be taken in is reported.
 pub(super) fn read_annotations(
-    defaults: Settings,
+    defaults: Arc<Settings>,
     object: &ObjectRef,
     metadata: &ObjectMeta,
     reports: &mut Reports,
-) -> Settings {
-    let mut settings = defaults;
-    let problems = metadata.annotations.as_ref().map(|annotations| settings.read(annotations)).unwrap_or_default();
+) -> Arc<Settings> {
+    let Some(annotations) = &metadata.annotations else { return defaults };
+    let mut settings = Settings::clone(&defaults);
+    let problems = settings.read(annotations);
     for Problem { key, value, kind } in problems {
         let field = annotation_field(&key);
         match kind {
@@ -208,5 +231,6 @@ pub(super) fn read_annotations(
             }
         }
     }
-    settings
+    // Nearly all objects ask for what their class does.
+    if settings == *defaults { defaults } else { Arc::new(settings) }
 }

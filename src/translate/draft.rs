@@ -1,68 +1,47 @@
-//! The model while it is being made.
+//! What one host of Ingresses, or one ApplicationGateway, comes to.
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
-use crate::model::{Host, HostPattern, Listener, Model, PathMatch, Protocol, Route};
+use crate::model::{CertificateId, Host, HostPattern, PathMatch, Pool, PoolId, Protocol, Route};
+use crate::status::Parts;
 
-use crate::source::Key;
-use crate::status::Served;
-
-use super::Translation;
 use super::report::Reports;
 
-/// The model, the reports, and which objects are ours, so far.
+/// Hosts, pools and reports, so far.
 #[derive(Debug, Default)]
 pub(super) struct Draft {
-    pub(super) model: Model,
     pub(super) reports: Reports,
-    pub(super) served: Served,
+    pub(super) hosts: BTreeMap<(u16, HostPattern), Drafted>,
+    /// Pools of a gateway.
+    pub(super) pools: BTreeMap<PoolId, Pool>,
+    /// What came of the elements of a gateway.
+    pub(super) parts: Parts,
+}
+
+/// A host of a port.
+#[derive(Debug)]
+pub(super) struct Drafted {
+    pub(super) protocol: Protocol,
+    pub(super) host: Host,
+    /// The certificate of the listener, which comes with the host `Any`.
+    pub(super) default: Option<CertificateId>,
 }
 
 impl Draft {
-    /// The listener of `port`, made if it is new. That one port has one protocol is `Claims`' to see to.
-    pub(super) fn listener(&mut self, port: u16, protocol: Protocol) -> &mut Listener {
-        self.model.listeners.entry(port).or_insert_with(|| Listener {
-            protocol,
-            hosts: Default::default(),
-            default_certificate: None,
-        })
-    }
-
-    /// Puts the routes of `host` in place, in their order of precedence.
-    pub(super) fn host(
-        &mut self,
-        port: u16,
-        protocol: Protocol,
-        host: HostPattern,
-        mut routes: Vec<Route>,
-    ) -> &mut Host {
+    /// Puts the routes of `host` in place, in their order of precedence. That one port has one protocol is `Claims`' to
+    /// see to.
+    pub(super) fn host(&mut self, port: u16, protocol: Protocol, host: HostPattern, mut routes: Vec<Route>) {
         routes.sort_by(|a, b| precedence(&a.path, &b.path));
-        let host = self.listener(port, protocol).hosts.entry(host);
-        Arc::make_mut(host.or_insert(Arc::new(Host { certificate: None, routes })))
+        let made = Drafted { protocol, host: Host { certificate: None, routes }, default: None };
+        self.hosts.entry((port, host)).or_insert(made);
     }
 
-    /// Ends it.
-    pub(super) fn finish(mut self) -> Translation {
-        // Certificates are read before it is known who serves what.
-        let listeners = self.model.listeners.values();
-        let shown = listeners.flat_map(|listener| {
-            listener.hosts.values().filter_map(|host| host.certificate.as_ref()).chain(&listener.default_certificate)
-        });
-        let shown: BTreeSet<_> = shown.cloned().collect();
-        let certificates = std::mem::take(&mut self.model.certificates);
-        self.model.certificates = certificates.into_iter().filter(|(id, _)| shown.contains(id)).collect();
-        let listeners = self.model.listeners.values();
-        for route in listeners.flat_map(|listener| listener.hosts.values()).flat_map(|host| &host.routes) {
-            let key = Key::new(route.owner.namespace.as_str(), route.owner.name.as_str());
-            if route.owner.kind == "Ingress"
-                && let Some(has_route) = self.served.ingresses.get_mut(&key)
-            {
-                *has_route = true;
-            }
-        }
-        Translation { model: self.model, reports: self.reports.into_sorted(), served: self.served }
+    /// Has a host show a certificate.
+    pub(super) fn certify(&mut self, port: u16, host: &HostPattern, id: &CertificateId) {
+        let Some(drafted) = self.hosts.get_mut(&(port, host.clone())) else { return };
+        let shown = if *host == HostPattern::Any { &mut drafted.default } else { &mut drafted.host.certificate };
+        *shown = Some(id.clone());
     }
 }
 

@@ -2,304 +2,210 @@
 //!
 //! Port 80 serves every host in clear text. Port 443 serves the hosts that some Ingress covers in `spec.tls`, with
 //! the same routes. Several Ingresses share a host; of two routes with the same host and path the oldest stays.
+//!
+//! An Ingress is read once a version (`site`), and what its backends lead to is found out again only where one of their
+//! Services changes. Hosts are what is made (`build`), each by itself.
 
 mod backend;
+mod build;
+mod hosts;
+mod merge;
 mod redirect;
 mod secure;
 mod session;
 mod site;
+mod wide;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::model::{Action, HostPattern, ObjectRef, PathMatch, Protocol, Redirect, Route};
-use crate::source::Snapshot;
-use crate::status::Reason;
+use k8s_openapi::api::networking::v1::Ingress;
 
-use super::claim::{Age, Claims, Holder, covers};
+use crate::model::{Action, Host, HostPattern, ObjectRef, PoolId};
+use crate::source::Key;
+use crate::status::Report;
+
+use super::assembly::{Assembly, Replaced};
 use super::class::Classes;
-use super::draft::Draft;
 use super::lookup::Lookup;
 use super::report::Reports;
-use super::tls;
-use secure::Secure;
-use site::{Path, Site};
+use super::user::{User, Users};
+use backend::Leads;
 
-const HTTP: u16 = 80;
-const HTTPS: u16 = 443;
+pub(super) use build::Builder;
+pub(super) use hosts::Hosts;
+pub(super) use session::websocket;
+pub(super) use site::Site;
+pub(super) use wide::Wide;
 
-/// Every Ingress that is served, oldest first, and what they make together.
-#[derive(Debug)]
-pub(super) struct Sites<'a> {
-    sites: Vec<Site<'a>>,
-    /// Routes by host, each with the site that it is of.
-    hosts: BTreeMap<HostPattern, Vec<(usize, Path<'a>)>>,
-    /// Hosts that are served over TLS.
-    secure: BTreeMap<HostPattern, Secure>,
-    /// Those hosts again, by the site that asks for each.
-    secure_of: BTreeMap<usize, Vec<HostPattern>>,
+pub(super) const HTTP: u16 = 80;
+pub(super) const HTTPS: u16 = 443;
+
+/// Every Ingress that is served, and those of which something is told.
+#[derive(Debug, Default)]
+pub(super) struct Sites(BTreeMap<Arc<Key>, Entry>);
+
+#[derive(Debug, Default)]
+struct Entry {
+    site: Option<Arc<Site>>,
+    /// Where its places lead, each with how many routes go there.
+    leads: Vec<(Leads, usize)>,
+    /// How many routes it has.
+    routes: usize,
+    told: Box<[Report]>,
 }
 
-impl<'a> Sites<'a> {
-    /// Reads the Ingresses that are ours.
-    pub(super) fn read(snapshot: &'a Snapshot, classes: &Classes<'_>, lookup: &Lookup<'_>, draft: &mut Draft) -> Self {
-        let reports = &mut draft.reports;
-        let mut sites = Vec::new();
-        for (key, object) in &snapshot.ingresses {
-            let owner = ObjectRef::new("Ingress", key.namespace.clone(), key.name.clone());
+impl Sites {
+    /// Every Ingress that is known here.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.0.keys().map(|key| &**key)
+    }
+
+    /// The hosts that an Ingress covers in `spec.tls`.
+    pub(super) fn covered(&self, key: &Key) -> impl Iterator<Item = &HostPattern> {
+        let site = self.0.get(key).and_then(|entry| entry.site.as_ref());
+        site.into_iter().flat_map(|site| &site.covers).map(|(host, _)| host)
+    }
+
+    /// Reads a new version of an Ingress, or forgets it. Gives the hosts that it has and had to do with.
+    pub(super) fn replace(
+        &mut self,
+        key: &Key,
+        object: Option<&Arc<Ingress>>,
+        classes: &Classes,
+        lookup: &Lookup<'_>,
+        (hosts, users, assembly): (&mut Hosts, &mut Users, &mut Assembly),
+    ) -> BTreeSet<HostPattern> {
+        let (key, mut entry) = self.0.remove_entry(key).unwrap_or_else(|| (Arc::new(key.clone()), Entry::default()));
+        let mut reports = Reports::default();
+        let site = object.and_then(|object| {
+            let owner = ObjectRef::new("Ingress", key.namespace.as_str(), key.name.as_str());
             let named = object.spec.as_ref().and_then(|spec| spec.ingress_class_name.as_deref());
-            let Some(class) = classes.of(&owner, &object.metadata, named, reports) else { continue };
-            draft.served.ingresses.insert(key.clone(), false);
-            sites.push(Site::read(owner, object, class, reports));
+            let class = classes.of(&owner, &object.metadata, named, &mut reports)?;
+            Some(Arc::new(Site::read(Arc::new(owner), object, class, &mut reports)))
+        });
+        assembly.told.replace(&mut entry.told, reports.into_sorted());
+        let before = std::mem::replace(&mut entry.site, site);
+        let refers = |site: &Option<Arc<Site>>| site.as_ref().map(|site| site.refers()).unwrap_or_default();
+        users.replace(&User::Ingress(Arc::clone(&key)), &refers(&before), &refers(&entry.site));
+        let mut touched = BTreeSet::new();
+        if let Some(site) = &before {
+            hosts.remove(site);
+            touched.extend(site.touches());
         }
-        sites.sort_by(|a, b| a.age().cmp(&b.age()));
-        let hosts = merge(&sites, reports);
-        let mut secure = secure::read(&sites, &hosts, reports);
-        for Secure { secret, certificate, site, field, .. } in secure.values_mut() {
-            let (Some(secret), owner) = (secret, &sites[*site].owner) else { continue };
-            match tls::server_certificate(lookup, &mut draft.model, &owner.namespace, secret) {
-                Ok(id) => *certificate = Some(id),
-                Err(fault) => reports.fault(owner, field, &fault),
-            }
+        if let Some(site) = &entry.site {
+            hosts.add(site);
+            touched.extend(site.touches());
         }
-        let mut secure_of: BTreeMap<usize, Vec<HostPattern>> = BTreeMap::new();
-        for (host, Secure { site, .. }) in &secure {
-            secure_of.entry(*site).or_default().push(host.clone());
+        entry.follow(lookup, assembly);
+        if entry.site.is_none() {
+            entry.routes = 0;
         }
-        Self { sites, hosts, secure, secure_of }
+        assembly.ingress(&key, entry.site.as_ref().map(|_| entry.routes > 0));
+        if entry.site.is_some() || !entry.told.is_empty() {
+            self.0.insert(key, entry);
+        }
+        touched
     }
 
-    /// The ages of the sites, in their order.
-    pub(super) fn ages(&self) -> impl Iterator<Item = Age<'_>> {
-        self.sites.iter().map(Site::age)
+    /// Finds out anew where an Ingress leads. Gives the hosts whose routes change by it.
+    pub(super) fn follow(&mut self, key: &Key, lookup: &Lookup<'_>, assembly: &mut Assembly) -> BTreeSet<HostPattern> {
+        let Some(entry) = self.0.get_mut(key) else { return BTreeSet::new() };
+        let changed = entry.follow(lookup, assembly);
+        entry.site.as_ref().filter(|_| changed).map(|site| site.touches()).unwrap_or_default()
     }
 
-    /// Claims the ports and hosts of one site. The claims of another object are older where they are refused.
-    pub(super) fn claim(&self, index: usize, claims: &mut Claims, reports: &mut Reports) {
-        let site = &self.sites[index];
-        let hosts: Vec<_> = site.hosts.iter().map(|(host, field)| (host, field.as_str())).collect();
-        claim(site, HTTP, Protocol::Http, &hosts, claims, reports);
-        if site.catches_all && claims.port(HTTP, Protocol::Http, &site.owner).is_ok() {
-            let any = claims.host(HTTP, Protocol::Http, &HostPattern::Any, Holder::Ingresses, &site.owner);
-            if let Err(winner) = any {
-                reports.warning(
-                    &site.owner,
-                    "spec.defaultBackend",
-                    Reason::Conflict,
-                    format!(
-                        "{winner} already serves hosts that no rule names, so this serves those of its rules alone"
-                    ),
-                    "nothing, if the hosts of the rules are all that is meant",
-                );
-            }
-        }
-        let secure = self.secure_of.get(&index).into_iter().flatten();
-        let secure: Vec<_> = secure.map(|host| (host, self.secure[host].field.as_str())).collect();
-        claim(site, HTTPS, Protocol::Https, &secure, claims, reports);
-        for (host, _) in secure {
-            let ours = claims.holds(HTTPS, Protocol::Https, host, &Holder::Ingresses);
-            if ours && self.secure[host].certificate.is_some() {
-                claims.certify(HTTPS, host);
-            }
-        }
+    /// Where a place of a site leads.
+    fn leads(&self, site: &Site, place: usize) -> Option<&Leads> {
+        let key = Key::new(site.owner.namespace.as_str(), site.owner.name.as_str());
+        self.0.get(&key)?.leads.get(place).map(|(leads, _)| leads)
     }
 
-    /// Puts hosts, routes, pools and certificates into the draft.
-    pub(super) fn build(&self, lookup: &Lookup<'_>, claims: &Claims, draft: &mut Draft) {
-        for (host, paths) in &self.hosts {
-            if claims.holds(HTTP, Protocol::Http, host, &Holder::Ingresses) {
-                let routes = self.clear_routes(host, paths, claims, lookup, draft);
-                draft.host(HTTP, Protocol::Http, host.clone(), routes);
-            }
-        }
-        for (host, secure) in &self.secure {
-            if !claims.holds(HTTPS, Protocol::Https, host, &Holder::Ingresses) {
-                continue;
-            }
-            let (wider, paths) = self.serving(host);
-            let routes = paths.iter().map(|(site, path)| self.forward(*site, path, lookup, draft)).collect();
-            draft.host(HTTPS, Protocol::Https, host.clone(), routes);
-            self.certificate(host, secure, draft);
-            // A host that stands in `spec.tls` alone needs a place on port 80 only to be redirected from there.
-            if wider
-                && !claims.is_held(HTTP, Protocol::Http, host)
-                && claims.holds(HTTP, Protocol::Http, self.wide(host), &Holder::Ingresses)
-            {
-                let routes = self.clear_routes(host, paths, claims, lookup, draft);
-                if routes.iter().any(|route| matches!(route.action, Action::Redirect(_))) {
-                    draft.host(HTTP, Protocol::Http, host.clone(), routes);
+    /// Counts the routes that have come and gone, and puts the pools in place that they lead to.
+    pub(super) fn count(&mut self, replaced: &Replaced, assembly: &mut Assembly) {
+        let mut touched = BTreeSet::new();
+        let Replaced { before, now } = replaced;
+        for (host, comes) in [(now, true), (before, false)] {
+            for (owner, pool) in host.iter().flat_map(|host| routes(host)) {
+                let key = Key::new(owner.namespace.as_str(), owner.name.as_str());
+                if let Some(entry) = self.0.get_mut(&key) {
+                    entry.count(pool, comes);
+                    touched.insert(key);
                 }
             }
         }
-    }
-
-    fn clear_routes(
-        &self,
-        host: &HostPattern,
-        paths: &[(usize, Path<'_>)],
-        claims: &Claims,
-        lookup: &Lookup<'_>,
-        draft: &mut Draft,
-    ) -> Vec<Route> {
-        let secure = self.secure.get(host).filter(|_| claims.holds(HTTPS, Protocol::Https, host, &Holder::Ingresses));
-        let mut routes = Vec::with_capacity(paths.len());
-        for (index, path) in paths {
-            let site = &self.sites[*index];
-            let redirect = redirect::decide(site, &path.path, host, secure, claims, &mut draft.reports);
-            routes.push(match redirect.filter(|(_, port)| self.has_certificate(host, *port, claims, draft)) {
-                Some((status, port)) => Route {
-                    field: path.field.clone(),
-                    owner: site.owner.clone(),
-                    path: path.path.clone(),
-                    action: Action::Redirect(Redirect { status, port }),
-                },
-                None => self.forward(*index, path, lookup, draft),
-            });
-        }
-        routes
-    }
-
-    /// Whether a redirect to `port` leads anywhere: a client that can't shake hands there is better served in clear text.
-    fn has_certificate(&self, host: &HostPattern, port: u16, claims: &Claims, draft: &mut Draft) -> bool {
-        let Some(secure) = self.secure.get(host).filter(|_| port == HTTPS) else { return true };
-        let by_default = secure.certificate.is_none() && secure.secret.is_none();
-        if claims.is_certified(port, host) || by_default && claims.is_certified(port, &HostPattern::Any) {
-            return true;
-        }
-        draft.reports.warning(
-            &self.sites[secure.site].owner,
-            &secure.field,
-            Reason::InvalidCertificate,
-            format!("host {host} has no usable certificate, so it is served over HTTP and not redirected"),
-            "name a Secret with a certificate for it",
-        );
-        false
-    }
-
-    fn forward(&self, site: usize, path: &Path<'_>, lookup: &Lookup<'_>, draft: &mut Draft) -> Route {
-        let site = &self.sites[site];
-        let action = backend::action(site, path, lookup, draft);
-        Route { field: path.field.clone(), owner: site.owner.clone(), path: path.path.clone(), action }
-    }
-
-    /// The routes for requests to `host`, and whether they are those of a wider host.
-    fn serving(&self, host: &HostPattern) -> (bool, &[(usize, Path<'a>)]) {
-        match self.hosts.get(host) {
-            Some(paths) => (false, paths),
-            None => (true, self.hosts.get(self.wide(host)).map_or(&[], Vec::as_slice)),
-        }
-    }
-
-    /// The narrowest host with routes that takes the requests to `host`.
-    fn wide<'h>(&'h self, host: &'h HostPattern) -> &'h HostPattern {
-        let wider = self.hosts.keys().filter(|wide| covers(wide, host));
-        wider.max_by_key(|wide| wide.literal_length()).unwrap_or(host)
-    }
-
-    fn certificate(&self, host: &HostPattern, secure: &Secure, draft: &mut Draft) {
-        let Some(id) = secure.certificate.clone() else { return };
-        if !secure.within {
-            let owner = &self.sites[secure.site].owner;
-            tls::check_names(&draft.model, &id, host, owner, &secure.field, &mut draft.reports);
-        }
-        let listener = draft.listener(HTTPS, Protocol::Https);
-        if *host == HostPattern::Any {
-            listener.default_certificate = Some(id);
-        } else if let Some(host) = listener.hosts.get_mut(host) {
-            Arc::make_mut(host).certificate = Some(id);
+        for key in touched {
+            let Some(entry) = self.0.get(&key).filter(|entry| entry.site.is_some()) else { continue };
+            entry.put_pools(assembly);
+            assembly.ingress(&key, Some(entry.routes > 0));
         }
     }
 }
 
-/// Claims hosts of a port for a site.
-fn claim(
-    site: &Site<'_>,
-    port: u16,
-    protocol: Protocol,
-    hosts: &[(&HostPattern, &str)],
-    claims: &mut Claims,
-    reports: &mut Reports,
-) {
-    if hosts.is_empty() {
-        return;
-    }
-    if let Err(winner) = claims.port(port, protocol, &site.owner) {
-        reports.error(
-            &site.owner,
-            "spec",
-            Reason::Conflict,
-            format!("{winner} has port {port} for another protocol, so nothing of this Ingress is served there"),
-            "give the listener of that gateway another port",
-        );
-        return;
-    }
-    for (host, field) in hosts {
-        if let Err(winner) = claims.host(port, protocol, host, Holder::Ingresses, &site.owner) {
-            reports.error(
-                &site.owner,
-                *field,
-                Reason::Conflict,
-                format!("{winner} already serves host {host} on port {port}"),
-                "remove the host from one of the two",
-            );
-        }
-    }
+/// The routes of Ingresses: whose each is, and which pool it leads to.
+fn routes(host: &Host) -> impl Iterator<Item = (&ObjectRef, Option<&PoolId>)> {
+    let routes = host.routes.iter().filter(|route| route.owner.kind == "Ingress");
+    routes.map(|route| match &route.action {
+        Action::Forward(backend) => (&*route.owner, Some(&backend.pool)),
+        _ => (&*route.owner, None),
+    })
 }
 
-/// Routes by host: the first of several with the same host and path.
-fn merge<'a>(sites: &[Site<'a>], reports: &mut Reports) -> BTreeMap<HostPattern, Vec<(usize, Path<'a>)>> {
-    let mut hosts: BTreeMap<HostPattern, Vec<(usize, Path<'a>)>> = BTreeMap::new();
-    let mut taken: BTreeMap<(HostPattern, PathMatch), (usize, String)> = BTreeMap::new();
-    for (index, site) in sites.iter().enumerate() {
-        for (host, _) in &site.hosts {
-            hosts.entry(host.clone()).or_default();
-        }
-        for path in &site.paths {
-            let key = (path.host.clone(), path.path.clone());
-            if let Some((winner, field)) = taken.get(&key) {
-                conflict(site, path, &sites[*winner].owner, field, reports);
+impl Entry {
+    /// Whether routes change by it. Pools do at once.
+    fn follow(&mut self, lookup: &Lookup<'_>, assembly: &mut Assembly) -> bool {
+        let before = std::mem::take(&mut self.leads);
+        let site = self.site.iter();
+        let places = site.flat_map(|site| site.places.iter().map(|place| backend::follow(site, *place, lookup)));
+        self.leads = places.map(|leads| (leads, 0)).collect();
+        let mut seen = BTreeSet::new();
+        for (Leads { pool, .. }, used) in &before {
+            let Ok((id, known)) = pool else { continue };
+            // Routes are counted at the first place that leads to a pool, and that one's is served.
+            if !seen.insert(id) {
                 continue;
             }
-            taken.insert(key, (index, path.field.clone()));
-            hosts.entry(path.host.clone()).or_default().push((index, path.clone()));
+            if let Some((new, count)) = self.leads_to(id) {
+                if **new == **known {
+                    *new = Arc::clone(known);
+                }
+                *count += used;
+            } else {
+                assembly.pool(id, None);
+            }
+        }
+        self.put_pools(assembly);
+        let same = |(a, b): (&(Leads, usize), &(Leads, usize))| {
+            let id = |leads: &Leads| leads.pool.as_ref().map(|(id, _)| id.clone()).map_err(|reason| *reason);
+            a.0.reports == b.0.reports && id(&a.0) == id(&b.0)
+        };
+        before.len() != self.leads.len() || !before.iter().zip(&self.leads).all(same)
+    }
+
+    /// The first place that leads to a pool: its routes are counted there.
+    fn leads_to(&mut self, id: &PoolId) -> Option<(&mut Arc<crate::model::Pool>, &mut usize)> {
+        self.leads.iter_mut().find_map(|(leads, count)| match &mut leads.pool {
+            Ok((own, pool)) if own == id => Some((pool, count)),
+            _ => None,
+        })
+    }
+
+    fn count(&mut self, pool: Option<&PoolId>, comes: bool) {
+        let count = |count: &mut usize| *count = if comes { *count + 1 } else { count.saturating_sub(1) };
+        count(&mut self.routes);
+        if let Some((_, used)) = pool.and_then(|id| self.leads_to(id)) {
+            count(used);
         }
     }
-    hosts
-}
 
-fn conflict(site: &Site<'_>, path: &Path<'_>, winner: &ObjectRef, winner_field: &str, reports: &mut Reports) {
-    let Path { host, path: paths, field, .. } = path;
-    let ours = *winner == site.owner;
-    let alias = site.hosts.iter().find(|(known, field)| known == host && field.starts_with("metadata."));
-    if let Some((_, annotation)) = alias.filter(|_| ours) {
-        return reports.warning(
-            &site.owner,
-            annotation,
-            Reason::Conflict,
-            format!("host {host} has the path of {field} from {winner_field}, for it is added to both"),
-            "give the host an Ingress of its own if it should have the other",
-        );
+    fn put_pools(&self, assembly: &mut Assembly) {
+        let mut seen = BTreeSet::new();
+        for (leads, used) in &self.leads {
+            if let Ok((id, pool)) = &leads.pool
+                && seen.insert(id)
+            {
+                assembly.pool(id, Some(pool).filter(|_| *used > 0));
+            }
+        }
     }
-    if site.catches_all && *host == HostPattern::Any {
-        return reports.warning(
-            &site.owner,
-            field,
-            Reason::Conflict,
-            format!("{winner} came first to the hosts that no rule names, so this serves those of its rules alone"),
-            "nothing, if the hosts of the rules are all that is meant",
-        );
-    }
-    let winner = if ours { "this Ingress".to_owned() } else { winner.to_string() };
-    let what = match paths {
-        PathMatch::Any => "has the default backend".to_owned(),
-        PathMatch::Exact(path) => format!("has the path {path} (Exact)"),
-        other => format!("has the path {other} (Prefix)"),
-    };
-    reports.error(
-        &site.owner,
-        field,
-        Reason::Conflict,
-        format!("{winner} came first and {what} of host {host}, at {winner_field}"),
-        "remove one of the two, or change its host or path",
-    );
 }

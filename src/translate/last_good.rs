@@ -8,17 +8,26 @@ use std::sync::Arc;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 
+use super::change::changed;
 use super::tls;
 use crate::model::ObjectRef;
+use crate::source::snapshot::Objects;
 use crate::source::{Key, Snapshot};
 use crate::status::{Reason, Report, Severity};
 
-/// The Secrets of the last snapshot.
+/// What is known of the Secrets of the last snapshot. Costs what has changed since.
 #[derive(Default)]
-pub struct LastGood(BTreeMap<Key, Known>);
+pub struct LastGood {
+    /// As they came.
+    seen: Objects<Secret>,
+    /// With the good pairs put back.
+    kept: Objects<Secret>,
+    known: BTreeMap<Key, Known>,
+    /// Those that are kept for a pair that is not their newest.
+    reports: BTreeMap<Key, Report>,
+}
 
 struct Known {
-    newest: Arc<Secret>,
     /// The newest version that can be used.
     good: Option<Arc<Secret>>,
     /// What is wrong with the newest, and what to do.
@@ -29,24 +38,28 @@ impl LastGood {
     /// Puts back the last good version of every Secret that has become unusable, and reports them. A Secret that is
     /// gone is gone.
     pub fn keep(&mut self, snapshot: &mut Snapshot) -> Vec<Report> {
-        let mut before = std::mem::take(&mut self.0);
-        let (mut reports, mut kept) = (Vec::new(), Vec::new());
-        for (key, secret) in &snapshot.secrets {
-            let known = match before.remove(key) {
-                Some(known) if known.newest == *secret => known,
-                known => Known::of(secret, known.and_then(|known| known.good)),
+        let seen = std::mem::replace(&mut self.seen, snapshot.secrets.clone());
+        let changed: Vec<Key> = changed(&seen, &self.seen).collect();
+        for key in changed {
+            let before = self.known.remove(&key);
+            self.reports.remove(&key);
+            let Some(newest) = self.seen.get(&key) else {
+                self.kept.remove(&key);
+                continue;
             };
-            if let (Some(good), Some(fault)) = (&known.good, &known.fault) {
-                reports.push(report(key, fault));
-                kept.push((key.clone(), Arc::new(with_pair(secret, good))));
-            }
-            self.0.insert(key.clone(), known);
+            let known = Known::of(newest, before.and_then(|known| known.good));
+            let kept = match (&known.good, &known.fault) {
+                (Some(good), Some(fault)) => {
+                    self.reports.insert(key.clone(), report(&key, fault));
+                    Arc::new(with_pair(newest, good))
+                }
+                _ => Arc::clone(newest),
+            };
+            self.kept.insert(key.clone(), kept);
+            self.known.insert(key, known);
         }
-        // Where nothing is amiss, the map goes on being shared.
-        for (key, good) in kept {
-            snapshot.secrets.insert(key, good);
-        }
-        reports
+        snapshot.secrets = self.kept.clone();
+        self.reports.values().cloned().collect()
     }
 }
 
@@ -54,7 +67,7 @@ impl Known {
     fn of(newest: &Arc<Secret>, before: Option<Arc<Secret>>) -> Self {
         let fault = tls::read_pair(newest).err();
         let good = if fault.is_none() { Some(Arc::clone(newest)) } else { before };
-        Self { newest: Arc::clone(newest), good, fault }
+        Self { good, fault }
     }
 }
 

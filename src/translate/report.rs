@@ -1,9 +1,13 @@
-//! Reports as they are collected: sorted, each once.
+//! Reports: as they are collected of one part, and of all parts together. Sorted, each once.
 
 use std::collections::BTreeSet;
 
+use imbl::OrdSet;
+
 use crate::model::ObjectRef;
 use crate::status::{Reason, Report, Severity};
+
+use super::multiset::Multiset;
 
 /// The reports so far.
 #[derive(Debug, Default)]
@@ -52,9 +56,35 @@ impl Reports {
         self.0.insert(Report { object: object.clone(), field, reason, severity, message, remedy });
     }
 
+    /// Those that another part has collected.
+    pub(super) fn extend(&mut self, reports: &[Report]) {
+        self.0.extend(reports.iter().cloned());
+    }
+
     /// All of them, sorted.
-    pub(super) fn into_sorted(self) -> Vec<Report> {
+    pub(super) fn into_sorted(self) -> Box<[Report]> {
         self.0.into_iter().collect()
+    }
+}
+
+/// The reports of all parts, as parts come and go.
+#[derive(Debug, Default)]
+pub(super) struct Told(Multiset<Report>);
+
+impl Told {
+    /// Puts what a part says now in the place of what it said before.
+    pub(super) fn replace(&mut self, before: &mut Box<[Report]>, now: Box<[Report]>) {
+        if *before == now {
+            return;
+        }
+        now.iter().for_each(|report| self.0.insert(report.clone()));
+        before.iter().for_each(|report| self.0.remove(report));
+        *before = now;
+    }
+
+    /// What they say together.
+    pub(super) fn all(&self) -> OrdSet<Report> {
+        self.0.all().clone()
     }
 }
 

@@ -12,7 +12,7 @@ use super::lookup::Lookup;
 use super::report::{Fault, Reports};
 use endpoints::Found;
 
-pub(super) use endpoints::departing;
+pub(super) use endpoints::leaving;
 
 /// A port of a Service, as a user refers to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,9 +57,8 @@ pub(super) fn resolve<'a>(
         return external(service, namespace, name, port);
     }
     let port = find_port(service, namespace, name, port)?;
-    let slices = lookup.slices(namespace, name);
     let mut found = Found::default();
-    for (key, slice) in slices {
+    for (key, slice) in lookup.slices(namespace, name) {
         let object = ObjectRef::new("EndpointSlice", key.namespace.clone(), key.name.clone());
         found.take(slice, port, &object, lookup, reports);
     }

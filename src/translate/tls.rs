@@ -1,5 +1,6 @@
 //! Certificates from Secrets and ConfigMaps. What is taken in here parses, and key and certificate belong together.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rustls::client::verify_server_name;
@@ -11,40 +12,76 @@ use rustls::sign::CertifiedKey;
 
 use k8s_openapi::api::core::v1::Secret;
 
-use crate::model::{Certificate, CertificateId, HostPattern, Model, ObjectRef, SecretBytes};
+use crate::model::{Certificate, CertificateId, HostPattern, ObjectRef, SecretBytes};
+use crate::source::Key;
 use crate::status::Reason;
 
 use super::lookup::Lookup;
 use super::report::{Fault, Reports};
 
-/// Puts the certificate of a Secret into the model.
-pub(super) fn server_certificate(
-    lookup: &Lookup<'_>,
-    model: &mut Model,
-    namespace: &str,
-    name: &str,
-) -> Result<CertificateId, Fault> {
-    let id = CertificateId(format!("{namespace}/{name}"));
-    if model.certificates.contains_key(&id) {
-        return Ok(id);
+/// Certificates that have been read and can be used, until their Secret changes.
+#[derive(Debug, Default)]
+pub(super) struct Certificates {
+    good: BTreeMap<CertificateId, Arc<Certificate>>,
+    /// Those whose Secret has just changed: it may hold the same still.
+    before: BTreeMap<CertificateId, Arc<Certificate>>,
+    /// Those that have been read since the last [`Self::settle`].
+    read: Vec<CertificateId>,
+}
+
+impl Certificates {
+    /// Notes that a Secret has changed.
+    pub(super) fn forget(&mut self, secret: &Key) {
+        self.before.extend(self.good.remove_entry(&CertificateId(secret.to_string())));
     }
-    let Some(secret) = lookup.secret(namespace, name) else {
-        return Err(Fault {
-            reason: Reason::SecretNotFound,
+
+    /// The certificate of a Secret.
+    pub(super) fn read(
+        &mut self,
+        secret: Option<&Secret>,
+        namespace: &str,
+        name: &str,
+    ) -> Result<CertificateId, Fault> {
+        let id = CertificateId(format!("{namespace}/{name}"));
+        if self.good.contains_key(&id) {
+            return Ok(id);
+        }
+        let Some(secret) = secret else {
+            return Err(Fault {
+                reason: Reason::SecretNotFound,
+                part: "",
+                message: format!("there is no Secret {namespace}/{name}"),
+                remedy: "create it (type kubernetes.io/tls, with tls.crt and tls.key) or correct the name".to_owned(),
+            });
+        };
+        let refuse = |message: &str, remedy: &str| Fault {
+            reason: Reason::InvalidCertificate,
             part: "",
-            message: format!("there is no Secret {namespace}/{name}"),
-            remedy: "create it (type kubernetes.io/tls, with tls.crt and tls.key) or correct the name".to_owned(),
-        });
-    };
-    let refuse = |message: &str, remedy: &str| Fault {
-        reason: Reason::InvalidCertificate,
-        part: "",
-        message: format!("Secret {namespace}/{name}: {message}"),
-        remedy: remedy.to_owned(),
-    };
-    let certificate = read_pair(secret).map_err(|(message, remedy)| refuse(&message, remedy))?;
-    model.certificates.insert(id.clone(), Arc::new(certificate));
-    Ok(id)
+            message: format!("Secret {namespace}/{name}: {message}"),
+            remedy: remedy.to_owned(),
+        };
+        let certificate = read_pair(secret).map_err(|(message, remedy)| refuse(&message, remedy))?;
+        let before = self.before.remove(&id).filter(|before| **before == certificate);
+        self.good.insert(id.clone(), before.unwrap_or_else(|| Arc::new(certificate)));
+        self.read.push(id.clone());
+        Ok(id)
+    }
+
+    /// One that has been read.
+    pub(super) fn known(&self, id: &CertificateId) -> Option<Arc<Certificate>> {
+        self.good.get(id).cloned()
+    }
+
+    /// Forgets one that nobody shows.
+    pub(super) fn drop(&mut self, id: &CertificateId) {
+        self.good.remove(id);
+    }
+
+    /// What has been read since this was called last.
+    pub(super) fn settle(&mut self) -> Vec<CertificateId> {
+        self.before.clear();
+        std::mem::take(&mut self.read)
+    }
 }
 
 /// The certificate and key of a Secret, or what is wrong and what to do. Says nothing of the key but its state.
@@ -76,14 +113,14 @@ pub(super) fn read_pair(secret: &Secret) -> Result<Certificate, (String, &'stati
 
 /// Warns of a certificate that is for other names than the host it is shown for.
 pub(super) fn check_names(
-    model: &Model,
+    lookup: &Lookup<'_>,
     id: &CertificateId,
     host: &HostPattern,
     owner: &ObjectRef,
     field: &str,
     reports: &mut Reports,
 ) {
-    if model.certificates.get(id).is_none_or(|certificate| names(certificate, host)) {
+    if lookup.usable(id).is_none_or(|certificate| names(&certificate, host)) {
         return;
     }
     reports.warning(

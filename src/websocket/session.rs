@@ -154,7 +154,7 @@ impl Session {
     /// What its route asked of sessions when it was opened.
     pub fn settings(&self) -> Option<&model::WebSocket> {
         match &self.about.target.route.action {
-            Action::Forward(backend) => Some(&backend.websocket),
+            Action::Forward(backend) => Some(&*backend.websocket),
             Action::Redirect(_) | Action::Unavailable(_) | Action::NotFound => None,
         }
     }

@@ -15,3 +15,4 @@ mod rooms;
 mod status;
 mod stop;
 mod swap;
+mod translator;

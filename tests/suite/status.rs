@@ -49,7 +49,7 @@ impl Case {
                 generation: 1,
                 snapshot,
                 served: Arc::new(translation.served),
-                reports: Arc::new(translation.reports.into()),
+                reports: Arc::new(translation.reports),
                 unopened: unopened.collect(),
             },
             publish,

@@ -158,7 +158,7 @@ impl<'a> Listed<'a> {
         Self {
             id: facts.id,
             route: facts.route.into(),
-            rule: (&about.target.route.field).into(),
+            rule: (&*about.target.route.field).into(),
             route_id: facts.route_id.into(),
             pool: facts.pool.into(),
             member: facts.member,

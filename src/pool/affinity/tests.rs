@@ -6,7 +6,7 @@ const GRACE: Duration = Duration::from_secs(30);
 const TERMINATING: EndpointState = EndpointState::Terminating { grace: GRACE };
 
 fn pool() -> PoolId {
-    PoolId("default/chat:http (Ingress default/site)".to_owned())
+    PoolId("default/chat:http (Ingress default/site)".into())
 }
 
 fn members(described: &[(EndpointState, Health)]) -> Vec<(Arc<Member>, EndpointState)> {
@@ -36,7 +36,7 @@ fn a_token_is_read_as_it_is_written_and_no_other_way() {
 #[test]
 fn a_pool_does_not_know_the_tokens_of_another() {
     let members = members(&[(EndpointState::Ready, Health::Up)]);
-    let (here, there) = (Tokens::new(&pool(), &members), Tokens::new(&PoolId("other".to_owned()), &members));
+    let (here, there) = (Tokens::new(&pool(), &members), Tokens::new(&PoolId("other".into()), &members));
     let token = there.of(&pool(), &members[0].0);
     assert!(pick(&members, &here, &[token], &[]).is_none());
     assert!(pick(&members, &there, &[token], &[]).is_some());

@@ -18,7 +18,7 @@ fn specs(ports: &[u16], path: &str) -> OrdMap<PoolId, Arc<model::Pool>> {
         probe: Probe { path: path.to_owned(), ..Probe::arm_default(false) },
         balance: Balance::LeastConnections,
     };
-    OrdMap::unit(PoolId("pool".to_owned()), Arc::new(pool))
+    OrdMap::unit(PoolId("pool".into()), Arc::new(pool))
 }
 
 fn registry() -> Registry {
@@ -124,12 +124,17 @@ fn pool() -> impl Strategy<Value = Arc<model::Pool>> {
     let endpoint = (address, state()).prop_map(|(address, state)| Endpoint { address, state, target: None });
     (prop::collection::vec(endpoint, 0..4), prop::sample::select(vec!["/", "/ready"])).prop_map(|(endpoints, path)| {
         let probe = Probe { path: path.to_owned(), ..Probe::arm_default(false) };
-        Arc::new(model::Pool { endpoints, transport: Transport::Http, probe, balance: Balance::RoundRobin })
+        Arc::new(model::Pool {
+            endpoints: endpoints.into(),
+            transport: Transport::Http,
+            probe,
+            balance: Balance::RoundRobin,
+        })
     })
 }
 
 fn event() -> impl Strategy<Value = Event> {
-    let id = prop::sample::select(vec!["a", "b", "c"]).prop_map(|id| PoolId(id.to_owned()));
+    let id = prop::sample::select(vec!["a", "b", "c"]).prop_map(|id| PoolId(id.into()));
     let specs = prop::collection::btree_map(id, pool(), 0..4).prop_map(|specs| specs.into_iter().collect());
     let departing = prop::collection::btree_map(socket(), state(), 0..2);
     let ip = prop::sample::select(vec!["127.0.0.1", "127.0.0.2"]).prop_map(|ip| ip.parse().expect("an address"));

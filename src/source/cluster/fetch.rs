@@ -4,11 +4,11 @@
 //! missing that are on their way.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use imbl::{OrdSet, ordmap, ordset};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
@@ -155,7 +155,11 @@ impl Fetchable for ConfigMap {
 struct Fetched<K> {
     objects: Objects<K>,
     attempts: BTreeMap<Key, Attempt>,
-    kind: PhantomData<fn() -> K>,
+    /// Those of the attempts that are on their way, have failed, or have been answered since this was last looked at.
+    open: BTreeSet<Key>,
+    /// What was wanted and there when this was last looked at.
+    wanted: OrdSet<Key>,
+    there: Objects<Version<K>>,
 }
 
 /// How far one object is.
@@ -170,32 +174,35 @@ struct Attempt {
 
 impl<K> Default for Fetched<K> {
     fn default() -> Self {
-        Self { objects: Objects::new(), attempts: BTreeMap::new(), kind: PhantomData }
+        let (objects, there) = (Objects::new(), Objects::new());
+        Self { objects, attempts: BTreeMap::new(), open: BTreeSet::new(), wanted: OrdSet::new(), there }
     }
 }
 
 impl<K: Fetchable> Fetched<K> {
     fn want(
         &mut self,
-        wanted: &BTreeSet<Key>,
+        wanted: &OrdSet<Key>,
         there: &Objects<Version<K>>,
         start: &mut impl FnMut(&'static str, String, (Key, String)) -> AbortHandle,
     ) -> bool {
-        let known = |key: &Key| wanted.contains(key) && there.contains_key(key);
-        let gone: Vec<Key> = self.objects.keys().filter(|key| !known(key)).cloned().collect();
-        for key in &gone {
-            self.objects.remove(key);
-        }
-        self.attempts.retain(|key, attempt| {
-            let known = known(key);
-            if let (false, Some(running)) = (known, &attempt.running) {
-                running.abort();
-            }
-            known
-        });
-        let now = Instant::now();
-        for key in wanted {
-            let Some(version) = there.get(key).map(|there| there.version.as_str()) else { continue };
+        let (old_wanted, old_there) = (self.wanted.clone(), self.there.clone());
+        (self.wanted, self.there) = (wanted.clone(), there.clone());
+        let mut keys = self.open.clone();
+        keys.extend(old_wanted.diff(wanted).map(|item| match item {
+            ordset::DiffItem::Add(key) | ordset::DiffItem::Remove(key) => key.clone(),
+        }));
+        keys.extend(old_there.diff(there).map(|item| match item {
+            ordmap::DiffItem::Add(key, _) | ordmap::DiffItem::Remove(key, _) => key.clone(),
+            ordmap::DiffItem::Update { new: (key, _), .. } => key.clone(),
+        }));
+        let (now, mut changed) = (Instant::now(), false);
+        for key in keys {
+            let Some(version) = there.get(&key).filter(|_| wanted.contains(&key)) else {
+                changed |= self.forget(&key);
+                continue;
+            };
+            let version = version.version.as_str();
             let attempt = self.attempts.entry(key.clone()).or_insert_with(|| Attempt {
                 version: String::new(),
                 running: None,
@@ -204,13 +211,31 @@ impl<K: Fetchable> Fetched<K> {
             });
             let due = attempt.failed.as_ref().map_or(attempt.version != version, |(_, again)| *again <= now);
             if attempt.running.is_some() || !due {
+                if attempt.running.is_none() && attempt.failed.is_none() {
+                    self.open.remove(&key);
+                }
                 continue;
             }
             version.clone_into(&mut attempt.version);
             let url = K::url_path(&(), Some(&key.namespace));
             attempt.running = Some(start(<K as Fetchable>::KIND, url, (key.clone(), version.to_owned())));
+            self.open.insert(key);
         }
-        !gone.is_empty()
+        changed
+    }
+
+    /// Forgets an object. Whether it was there.
+    fn forget(&mut self, key: &Key) -> bool {
+        self.open.remove(key);
+        if let Some(running) = self.attempts.remove(key).and_then(|attempt| attempt.running) {
+            running.abort();
+        }
+        self.objects.remove(key).is_some()
+    }
+
+    /// The attempts that are on their way, or have failed.
+    fn open(&self) -> impl Iterator<Item = (&Key, &Attempt)> {
+        self.open.iter().filter_map(|key| self.attempts.get_key_value(key))
     }
 
     fn take(&mut self, key: Key, version: String, answer: Result<Bytes, Failure>) -> bool {
@@ -255,16 +280,16 @@ impl<K: Fetchable> Fetched<K> {
             };
             coming && !self.objects.contains_key(key)
         };
-        self.attempts.iter().any(first)
+        self.open().any(first)
     }
 
     fn next_try(&self) -> Option<Instant> {
-        let waiting = self.attempts.values().filter(|attempt| attempt.running.is_none());
+        let waiting = self.open().map(|(_, attempt)| attempt).filter(|attempt| attempt.running.is_none());
         waiting.filter_map(|attempt| attempt.failed.as_ref()).map(|(_, again)| *again).min()
     }
 
     fn reports(&self) -> Vec<Report> {
-        let failed = self.attempts.iter().filter_map(|(key, attempt)| {
+        let failed = self.open().filter_map(|(key, attempt)| {
             let why = match &attempt.failed {
                 Some((failure, _)) => failure.to_string(),
                 None if attempt.running.is_some() && !self.objects.contains_key(key) => "no answer yet".to_owned(),

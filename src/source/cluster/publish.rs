@@ -10,7 +10,9 @@ use super::fetch::Fetcher;
 use super::store::Shared;
 use crate::source::{Input, References, Snapshot};
 
-/// How long changes are collected after the last one, and at most.
+/// How long what comes together with a change is waited for, where it comes after a quiet time.
+const TOGETHER: Duration = Duration::from_millis(2);
+/// How long changes are collected after the last one, and at most, where they come soon after an input.
 const HOLD_OFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(100));
 /// How long the first input waits for what it refers to.
 const FIRST: Duration = Duration::from_secs(8);
@@ -18,7 +20,7 @@ const FIRST: Duration = Duration::from_secs(8);
 const LATER: Duration = Duration::from_millis(500);
 
 /// What serves refer to, going by a snapshot.
-pub(super) type Refer = Box<dyn Fn(&Snapshot) -> References + Send>;
+pub(super) type Refer = Box<dyn FnMut(&Snapshot) -> References + Send>;
 
 /// Sends inputs.
 pub(super) struct Publisher {
@@ -30,6 +32,8 @@ pub(super) struct Publisher {
     changed: bool,
     /// Until when what is to be sent waits for what it refers to.
     held: Option<Instant>,
+    /// When something was last sent.
+    sent: Option<Instant>,
 }
 
 impl Publisher {
@@ -39,7 +43,7 @@ impl Publisher {
         sender: watch::Sender<Option<Input>>,
         refer: Refer,
     ) -> Self {
-        Self { shared, fetcher, sender, refer, changed: false, held: None }
+        Self { shared, fetcher, sender, refer, changed: false, held: None, sent: None }
     }
 
     /// Runs until it is dropped.
@@ -62,7 +66,7 @@ impl Publisher {
             snapshot.secrets = self.fetcher.secrets();
             snapshot.config_maps = self.fetcher.config_maps();
             reports.extend(self.fetcher.reports());
-            (self.changed, self.held) = (false, None);
+            (self.changed, self.held, self.sent) = (false, None, Some(Instant::now()));
             self.sender.send_replace(Some(Input { snapshot: Arc::new(snapshot), reports, origins: Arc::default() }));
         }
     }
@@ -84,11 +88,14 @@ impl Publisher {
         }
     }
 
-    /// Until nothing more has come for a moment.
+    /// Until nothing more has come for a moment: a change after a quiet time goes on nearly at once.
     async fn settle(&mut self) {
-        let limit = Instant::now() + HOLD_OFF.1;
+        let now = Instant::now();
+        let alone = self.sent.is_some_and(|sent| now >= sent + HOLD_OFF.0);
+        let (pause, most) = if alone { (TOGETHER, TOGETHER) } else { HOLD_OFF };
+        let limit = now + most;
         loop {
-            let quiet = (Instant::now() + HOLD_OFF.0).min(limit);
+            let quiet = (Instant::now() + pause).min(limit);
             tokio::select! {
                 // The limit holds however much comes.
                 biased;

@@ -10,23 +10,24 @@ use std::sync::Arc;
 use crate::model::ObjectRef;
 use crate::source::Key;
 use crate::source::kind::Kind;
-use crate::source::object::{self, Entry, Object};
-use crate::source::origin::{self, Location, Written};
+use crate::source::object::{self, Entry};
+use crate::source::origin::{self, Item, Location, Written};
 use crate::source::problem::Problem;
-use crate::source::span::{Place, Span};
+use crate::source::span::Place;
 use crate::source::yaml;
 use crate::status::{Reason, Report, Severity};
 
-/// An object and where it stands.
-#[derive(Clone)]
-pub(super) struct Item {
-    pub(super) object: Object,
-    document: usize,
-    span: Arc<Span>,
-}
-
 /// The objects of a file, by kind and key.
 pub(super) type Items = BTreeMap<(Kind, Key), Item>;
+
+/// What an update of a file has changed.
+#[derive(Default)]
+pub(super) struct Updated {
+    /// Whether anything is different at all.
+    pub(super) changed: bool,
+    /// The objects that came, went or changed, each with whether it was there before.
+    pub(super) objects: Vec<((Kind, Key), bool)>,
+}
 
 /// One version of a file.
 #[derive(Default)]
@@ -47,8 +48,6 @@ pub(super) struct File {
     /// What identifies the text that was read last.
     content: Option<u64>,
     /// The objects that are served.
-    pub(super) items: Items,
-    /// Where these stand.
     pub(super) written: Arc<Written>,
     /// What is wrong with the version that was read last.
     pub(super) reports: Vec<(Report, Location)>,
@@ -59,21 +58,20 @@ pub(super) struct File {
 }
 
 impl File {
-    /// Takes what was read. Tells whether anything changed by it.
-    pub(super) fn update(&mut self, path: &Path, content: io::Result<Vec<u8>>) -> bool {
+    /// Takes what was read.
+    pub(super) fn update(&mut self, path: &Path, content: io::Result<Vec<u8>>) -> Updated {
         let bytes = match content {
             Ok(bytes) => bytes,
-            Err(error) => return self.fail(path, &error.to_string()),
+            Err(error) => return Updated { changed: self.fail(path, &error.to_string()), ..Updated::default() },
         };
         let mut hasher = DefaultHasher::new();
         bytes.hash(&mut hasher);
         let content = Some(hasher.finish());
         if self.content == content {
-            return false;
+            return Updated::default();
         }
         self.content = content;
-        self.take(path, version(path, &bytes));
-        true
+        Updated { changed: true, objects: self.take(path, version(path, &bytes)) }
     }
 
     /// Notes that the file can't be read; what was read of it before stays.
@@ -87,39 +85,36 @@ impl File {
 
     /// A good version replaces what is served. One in which something is refused does not; only where there
     /// never was a good one, what is good in it is served, and of what was served before that which is refused now.
-    fn take(&mut self, path: &Path, version: Version) {
+    fn take(&mut self, path: &Path, version: Version) -> Vec<((Kind, Key), bool)> {
         self.reports = version.reports;
         self.refused = version.refused;
         if !version.good && self.good {
-            return;
+            return Vec::new();
         }
-        let before = std::mem::take(&mut self.items);
-        self.items = version.items;
-        for (identity, old) in before {
-            match self.items.get_mut(&identity) {
+        let before = Arc::clone(&self.written);
+        let (mut items, mut changed) = (version.items, Vec::new());
+        for (identity, old) in &before.items {
+            match items.get_mut(identity) {
                 // What has not changed stays the same object, so that those who hold it can tell.
-                Some(new) if new.object == old.object => new.object = old.object,
-                Some(_) => {}
+                Some(new) if new.object == old.object => new.object = old.object.clone(),
+                Some(_) => changed.push((identity.clone(), true)),
                 // What stood in a document that can't be read may be there still.
-                None if self.refused.contains(&identity) || version.unread.contains(&old.document) => {
-                    self.items.insert(identity, old);
+                None if self.refused.contains(identity) || version.unread.contains(&(old.document as usize)) => {
+                    items.insert(identity.clone(), old.clone());
                 }
-                None => {}
+                None => changed.push((identity.clone(), true)),
             }
         }
+        let new = items.keys().filter(|identity| !before.items.contains_key(*identity));
+        changed.extend(new.map(|identity| (identity.clone(), false)));
         self.good = version.good;
-        let objects = self
-            .items
-            .iter()
-            .map(|((kind, key), item)| (object::reference(*kind, key), (item.document, item.span.clone())));
-        self.written = Arc::new(Written { file: path.to_owned(), objects: objects.collect() });
+        self.written = Arc::new(Written { file: path.to_owned(), items });
+        changed
     }
 
     /// Where an object of this file is called by its name.
     pub(super) fn locate(&self, path: &Path, identity: &(Kind, Key), field: &str) -> Option<Location> {
-        let item = self.items.get(identity)?;
-        let place = origin::place(&item.span, Reason::DuplicateObject, field);
-        Some(origin::location(path, item.document, place))
+        Some(self.written.items.get(identity)?.locate(path, Reason::DuplicateObject, field))
     }
 }
 
@@ -200,7 +195,8 @@ impl Version {
             };
             return self.report(path, reference.as_ref(), entry.document, place, problem);
         }
-        self.items.insert(identity, Item { object, document: entry.document, span: Arc::new(entry.span) });
+        let document = u32::try_from(entry.document).unwrap_or(u32::MAX);
+        self.items.insert(identity, Item { object, document, span: entry.span.pack() });
     }
 
     /// Adds a report: on the object where it is known, else on the file, with the place in it.

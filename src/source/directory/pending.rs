@@ -5,7 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// So long nothing more must have happened, before changes are read.
+/// So long what comes together with a change is waited for, where it comes whole after a quiet time: a rename, or the end
+/// of writing.
+const TOGETHER: Duration = Duration::from_millis(2);
+/// So long nothing more must have happened, before other changes are read; and so long after some have been read others
+/// are not alone.
 const QUIET: Duration = Duration::from_millis(10);
 /// The same, where something was removed: editors and version control put a new file in place of an old one
 /// in two steps.
@@ -44,7 +48,11 @@ pub(super) struct Pending {
     whole: BTreeSet<PathBuf>,
     look_again: bool,
     removal: bool,
+    /// Whether something has happened that others may follow.
+    partial: bool,
     since: Option<(Instant, Instant)>,
+    /// When changes were last read.
+    taken: Option<Instant>,
 }
 
 /// Changes that are to be read now.
@@ -72,6 +80,7 @@ impl Pending {
             Happened::Removed => self.removal = true,
             Happened::Closed | Happened::Renamed | Happened::Altered => {}
         }
+        self.partial |= !matches!(happened, Happened::Closed | Happened::Renamed);
         if happened != Happened::Altered || !self.writing.contains_key(path) {
             self.writing.remove(path);
             self.touched.insert(path.to_owned());
@@ -89,6 +98,7 @@ impl Pending {
     /// Notes that the directory has to be looked through.
     pub(super) fn look_again(&mut self, now: Instant) {
         self.look_again = true;
+        self.partial = true;
         self.stir(now);
     }
 
@@ -116,8 +126,11 @@ impl Pending {
     /// When [`Self::take`] will next have something, if nothing more happens.
     pub(super) fn wake(&self) -> Option<Instant> {
         let due = self.writing.values().min().copied();
-        let quiet = if self.removal { QUIET_AFTER_REMOVAL } else { QUIET };
-        let ready = self.since.map(|(first, last)| (last + quiet).min(first + HOLD));
+        let ready = self.since.map(|(first, last)| {
+            let quiet = if self.removal { QUIET_AFTER_REMOVAL } else { QUIET };
+            let alone = !self.partial && self.taken.is_none_or(|taken| first >= taken + QUIET);
+            if alone { first + TOGETHER } else { (last + quiet).min(first + HOLD) }
+        });
         due.into_iter().chain(ready).min()
     }
 
@@ -133,7 +146,8 @@ impl Pending {
         }
         self.created.clear();
         self.since = None;
-        self.removal = false;
+        self.taken = Some(now);
+        (self.removal, self.partial) = (false, false);
         let look_again = std::mem::take(&mut self.look_again);
         Some(Batch { touched: std::mem::take(&mut self.touched), look_again })
     }
@@ -171,21 +185,22 @@ mod tests {
     fn a_file_is_read_when_it_is_whole() {
         use Happened::{Altered, Closed, Created, Opened, Removed, Renamed, Written};
         for (events, expected, what) in [
-            (&[(0, Renamed)][..], &[10][..], "renamed into place"),
+            (&[(0, Renamed)][..], &[2][..], "renamed into place"),
+            (&[(0, Renamed), (1, Renamed), (5, Renamed), (20, Renamed)], &[2, 15, 30], "not alone"),
             (&[(0, Created)], &[10], "linked into place"),
-            (&[(0, Created), (0, Opened), (5, Written), (30, Closed)], &[40], "created"),
-            (&[(0, Written), (300, Written), (900, Written), (1500, Closed)], &[1510], "written slowly"),
+            (&[(0, Created), (0, Opened), (5, Written), (30, Closed)], &[32], "created"),
+            (&[(0, Written), (300, Written), (900, Written), (1500, Closed)], &[1502], "written slowly"),
             (&[(0, Written)], &[1000], "never closed"),
-            (&[(0, Written), (20, Renamed)], &[30], "written, and replaced by rename"),
+            (&[(0, Written), (20, Renamed)], &[22], "written, and replaced by rename"),
             (&[(0, Opened)], &[], "opened by a reader"),
             (&[(0, Removed)], &[25], "removed"),
             (&[(0, Removed), (20, Created), (20, Opened), (21, Written), (22, Closed)], &[40], "replaced in two steps"),
             (
-                &[(0, Closed), (8, Closed), (16, Closed), (24, Closed), (32, Closed), (39, Closed)],
-                &[40],
+                &[(0, Closed), (3, Closed), (12, Closed), (20, Closed), (28, Closed), (36, Closed), (42, Closed)],
+                &[2, 43],
                 "held at most",
             ),
-            (&[(0, Written), (5, Altered), (90, Closed)], &[100], "metadata changed meanwhile"),
+            (&[(0, Written), (5, Altered), (90, Closed)], &[92], "metadata changed meanwhile"),
         ] {
             assert_eq!(play(events), expected, "{what}");
         }

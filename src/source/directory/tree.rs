@@ -1,11 +1,11 @@
 //! All files of the directory as they are served, and the input that they make.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::file::{self, File};
+use super::file::{self, File, Updated};
 use super::scan::{MAX, Scan, Stamp};
 use crate::source::kind::Kind;
 use crate::source::object;
@@ -19,8 +19,17 @@ pub(super) struct Tree {
     failed: BTreeMap<PathBuf, String>,
     crowded: bool,
     sprawling: bool,
+    /// What is served of all files. Of two with the same object the first keeps it.
+    served: Snapshot,
+    /// The files that hold each object that more than one holds.
+    several: BTreeMap<Identity, BTreeSet<PathBuf>>,
+    /// What is reported, and where; `None`: something of that has changed.
+    located: Option<Arc<BTreeMap<Report, Location>>>,
     changed: bool,
 }
+
+/// Kind and key of an object.
+type Identity = (Kind, Key);
 
 /// A file whose stamp is not that of the version that was read last.
 #[derive(Debug, Clone)]
@@ -52,7 +61,47 @@ impl Tree {
     pub(super) fn replace(&mut self, change: &Change, content: io::Result<Vec<u8>>) {
         let (stamp, file) = self.files.entry(change.name.clone()).or_default();
         *stamp = content.is_ok().then_some(change.stamp);
-        self.changed |= file.update(&change.name, content);
+        let reported = !file.reports.is_empty();
+        let Updated { changed, objects } = file.update(&change.name, content);
+        // Where an object stands may have changed, though it has not.
+        if changed && (reported || !file.reports.is_empty() || !self.several.is_empty()) {
+            self.located = None;
+        }
+        self.changed |= changed;
+        for (identity, was_there) in objects {
+            self.place(&change.name, identity, was_there);
+        }
+    }
+
+    /// Serves an object of a file that came, went or changed there.
+    fn place(&mut self, name: &Path, identity: Identity, was_there: bool) {
+        let item = self.files.get(name).and_then(|(_, file)| file.written.items.get(&identity));
+        if !self.several.contains_key(&identity) {
+            match item {
+                None => return object::remove(&identity, &mut self.served),
+                Some(item) if was_there || !object::is_in(&identity, &self.served) => {
+                    return item.object.insert(identity.1, &mut self.served);
+                }
+                Some(_) => {}
+            }
+        }
+        self.located = None;
+        let holds = |(_, file): &(_, File)| file.written.items.contains_key(&identity);
+        let holders = self.several.entry(identity.clone()).or_insert_with(|| {
+            self.files.iter().filter(|(_, file)| holds(file)).map(|(name, _)| name.clone()).collect()
+        });
+        if item.is_some() {
+            holders.insert(name.to_owned())
+        } else {
+            holders.remove(name)
+        };
+        let first = holders.first().and_then(|first| self.files.get(first));
+        if let Some(item) = first.and_then(|(_, file)| file.written.items.get(&identity)) {
+            item.object.insert(identity.1.clone(), &mut self.served);
+        }
+        if holders.len() < 2 {
+            self.several.remove(&identity);
+        }
     }
 
     /// Takes what a scan found that is not the content of files: which are gone, and what can't be looked at.
@@ -61,23 +110,34 @@ impl Tree {
             if let Err(reason) = &found.stamp {
                 let (stamp, file) = self.files.entry(name.clone()).or_default();
                 *stamp = None;
-                self.changed |= file.fail(name, reason);
+                if file.fail(name, reason) {
+                    (self.changed, self.located) = (true, None);
+                }
             }
         }
         // What is in a directory that can't be looked at may well be there still.
-        let before = self.files.len();
-        self.files.retain(|name, _| {
-            scan.files.contains_key(name) || scan.failed.keys().any(|failed| name.starts_with(failed))
-        });
-        self.changed |= self.files.len() != before || self.failed != scan.failed;
-        self.changed |= (self.crowded, self.sprawling) != (scan.crowded, scan.sprawling);
+        let is_gone = |name: &&PathBuf| {
+            !scan.files.contains_key(*name) && !scan.failed.keys().any(|failed| name.starts_with(failed))
+        };
+        let gone: Vec<PathBuf> = self.files.keys().filter(is_gone).cloned().collect();
+        gone.iter().for_each(|name| self.remove(name));
+        if self.failed != scan.failed || (self.crowded, self.sprawling) != (scan.crowded, scan.sprawling) {
+            (self.changed, self.located) = (true, None);
+        }
         self.failed.clone_from(&scan.failed);
         (self.crowded, self.sprawling) = (scan.crowded, scan.sprawling);
     }
 
     /// Notes that one file is gone.
     pub(super) fn remove(&mut self, name: &Path) {
-        self.changed |= self.files.remove(name).is_some();
+        let Some((_, file)) = self.files.remove(name) else { return };
+        self.changed = true;
+        if !file.reports.is_empty() {
+            self.located = None;
+        }
+        for identity in file.written.items.keys() {
+            self.place(name, identity.clone(), true);
+        }
     }
 
     /// Whether a file has been read that was not empty.
@@ -90,11 +150,24 @@ impl Tree {
         std::mem::take(&mut self.changed).then(|| self.input())
     }
 
-    /// Everything that is served. Of two files with the same object the first keeps it.
-    pub(super) fn input(&self) -> Input {
-        let mut snapshot = Snapshot::default();
+    /// Everything that is served.
+    pub(super) fn input(&mut self) -> Input {
+        let located = match self.located.take() {
+            Some(located) => located,
+            None => Arc::new(self.locate()),
+        };
+        self.located = Some(Arc::clone(&located));
+        let written = self.files.values().map(|(_, file)| file.written.clone()).collect();
+        Input {
+            snapshot: Arc::new(self.served.clone()),
+            reports: located.keys().cloned().collect(),
+            origins: Arc::new(Origins::new(written, located)),
+        }
+    }
+
+    /// What is reported of all files, and where; and the classes that are refused.
+    fn locate(&mut self) -> BTreeMap<Report, Location> {
         let mut located: BTreeMap<Report, Location> = BTreeMap::new();
-        let mut holders: BTreeMap<&(Kind, Key), &Path> = BTreeMap::new();
         for (name, reason) in &self.failed {
             let name = if name.as_os_str().is_empty() { Path::new(".") } else { name };
             let message = format!("the directory can't be read: {reason}; what was read before is served");
@@ -111,32 +184,28 @@ impl Tree {
                 located.insert(report, location);
             }
         }
-        for (name, (_, file)) in &self.files {
+        self.served.refused_classes.clear();
+        for (_, file) in self.files.values() {
             located.extend(file.reports.iter().cloned());
             let classes = file.refused.iter().filter(|(kind, _)| *kind == Kind::IngressClass);
-            snapshot.refused_classes.extend(classes.map(|(_, key)| key.name.clone()));
-            for (identity, item) in &file.items {
-                if let Some(holder) = holders.get(identity) {
-                    let report = duplicate(identity, holder, name);
-                    if let Some(location) = file.locate(name, identity, &report.field) {
-                        located.insert(report, location);
-                    }
-                    continue;
+            self.served.refused_classes.extend(classes.map(|(_, key)| key.name.clone()));
+        }
+        for (identity, holders) in &self.several {
+            let mut holders = holders.iter();
+            let Some(first) = holders.next() else { continue };
+            for name in holders {
+                let report = duplicate(identity, first, name);
+                let file = self.files.get(name).map(|(_, file)| file);
+                if let Some(location) = file.and_then(|file| file.locate(name, identity, &report.field)) {
+                    located.insert(report, location);
                 }
-                holders.insert(identity, name);
-                item.object.insert(identity.1.clone(), &mut snapshot);
             }
         }
-        let written = self.files.values().map(|(_, file)| file.written.clone()).collect();
-        Input {
-            snapshot: Arc::new(snapshot),
-            reports: located.keys().cloned().collect(),
-            origins: Arc::new(Origins::new(written, located)),
-        }
+        located
     }
 }
 
-fn duplicate((kind, key): &(Kind, Key), holder: &Path, name: &Path) -> Report {
+fn duplicate((kind, key): &Identity, holder: &Path, name: &Path) -> Report {
     Report {
         object: object::reference(*kind, key),
         field: "metadata.name".to_owned(),

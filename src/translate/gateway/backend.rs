@@ -7,7 +7,6 @@ use crate::api::gateway::{BackendAddressPool, BackendHttpSettings, Reference, Tr
 use crate::model::{
     Backend, HostHeader, ObjectRef, PathMatch, PathRewrite, Pool, PoolId, SecretBytes, Transport, UpstreamTls,
 };
-use crate::source::Key;
 use crate::status::Reason;
 
 use super::element::{Element, Elements};
@@ -53,15 +52,13 @@ impl<'a> Backends<'a> {
     ) -> Result<Backend, Reason> {
         // No schema may have seen the names, and two pairs must never be one pool.
         let [pool_name, settings_name] = [&pool.value.name, &settings.value.name].map(|name| name.replace('/', "%2F"));
-        let id = PoolId(format!("{pool_name}/{settings_name} ({})", self.owner));
+        let id = PoolId(format!("{pool_name}/{settings_name} ({})", self.owner).into());
         let read = &self.settings[&settings.field];
-        if !draft.model.pools.contains_key(&id) {
+        if !draft.pools.contains_key(&id) {
             let made = self.pool(pool, settings, read, lookup, draft)?;
-            draft.model.pools.insert(id.clone(), Arc::new(made));
+            draft.pools.insert(id.clone(), made);
         }
-        let key = Key::new(self.owner.namespace.as_str(), self.owner.name.as_str());
-        let pools = &mut draft.served.gateways.entry(key).or_default().pools;
-        pools.entry(pool.value.name.clone()).or_default().insert(id.clone());
+        draft.parts.pools.entry(pool.value.name.clone()).or_default().insert(id.clone());
         let backend = Backend {
             pool: id,
             host: read.host.clone(),
@@ -69,7 +66,7 @@ impl<'a> Backends<'a> {
                 .path
                 .map(|prepend| PathRewrite { strip: rewrite::literal(path), prepend: prepend.to_owned() }),
             request_timeout: read.request_timeout,
-            websocket: read.websocket.clone(),
+            websocket: Arc::clone(&read.websocket),
             affinity: read.affinity.clone(),
         };
         let asked = format!("{}.cookieBasedAffinity", settings.field);
@@ -108,7 +105,7 @@ impl<'a> Backends<'a> {
         let targets = &self.targets[&pool.field];
         let Members { endpoints, probe: declared } = pool::members(self.owner, pool, targets, port, lookup, reports)?;
         let probe = probe.or(declared).unwrap_or_else(|| probe::default(settings.https, &settings.host));
-        Ok(Pool { endpoints, transport, probe, balance: settings.balance })
+        Ok(Pool { endpoints: endpoints.into(), transport, probe, balance: settings.balance })
     }
 
     /// The CA certificates of `references`, one PEM text; `None`: the well-known ones. One that can't be had makes the

@@ -7,10 +7,8 @@ use crate::model::{CertificateId, HostPattern, ObjectRef, Protocol};
 use crate::status::Reason;
 
 use super::element::{Element, Elements, in_range};
-use crate::translate::draft::Draft;
 use crate::translate::lookup::Lookup;
 use crate::translate::report::Reports;
-use crate::translate::tls;
 
 /// A listener that can be served.
 #[derive(Debug)]
@@ -37,13 +35,13 @@ pub(super) fn read<'a>(
     owner: &ObjectRef,
     elements: &Elements<'a>,
     lookup: &Lookup<'_>,
-    draft: &mut Draft,
+    reports: &mut Reports,
 ) -> Vec<Frontend<'a>> {
     for Element { field, value } in elements.ports.iter() {
         let range = (*PORTS.start(), *PORTS.end());
-        let _reported: Option<u16> = in_range(owner, format!("{field}.port"), value.port, range, &mut draft.reports);
+        let _reported: Option<u16> = in_range(owner, format!("{field}.port"), value.port, range, reports);
     }
-    elements.listeners.iter().filter_map(|element| read_one(owner, elements, element, lookup, draft)).collect()
+    elements.listeners.iter().filter_map(|element| read_one(owner, elements, element, lookup, reports)).collect()
 }
 
 fn read_one<'a>(
@@ -51,9 +49,8 @@ fn read_one<'a>(
     elements: &Elements<'a>,
     Element { field, value: listener }: Element<'a, HttpListener>,
     lookup: &Lookup<'_>,
-    draft: &mut Draft,
+    reports: &mut Reports,
 ) -> Option<Frontend<'a>> {
-    let reports = &mut draft.reports;
     let port = elements.ports.find(owner, &listener.frontend_port, &format!("{field}.frontendPort"), reports).ok()?;
     // A port out of range has been reported where it stands.
     let port = u16::try_from(port.value.port).ok().filter(|port| PORTS.contains(&i32::from(*port)))?;
@@ -74,7 +71,7 @@ fn read_one<'a>(
             }
             (Protocol::Http, None)
         }
-        Spoken::Https => (Protocol::Https, certificate(owner, elements, &field, listener, lookup, draft)),
+        Spoken::Https => (Protocol::Https, certificate(owner, elements, &field, listener, lookup, reports)),
     };
     Some(Frontend { listener, field, port, protocol, hosts, certificate })
 }
@@ -85,11 +82,11 @@ fn certificate(
     field: &str,
     listener: &HttpListener,
     lookup: &Lookup<'_>,
-    draft: &mut Draft,
+    reports: &mut Reports,
 ) -> Option<CertificateId> {
     let field = format!("{field}.sslCertificate");
     let Some(reference) = &listener.ssl_certificate else {
-        draft.reports.error(
+        reports.error(
             owner,
             field,
             Reason::InvalidValue,
@@ -98,9 +95,9 @@ fn certificate(
         );
         return None;
     };
-    let Element { field, value } = elements.certificates.find(owner, reference, &field, &mut draft.reports).ok()?;
-    let read = tls::server_certificate(lookup, &mut draft.model, &owner.namespace, &value.secret_ref.name);
-    read.map_err(|fault| draft.reports.fault(owner, &format!("{field}.secretRef.name"), &fault)).ok()
+    let Element { field, value } = elements.certificates.find(owner, reference, &field, reports).ok()?;
+    let read = lookup.certificate(&owner.namespace, &value.secret_ref.name);
+    read.map_err(|fault| reports.fault(owner, &format!("{field}.secretRef.name"), &fault)).ok()
 }
 
 /// The hosts of a listener; none where it names some and no one is valid, for then it does not mean any host.

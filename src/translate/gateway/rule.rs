@@ -1,6 +1,7 @@
 //! Routing rules: which one a listener obeys, and the routes that it makes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::api::gateway::{PathRule, Reference, RequestRoutingRule, RuleType, UrlPathMap};
 use crate::model::{Action, ObjectRef, PathMatch, Route, Unavailable};
@@ -52,6 +53,7 @@ struct Routes<'r, 'a> {
     lookup: &'r Lookup<'a>,
     draft: &'r mut Draft,
     routes: Vec<Route>,
+    shared_owner: Arc<ObjectRef>,
 }
 
 /// The routes of one rule, in their order.
@@ -63,7 +65,8 @@ pub(super) fn routes<'a>(
     lookup: &Lookup<'a>,
     draft: &mut Draft,
 ) -> Vec<Route> {
-    let mut made = Routes { owner, backends, lookup, draft, routes: Vec::new() };
+    let shared_owner = Arc::new(owner.clone());
+    let mut made = Routes { owner, backends, lookup, draft, routes: Vec::new(), shared_owner };
     match rule.rule_type {
         RuleType::Basic => {
             let names = ["backendAddressPool", "backendHttpSettings"];
@@ -176,7 +179,7 @@ impl<'a> Routes<'_, 'a> {
     }
 
     fn push(&mut self, field: &str, path: PathMatch, action: Action) {
-        self.routes.push(Route { field: field.to_owned(), owner: self.owner.clone(), path, action });
+        self.routes.push(Route { field: field.into(), owner: Arc::clone(&self.shared_owner), path, action });
     }
 }
 

@@ -1,5 +1,6 @@
 //! `backendHttpSettingsCollection`, read: values in their ranges, or their defaults and a report.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::api::cookie;
@@ -21,10 +22,10 @@ pub(super) struct Settings<'a> {
     pub(super) port: Option<u16>,
     pub(super) https: bool,
     pub(super) host: HostHeader,
-    pub(super) affinity: Option<Affinity>,
+    pub(super) affinity: Option<Arc<Affinity>>,
     pub(super) path: Option<&'a str>,
     pub(super) request_timeout: Duration,
-    pub(super) websocket: WebSocket,
+    pub(super) websocket: Arc<WebSocket>,
     pub(super) balance: Balance,
     pub(super) probe: Option<&'a Reference>,
     pub(super) roots: &'a [Reference],
@@ -67,7 +68,7 @@ pub(super) fn read<'a>(
         host: host(owner, field, host_name.as_deref(), picks, reports),
         path: path.as_deref().and_then(|path| checked_path(owner, field, path, reports)),
         request_timeout,
-        websocket: with_defaults(&session, request_timeout),
+        websocket: Arc::new(with_defaults(&session, request_timeout)),
         balance: balance(*load_distribution_algorithm),
         probe: probe.as_ref(),
         roots: trusted_root_certificates,
@@ -109,7 +110,7 @@ fn affinity(
     affinity: Option<CookieBasedAffinity>,
     name: Option<&str>,
     reports: &mut Reports,
-) -> Option<Affinity> {
+) -> Option<Arc<Affinity>> {
     let valid = name.filter(|name| cookie::is_name(name));
     if let (Some(name), None) = (name, valid) {
         reports.error(
@@ -121,7 +122,7 @@ fn affinity(
         );
     }
     let enabled = affinity == Some(CookieBasedAffinity::Enabled);
-    enabled.then(|| affinity::azure(valid.unwrap_or(affinity::AZURE_NAME).to_owned()))
+    enabled.then(|| Arc::new(affinity::azure(valid.unwrap_or(affinity::AZURE_NAME).to_owned())))
 }
 
 fn checked_path<'a>(owner: &ObjectRef, field: &str, path: &'a str, reports: &mut Reports) -> Option<&'a str> {

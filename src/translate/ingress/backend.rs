@@ -1,7 +1,6 @@
 //! The backend of an Ingress path: a pool, and how its members are spoken to.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use k8s_openapi::api::networking::v1::{IngressServiceBackend, ServiceBackendPort};
 
@@ -9,45 +8,54 @@ use crate::api::annotations::{BackendProtocol, Settings};
 use crate::model::{
     Action, Backend, HostHeader, HostPattern, PathRewrite, Pool, PoolId, Probe, Transport, Unavailable, UpstreamTls,
 };
-use crate::status::Reason;
+use crate::status::{Reason, Report};
 
-use super::session;
-use super::site::{Path, Site};
+use super::site::{Path, Place, Site};
 use crate::translate::affinity;
 use crate::translate::balance;
 use crate::translate::class::annotation_field;
-use crate::translate::draft::Draft;
 use crate::translate::lookup::Lookup;
 use crate::translate::probe;
+use crate::translate::report::Reports;
 use crate::translate::rewrite;
 use crate::translate::service::{self, PortRef, Resolved};
 
-/// What a path does with its requests. Its pool is put into the draft.
-pub(super) fn action(site: &Site<'_>, path: &Path<'_>, lookup: &Lookup<'_>, draft: &mut Draft) -> Action {
-    // `spec.defaultBackend` is itself the backend.
-    let field =
-        if path.field.ends_with("defaultBackend") { path.field.clone() } else { format!("{}.backend", path.field) };
-    match pool(site, path, &field, lookup, draft) {
-        Ok(pool) => {
-            let backend = backend(site, path, pool);
+/// Where a place of a site leads, whichever of its hosts and paths lead there.
+#[derive(Debug, PartialEq)]
+pub(super) struct Leads {
+    /// The pool, or why there is none.
+    pub(super) pool: Result<(PoolId, Arc<Pool>), Reason>,
+    /// What is told where a path leads here.
+    pub(super) reports: Box<[Report]>,
+}
+
+/// What a path does with its requests.
+pub(super) fn action(site: &Site, path: &Path, leads: &Leads, reports: &mut Reports) -> Action {
+    reports.extend(&leads.reports);
+    match &leads.pool {
+        Ok((id, _)) => {
+            let backend = backend(site, path, id.clone());
             let asked = annotation_field(affinity::annotation(&site.settings.affinity));
-            affinity::check(&site.owner, &asked, &backend, &mut draft.reports);
+            affinity::check(&site.owner, &asked, &backend, reports);
             Action::Forward(Box::new(backend))
         }
         Err(reason) => Action::Unavailable(Unavailable { reason: reason.name() }),
     }
 }
 
-fn pool(
-    site: &Site<'_>,
-    path: &Path<'_>,
-    field: &str,
-    lookup: &Lookup<'_>,
-    draft: &mut Draft,
-) -> Result<PoolId, Reason> {
-    let reports = &mut draft.reports;
-    let Some(service) = &path.backend.service else {
-        let (part, reason, message) = match &path.backend.resource {
+/// Follows a place of a site.
+pub(super) fn follow(site: &Site, place: Place, lookup: &Lookup<'_>) -> Leads {
+    let mut reports = Reports::default();
+    let pool = pool(site, place, lookup, &mut reports);
+    Leads { pool, reports: reports.into_sorted() }
+}
+
+fn pool(site: &Site, place: Place, lookup: &Lookup<'_>, reports: &mut Reports) -> Result<(PoolId, Arc<Pool>), Reason> {
+    // `spec.defaultBackend` is itself the backend.
+    let field = if place == Place::Default { place.to_string() } else { format!("{place}.backend") };
+    let backend = site.backend(place);
+    let Some(service) = backend.and_then(|backend| backend.service.as_ref()) else {
+        let (part, reason, message) = match backend.and_then(|backend| backend.resource.as_ref()) {
             Some(_) => {
                 (".resource", Reason::Unsupported, "a backend that is a resource is not supported by this version")
             }
@@ -79,17 +87,14 @@ fn pool(
             "see that its selector matches pods and that they run",
         );
     }
-    let id = PoolId(format!("{namespace}/{}:{} ({})", service.name, resolved.label(), site.owner));
-    if !draft.model.pools.contains_key(&id) {
-        let pool = Pool {
-            transport: transport(&site.settings),
-            probe: infer(site, service, &resolved),
-            balance: balance(site.settings.load_distribution),
-            endpoints: resolved.endpoints,
-        };
-        draft.model.pools.insert(id.clone(), Arc::new(pool));
-    }
-    Ok(id)
+    let id = PoolId(format!("{namespace}/{}:{} ({})", service.name, resolved.label(), site.owner).into());
+    let pool = Pool {
+        transport: transport(&site.settings),
+        probe: infer(site, service, &resolved),
+        balance: balance(site.settings.load_distribution),
+        endpoints: lookup.shared(resolved.endpoints),
+    };
+    Ok((id, Arc::new(pool)))
 }
 
 fn port(service: &IngressServiceBackend) -> Option<PortRef<'_>> {
@@ -115,7 +120,7 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-fn infer(site: &Site<'_>, service: &IngressServiceBackend, resolved: &Resolved<'_>) -> Probe {
+fn infer(site: &Site, service: &IngressServiceBackend, resolved: &Resolved<'_>) -> Probe {
     let hostname = site.settings.backend_hostname.as_deref();
     let mut probe = match probe::infer(resolved) {
         Some(inferred) => Probe { host: inferred.host.or(hostname.map(str::to_owned)), ..inferred },
@@ -129,29 +134,26 @@ fn infer(site: &Site<'_>, service: &IngressServiceBackend, resolved: &Resolved<'
 }
 
 /// The first exact host of the Ingress whose requests go to the same port of the same Service.
-fn first_host<'s>(site: &'s Site<'_>, service: &IngressServiceBackend, resolved: &Resolved<'_>) -> Option<&'s str> {
-    let same = |path: &&Path<'_>| {
-        let Some(other) = path.backend.service.as_ref().filter(|other| other.name == service.name) else {
-            return false;
-        };
-        match port(other) {
+fn first_host<'s>(site: &'s Site, service: &IngressServiceBackend, resolved: &Resolved<'_>) -> Option<&'s str> {
+    let same = |path: &&Path| {
+        let other = site.backend(site.places[path.place]).and_then(|backend| backend.service.as_ref());
+        match other.filter(|other| other.name == service.name).and_then(port) {
             Some(PortRef::Name(name)) => resolved.name.as_deref() == Some(name),
             Some(PortRef::Number(number)) => number == resolved.number,
             None => false,
         }
     };
-    site.paths.iter().filter(same).find_map(|path| match &path.host {
+    site.paths.iter().filter(same).find_map(|path| match site.host_of(path) {
         HostPattern::Exact(host) => Some(host.as_str()),
         _ => None,
     })
 }
 
-fn backend(site: &Site<'_>, path: &Path<'_>, pool: PoolId) -> Backend {
+fn backend(site: &Site, path: &Path, pool: PoolId) -> Backend {
     let settings = &site.settings;
-    let default_timeout = Duration::from_secs(if site.ingress_nginx { 60 } else { 30 });
-    let request_timeout = settings.request_timeout.unwrap_or(default_timeout);
+    let request_timeout = site.request_timeout();
     Backend {
-        affinity: affinity::annotated(&settings.affinity, &pool, &path.path),
+        affinity: affinity::annotated(&settings.affinity, &pool, &path.path).map(Arc::new),
         pool,
         host: settings.backend_hostname.clone().map_or(HostHeader::Preserve, HostHeader::Set),
         rewrite: settings
@@ -159,7 +161,7 @@ fn backend(site: &Site<'_>, path: &Path<'_>, pool: PoolId) -> Backend {
             .clone()
             .map(|prepend| PathRewrite { strip: rewrite::literal(&path.path), prepend }),
         request_timeout,
-        websocket: session::websocket(settings, request_timeout),
+        websocket: Arc::clone(&site.websocket),
     }
 }
 

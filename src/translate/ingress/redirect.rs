@@ -13,11 +13,11 @@ use crate::translate::report::Reports;
 
 /// Status and port of the redirect that a clear-text route of `host` is, if it is one.
 pub(super) fn decide(
-    site: &Site<'_>,
+    site: &Site,
     path: &PathMatch,
     host: &HostPattern,
-    secure: Option<&Secure>,
-    claims: &Claims,
+    secure: Option<Secure<'_>>,
+    claims: &Claims<'_>,
     reports: &mut Reports,
 ) -> Option<(u16, u16)> {
     if is_acme_challenge(path) {

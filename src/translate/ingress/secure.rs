@@ -5,142 +5,173 @@
 //! is served by that one's routes. The oldest Ingress decides on the certificate of a host.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::model::{CertificateId, HostPattern, ObjectRef};
 use crate::status::Reason;
 
-use super::site::{Path, Site};
+use super::site::Site;
 use crate::translate::claim::covers;
+use crate::translate::lookup::Lookup;
 use crate::translate::report::Reports;
 
-/// How a host comes to be served over TLS.
+/// Who asks for a host to be served over TLS.
 #[derive(Debug, Clone)]
-pub(super) struct Secure {
-    /// Secret with the certificate, in the namespace of the site; `None`: the listener's default is meant.
-    pub(super) secret: Option<String>,
-    /// The certificate in that Secret, if it can be used.
-    pub(super) certificate: Option<CertificateId>,
+pub(super) struct Asked {
+    site: Arc<Site>,
+    /// Which entry of its `spec.tls`.
+    entry: usize,
+    /// The certificate in the Secret of that entry, if it can be used.
+    certificate: Option<CertificateId>,
+}
+
+/// How a host comes to be served over TLS.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::translate) struct Secure<'a> {
     /// The site that asks for it.
-    pub(super) site: usize,
-    /// The field that asks for it.
-    pub(super) field: String,
+    pub(in crate::translate) site: &'a Arc<Site>,
+    entry: usize,
+    /// Secret with the certificate, in the namespace of the site; `None`: the listener's default is meant.
+    pub(super) secret: Option<&'a str>,
+    /// The certificate in that Secret, if it can be used.
+    pub(in crate::translate) certificate: Option<&'a CertificateId>,
     /// Whether nobody asked for this host, but for a wider one that takes it in. Without this a request that port 80
     /// hands to the narrow host's routes would be handed to the wide one's on port 443.
     pub(super) within: bool,
 }
 
-/// Reads `spec.tls` of all sites, oldest first. `hosts` are those that have routes.
-pub(super) fn read(
-    sites: &[Site<'_>],
-    hosts: &BTreeMap<HostPattern, Vec<(usize, Path<'_>)>>,
-    reports: &mut Reports,
-) -> BTreeMap<HostPattern, Secure> {
-    let mut first: BTreeMap<&HostPattern, usize> = BTreeMap::new();
-    for (index, site) in sites.iter().enumerate() {
-        for (host, _) in &site.hosts {
-            first.entry(host).or_insert(index);
-        }
+impl Asked {
+    /// The host that was asked for.
+    pub(super) fn secure(&self) -> Secure<'_> {
+        let Self { site, entry, certificate } = self;
+        let (secret, certificate) = (site.secret(*entry), certificate.as_ref());
+        Secure { site, entry: *entry, secret, certificate, within: false }
     }
-    let mut secure: BTreeMap<HostPattern, Secure> = BTreeMap::new();
-    for (index, site) in sites.iter().enumerate() {
-        for (host, new) in covered(site, index, reports) {
-            let Some(held) = secure.get(&host) else {
-                let older = first.get(&host).filter(|first| **first < index).map(|first| &sites[*first].owner);
-                match older.filter(|older| older.namespace != site.owner.namespace) {
-                    Some(older) => foreign(site, &new, &host, older, reports),
-                    None => drop(secure.insert(host, new)),
+
+    /// A narrower one, that nobody asked for. The certificate of `Any` is the listener's default.
+    pub(super) fn within(&self, wide: &HostPattern) -> Secure<'_> {
+        let secure = Secure { within: true, ..self.secure() };
+        if *wide == HostPattern::Any { Secure { secret: None, certificate: None, ..secure } } else { secure }
+    }
+}
+
+/// Two that lead to the same, whichever version of the object asks.
+impl PartialEq for Asked {
+    fn eq(&self, other: &Self) -> bool {
+        let of = |asked: &Self| (asked.site.owner.clone(), asked.entry, asked.certificate.clone());
+        of(self) == of(other) && self.site.secret(self.entry) == other.site.secret(other.entry)
+    }
+}
+
+impl Secure<'_> {
+    /// The field that asks for it.
+    pub(super) fn field(&self) -> String {
+        secret_field(self.entry)
+    }
+}
+
+fn secret_field(entry: usize) -> String {
+    format!("spec.tls[{entry}].secretName")
+}
+
+/// Who decides on the certificate of a host. `sites` are those that have to do with it, oldest first.
+pub(super) fn decide(
+    host: &HostPattern,
+    sites: &[Arc<Site>],
+    lookup: &Lookup<'_>,
+    reports: &mut Reports,
+) -> Option<Asked> {
+    let mut held: Option<Asked> = None;
+    let mut first: Option<&ObjectRef> = None;
+    for site in sites {
+        for (_, entry) in site.covers.iter().filter(|(covered, _)| covered == host) {
+            let Some(held) = &held else {
+                match first.filter(|older| older.namespace != site.owner.namespace) {
+                    Some(older) => foreign(site, *entry, host, older, reports),
+                    None => held = Some(Asked { site: Arc::clone(site), entry: *entry, certificate: None }),
                 }
                 continue;
             };
-            let same_secret = held.secret == new.secret && sites[held.site].owner.namespace == site.owner.namespace;
-            if same_secret || held.site == index && held.field == new.field {
+            let winner = &held.site.owner;
+            let secret = held.site.secret(held.entry);
+            let same_secret = secret == site.secret(*entry) && winner.namespace == site.owner.namespace;
+            if same_secret || Arc::ptr_eq(&held.site, site) && held.entry == *entry {
                 continue;
             }
-            let winner = &sites[held.site].owner;
-            let secret = held.secret.as_deref().unwrap_or("(none)");
+            let secret = secret.unwrap_or("(none)");
             reports.error(
                 &site.owner,
-                &new.field,
+                secret_field(*entry),
                 Reason::Conflict,
                 format!("{winner} came first and serves host {host} with Secret {}/{secret}", winner.namespace),
                 "name the same Secret, or remove the host from one of the two",
             );
         }
+        first = first.or(site.names(host).map(|_| &*site.owner));
     }
-    let wide = secure.iter().filter(|(host, _)| !matches!(host, HostPattern::Exact(_)));
-    let wide: Vec<_> = wide.map(|(host, held)| (host.clone(), held.clone())).collect();
-    for host in hosts.keys() {
-        if secure.contains_key(host) {
-            continue;
-        }
-        let wider = wide.iter().filter(|(wide, _)| covers(wide, host));
-        if let Some((wide, held)) = wider.max_by_key(|(wide, _)| wide.literal_length()) {
-            // The certificate of `Any` is the listener's default.
-            let secret = held.secret.clone().filter(|_| *wide != HostPattern::Any);
-            let within = Secure { secret, within: true, ..held.clone() };
-            secure.insert(host.clone(), within);
+    let mut held = held?;
+    if let Some(secret) = held.site.secret(held.entry) {
+        match lookup.certificate(&held.site.owner.namespace, secret) {
+            Ok(id) => held.certificate = Some(id),
+            Err(fault) => reports.fault(&held.site.owner, &secret_field(held.entry), &fault),
         }
     }
-    secure
+    Some(held)
 }
 
 /// Nobody puts a certificate on a host that is another namespace's.
-fn foreign(site: &Site<'_>, new: &Secure, host: &HostPattern, older: &ObjectRef, reports: &mut Reports) {
+fn foreign(site: &Site, entry: usize, host: &HostPattern, older: &ObjectRef, reports: &mut Reports) {
     reports.error(
         &site.owner,
-        &new.field,
+        secret_field(entry),
         Reason::Conflict,
         format!("{older} of another namespace came first to host {host}, so it alone decides on its certificate"),
         "have that Ingress name a certificate, or remove the host from this entry",
     );
 }
 
-/// The hosts that one site covers: what names a host exactly counts before a wildcard, and that before an entry without
-/// hosts; then the first.
-fn covered(site: &Site<'_>, index: usize, reports: &mut Reports) -> Vec<(HostPattern, Secure)> {
-    let mut entries: Vec<(u8, HostPattern, Secure)> = Vec::new();
+/// The hosts that one site covers, each with the entry: what names a host exactly counts before a wildcard, and that
+/// before an entry without hosts; then the first.
+pub(super) fn covered(site: &Site, reports: &mut Reports) -> Vec<(HostPattern, usize)> {
+    let mut entries: Vec<(u8, HostPattern, usize)> = Vec::new();
     let tls = site.object.spec.iter().flat_map(|spec| spec.tls.iter().flatten());
     for (place, entry) in tls.enumerate() {
-        let field = format!("spec.tls[{place}]");
         if entry.secret_name.as_deref().is_none_or(str::is_empty) {
             reports.warning(
                 &site.owner,
-                format!("{field}.secretName"),
+                secret_field(place),
                 Reason::InvalidValue,
                 "it names no Secret, so its hosts have no certificate of their own",
                 "name a Secret of type kubernetes.io/tls",
             );
         }
-        let secret = entry.secret_name.clone().filter(|name| !name.is_empty());
-        let secure =
-            Secure { secret, certificate: None, site: index, field: format!("{field}.secretName"), within: false };
         let named = entry.hosts.as_deref().unwrap_or_default();
         if named.is_empty() {
-            entries.extend(site.hosts.iter().map(|(host, _)| (2, host.clone(), secure.clone())));
+            entries.extend(site.hosts.iter().map(|(host, _)| (2, host.clone(), place)));
         }
         for (at, text) in named.iter().enumerate() {
-            let field = format!("{field}.hosts[{at}]");
-            cover(site, text, &field, &secure, &mut entries, reports);
+            let field = format!("spec.tls[{place}].hosts[{at}]");
+            cover(site, text, &field, place, &mut entries, reports);
         }
     }
     entries.sort_by_key(|(rank, ..)| *rank);
-    let mut first: Vec<(HostPattern, Secure)> = Vec::new();
+    let mut first: Vec<(HostPattern, usize)> = Vec::new();
     let mut last_rank: BTreeMap<HostPattern, u8> = BTreeMap::new();
-    for (rank, host, secure) in entries {
+    for (rank, host, place) in entries {
         // A wildcard that a closer entry makes needless is no conflict.
         if *last_rank.entry(host.clone()).or_insert(rank) == rank {
-            first.push((host, secure));
+            first.push((host, place));
         }
     }
     first
 }
 
 fn cover(
-    site: &Site<'_>,
+    site: &Site,
     text: &str,
     field: &str,
-    secure: &Secure,
-    entries: &mut Vec<(u8, HostPattern, Secure)>,
+    place: usize,
+    entries: &mut Vec<(u8, HostPattern, usize)>,
     reports: &mut Reports,
 ) {
     let host = match HostPattern::ingress(text) {
@@ -157,10 +188,10 @@ fn cover(
     };
     let count = entries.len();
     if site.hosts.iter().any(|(own, _)| covers(own, &host)) {
-        entries.push((0, host.clone(), secure.clone()));
+        entries.push((0, host.clone(), place));
     }
     for (own, _) in site.hosts.iter().filter(|(own, _)| *own != host && covers(&host, own)) {
-        entries.push((1, own.clone(), secure.clone()));
+        entries.push((1, own.clone(), place));
     }
     if entries.len() == count {
         reports.warning(

@@ -13,12 +13,17 @@ use crate::translate::class::annotation_field;
 use crate::translate::report::Reports;
 use crate::translate::websocket::{DEFAULT_DRAIN, with_defaults};
 
+/// Time for the answer's header. Classes that are taken over from ingress-nginx keep its default.
+pub(super) fn request_timeout(settings: &Settings, ingress_nginx: bool) -> Duration {
+    settings.request_timeout.unwrap_or(Duration::from_secs(if ingress_nginx { 60 } else { 30 }))
+}
+
 /// What they ask for, with defaults.
-pub(super) fn websocket(settings: &Settings, request_timeout: Duration) -> WebSocket {
+pub(in crate::translate) fn websocket(settings: &Settings, ingress_nginx: bool) -> WebSocket {
     let draining = settings.connection_draining.unwrap_or_default();
     let drain = draining.then(|| settings.connection_draining_timeout.unwrap_or(DEFAULT_DRAIN));
     let session = SessionSettings { drain: settings.session.drain.or(drain), ..settings.session.clone() };
-    with_defaults(&session, request_timeout)
+    with_defaults(&session, request_timeout(settings, ingress_nginx))
 }
 
 /// Tells of times that have no effect, since what they are for is not asked for. Those of the class are for Ingresses

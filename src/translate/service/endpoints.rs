@@ -1,6 +1,6 @@
 //! The endpoints of a Service: what its EndpointSlices say, merged.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{Pod, ServicePort};
 use k8s_openapi::api::discovery::v1::{EndpointConditions, EndpointSlice};
 
 use crate::model::{Address, Endpoint, EndpointState, ObjectRef};
-use crate::source::Snapshot;
+use crate::source::Key;
 use crate::status::Reason;
 use crate::translate::lookup::Lookup;
 use crate::translate::report::Reports;
@@ -90,27 +90,24 @@ impl Found {
     }
 }
 
-/// The endpoints of all slices that go away and are not in `known`.
-pub(in crate::translate) fn departing(
-    snapshot: &Snapshot,
+/// The endpoints of a slice that go away.
+pub(in crate::translate) fn leaving(
+    key: &Key,
+    slice: &EndpointSlice,
     lookup: &Lookup<'_>,
-    known: &HashSet<&SocketAddr>,
-) -> BTreeMap<SocketAddr, EndpointState> {
-    let mut departing = BTreeMap::new();
-    for (key, slice) in &snapshot.endpoint_slices {
-        let ports = slice.ports.iter().flatten().filter_map(|port| u16::try_from(port.port?).ok());
-        let ports: Vec<u16> = ports.collect();
-        for endpoint in slice.endpoints.iter().flatten() {
-            let state = state(endpoint.conditions.as_ref(), pod(endpoint, &key.namespace, lookup));
-            if state.grace().is_none() {
-                continue;
-            }
-            let ips = endpoint.addresses.iter().filter_map(|text| text.parse::<IpAddr>().ok());
-            let places = ips.flat_map(|ip| ports.iter().map(move |port| SocketAddr::new(ip, *port)));
-            departing.extend(places.filter(|place| !known.contains(place)).map(|place| (place, state)));
+) -> Vec<(SocketAddr, EndpointState)> {
+    let ports = slice.ports.iter().flatten().filter_map(|port| u16::try_from(port.port?).ok());
+    let ports: Vec<u16> = ports.collect();
+    let mut leaving = Vec::new();
+    for endpoint in slice.endpoints.iter().flatten() {
+        let state = state(endpoint.conditions.as_ref(), pod(endpoint, &key.namespace, lookup));
+        if state.grace().is_none() {
+            continue;
         }
+        let ips = endpoint.addresses.iter().filter_map(|text| text.parse::<IpAddr>().ok());
+        leaving.extend(ips.flat_map(|ip| ports.iter().map(move |port| (SocketAddr::new(ip, *port), state))));
     }
-    departing
+    leaving
 }
 
 /// The pod of an endpoint, where it is known.

@@ -12,16 +12,15 @@ const SECOND: Duration = Duration::from_secs(1);
 /// A route whose sessions are as `websocket` says.
 fn target(websocket: WebSocket) -> Arc<Target> {
     let backend = Backend {
-        pool: PoolId("pool".to_owned()),
+        pool: PoolId("pool".into()),
         host: HostHeader::Preserve,
         rewrite: None,
         request_timeout: Duration::from_secs(30),
         affinity: None,
-        websocket,
+        websocket: Arc::new(websocket),
     };
-    let owner = ObjectRef::new("Ingress", "default", "site");
-    let route =
-        Route { field: "spec".to_owned(), owner, path: PathMatch::Any, action: Action::Forward(Box::new(backend)) };
+    let owner = Arc::new(ObjectRef::new("Ingress", "default", "site"));
+    let route = Route { field: "spec".into(), owner, path: PathMatch::Any, action: Action::Forward(Box::new(backend)) };
     let host = Arc::new(Host { certificate: None, routes: vec![route] });
     Arc::new(Target::new(&HostPattern::Any, &host, 0, None))
 }

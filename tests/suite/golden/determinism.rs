@@ -25,7 +25,8 @@ fn print(documents: &[Value], options: &Options) -> (String, Vec<Report>) {
         manifests::add(&mut snapshot, document.clone());
     }
     let translation = translate(&snapshot, options);
-    (serde_json::to_string(&translation.model).expect("plain data"), translation.reports)
+    let reports = translation.reports.into_iter().collect();
+    (serde_json::to_string(&translation.model).expect("plain data"), reports)
 }
 
 proptest! {

@@ -35,6 +35,12 @@ pub(crate) fn add(snapshot: &mut Snapshot, document: Value) {
     insert_any(snapshot, document).unwrap_or_else(|problem| panic!("{problem}"));
 }
 
+/// Adds one object, with certificates in place.
+pub(crate) fn add_filled(snapshot: &mut Snapshot, mut document: Value) {
+    fill_in(&mut document);
+    add(snapshot, document);
+}
+
 /// Adds one object if it is one.
 pub(crate) fn try_add(snapshot: &mut Snapshot, document: Value) {
     let _refused = insert_any(snapshot, document);

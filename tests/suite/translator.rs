@@ -1,0 +1,328 @@
+//! A translator that goes from snapshot to snapshot says what a new one says of each, and makes anew what has changed alone.
+
+use std::sync::Arc;
+
+use fastrand::Rng;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use steadygate::model::Model;
+use steadygate::source::snapshot::Objects;
+use steadygate::source::{Key, Snapshot};
+use steadygate::translate::{Options, Translator, Work, translate};
+
+use crate::golden::manifests;
+
+const HOSTS: &[&str] =
+    &["", "*.example", "a.example", "b.example", "*.b.example", "c.b.example", "d.b.example", "no host"];
+
+fn options() -> Options {
+    Options { serve_controllers: vec!["k8s.io/ingress-nginx".to_owned()], ..Options::default() }
+}
+
+fn pick<'a>(rng: &mut Rng, texts: &[&'a str]) -> &'a str {
+    texts[rng.usize(..texts.len())]
+}
+
+fn number(rng: &mut Rng, numbers: &[u16]) -> u16 {
+    numbers[rng.usize(..numbers.len())]
+}
+
+fn some(rng: &mut Rng, texts: &[&str], most: usize) -> Vec<String> {
+    (0..rng.usize(..=most)).map(|_| pick(rng, texts).to_owned()).collect()
+}
+
+fn metadata(rng: &mut Rng, namespace: &str, name: &str) -> Value {
+    let mut metadata = json!({"namespace": namespace, "name": name});
+    if rng.bool() {
+        metadata["creationTimestamp"] = json!(format!("2026-01-01T00:00:0{}Z", rng.u8(..4)));
+    }
+    metadata
+}
+
+fn backend(rng: &mut Rng) -> Value {
+    let port = if rng.bool() { json!({"name": "http"}) } else { json!({"number": number(rng, &[80, 81])}) };
+    json!({"service": {"name": pick(rng, &["s", "t", "external", "missing"]), "port": port}})
+}
+
+fn ingress(rng: &mut Rng, namespace: &str, name: &str) -> Value {
+    let mut metadata = metadata(rng, namespace, name);
+    for (key, values) in [
+        ("nginx.ingress.kubernetes.io/force-ssl-redirect", &["true"][..]),
+        ("nginx.ingress.kubernetes.io/server-alias", &["alias.example", "a.example", "*.b.example"]),
+        ("steadygate.io/ssl-redirect", &["true", "false", "perhaps"]),
+        ("kubernetes.io/ingress.class", &["nginx", "other"]),
+    ] {
+        if rng.u8(..4) == 0 {
+            metadata["annotations"][key] = json!(pick(rng, values));
+        }
+    }
+    let mut spec = json!({});
+    if rng.u8(..4) > 0 {
+        spec["ingressClassName"] = json!(pick(rng, &["web", "web", "web", "nginx", "missing"]));
+    }
+    if rng.u8(..4) == 0 {
+        spec["defaultBackend"] = backend(rng);
+    }
+    let rules = (0..rng.usize(..3)).map(|_| {
+        let paths = (0..rng.usize(..3)).map(|_| {
+            let path = pick(rng, &["/", "/x", "/x/y", "/.well-known/acme-challenge", "no path"]);
+            json!({"path": path, "pathType": pick(rng, &["Prefix", "Exact"]), "backend": backend(rng)})
+        });
+        let paths: Vec<_> = paths.collect();
+        json!({"host": pick(rng, HOSTS), "http": {"paths": paths}})
+    });
+    spec["rules"] = rules.collect();
+    let tls = (0..rng.usize(..3)).map(|_| {
+        let secret = pick(rng, &["good", "better", "bad", "missing", ""]);
+        json!({"hosts": some(rng, HOSTS, 2), "secretName": secret})
+    });
+    spec["tls"] = tls.collect();
+    json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": metadata, "spec": spec})
+}
+
+fn gateway(rng: &mut Rng, namespace: &str, name: &str) -> Value {
+    let metadata = metadata(rng, namespace, name);
+    let listeners = ["l", "m"].map(|name| {
+        let protocol = pick(rng, &["Http", "Http", "Https"]);
+        let port = if rng.u8(..6) == 0 {
+            "odd"
+        } else if protocol == "Http" {
+            "clear"
+        } else {
+            "tls"
+        };
+        json!({"name": name, "frontendPort": {"name": port}, "protocol": protocol, "sslCertificate": {"name": "c"},
+            "hostNames": some(rng, &["a.example", "*.b.example", "*.example", "c*.example", "*", "alias.example"], 2)})
+    });
+    let target =
+        if rng.bool() { json!({"serviceRef": {"name": pick(rng, &["s", "t", "missing"])}}) } else { json!({}) };
+    let mut pool = json!({"name": "p"});
+    pool.as_object_mut().expect("an object").extend(target.as_object().cloned().unwrap_or_default());
+    json!({"apiVersion": "steadygate.io/v1alpha1", "kind": "ApplicationGateway", "metadata": metadata, "spec": {
+        "ingressClassName": pick(rng, &["web", "web", "web", "missing"]),
+        "frontendPorts": [{"name": "clear", "port": number(rng, &[80, 80, 8080])}, {"name": "tls", "port": 443},
+            {"name": "odd", "port": number(rng, &[80, 443, 8080])}],
+        "sslCertificates": [{"name": "c", "secretRef": {"name": pick(rng, &["good", "better", "bad"])}}],
+        "trustedRootCertificates": [{"name": "r", "configMapRef": {"name": "roots"}}],
+        "httpListeners": listeners,
+        "backendAddressPools": [pool],
+        "backendHttpSettingsCollection": [{"name": "h", "port": 80, "protocol": pick(rng, &["Http", "Https"]),
+            "trustedRootCertificates": some(rng, &["r"], 1).iter().map(|name| json!({"name": name})).collect::<Vec<_>>()}],
+        "requestRoutingRules": [{"name": "r", "ruleType": "Basic", "httpListener": {"name": pick(rng, &["l", "m"])},
+            "backendAddressPool": {"name": "p"}, "backendHttpSettings": {"name": "h"}}]}})
+}
+
+fn slice(rng: &mut Rng, namespace: &str, name: &str) -> Value {
+    let endpoints = (0..rng.u8(..3)).map(|number| {
+        json!({"addresses": [format!("10.0.{}.{number}", rng.u8(..2))],
+            "conditions": {"ready": rng.bool(), "serving": rng.bool(), "terminating": rng.u8(..3) == 0},
+            "targetRef": {"kind": "Pod", "name": pick(rng, &["p", "q", "r"])}})
+    });
+    let endpoints: Vec<_> = endpoints.collect();
+    json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": pick(rng, &["IPv4", "IPv4", "FQDN"]),
+        "metadata": {"namespace": namespace, "name": name, "labels": {"kubernetes.io/service-name": pick(rng, &["s", "t", "missing"])}},
+        "endpoints": endpoints, "ports": [{"name": "http", "port": 8080}]})
+}
+
+/// Changes one object of the snapshot: makes it, changes it or removes it.
+fn change(rng: &mut Rng, snapshot: &mut Snapshot) {
+    let namespace = pick(rng, &["one", "one", "two"]);
+    let key = |name: &str| Key::new(namespace, name);
+    let is_gone = rng.u8(..4) == 0;
+    let document = match rng.u8(..16) {
+        0..=5 => {
+            let name = pick(rng, &["a", "b", "c", "d"]);
+            snapshot.ingresses.remove(&key(name));
+            ingress(rng, namespace, name)
+        }
+        6 | 7 => {
+            let name = pick(rng, &["a", "e"]);
+            snapshot.gateways.remove(&key(name));
+            gateway(rng, namespace, name)
+        }
+        8 | 9 => {
+            let name = pick(rng, &["s", "t", "external"]);
+            snapshot.services.remove(&key(name));
+            let mut spec = json!({"ports": [{"name": pick(rng, &["http", "other"]), "port": 80, "targetPort": 8080}]});
+            if name == "external" {
+                spec = json!({"type": "ExternalName", "externalName": pick(rng, &["a.example", "no name"])});
+            }
+            json!({"apiVersion": "v1", "kind": "Service", "metadata": {"namespace": namespace, "name": name}, "spec": spec})
+        }
+        10 | 11 => {
+            let name = pick(rng, &["x", "y"]);
+            snapshot.endpoint_slices.remove(&key(name));
+            slice(rng, namespace, name)
+        }
+        12 => {
+            let name = pick(rng, &["p", "q"]);
+            snapshot.pods.remove(&key(name));
+            let get = json!({"httpGet": {"path": pick(rng, &["/one", "/two"]), "port": 8080}});
+            let mut metadata = json!({"namespace": namespace, "name": name});
+            if rng.bool() {
+                metadata["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+            }
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers":
+                [{"name": "c", "ports": [{"containerPort": 8080}], "readinessProbe": get}]}})
+        }
+        13 => {
+            let name = pick(rng, &["good", "better"]);
+            snapshot.secrets.remove(&key(name));
+            let certificate = pick(rng, &["a.example", "*.b.example", "example"]);
+            let of = |what: &str| format!("{{{{{what}:{certificate}}}}}");
+            let crt = if rng.u8(..4) == 0 { "nonsense".to_owned() } else { of("cert") };
+            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"namespace": namespace, "name": name},
+                "stringData": {"tls.crt": crt, "tls.key": of("key")}})
+        }
+        14 => {
+            snapshot.config_maps.remove(&key("roots"));
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": namespace, "name": "roots"},
+                "data": {"ca.crt": pick(rng, &["{{cert:ca.example}}", "nonsense"])}})
+        }
+        _ => {
+            let name = pick(rng, &["web", "web", "nginx"]);
+            snapshot.ingress_classes.remove(&Key::new("", name));
+            let controller = if name == "web" { "steadygate.io/ingress-controller" } else { "k8s.io/ingress-nginx" };
+            let annotations = json!({"ingressclass.kubernetes.io/is-default-class": pick(rng, &["true", "false"])});
+            json!({"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass",
+                "metadata": {"name": name, "annotations": annotations}, "spec": {"controller": controller}})
+        }
+    };
+    if !is_gone || document["kind"] == "IngressClass" {
+        manifests::add_filled(snapshot, document);
+    }
+}
+
+/// What is equal in both is the same object, if it was not away meanwhile.
+fn shares(before: &Model, now: &Model) -> bool {
+    fn all<K: Ord + Clone, V: PartialEq>(before: &imbl::OrdMap<K, Arc<V>>, now: &imbl::OrdMap<K, Arc<V>>) -> bool {
+        now.iter().all(|(key, value)| before.get(key).is_none_or(|old| Arc::ptr_eq(old, value) || **old != **value))
+    }
+    let listeners = now
+        .listeners
+        .iter()
+        .all(|(port, listener)| before.listeners.get(port).is_none_or(|old| all(&old.hosts, &listener.hosts)));
+    listeners && all(&before.pools, &now.pools) && all(&before.certificates, &now.certificates)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, max_shrink_iters: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn one_that_remembers_says_what_a_new_one_says(seed: u64, batches in prop::collection::vec(1..4usize, 1..40)) {
+        let mut rng = Rng::with_seed(seed);
+        let mut snapshot = Snapshot::default();
+        (0..30).for_each(|_| change(&mut rng, &mut snapshot));
+        let mut translator = Translator::new(options());
+        let mut before = translator.update(&snapshot);
+        for batch in batches {
+            (0..batch).for_each(|_| change(&mut rng, &mut snapshot));
+            let expected = translate(&snapshot, &options());
+            let now = translator.update(&snapshot);
+            prop_assert_eq!(&now.model, &expected.model);
+            prop_assert_eq!(&now.reports, &expected.reports);
+            prop_assert_eq!(&now.served, &expected.served);
+            prop_assert!(shares(&before.model, &now.model), "what has not changed was made anew");
+            before = now;
+        }
+    }
+}
+
+fn add(snapshot: &mut Snapshot, document: Value) {
+    manifests::add_filled(snapshot, document);
+}
+
+/// Ten Ingresses a Service, each with a host of its own; the first with TLS; and a wildcard above all.
+fn many(count: usize) -> Snapshot {
+    let mut snapshot = Snapshot::default();
+    let controller = json!({"controller": "steadygate.io/ingress-controller"});
+    add(
+        &mut snapshot,
+        json!({"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass", "metadata": {"name": "web"}, "spec": controller}),
+    );
+    add(&mut snapshot, one(usize::MAX, "/"));
+    for at in 0..count {
+        add(&mut snapshot, one(at, "/"));
+        if at % 10 == 0 {
+            let name = format!("service-{}", at / 10);
+            add(
+                &mut snapshot,
+                json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name},
+                "spec": {"ports": [{"name": "http", "port": 80}]}}),
+            );
+            add(&mut snapshot, endpoints(at / 10, true));
+        }
+    }
+    add(&mut snapshot, secret("site-0.example"));
+    snapshot
+}
+
+fn one(at: usize, path: &str) -> Value {
+    let (name, host) = if at == usize::MAX {
+        ("all".to_owned(), "*.example".to_owned())
+    } else {
+        (format!("site-{at}"), format!("site-{at}.example"))
+    };
+    let tls = if at == 0 { json!([{"hosts": [host], "secretName": "tls"}]) } else { json!([]) };
+    json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": name}, "spec": {
+        "ingressClassName": "web", "tls": tls, "rules": [{"host": host, "http": {"paths": [{"path": path, "pathType": "Prefix",
+            "backend": {"service": {"name": format!("service-{}", at / 10), "port": {"number": 80}}}}]}}]}})
+}
+
+fn endpoints(at: usize, ready: bool) -> Value {
+    let name = format!("service-{at}");
+    json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+        "metadata": {"name": name, "labels": {"kubernetes.io/service-name": name}},
+        "endpoints": [{"addresses": [format!("10.0.0.{}", at % 250)], "conditions": {"ready": ready}}],
+        "ports": [{"name": "http", "port": 8080}]})
+}
+
+fn secret(host: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "tls"},
+        "stringData": {"tls.crt": format!("{{{{cert:{host}}}}}"), "tls.key": format!("{{{{key:{host}}}}}")}})
+}
+
+#[test]
+fn what_is_made_anew_is_what_has_changed() {
+    let mut snapshot = many(1_000);
+    let mut translator = Translator::new(Options::default());
+    let mut before = translator.update(&snapshot);
+    assert_eq!(translator.work(), Work { ingresses: 1_001, hosts: 1_001, ..Work::default() });
+    let mut expect = |snapshot: &Snapshot, work: Work, what: &str| {
+        let now = translator.update(snapshot);
+        assert_eq!(translator.work(), work, "{what}");
+        assert!(shares(&before.model, &now.model), "{what}");
+        assert!(now.model != before.model || work == Work::default(), "{what}");
+        let clear = |model: &Model| model.listeners[&80].hosts.clone();
+        let differs = clear(&before.model).diff(&clear(&now.model)).count();
+        let pools = before.model.pools.diff(&now.model.pools).count();
+        let certificates = before.model.certificates.diff(&now.model.certificates).count();
+        before = now;
+        (differs, pools, certificates)
+    };
+    let replaced = |snapshot: &mut Snapshot, document: Value| {
+        fn drop_one<K>(objects: &mut Objects<K>, name: &Value) {
+            objects.remove(&Key::new("default", name.as_str().expect("a name")));
+        }
+        let name = &document["metadata"]["name"];
+        match document["kind"].as_str() {
+            Some("Ingress") => drop_one(&mut snapshot.ingresses, name),
+            Some("EndpointSlice") => drop_one(&mut snapshot.endpoint_slices, name),
+            _ => drop_one(&mut snapshot.secrets, name),
+        }
+        add(snapshot, document);
+    };
+    assert_eq!(expect(&snapshot, Work::default(), "nothing"), (0, 0, 0));
+    replaced(&mut snapshot, one(500, "/new"));
+    let work = Work { ingresses: 1, hosts: 1, ..Work::default() };
+    assert_eq!(expect(&snapshot, work, "an Ingress"), (1, 0, 0));
+    replaced(&mut snapshot, endpoints(50, false));
+    let work = Work { backends: 10, ..Work::default() };
+    assert_eq!(expect(&snapshot, work, "an EndpointSlice"), (0, 10, 0));
+    replaced(&mut snapshot, secret("other.example"));
+    let work = Work { hosts: 1, ..Work::default() };
+    assert_eq!(expect(&snapshot, work, "a Secret"), (0, 0, 1));
+    replaced(&mut snapshot, one(usize::MAX, "/new"));
+    let work = Work { ingresses: 1, hosts: 1, ..Work::default() };
+    assert_eq!(expect(&snapshot, work, "the wildcard"), (1, 0, 0));
+}
