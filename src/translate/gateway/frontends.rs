@@ -22,8 +22,8 @@ pub(in crate::translate) struct Frontends {
     gateways: BTreeMap<Key, Entry>,
     /// Who claims each host of a port, oldest first.
     claims: BTreeMap<Claim, Vec<Claimant>>,
-    /// Hosts of ports that have a certificate.
-    certified: BTreeMap<HostPattern, BTreeSet<u16>>,
+    /// Hosts of ports that have a certificate, each with the gateway that gives it.
+    certified: BTreeMap<HostPattern, BTreeMap<u16, Key>>,
 }
 
 /// A host of a port.
@@ -200,10 +200,11 @@ impl Frontends {
         for (port, host) in &changed {
             let ports = self.certified.entry(host.clone()).or_default();
             if certified.contains(&(*port, host.clone())) {
-                ports.insert(*port)
-            } else {
-                ports.remove(port)
-            };
+                ports.insert(*port, gateway.clone());
+            } else if ports.get(port) == Some(gateway) {
+                // Who has taken it over meanwhile keeps it.
+                ports.remove(port);
+            }
             if ports.is_empty() {
                 self.certified.remove(host);
             }
@@ -214,13 +215,13 @@ impl Frontends {
 
     /// Whether a host of a port has a certificate of a gateway.
     pub(in crate::translate) fn is_certified(&self, port: u16, host: &HostPattern) -> bool {
-        self.certified.get(host).is_some_and(|ports| ports.contains(&port))
+        self.certified.get(host).is_some_and(|ports| ports.contains_key(&port))
     }
 
     /// The ports on which a host is served with a certificate of a gateway, be it as one of a wider host.
     pub(in crate::translate) fn certified_ports(&self, host: &HostPattern) -> impl Iterator<Item = u16> {
         let wide = self.certified.iter().filter(move |(wide, _)| covers(wide, host));
-        wide.flat_map(|(_, ports)| ports).copied()
+        wide.flat_map(|(_, ports)| ports.keys()).copied()
     }
 
     /// Makes a gateway.

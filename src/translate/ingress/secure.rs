@@ -55,11 +55,11 @@ impl Asked {
     }
 }
 
-/// Two that lead to the same, whichever version of the object asks.
+/// Two that lead to the same, whichever version of the object asks; one that is younger may have come after others.
 impl PartialEq for Asked {
     fn eq(&self, other: &Self) -> bool {
-        let of = |asked: &Self| (asked.site.owner.clone(), asked.entry, asked.certificate.clone());
-        of(self) == of(other) && self.site.secret(self.entry) == other.site.secret(other.entry)
+        (self.site.age(), self.entry, &self.certificate) == (other.site.age(), other.entry, &other.certificate)
+            && self.site.secret(self.entry) == other.site.secret(other.entry)
     }
 }
 
