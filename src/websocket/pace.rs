@@ -56,24 +56,25 @@ impl Pace {
     pub(super) fn moments(&mut self, count: usize, window: Window) -> Vec<Instant> {
         let now = Instant::now();
         self.given = self.given.split_off(&self.slot(now));
-        let now = window.latest.map_or(now + window.after, |latest| latest.min(now + window.after).max(now));
-        let room = window.latest.map(|latest| latest.saturating_duration_since(now));
+        let after = now + window.after;
+        let first = window.latest.map_or(after, |latest| latest.clamp(now, after));
+        let room = window.latest.map(|latest| latest.saturating_duration_since(first));
         let over = room.map_or(window.over, |room| window.over.min(room));
         let number = u32::try_from(count).unwrap_or(u32::MAX).max(1);
         let before = self.given.clone();
         let mut moments: Vec<Instant> = Vec::with_capacity(count);
         for turn in 0..number {
-            let earliest = moments.last().copied().unwrap_or(now);
-            moments.push(self.next(earliest.max(now + over / number * turn)));
+            let earliest = moments.last().copied().unwrap_or(first);
+            moments.push(self.next(earliest.max(first + over / number * turn)));
         }
         if let Some(room) = room
-            && moments.last().is_some_and(|last| *last > now + room)
+            && moments.last().is_some_and(|last| *last > first + room)
         {
             if count > 1 {
                 tracing::warn!(sessions = count, time = ?room, pace = ?self.spacing, "closing sessions faster than the pace");
             }
             self.given = before;
-            moments = (0..number).map(|turn| now + room / number * turn).collect();
+            moments = (0..number).map(|turn| first + room / number * turn).collect();
             for moment in &moments {
                 *self.given.entry(self.slot(*moment)).or_default() += 1;
             }
