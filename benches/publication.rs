@@ -13,7 +13,6 @@ use imbl::OrdMap;
 use steadygate::model::{
     Action, Address, Backend, Balance, Certificate, CertificateId, Endpoint, EndpointState, Host, HostHeader,
     HostPattern, Listener, Model, ObjectRef, PathMatch, Pool, PoolId, Probe, Protocol, Route, SecretBytes, Transport,
-    WebSocket,
 };
 use steadygate::pool::{Policy, Registry};
 use steadygate::table::{Handle, compile};
@@ -40,7 +39,7 @@ fn host(number: usize, pool: &str, version: usize) -> Arc<Host> {
         path: PathMatch::prefix("/").expect("a path"),
         action: Action::Forward(Box::new(backend)),
     };
-    Arc::new(Host { certificate: Some(CertificateId("default/wildcard".to_owned())), routes: vec![route] })
+    Arc::new(Host { certificate: Some(CertificateId("default/wildcard".to_owned())), routes: vec![route.into()] })
 }
 
 fn pool(number: usize, members: usize, version: usize) -> Arc<Pool> {

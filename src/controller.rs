@@ -186,10 +186,11 @@ impl Controller {
 
 /// Logs what has come up since the last input, and what has been mended.
 fn tell(old: &OrdSet<Report>, new: &OrdSet<Report>, origins: &Origins) {
+    let mut locator = origins.locator();
     for change in old.diff(new) {
         match change {
             ordset::DiffItem::Add(report) => {
-                let at = origins.locate(report).map(|place| format!("{}:{}", place.file.display(), place.line));
+                let at = locator.locate(report).map(|place| format!("{}:{}", place.file.display(), place.line));
                 let at = at.unwrap_or_default();
                 match report.severity {
                     Severity::Error => tracing::error!(at, "{report}"),

@@ -11,7 +11,6 @@ mod look_up;
 mod settle;
 
 use std::collections::{BTreeMap, HashMap};
-use std::ops::Deref;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -81,7 +80,7 @@ struct Paths {
 #[derive(Debug)]
 pub struct Target {
     /// The route as the model has it.
-    pub route: SharedRoute,
+    pub route: Arc<Route>,
     /// The pool of a route that forwards.
     pub pool: Option<Arc<Pool>>,
     /// Owner, host and path, which stay the same through every change of what else the route says:
@@ -91,28 +90,9 @@ pub struct Target {
     name_length: usize,
 }
 
-/// A route of the model, which is shared.
-#[derive(Debug, Clone)]
-pub struct SharedRoute {
-    host: Arc<Host>,
-    index: usize,
-}
-
-impl Deref for SharedRoute {
-    type Target = Route;
-
-    fn deref(&self) -> &Route {
-        &self.host.routes[self.index]
-    }
-}
-
 impl Target {
-    /// The route of `host` at `index`.
-    ///
-    /// # Panics
-    /// There is none.
-    pub(crate) fn new(pattern: &HostPattern, host: &Arc<Host>, index: usize, pool: Option<Arc<Pool>>) -> Self {
-        let route = SharedRoute { host: Arc::clone(host), index };
+    /// A route of the host `pattern`.
+    pub(crate) fn new(pattern: &HostPattern, route: Arc<Route>, pool: Option<Arc<Pool>>) -> Self {
         let mut id = route.owner.to_string();
         let name_length = id.len();
         id.push_str(&format!(" {pattern} {}", route.path));

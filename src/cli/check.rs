@@ -34,7 +34,8 @@ pub fn run(dir: &Path, translate: impl FnOnce(&Input) -> Vec<Report>, out: &mut 
 
 /// Every report, in the order of files and lines, and a last line that counts them.
 fn all(dir: &Path, input: &Input, reports: &BTreeSet<Report>) -> String {
-    let mut located: Vec<_> = reports.iter().map(|report| (input.origins.locate(report), report)).collect();
+    let mut locator = input.origins.locator();
+    let mut located: Vec<_> = reports.iter().map(|report| (locator.locate(report), report)).collect();
     located.sort_by_key(|(location, _)| {
         location.as_ref().map_or((true, PathBuf::new(), 0, 0), |l| (false, l.file.clone(), l.line, l.column))
     });

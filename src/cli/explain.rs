@@ -368,7 +368,7 @@ mod tests {
             path: PathMatch::prefix("/").expect("a path"),
             action: Action::Redirect(Redirect { status: 308, port: 443 }),
         };
-        let host = Arc::new(Host { certificate: None, routes: vec![route] });
+        let host = Arc::new(Host { certificate: None, routes: vec![route.into()] });
         for (protocol, expected) in [(Protocol::Http, true), (Protocol::Https, false)] {
             let hosts = OrdMap::unit(HostPattern::Any, host.clone());
             let listeners = BTreeMap::from([(443, Listener { protocol, hosts, default_certificate: None })]);

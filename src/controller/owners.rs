@@ -95,13 +95,14 @@ mod tests {
                 hosts: OrdMap::new(),
                 default_certificate: None,
             });
-            let routes = owners.iter().map(|owner| Route {
+            let route = |owner: &u8| Route {
                 field: "".into(),
                 owner: Arc::new(ObjectRef::new("Ingress", "default", owner.to_string())),
                 path: PathMatch::Any,
                 action: Action::NotFound,
-            });
-            let host_routes = Host { certificate: None, routes: routes.collect() };
+            };
+            let routes = owners.iter().map(|owner| Arc::new(route(owner))).collect();
+            let host_routes = Host { certificate: None, routes };
             listener.hosts.insert(HostPattern::Exact(host.to_string()), Arc::new(host_routes));
         }
         model

@@ -38,7 +38,7 @@ pub struct Host {
     pub certificate: Option<CertificateId>,
     /// Routes in order of precedence: `Exact`, then `Prefix` from the longest, then patterns as listed,
     /// then at most one `Any`.
-    pub routes: Vec<Route>,
+    pub routes: Vec<Arc<Route>>,
 }
 
 /// What is done with the requests of one host and path.

@@ -73,16 +73,15 @@ impl Origins {
         Self { files, reports }
     }
 
-    /// The place that a report is about: its field, else the nearest field around it that was written,
-    /// else the object. `None` where the object came from no file.
-    pub fn locate(&self, report: &Report) -> Option<Location> {
-        if let Some(location) = self.reports.get(report) {
-            return Some(location.clone());
-        }
-        let ObjectRef { kind, namespace, name } = &report.object;
+    /// By which the places of reports are found.
+    pub fn locator(&self) -> Locator<'_> {
+        Locator { origins: self, last: None }
+    }
+
+    /// The object, if it came from a file.
+    fn find(&self, ObjectRef { kind, namespace, name }: &ObjectRef) -> Option<(&Written, &Item)> {
         let identity = (Kind::named(kind)?, Key::new(namespace.as_str(), name.as_str()));
-        let (written, item) = self.files.iter().find_map(|written| Some((written, written.items.get(&identity)?)))?;
-        Some(item.locate(&written.file, report.reason, &report.field))
+        self.files.iter().find_map(|written| Some((&**written, written.items.get(&identity)?)))
     }
 
     /// How many files were read.
@@ -93,6 +92,40 @@ impl Origins {
     /// The objects that were read, in no order that means anything; one that two files hold comes twice.
     pub fn objects(&self) -> impl Iterator<Item = ObjectRef> {
         self.files.iter().flat_map(|written| written.items.keys()).map(|(kind, key)| object::reference(*kind, key))
+    }
+}
+
+/// Finds the places of reports. Those that are about one object are best asked for one after the other.
+#[derive(Debug)]
+pub struct Locator<'a> {
+    origins: &'a Origins,
+    last: Option<(ObjectRef, Option<Found<'a>>)>,
+}
+
+#[derive(Debug)]
+struct Found<'a> {
+    file: &'a Path,
+    document: u32,
+    span: Span,
+}
+
+impl Locator<'_> {
+    /// The place that a report is about: its field, else the nearest field around it that was written,
+    /// else the object. `None` where the object came from no file.
+    pub fn locate(&mut self, report: &Report) -> Option<Location> {
+        if let Some(location) = self.origins.reports.get(report) {
+            return Some(location.clone());
+        }
+        if self.last.as_ref().is_none_or(|(object, _)| *object != report.object) {
+            let found = self.origins.find(&report.object).map(|(written, item)| Found {
+                file: &written.file,
+                document: item.document,
+                span: item.span.unpack(),
+            });
+            self.last = Some((report.object.clone(), found));
+        }
+        let Found { file, document, span } = self.last.as_ref()?.1.as_ref()?;
+        Some(location(file, *document as usize, place(span, report.reason, &report.field)))
     }
 }
 

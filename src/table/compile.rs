@@ -6,7 +6,7 @@ use imbl::OrdMap;
 use imbl::ordmap::DiffItem;
 
 use super::{ByName, Certificates, HostTable, ListenerTable, Paths, RoutingTable, Target};
-use crate::model::{Action, Host, HostPattern, Listener, Model, PathMatch, PoolId};
+use crate::model::{Action, Host, HostPattern, Listener, Model, PathMatch, PoolId, Route};
 use crate::pool::Pool;
 
 /// Up to so many routes of a host are looked at one by one.
@@ -81,15 +81,15 @@ impl ListenerTable {
 
 impl HostTable {
     fn new(pattern: &HostPattern, host: &Arc<Host>, pools: &Pools) -> Self {
-        let target = |(index, route): (usize, &crate::model::Route)| {
+        let target = |route: &Arc<Route>| {
             let pool = match &route.action {
                 Action::Forward(backend) => pools.get(&backend.pool).cloned(),
                 Action::Redirect(_) | Action::Unavailable(_) | Action::NotFound => None,
             };
-            Arc::new(Target::new(pattern, host, index, pool))
+            Arc::new(Target::new(pattern, Arc::clone(route), pool))
         };
         let paths = (host.routes.len() > FEW).then(|| Box::new(Paths::new(host)));
-        let targets = host.routes.iter().enumerate().map(target).collect();
+        let targets = host.routes.iter().map(target).collect();
         let first = host.routes.first().map(|route| &route.path);
         let takes_all = first.is_some_and(|path| matches!(path, PathMatch::Prefix(prefix) if prefix.is_empty()));
         Self { pattern: pattern.clone(), host: Arc::clone(host), targets, takes_all, paths }

@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
-use super::{HostTable, ListenerTable, Paths, SharedRoute, Target};
-use crate::model::HostPattern;
+use super::{HostTable, ListenerTable, Paths, Target};
+use crate::model::{HostPattern, Route};
 
 impl ListenerTable {
     /// The route for `host` (lower case, without port) and `path` (normalised).
@@ -67,7 +67,7 @@ impl ListenerTable {
                 } else {
                     None
                 };
-                considered.push(Considered { host: routes.pattern.clone(), route: target.route.clone(), miss });
+                considered.push(Considered { host: routes.pattern.clone(), route: Arc::clone(&target.route), miss });
             }
         }
         Explanation { chosen, considered }
@@ -124,7 +124,7 @@ pub struct Considered {
     /// Its host.
     pub host: HostPattern,
     /// The route.
-    pub route: SharedRoute,
+    pub route: Arc<Route>,
     /// Why it does not take the request; `None` for the one that does.
     pub miss: Option<Miss>,
 }
@@ -167,12 +167,12 @@ pub(super) mod tests {
             if host.routes.iter().any(|route| route.path == path) {
                 continue;
             }
-            host.routes.push(Route {
+            host.routes.push(Arc::new(Route {
                 field: format!("spec.rules[{index}]").into(),
                 owner: ObjectRef::new("Ingress", "default", "site").into(),
                 path,
                 action: Action::Unavailable(Unavailable { reason: "Test" }),
-            });
+            }));
             host.routes.sort_by(|a, b| in_order(&a.path, &b.path));
         }
         let listener = Listener { protocol: Protocol::Http, hosts, default_certificate: None };
@@ -295,7 +295,10 @@ pub(super) mod tests {
                 removed.for_each(|pattern| drop(listener.hosts.remove(pattern)));
                 let routes = change.into_iter().filter(|(_, what)| *what > 0).map(|(route, _)| route);
                 for (pattern, mut host) in model_of(routes.collect()).listeners[&80].hosts.clone() {
-                    Arc::make_mut(&mut host).routes.iter_mut().for_each(|route| route.field = format!("{}{turn}", route.field).into());
+                    Arc::make_mut(&mut host).routes.iter_mut().for_each(|route| {
+                        let route = Arc::make_mut(route);
+                        route.field = format!("{}{turn}", route.field).into();
+                    });
                     listener.hosts.insert(pattern, host);
                 }
                 let next = table.update(&model, 2, &OrdMap::new());

@@ -2,6 +2,7 @@
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::model::{CertificateId, Host, HostPattern, PathMatch, Pool, PoolId, Protocol, Route};
 use crate::status::Parts;
@@ -33,6 +34,7 @@ impl Draft {
     /// see to.
     pub(super) fn host(&mut self, port: u16, protocol: Protocol, host: HostPattern, mut routes: Vec<Route>) {
         routes.sort_by(|a, b| precedence(&a.path, &b.path));
+        let routes = routes.into_iter().map(Arc::new).collect();
         let made = Drafted { protocol, host: Host { certificate: None, routes }, default: None };
         self.hosts.entry((port, host)).or_insert(made);
     }

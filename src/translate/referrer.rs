@@ -56,7 +56,8 @@ impl Referrer {
 
     fn ingress(&mut self, key: &Key, ingress: &Ingress, comes: bool) {
         let Some(spec) = &ingress.spec else { return };
-        let names = spec.tls.iter().flatten().filter_map(|tls| tls.secret_name.as_deref());
+        let names =
+            spec.tls.iter().flatten().filter_map(|tls| tls.secret_name.as_deref()).filter(|name| !name.is_empty());
         let mut names = names.map(|name| Key::new(key.namespace.as_str(), name)).peekable();
         let owner = ObjectRef::new("Ingress", key.namespace.as_str(), key.name.as_str());
         let named = spec.ingress_class_name.as_deref();

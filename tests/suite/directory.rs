@@ -170,7 +170,7 @@ async fn the_last_good_version_outlives_mistakes() {
     site.replace("a.yaml", &format!("{}---\nkind: [\n", map("a", "two")));
     let input = site.until("reported", |input| !input.reports.is_empty()).await;
     assert!(has(&input, "a", "one") && has(&input, "b", "one"), "syntax error");
-    let location = input.origins.locate(&input.reports[0]).expect("located");
+    let location = input.origins.locator().locate(&input.reports[0]).expect("located");
     assert_eq!((location.file.as_path(), location.document), (Path::new("a.yaml"), 2));
     assert_eq!(input.reports[0].object.name, "a.yaml");
 
@@ -179,7 +179,7 @@ async fn the_last_good_version_outlives_mistakes() {
     let input = site.until("named", |input| input.reports[0].object.name == "b").await;
     assert!(has(&input, "a", "one") && has(&input, "b", "one"), "refused object");
     assert_eq!(input.reports[0].field, "dta");
-    assert_eq!(input.origins.locate(&input.reports[0]).expect("located").line, 12);
+    assert_eq!(input.origins.locator().locate(&input.reports[0]).expect("located").line, 12);
 
     site.replace("a.yaml", &map("a", "two"));
     let input = site.until("mended", |input| has(input, "a", "two")).await;
@@ -204,7 +204,7 @@ async fn of_two_files_with_one_object_the_first_keeps_it() {
     let site = Site::new(&[("a.yaml", map("x", "of a")), ("b.yaml", map("x", "of b"))]).await;
     let input = site.until("read", |input| has(input, "x", "of a")).await;
     assert_eq!(input.reports[0].reason, Reason::DuplicateObject);
-    let location = input.origins.locate(&input.reports[0]).expect("located");
+    let location = input.origins.locator().locate(&input.reports[0]).expect("located");
     assert_eq!((location.file.as_path(), location.line), (Path::new("b.yaml"), 4));
     fs::remove_file(site.path("a.yaml")).expect("removed");
     let input = site.until("passed on", |input| has(input, "x", "of b")).await;

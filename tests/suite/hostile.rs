@@ -241,7 +241,7 @@ fn served(snapshot: &Snapshot) -> BTreeSet<String> {
 fn is_told(input: &Input, (file, name, field, said): &Case) -> bool {
     input.reports.iter().any(|report| {
         let object = if *name == "-" { *file } else { *name };
-        let at = input.origins.locate(report);
+        let at = input.origins.locator().locate(report);
         report.object.name == object
             && (report.field == *field || *name == "-" && report.field.starts_with(field))
             && at.is_some_and(|at| at.file == Path::new(file))

@@ -10,9 +10,9 @@ use super::fetch::Fetcher;
 use super::store::Shared;
 use crate::source::{Input, References, Snapshot};
 
-/// How long what comes together with a change is waited for, where it comes after a quiet time.
-const TOGETHER: Duration = Duration::from_millis(2);
-/// How long changes are collected after the last one, and at most, where they come soon after an input.
+/// How long a change that comes after a quiet time is waited with: if nothing follows it, it is alone.
+const ALONE: Duration = Duration::from_millis(3);
+/// How long others are collected after the last one, and at most.
 const HOLD_OFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(100));
 /// How long the first input waits for what it refers to.
 const FIRST: Duration = Duration::from_secs(8);
@@ -30,7 +30,7 @@ pub(super) struct Publisher {
     refer: Refer,
     /// Whether there is something to send.
     changed: bool,
-    /// Until when what is to be sent waits for what it refers to.
+    /// Until when inputs wait for what they refer to.
     held: Option<Instant>,
     /// When something was last sent.
     sent: Option<Instant>,
@@ -66,14 +66,14 @@ impl Publisher {
             snapshot.secrets = self.fetcher.secrets();
             snapshot.config_maps = self.fetcher.config_maps();
             reports.extend(self.fetcher.reports());
-            (self.changed, self.held, self.sent) = (false, None, Some(Instant::now()));
+            (self.changed, self.sent) = (false, Some(Instant::now()));
             self.sender.send_replace(Some(Input { snapshot: Arc::new(snapshot), reports, origins: Arc::default() }));
         }
     }
 
     /// Until something is to be done.
     async fn wait(&mut self) {
-        let wake = self.held.into_iter().chain(self.fetcher.next_try()).min();
+        let wake = self.held.filter(|_| self.changed).into_iter().chain(self.fetcher.next_try()).min();
         let alarm = async {
             match wake {
                 Some(wake) => sleep_until(wake).await,
@@ -88,12 +88,11 @@ impl Publisher {
         }
     }
 
-    /// Until nothing more has come for a moment: a change after a quiet time goes on nearly at once.
+    /// Until nothing more has come for a moment: a change that is alone goes on nearly at once.
     async fn settle(&mut self) {
         let now = Instant::now();
         let alone = self.sent.is_some_and(|sent| now >= sent + HOLD_OFF.0);
-        let (pause, most) = if alone { (TOGETHER, TOGETHER) } else { HOLD_OFF };
-        let limit = now + most;
+        let (mut pause, limit) = (if alone { ALONE } else { HOLD_OFF.0 }, now + HOLD_OFF.1);
         loop {
             let quiet = (Instant::now() + pause).min(limit);
             tokio::select! {
@@ -103,14 +102,17 @@ impl Publisher {
                 () = self.shared.changed() => self.changed = true,
                 changed = self.fetcher.answer() => self.changed |= changed,
             }
+            pause = HOLD_OFF.0;
         }
     }
 
-    /// Whether to wait for what has never been fetched. What then has not come is told to be missing.
+    /// Whether to wait for what has never been fetched. What then has not come is told to be missing, and is not
+    /// waited for again.
     fn holds(&mut self) -> bool {
         // Without its certificates a new replica would take the place of one that has them.
         let initial = self.sender.borrow().is_none();
         if !self.fetcher.is_first(initial) {
+            self.held = None;
             return false;
         }
         let now = Instant::now();

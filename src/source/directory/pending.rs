@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// So long what comes together with a change is waited for, where it comes whole after a quiet time: a rename, or the end
-/// of writing.
-const TOGETHER: Duration = Duration::from_millis(2);
+/// So long a change that comes whole after a quiet time is waited with, a rename or the end of writing: if nothing follows
+/// it, it is alone.
+const ALONE: Duration = Duration::from_millis(3);
 /// So long nothing more must have happened, before other changes are read; and so long after some have been read others
 /// are not alone.
 const QUIET: Duration = Duration::from_millis(10);
@@ -128,8 +128,8 @@ impl Pending {
         let due = self.writing.values().min().copied();
         let ready = self.since.map(|(first, last)| {
             let quiet = if self.removal { QUIET_AFTER_REMOVAL } else { QUIET };
-            let alone = !self.partial && self.taken.is_none_or(|taken| first >= taken + QUIET);
-            if alone { first + TOGETHER } else { (last + quiet).min(first + HOLD) }
+            let alone = !self.partial && first == last && self.taken.is_none_or(|taken| first >= taken + QUIET);
+            if alone { first + ALONE } else { (last + quiet).min(first + HOLD) }
         });
         due.into_iter().chain(ready).min()
     }

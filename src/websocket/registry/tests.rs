@@ -3,7 +3,7 @@ use std::net::IpAddr;
 
 use super::*;
 use crate::model::{
-    Action, Backend, Host, HostHeader, HostPattern, ObjectRef, PathMatch, PoolId, Route, SessionLimits, WebSocket,
+    Action, Backend, HostHeader, HostPattern, ObjectRef, PathMatch, PoolId, Route, SessionLimits, WebSocket,
 };
 use crate::websocket::Said;
 
@@ -21,8 +21,7 @@ fn target(websocket: WebSocket) -> Arc<Target> {
     };
     let owner = Arc::new(ObjectRef::new("Ingress", "default", "site"));
     let route = Route { field: "spec".into(), owner, path: PathMatch::Any, action: Action::Forward(Box::new(backend)) };
-    let host = Arc::new(Host { certificate: None, routes: vec![route] });
-    Arc::new(Target::new(&HostPattern::Any, &host, 0, None))
+    Arc::new(Target::new(&HostPattern::Any, route.into(), None))
 }
 
 /// A session in that time of a pod.
