@@ -1,8 +1,7 @@
-//! The integration tests: one binary, a file a feature.
+//! The gateway as a whole: one binary, a file a feature.
 
 mod directory;
 mod gateway;
-mod golden;
 mod hostile;
 mod hostile_served;
 mod hosts;
@@ -12,7 +11,5 @@ mod pools;
 mod reference;
 mod rollout;
 mod rooms;
-mod status;
 mod stop;
 mod swap;
-mod translator;

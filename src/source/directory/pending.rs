@@ -185,22 +185,23 @@ mod tests {
     fn a_file_is_read_when_it_is_whole() {
         use Happened::{Altered, Closed, Created, Opened, Removed, Renamed, Written};
         for (events, expected, what) in [
-            (&[(0, Renamed)][..], &[2][..], "renamed into place"),
-            (&[(0, Renamed), (1, Renamed), (5, Renamed), (20, Renamed)], &[2, 15, 30], "not alone"),
+            (&[(0, Renamed)][..], &[3][..], "renamed into place"),
+            (&[(0, Renamed), (2, Renamed), (8, Renamed), (30, Renamed)], &[18, 33], "with others"),
+            (&[(0, Renamed), (5, Renamed), (14, Renamed)], &[3, 24], "soon after another"),
             (&[(0, Created)], &[10], "linked into place"),
-            (&[(0, Created), (0, Opened), (5, Written), (30, Closed)], &[32], "created"),
-            (&[(0, Written), (300, Written), (900, Written), (1500, Closed)], &[1502], "written slowly"),
+            (&[(0, Created), (0, Opened), (5, Written), (30, Closed)], &[33], "created"),
+            (&[(0, Written), (300, Written), (900, Written), (1500, Closed)], &[1503], "written slowly"),
             (&[(0, Written)], &[1000], "never closed"),
-            (&[(0, Written), (20, Renamed)], &[22], "written, and replaced by rename"),
+            (&[(0, Written), (20, Renamed)], &[23], "written, and replaced by rename"),
             (&[(0, Opened)], &[], "opened by a reader"),
             (&[(0, Removed)], &[25], "removed"),
             (&[(0, Removed), (20, Created), (20, Opened), (21, Written), (22, Closed)], &[40], "replaced in two steps"),
             (
-                &[(0, Closed), (3, Closed), (12, Closed), (20, Closed), (28, Closed), (36, Closed), (42, Closed)],
-                &[2, 43],
+                &[(0, Closed), (2, Closed), (12, Closed), (20, Closed), (28, Closed), (36, Closed), (42, Closed)],
+                &[40, 52],
                 "held at most",
             ),
-            (&[(0, Written), (5, Altered), (90, Closed)], &[92], "metadata changed meanwhile"),
+            (&[(0, Written), (5, Altered), (90, Closed)], &[93], "metadata changed meanwhile"),
         ] {
             assert_eq!(play(events), expected, "{what}");
         }
