@@ -122,10 +122,10 @@ impl Sites {
     }
 
     /// Counts the routes that have come and gone, and puts the pools in place that they lead to.
-    pub(super) fn count(&mut self, replaced: &Replaced, assembly: &mut Assembly) {
+    pub(super) fn count(&mut self, replaced: &[Replaced], assembly: &mut Assembly) {
         let mut touched = BTreeSet::new();
-        let Replaced { before, now } = replaced;
-        for (host, comes) in [(now, true), (before, false)] {
+        let sides = |Replaced { before, now }: &'_ Replaced| [(now.clone(), true), (before.clone(), false)];
+        for (host, comes) in replaced.iter().flat_map(sides) {
             for (owner, pool) in host.iter().flat_map(|host| routes(host)) {
                 let key = Key::new(owner.namespace.as_str(), owner.name.as_str());
                 if let Some(entry) = self.0.get_mut(&key) {

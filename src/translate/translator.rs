@@ -191,26 +191,23 @@ impl Translator {
     /// Makes hosts and gateways, and puts them in their places.
     fn make(&mut self, hosts: &BTreeSet<HostPattern>, gateways: &BTreeSet<Key>) {
         self.work = Work { hosts: hosts.len(), gateways: gateways.len(), ..self.work };
+        let mut replaced = Vec::new();
         for host in hosts {
             let builder = Builder { sites: &self.sites, claims: self.claims(), lookup: self.lookup() };
             let Draft { reports, hosts: mut drafted, .. } = builder.build(host);
             for port in [HTTP, HTTPS] {
-                let replaced = match drafted.remove(&(port, host.clone())) {
+                replaced.extend(match drafted.remove(&(port, host.clone())) {
                     Some(drafted) => self.assembly.put_host(port, host.clone(), drafted),
                     None => self.assembly.remove_host(port, host, None),
-                };
-                if let Some(replaced) = replaced {
-                    self.sites.count(&replaced, &mut self.assembly);
-                }
+                });
             }
             self.hosts.tell(host, reports.into_sorted(), &mut self.assembly.told);
         }
         for gateway in gateways {
             let draft = self.frontends.build(gateway, &self.claims(), &self.lookup());
-            for replaced in self.frontends.put(gateway, draft, &mut self.assembly) {
-                self.sites.count(&replaced, &mut self.assembly);
-            }
+            replaced.extend(self.frontends.put(gateway, draft, &mut self.assembly));
         }
+        self.sites.count(&replaced, &mut self.assembly);
     }
 
     /// The protocol of each port: that of whoever came first to it.
