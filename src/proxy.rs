@@ -13,6 +13,7 @@ mod context;
 mod decision;
 mod extended;
 mod forward;
+mod handshake;
 mod headers;
 mod listeners;
 mod metrics;

@@ -121,7 +121,7 @@ async fn http(context: Arc<Context>, stream: Client, http2: bool) {
         builder
             .timer(Timer)
             .header_read_timeout(context.shared.settings.header_timeout)
-            .preserve_header_case(true)
+            .title_case_headers(true)
             .max_buf_size(HEADER_BYTES);
         let connection = Box::pin(builder.serve_connection(io, service).with_upgrades());
         drive(&context, connection, std::future::pending(), DRAIN_GRACE).await

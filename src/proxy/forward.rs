@@ -1,11 +1,13 @@
 //! Handing a request to a member of the pool, and its answer back.
 
 use std::borrow::Cow;
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header;
 use http::{Method, Request, Response, StatusCode, Version, request};
 use http_body::Body;
@@ -22,12 +24,12 @@ use super::patience::Patience;
 use super::refusal::Refusal;
 use super::request::Asked;
 use super::shared::{self, Place, Way};
-use super::upgrade::{self, Attempt, Opening};
+use super::upgrade::{self, Attempt, Granted, Opening};
 use super::upstream::{self, Sender};
-use super::{extended, headers, rewrite};
+use super::{extended, handshake, headers, rewrite};
 use crate::model::Backend;
-use crate::pool::dial::DialError;
-use crate::pool::{Lease, Pool, Token};
+use crate::pool::dial::{DialError, Stream};
+use crate::pool::{Lease, Member, Pool, Token};
 use crate::websocket::Handshake;
 
 /// Members that are tried for one request.
@@ -90,23 +92,32 @@ pub(super) async fn forward(
     }
     match (response.status(), opening) {
         (StatusCode::SWITCHING_PROTOCOLS, Some(mut opening)) => {
-            match carrier {
-                Carrier::Own(sender) => sender.release(),
-                Carrier::Shared(place) => opening.place = Some(place),
-            }
-            upgrade::open(context, opening, response, lease, record)
+            let member = match carrier {
+                Carrier::Switched(stream, first) => Granted::Own(stream, first),
+                Carrier::Own(sender, _) => {
+                    sender.release();
+                    Granted::Upgraded(hyper::upgrade::on(&mut response))
+                }
+                Carrier::Shared(place, _) => {
+                    opening.place = Some(place);
+                    Granted::Upgraded(hyper::upgrade::on(&mut response))
+                }
+            };
+            upgrade::open(context, opening, response, member, lease, record)
         }
-        (StatusCode::SWITCHING_PROTOCOLS, None) => {
-            let message = "the backend switched protocols though nobody asked it to";
-            Err((Refusal::bad_gateway("UnexpectedUpgrade", message), record))
-        }
+        (StatusCode::SWITCHING_PROTOCOLS, None) => Err((switched_unasked(), record)),
         (status, _) if extended && status.is_success() => {
             // Handed on, it would say that the session is open.
             let message = format!("the backend answered the handshake with {status} instead of switching protocols");
             Err((Refusal::bad_gateway("WebSocketHandshake", message), record))
         }
         _ => {
-            let (mut parts, incoming) = response.into_parts();
+            let (mut parts, ()) = response.into_parts();
+            let (carrier, incoming) = match carrier {
+                Carrier::Own(sender, incoming) => ((Some(sender), None), incoming),
+                Carrier::Shared(place, incoming) => ((None, Some(place)), incoming),
+                Carrier::Switched(..) => return Err((switched_unasked(), record)),
+            };
             if extended {
                 parts.headers.remove(header::SEC_WEBSOCKET_ACCEPT);
             }
@@ -120,10 +131,6 @@ pub(super) async fn forward(
                 upgrade::mark(&mut parts.headers);
             }
             record.answered(parts.status, &parts.headers);
-            let carrier = match carrier {
-                Carrier::Own(sender) => (Some(sender), None),
-                Carrier::Shared(place) => (None, Some(place)),
-            };
             let mut body = ResponseBody::upstream(incoming, silence, carrier, exchange.progress, lease);
             body.record = Some(record);
             Ok(Response::from_parts(parts, body))
@@ -211,10 +218,18 @@ fn with_body(
     (body, Some(progress))
 }
 
-/// What an answer came on.
+/// What an answer came on, and its body.
 enum Carrier {
-    Own(Sender),
-    Shared(Place),
+    Own(Sender, Incoming),
+    Shared(Place, Incoming),
+    /// The connection of a handshake, with what came after the 101.
+    Switched(Stream, Bytes),
+}
+
+/// A connection to a member: one that is spoken HTTP on, or that of a handshake.
+enum Line {
+    Http(Sender),
+    Bare(Stream),
 }
 
 /// One request, until a member has answered it.
@@ -234,7 +249,7 @@ impl Exchange<'_> {
         &self,
         mut request: Request<RequestBody>,
         record: &mut Record,
-    ) -> Result<(Response<Incoming>, Carrier, Lease), Refusal> {
+    ) -> Result<(Response<()>, Carrier, Lease), Refusal> {
         let repeatable = self.progress.is_none() && idempotent(request.method());
         let deadline = Instant::now() + self.backend.request_timeout;
         let mut fresh = self.upgrade;
@@ -262,26 +277,29 @@ impl Exchange<'_> {
             };
             let connected = match (unused, way) {
                 (_, Err(_)) => return Err(self.timed_out()),
-                (Some(sender), _) => Ok(sender),
+                (Some(sender), _) => Ok(Line::Http(sender)),
                 (None, Ok(Err(error))) => Err(error),
-                (None, Ok(Ok(Way::Own(Some(stream))))) => Box::pin(upstream::speak(&member, stream)).await,
+                (None, Ok(Ok(Way::Own(Some(stream))))) => Ok(Line::Bare(stream)),
                 (None, Ok(Ok(way))) => {
                     if let Way::Shared(mut connection) = way {
                         let host = host.as_ref().and_then(|host| host.to_str().ok()).unwrap_or_default();
                         match timeout_at(deadline, Box::pin(connection.ask(&request, host))).await {
-                            Ok(Ok(response)) => return Ok((response, Carrier::Shared(connection.into_place()), lease)),
+                            Ok(Ok(response)) => {
+                                let (response, body) = divide(response);
+                                return Ok((response, Carrier::Shared(connection.into_place(), body), lease));
+                            }
                             Ok(Err(error)) => tracing::debug!(pool = %self.pool.id, %error, "no session over HTTP/2"),
                             Err(_) => return Err(self.timed_out()),
                         }
                     }
-                    match timeout_at(deadline, Box::pin(upstream::connect(&member))).await {
+                    match timeout_at(deadline, Box::pin(self.connect(&member))).await {
                         Ok(connected) => connected,
                         Err(_) => return Err(self.timed_out()),
                     }
                 }
             };
-            let mut sender = match connected {
-                Ok(sender) => sender,
+            let line = match connected {
+                Ok(line) => line,
                 Err(error) => {
                     tracing::warn!(pool = %self.pool.id, %error, "can't connect to member");
                     member.suspect();
@@ -293,9 +311,35 @@ impl Exchange<'_> {
             if let Some(host) = host {
                 request.headers_mut().insert(header::HOST, host);
             }
+            let sender = match line {
+                Line::Http(sender) => Ok(sender),
+                Line::Bare(stream) => match timeout_at(deadline, Box::pin(handshake::ask(stream, &request))).await {
+                    Err(_) => return Err(self.timed_out()),
+                    Ok(Ok(handshake::Answer::Switched(response, stream, first))) => {
+                        return Ok((response, Carrier::Switched(stream, first), lease));
+                    }
+                    Ok(Ok(handshake::Answer::Other(stream))) => {
+                        Box::pin(upstream::speak(&member, stream)).await.map_err(io::Error::other)
+                    }
+                    Ok(Err(error)) => Err(error),
+                },
+            };
+            let mut sender = match sender {
+                Ok(sender) => sender,
+                Err(error) => {
+                    tracing::debug!(pool = %self.pool.id, member = %member.key.address, %error, "handshake failed");
+                    member.suspect();
+                    tried.push(member.id);
+                    failure = Some(broke_off());
+                    continue;
+                }
+            };
             let again = repeatable.then(|| copy(&request));
             let mut error = match self.answer(&mut sender, request, deadline).await {
-                Ok(response) => return Ok((response, Carrier::Own(sender), lease)),
+                Ok(response) => {
+                    let (response, body) = divide(response);
+                    return Ok((response, Carrier::Own(sender, body), lease));
+                }
                 Err(Failure::Refused(refusal)) => return Err(refusal),
                 Err(Failure::Send(error)) => error,
             };
@@ -316,14 +360,18 @@ impl Exchange<'_> {
                 member.suspect();
                 tried.push(member.id);
             }
-            failure =
-                Some(Refusal::bad_gateway("BackendFailed", "the backend closed the connection before it answered"));
+            failure = Some(broke_off());
             request = match error.take_message().or(again) {
                 Some(request) => request,
                 None => break,
             };
         }
         Err(failure.unwrap_or_else(|| Refusal::bad_gateway("BackendFailed", "no backend could answer")))
+    }
+
+    async fn connect(&self, member: &Member) -> Result<Line, DialError> {
+        let stream = member.connector.dial().await?;
+        if self.upgrade { Ok(Line::Bare(stream)) } else { upstream::speak(member, stream).await.map(Line::Http) }
     }
 
     /// Sends the request, and waits for the answer's head until the deadline, which moves on while the request's body
@@ -364,6 +412,19 @@ impl Exchange<'_> {
 enum Failure {
     Refused(Refusal),
     Send(Box<TrySendError<Request<RequestBody>>>),
+}
+
+fn divide(response: Response<Incoming>) -> (Response<()>, Incoming) {
+    let (parts, body) = response.into_parts();
+    (Response::from_parts(parts, ()), body)
+}
+
+fn switched_unasked() -> Refusal {
+    Refusal::bad_gateway("UnexpectedUpgrade", "the backend switched protocols though nobody asked it to")
+}
+
+fn broke_off() -> Refusal {
+    Refusal::bad_gateway("BackendFailed", "the backend closed the connection before it answered")
 }
 
 fn unreachable(error: &DialError) -> Refusal {

@@ -42,16 +42,18 @@ impl Peer {
             Err(upgraded) => upgraded,
         };
         match upgraded.downcast::<TokioIo<Stream>>() {
-            Ok(parts) => {
-                let stream = parts.io.into_inner();
-                bound_unsent(stream.tcp());
-                (Self::Member(stream), parts.read_buf)
-            }
+            Ok(parts) => (Self::member(parts.io.into_inner()), parts.read_buf),
             Err(upgraded) => {
                 let stream = Http2Stream { stream: TokioIo::new(upgraded), ended: false };
                 (Self::Shared(Box::new(stream)), Bytes::new())
             }
         }
+    }
+
+    /// A connection to a member.
+    pub(super) fn member(stream: Stream) -> Self {
+        bound_unsent(stream.tcp());
+        Self::Member(stream)
     }
 }
 

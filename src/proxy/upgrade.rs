@@ -6,7 +6,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::{HeaderMap, Response, Version};
-use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
 use super::access::{self, Record};
@@ -18,6 +17,7 @@ use super::peer::Peer;
 use super::refusal::Refusal;
 use super::shared::Place;
 use crate::pool::Lease;
+use crate::pool::dial::Stream;
 use crate::table::Target;
 use crate::websocket::{self, About, End, Handshake, Permit, Session, Sessions};
 
@@ -76,6 +76,14 @@ pub(super) struct Opening {
     pub(super) place: Option<Place>,
 }
 
+/// The member's side of a session.
+pub(super) enum Granted {
+    /// Its connection, and what came on it after the answer.
+    Own(Stream, Bytes),
+    /// hyper has it.
+    Upgraded(OnUpgrade),
+}
+
 /// A member has answered 101: checks that it grants what was asked, and opens the session.
 ///
 /// # Errors
@@ -83,7 +91,8 @@ pub(super) struct Opening {
 pub(super) fn open(
     context: &Context,
     mut opening: Opening,
-    mut response: Response<Incoming>,
+    response: Response<()>,
+    member: Granted,
     lease: Lease,
     mut record: Box<Record>,
 ) -> Result<Response<ResponseBody>, (Refusal, Box<Record>)> {
@@ -92,7 +101,6 @@ pub(super) fn open(
             Refusal::bad_gateway("WebSocketHandshake", format!("the backend's answer is no handshake: {fault}"));
         return Err((refusal, record));
     }
-    let member = hyper::upgrade::on(&mut response);
     let (mut parts, _) = response.into_parts();
     parts.version = Version::HTTP_11;
     if headers::response(&mut parts.headers).is_err() {
@@ -134,9 +142,12 @@ pub(super) fn open(
 }
 
 /// Both sides of a session, and what came with the handshake.
-async fn peers(client: OnUpgrade, member: OnUpgrade) -> hyper::Result<(Peer, Peer, (Bytes, Bytes))> {
+async fn peers(client: OnUpgrade, member: Granted) -> hyper::Result<(Peer, Peer, (Bytes, Bytes))> {
     let (client, up) = Peer::new(client.await?);
-    let (member, down) = Peer::new(member.await?);
+    let (member, down) = match member {
+        Granted::Own(stream, first) => (Peer::member(stream), first),
+        Granted::Upgraded(member) => Peer::new(member.await?),
+    };
     Ok((client, member, (up, down)))
 }
 

@@ -94,14 +94,6 @@ pub(super) fn sweep() {
     });
 }
 
-/// A new connection.
-///
-/// # Errors
-/// It can't be made; nothing was sent.
-pub(super) async fn connect(member: &Member) -> Result<Sender, DialError> {
-    speak(member, member.connector.dial().await?).await
-}
-
 /// Speaks HTTP/1.1 on a new connection.
 ///
 /// # Errors
@@ -109,7 +101,7 @@ pub(super) async fn connect(member: &Member) -> Result<Sender, DialError> {
 pub(super) async fn speak(member: &Member, stream: Stream) -> Result<Sender, DialError> {
     let address = member.key.address;
     let (requests, connection) = Builder::new()
-        .preserve_header_case(true)
+        .title_case_headers(true)
         .handshake(TokioIo::new(stream))
         .await
         .map_err(|error| DialError::Connect(address, std::io::Error::other(error)))?;
