@@ -19,14 +19,14 @@ pub(crate) fn showable(bytes: &[u8]) -> BTreeMap<usize, String> {
     if text.replace("\r\n", "\n").contains('\r') {
         return BTreeMap::new();
     }
-    let read = yaml::parse(bytes);
     let (mut shown, mut hidden) = (BTreeSet::new(), BTreeSet::new());
-    hidden.extend(read.faults.iter().map(|fault| fault.place.line));
-    for document in read.documents {
-        let entries = object::entries(document.clone());
+    let faults = yaml::parse(bytes, &mut |document| {
+        let span = document.span.clone();
+        let entries = object::entries(document);
         let known = !entries.is_empty() && entries.iter().all(is_known);
-        note(&document.span, if known { &mut shown } else { &mut hidden });
-    }
+        note(&span, if known { &mut shown } else { &mut hidden });
+    });
+    hidden.extend(faults.iter().map(|fault| fault.place.line));
     (1u32..)
         .zip(text.lines())
         .filter(|(number, line)| line.len() <= MAX_LENGTH && shown.contains(number) && !hidden.contains(number))

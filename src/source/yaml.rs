@@ -42,40 +42,35 @@ pub(crate) struct Fault {
     pub(crate) remedy: String,
 }
 
-/// The documents of a file, and the faults of those that can't be read.
-#[derive(Default)]
-pub(crate) struct Documents {
-    /// What could be read.
-    pub(crate) documents: Vec<Document>,
-    /// What could not.
-    pub(crate) faults: Vec<Fault>,
-}
-
-/// Reads the documents of a file.
-pub(crate) fn parse(bytes: &[u8]) -> Documents {
-    let mut out = Documents::default();
+/// Reads the documents of a file, one after the other: what they hold takes many times the room of their text. Gives the
+/// faults of those that can't be read.
+pub(crate) fn parse(bytes: &[u8], each: &mut dyn FnMut(Document)) -> Vec<Fault> {
+    let mut faults = Vec::new();
     let text = match decode(bytes) {
         Ok(text) => text,
-        Err(fault) => {
-            out.faults.push(fault);
-            return out;
-        }
+        Err(fault) => return vec![fault],
     };
     let mut budget = Budget::default();
     let mut number = 1;
     for chunk in split::chunks(&text) {
-        let before = out.faults.len();
-        number = parse_chunk(chunk, number, &mut budget, &mut out);
-        if out.faults.len() > before && budget.is_spent() {
+        let before = faults.len();
+        number = parse_chunk(chunk, number, &mut budget, each, &mut faults);
+        if faults.len() > before && budget.is_spent() {
             break;
         }
     }
-    out
+    faults
 }
 
 /// Reads the documents between two `---`: one, or several where `...` ends them. Gives the number of the
 /// next.
-fn parse_chunk(chunk: split::Chunk<'_>, first: usize, budget: &mut Budget, out: &mut Documents) -> usize {
+fn parse_chunk(
+    chunk: split::Chunk<'_>,
+    first: usize,
+    budget: &mut Budget,
+    each: &mut dyn FnMut(Document),
+    faults: &mut Vec<Fault>,
+) -> usize {
     let mut number = first;
     let mut builder = Builder::new(chunk.line, budget);
     for event in Parser::new_from_str(chunk.text) {
@@ -87,16 +82,11 @@ fn parse_chunk(chunk: split::Chunk<'_>, first: usize, budget: &mut Budget, out: 
             Ok(None) => {}
             Ok(Some((Value::Null, _))) => {}
             Ok(Some((value, span))) => {
-                out.documents.push(Document { number, value, span });
+                each(Document { number, value, span });
                 number += 1;
             }
             Err(stop) => {
-                out.faults.push(Fault {
-                    document: number,
-                    place: stop.place,
-                    message: stop.message,
-                    remedy: stop.remedy,
-                });
+                faults.push(Fault { document: number, place: stop.place, message: stop.message, remedy: stop.remedy });
                 return number + 1;
             }
         }
@@ -123,6 +113,14 @@ fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, Fault> {
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     Ok(if text.trim_start().starts_with(['{', '[']) { split::join_surrogates(text) } else { Cow::Borrowed(text) })
+}
+
+/// The documents of a file, and the faults of those that can't be read.
+#[cfg(test)]
+pub(crate) fn parse_all(bytes: &[u8]) -> (Vec<Document>, Vec<Fault>) {
+    let mut documents = Vec::new();
+    let faults = parse(bytes, &mut |document| documents.push(document));
+    (documents, faults)
 }
 
 #[cfg(test)]

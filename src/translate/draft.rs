@@ -34,7 +34,9 @@ impl Draft {
     /// see to.
     pub(super) fn host(&mut self, port: u16, protocol: Protocol, host: HostPattern, mut routes: Vec<Route>) {
         routes.sort_by(|a, b| precedence(&a.path, &b.path));
-        let routes = routes.into_iter().map(Arc::new).collect();
+        let mut routes: Vec<_> = routes.into_iter().map(Arc::new).collect();
+        // They lie where the routes themselves did.
+        routes.shrink_to_fit();
         let made = Drafted { protocol, host: Host { certificate: None, routes }, default: None };
         self.hosts.entry((port, host)).or_insert(made);
     }

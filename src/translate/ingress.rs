@@ -31,6 +31,7 @@ use super::lookup::Lookup;
 use super::report::Reports;
 use super::user::{User, Users};
 use backend::Leads;
+use site::Alike;
 
 pub(super) use build::Builder;
 pub(super) use hosts::Hosts;
@@ -43,7 +44,10 @@ pub(super) const HTTPS: u16 = 443;
 
 /// Every Ingress that is served, and those of which something is told.
 #[derive(Debug, Default)]
-pub(super) struct Sites(BTreeMap<Arc<Key>, Entry>);
+pub(super) struct Sites {
+    entries: BTreeMap<Arc<Key>, Entry>,
+    alike: Alike,
+}
 
 #[derive(Debug, Default)]
 struct Entry {
@@ -58,12 +62,12 @@ struct Entry {
 impl Sites {
     /// Every Ingress that is known here.
     pub(super) fn keys(&self) -> impl Iterator<Item = &Key> {
-        self.0.keys().map(|key| &**key)
+        self.entries.keys().map(|key| &**key)
     }
 
     /// The hosts that an Ingress covers in `spec.tls`.
     pub(super) fn covered(&self, key: &Key) -> impl Iterator<Item = &HostPattern> {
-        let site = self.0.get(key).and_then(|entry| entry.site.as_ref());
+        let site = self.entries.get(key).and_then(|entry| entry.site.as_ref());
         site.into_iter().flat_map(|site| &site.covers).map(|(host, _)| host)
     }
 
@@ -76,13 +80,14 @@ impl Sites {
         lookup: &Lookup<'_>,
         (hosts, users, assembly): (&mut Hosts, &mut Users, &mut Assembly),
     ) -> BTreeSet<HostPattern> {
-        let (key, mut entry) = self.0.remove_entry(key).unwrap_or_else(|| (Arc::new(key.clone()), Entry::default()));
+        let (key, mut entry) =
+            self.entries.remove_entry(key).unwrap_or_else(|| (Arc::new(key.clone()), Entry::default()));
         let mut reports = Reports::default();
         let site = object.and_then(|object| {
             let owner = ObjectRef::new("Ingress", key.namespace.as_str(), key.name.as_str());
             let named = object.spec.as_ref().and_then(|spec| spec.ingress_class_name.as_deref());
             let class = classes.of(&owner, &object.metadata, named, &mut reports)?;
-            Some(Arc::new(Site::read(Arc::new(owner), object, class, &mut reports)))
+            Some(Arc::new(Site::read(Arc::new(owner), object, class, &mut self.alike, &mut reports)))
         });
         assembly.told.replace(&mut entry.told, reports.into_sorted());
         let before = std::mem::replace(&mut entry.site, site);
@@ -103,14 +108,14 @@ impl Sites {
         }
         assembly.ingress(&key, entry.site.as_ref().map(|_| entry.routes > 0));
         if entry.site.is_some() || !entry.told.is_empty() {
-            self.0.insert(key, entry);
+            self.entries.insert(key, entry);
         }
         touched
     }
 
     /// Finds out anew where an Ingress leads. Gives the hosts whose routes change by it.
     pub(super) fn follow(&mut self, key: &Key, lookup: &Lookup<'_>, assembly: &mut Assembly) -> BTreeSet<HostPattern> {
-        let Some(entry) = self.0.get_mut(key) else { return BTreeSet::new() };
+        let Some(entry) = self.entries.get_mut(key) else { return BTreeSet::new() };
         let changed = entry.follow(lookup, assembly);
         entry.site.as_ref().filter(|_| changed).map(|site| site.touches()).unwrap_or_default()
     }
@@ -118,7 +123,7 @@ impl Sites {
     /// Where a place of a site leads.
     fn leads(&self, site: &Site, place: usize) -> Option<&Leads> {
         let key = Key::new(site.owner.namespace.as_str(), site.owner.name.as_str());
-        self.0.get(&key)?.leads.get(place).map(|(leads, _)| leads)
+        self.entries.get(&key)?.leads.get(place).map(|(leads, _)| leads)
     }
 
     /// Counts the routes that have come and gone, and puts the pools in place that they lead to.
@@ -128,14 +133,14 @@ impl Sites {
         for (host, comes) in replaced.iter().flat_map(sides) {
             for (owner, pool) in host.iter().flat_map(|host| routes(host)) {
                 let key = Key::new(owner.namespace.as_str(), owner.name.as_str());
-                if let Some(entry) = self.0.get_mut(&key) {
+                if let Some(entry) = self.entries.get_mut(&key) {
                     entry.count(pool, comes);
                     touched.insert(key);
                 }
             }
         }
         for key in touched {
-            let Some(entry) = self.0.get(&key).filter(|entry| entry.site.is_some()) else { continue };
+            let Some(entry) = self.entries.get(&key).filter(|entry| entry.site.is_some()) else { continue };
             entry.put_pools(assembly);
             assembly.ingress(&key, Some(entry.routes > 0));
         }

@@ -10,8 +10,9 @@ use super::fetch::Fetcher;
 use super::store::Shared;
 use crate::source::{Input, References, Snapshot};
 
-/// How long a change that comes after a quiet time is waited with: if nothing follows it, it is alone.
+/// How long a change is waited with: if nothing follows it, it is alone, and goes on. And how soon after an input that may be.
 const ALONE: Duration = Duration::from_millis(3);
+const APART: Duration = Duration::from_millis(5);
 /// How long others are collected after the last one, and at most.
 const HOLD_OFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(100));
 /// How long the first input waits for what it refers to.
@@ -91,18 +92,17 @@ impl Publisher {
     /// Until nothing more has come for a moment: a change that is alone goes on nearly at once.
     async fn settle(&mut self) {
         let now = Instant::now();
-        let alone = self.sent.is_some_and(|sent| now >= sent + HOLD_OFF.0);
-        let (mut pause, limit) = (if alone { ALONE } else { HOLD_OFF.0 }, now + HOLD_OFF.1);
+        let limit = now + HOLD_OFF.1;
+        let mut quiet = self.sent.map_or(now + HOLD_OFF.0, |sent| (now + ALONE).max(sent + APART));
         loop {
-            let quiet = (Instant::now() + pause).min(limit);
             tokio::select! {
                 // The limit holds however much comes.
                 biased;
-                () = sleep_until(quiet) => return,
+                () = sleep_until(quiet.min(limit)) => return,
                 () = self.shared.changed() => self.changed = true,
                 changed = self.fetcher.answer() => self.changed |= changed,
             }
-            pause = HOLD_OFF.0;
+            quiet = Instant::now() + HOLD_OFF.0;
         }
     }
 

@@ -144,9 +144,11 @@ fn file_reference(path: &Path) -> ObjectRef {
 }
 
 fn version(path: &Path, bytes: &[u8]) -> Version {
-    let read = yaml::parse(bytes);
     let mut version = Version { good: true, ..Version::default() };
-    for fault in read.faults {
+    let faults = yaml::parse(bytes, &mut |document| {
+        object::entries(document).into_iter().for_each(|entry| version.add(path, entry));
+    });
+    for fault in faults {
         version.unread.insert(fault.document);
         version.report(
             path,
@@ -161,9 +163,6 @@ fn version(path: &Path, bytes: &[u8]) -> Version {
                 remedy: fault.remedy,
             },
         );
-    }
-    for entry in read.documents.into_iter().flat_map(object::entries) {
-        version.add(path, entry);
     }
     version
 }

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// So long a change that comes whole after a quiet time is waited with, a rename or the end of writing: if nothing follows
-/// it, it is alone.
+/// So long a change that comes whole is waited with, a rename or the end of writing: if nothing follows it, it is alone, and is
+/// read. And so long after others have been read.
 const ALONE: Duration = Duration::from_millis(3);
-/// So long nothing more must have happened, before other changes are read; and so long after some have been read others
-/// are not alone.
+const APART: Duration = Duration::from_millis(5);
+/// So long nothing more must have happened, before other changes are read.
 const QUIET: Duration = Duration::from_millis(10);
 /// The same, where something was removed: editors and version control put a new file in place of an old one
 /// in two steps.
@@ -128,8 +128,10 @@ impl Pending {
         let due = self.writing.values().min().copied();
         let ready = self.since.map(|(first, last)| {
             let quiet = if self.removal { QUIET_AFTER_REMOVAL } else { QUIET };
-            let alone = !self.partial && first == last && self.taken.is_none_or(|taken| first >= taken + QUIET);
-            if alone { first + ALONE } else { (last + quiet).min(first + HOLD) }
+            if self.partial || first != last {
+                return (last + quiet).min(first + HOLD);
+            }
+            self.taken.map_or(first + ALONE, |taken| (first + ALONE).max(taken + APART))
         });
         due.into_iter().chain(ready).min()
     }
@@ -187,7 +189,7 @@ mod tests {
         for (events, expected, what) in [
             (&[(0, Renamed)][..], &[3][..], "renamed into place"),
             (&[(0, Renamed), (2, Renamed), (8, Renamed), (30, Renamed)], &[18, 33], "with others"),
-            (&[(0, Renamed), (5, Renamed), (14, Renamed)], &[3, 24], "soon after another"),
+            (&[(0, Renamed), (4, Renamed), (12, Renamed)], &[3, 8, 15], "soon after another"),
             (&[(0, Created)], &[10], "linked into place"),
             (&[(0, Created), (0, Opened), (5, Written), (30, Closed)], &[33], "created"),
             (&[(0, Written), (300, Written), (900, Written), (1500, Closed)], &[1503], "written slowly"),
@@ -198,7 +200,7 @@ mod tests {
             (&[(0, Removed), (20, Created), (20, Opened), (21, Written), (22, Closed)], &[40], "replaced in two steps"),
             (
                 &[(0, Closed), (2, Closed), (12, Closed), (20, Closed), (28, Closed), (36, Closed), (42, Closed)],
-                &[40, 52],
+                &[40, 45],
                 "held at most",
             ),
             (&[(0, Written), (5, Altered), (90, Closed)], &[93], "metadata changed meanwhile"),

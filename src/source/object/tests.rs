@@ -3,9 +3,9 @@ use crate::source::yaml;
 use crate::status::Severity;
 
 fn read(text: &str) -> Vec<Entry> {
-    let read = yaml::parse(text.as_bytes());
-    assert_eq!(read.faults, [], "{text}");
-    read.documents.into_iter().flat_map(entries).collect()
+    let (documents, faults) = yaml::parse_all(text.as_bytes());
+    assert_eq!(faults, [], "{text}");
+    documents.into_iter().flat_map(entries).collect()
 }
 
 fn one(text: &str) -> Entry {
@@ -142,7 +142,7 @@ proptest::proptest! {
                    (1|null|text|\\[\\]|\\{\\}|\\[\\{\\}\\]|\\{name: é\\}|\\{rules: \\[\\{http: \\{paths: \\[\\{\\}\\]\\}\\}\\]\\}|\
                    \\{ports: \\[\\{port: -1\\}\\]\\}|\\{name: x\\})){0,5}"
     ) {
-        for document in yaml::parse(format!("{{apiVersion: {kind}{fields}}}").as_bytes()).documents {
+        for document in yaml::parse_all(format!("{{apiVersion: {kind}{fields}}}").as_bytes()).0 {
             entries(document);
         }
     }

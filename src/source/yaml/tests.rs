@@ -4,15 +4,15 @@ use super::*;
 use crate::source::span::Side;
 
 fn values(text: &str) -> Vec<Value> {
-    let read = parse(text.as_bytes());
-    assert_eq!(read.faults, [], "{text}");
-    read.documents.into_iter().map(|d| d.value).collect()
+    let (documents, faults) = parse_all(text.as_bytes());
+    assert_eq!(faults, [], "{text}");
+    documents.into_iter().map(|d| d.value).collect()
 }
 
 fn fault(text: &str) -> Fault {
-    let mut read = parse(text.as_bytes());
-    assert_eq!(read.faults.len(), 1, "{text}");
-    read.faults.remove(0)
+    let (_, mut faults) = parse_all(text.as_bytes());
+    assert_eq!(faults.len(), 1, "{text}");
+    faults.remove(0)
 }
 
 #[test]
@@ -51,10 +51,10 @@ fn scalars_are_those_of_the_core_schema() {
 
 #[test]
 fn documents_are_numbered_and_empty_ones_skipped() {
-    let read = parse(b"# a comment\n---\na: 1\n---\n---\n# nothing\n---\nb: 2\n...\n---\nc: 3\n");
-    let numbers: Vec<_> = read.documents.iter().map(|d| (d.number, d.value.clone())).collect();
+    let (documents, _) = parse_all(b"# a comment\n---\na: 1\n---\n---\n# nothing\n---\nb: 2\n...\n---\nc: 3\n");
+    let numbers: Vec<_> = documents.iter().map(|d| (d.number, d.value.clone())).collect();
     assert_eq!(numbers, [(1, json!({"a": 1})), (2, json!({"b": 2})), (3, json!({"c": 3}))]);
-    assert_eq!(read.documents[1].span.locate("b", Side::Key), Place { line: 8, column: 1 });
+    assert_eq!(documents[1].span.locate("b", Side::Key), Place { line: 8, column: 1 });
     assert_eq!(values("%YAML 1.2\n---\na: 1\n"), [json!({"a": 1})]);
     assert_eq!(values(""), [] as [Value; 0]);
     assert_eq!(values("\u{feff}a: 1"), [json!({"a": 1})]);
@@ -62,10 +62,10 @@ fn documents_are_numbered_and_empty_ones_skipped() {
 
 #[test]
 fn a_fault_in_one_document_leaves_the_others() {
-    let read = parse(b"a: 1\n---\nb: [1\n---\nc: 3\n");
-    assert_eq!(read.documents.iter().map(|d| d.number).collect::<Vec<_>>(), [1, 3]);
-    assert_eq!(read.faults[0].document, 2);
-    assert!(read.faults[0].place.line >= 3, "{:?}", read.faults);
+    let (documents, faults) = parse_all(b"a: 1\n---\nb: [1\n---\nc: 3\n");
+    assert_eq!(documents.iter().map(|d| d.number).collect::<Vec<_>>(), [1, 3]);
+    assert_eq!(faults[0].document, 2);
+    assert!(faults[0].place.line >= 3, "{faults:?}");
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn a_fault_names_its_place_and_a_remedy() {
         assert!(fault.message.contains(message), "{text:?}: {fault:?}");
         assert!(!fault.remedy.is_empty(), "{text:?}");
     }
-    assert!(parse(b"a: \xff\n").faults[0].message.contains("UTF-8"));
+    assert!(parse_all(b"a: \xff\n").1[0].message.contains("UTF-8"));
 }
 
 #[test]
@@ -125,19 +125,19 @@ fn what_a_text_may_cost_is_bounded() {
     for text in ["[".repeat(1 << 20), "- ".repeat(1 << 20), "{a: ".repeat(1 << 20)] {
         assert!(fault(&text).remedy.contains("less deeply"));
     }
-    assert!(parse(&vec![b' '; MAX_BYTES + 1]).faults[0].message.contains("bytes"));
+    assert!(parse_all(&vec![b' '; MAX_BYTES + 1]).1[0].message.contains("bytes"));
 }
 
 proptest::proptest! {
     #[test]
     fn no_bytes_make_the_reader_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..400)) {
-        parse(&bytes);
+        parse_all(&bytes);
     }
 
     #[test]
     fn no_text_of_yaml_characters_makes_the_reader_panic(
         text in "([-?:,\\[\\]{}#&*!|>'\"%@`<~ \\t\\r\\n.abx01]|: |- |---\\n|<<: |&a |\\*a|!!str |\\\\u|\\\\ud83d|é|\u{0}|\u{feff}){0,80}"
     ) {
-        parse(text.as_bytes());
+        parse_all(text.as_bytes());
     }
 }

@@ -1,6 +1,6 @@
 //! One Ingress, read: its hosts, its paths, and what it asks for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -100,15 +100,40 @@ impl fmt::Display for Field {
     }
 }
 
+/// What the Ingresses read last ask for: most ask for what their class does, or others of its Ingresses.
+#[derive(Debug, Default)]
+pub(super) struct Alike(VecDeque<(Arc<Settings>, bool, Arc<WebSocket>)>);
+
+impl Alike {
+    /// So many are looked at.
+    const MOST: usize = 16;
+
+    fn share(&mut self, settings: Arc<Settings>, ingress_nginx: bool) -> (Arc<Settings>, Arc<WebSocket>) {
+        let like = |(known, nginx, _): &&_| (known, nginx) == (&settings, &ingress_nginx);
+        if let Some((settings, _, websocket)) = self.0.iter().find(like) {
+            return (Arc::clone(settings), Arc::clone(websocket));
+        }
+        let websocket = Arc::new(session::websocket(&settings, ingress_nginx));
+        self.0.truncate(Self::MOST - 1);
+        self.0.push_front((Arc::clone(&settings), ingress_nginx, Arc::clone(&websocket)));
+        (settings, websocket)
+    }
+}
+
 impl Site {
     /// Reads an Ingress.
-    pub(super) fn read(owner: Arc<ObjectRef>, object: &Arc<Ingress>, class: Class, reports: &mut Reports) -> Self {
+    pub(super) fn read(
+        owner: Arc<ObjectRef>,
+        object: &Arc<Ingress>,
+        class: Class,
+        alike: &mut Alike,
+        reports: &mut Reports,
+    ) -> Self {
         let Class { settings: of_class, ingress_nginx, websocket } = class;
         let settings = read_annotations(Arc::clone(&of_class), &owner, &object.metadata, reports);
         session::check(&owner, &object.metadata, &settings, reports);
-        // Nearly all ask for what their class does.
         let shares = Arc::ptr_eq(&settings, &of_class);
-        let websocket = if shares { websocket } else { Arc::new(session::websocket(&settings, ingress_nginx)) };
+        let (settings, websocket) = if shares { (settings, websocket) } else { alike.share(settings, ingress_nginx) };
         let mut site = Self {
             owner,
             object: Arc::clone(object),
