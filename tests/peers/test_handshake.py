@@ -1,5 +1,8 @@
 """The WebSocket handshake, byte by byte: what the backend gets, and that only the backend's right answer opens a tunnel."""
 
+import socket
+import time
+
 import pytest
 
 from gateway import wait_for
@@ -88,15 +91,16 @@ def test_over_tls_the_backend_gets_the_same_handshake(gateway, scripted, certifi
     assert head["x-forwarded-proto"] == "https"
 
 
-def test_header_names_keep_their_case(gateway, scripted):
+def test_header_names_are_written_as_the_rfc_does(gateway, scripted):
     """Names are without case, but there are backends that look for `Sec-WebSocket-Key` as the RFC writes it."""
     backend = scripted(answers(ACCEPTED))
     gateway.serve(*chat(backend.port))
     with Client(gateway.http) as client:
-        client.ask(HANDSHAKE)
+        client.ask(HANDSHAKE.replace(b"Sec-WebSocket-", b"sec-websocket-"))
     raw = backend.next().head.raw
     assert b"\r\nSec-WebSocket-Key: " in raw
     assert b"\r\nSec-WebSocket-Version: 13\r\n" in raw
+    assert b"\r\nX-Forwarded-For: 127.0.0.1\r\n" in raw
 
 
 def test_bytes_that_come_with_the_handshake_are_the_first_of_the_tunnel(gateway, scripted):
@@ -113,6 +117,67 @@ def test_bytes_that_come_with_the_handshake_are_the_first_of_the_tunnel(gateway,
     exchange = backend.next()
     assert exchange.done.wait(5)
     assert exchange.early == b"early from the client"
+
+
+EARLY = b"early from the backend"
+
+
+@pytest.mark.parametrize("pieces", [
+    [bytes([byte]) for byte in ACCEPTED] + [EARLY],
+    [b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + ACCEPTED + EARLY],
+    [b"HTTP/1.1 102 Processing\r\n\r\n", ACCEPTED, EARLY],
+    [ACCEPTED.replace(b"\r\n\r\n", b"\r\n" + b"X-More: 1\r\n" * 80 + b"\r\n") + EARLY],
+], ids=["byte by byte", "103 before", "102 before", "many headers"])  # fmt: skip
+def test_a_101_is_understood_however_it_comes(gateway, scripted, pieces):
+    def script(exchange):
+        for piece in pieces:
+            exchange.send(piece)
+            time.sleep(0.002)
+        exchange.late = exchange.read(4)
+        exchange.send(b"echo")
+
+    backend = scripted(script)
+    gateway.serve(*chat(backend.port))
+    with Client(gateway.http) as client:
+        assert client.ask(HANDSHAKE).status == 101
+        assert client.read(len(EARLY)) == EARLY
+        client.send(b"late")
+        assert client.read(4) == b"echo"
+    assert backend.next().late == b"late"
+    assert backend.got_nothing()
+
+
+@pytest.mark.parametrize("pieces, body", [
+    ([b"HT", b"TP/1.1 403 Forbidden\r\nContent-Le", b"ngth: 5\r\n\r\nno", b"pe!"], b"nope!"),
+    ([b"HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nno\r\n", b"3\r\npe!\r\n0\r\n\r\n"], b"nope!"),
+    ([b"HTTP/1.1 403 Forbidden\r\n\r\nuntil ", b"the end"], b"until the end"),
+    ([b"HTTP/1.0 403 Forbidden\r\nContent-Length: 2\r\n\r\n", b"no"], b"no"),
+], ids=["in pieces", "chunked", "until the end", "HTTP/1.0"])  # fmt: skip
+def test_another_answer_comes_whole(gateway, scripted, pieces, body):
+    def script(exchange):
+        for piece in pieces:
+            exchange.send(piece)
+            time.sleep(0.01)
+        exchange.sock.shutdown(socket.SHUT_WR)
+
+    backend = scripted(script)
+    gateway.serve(*chat(backend.port))
+    with Client(gateway.http) as client:
+        answer = client.ask(HANDSHAKE)
+        assert (answer.status, answer.body) == (403, body)
+    assert backend.next().done.wait(5)
+    assert backend.got_nothing()
+
+
+def test_a_backend_that_breaks_off_its_answer_is_a_bad_one(gateway, scripted):
+    def script(exchange):
+        exchange.send(ACCEPTED[:40])
+        exchange.sock.shutdown(socket.SHUT_WR)
+
+    backend = scripted(script)
+    gateway.serve(*chat(backend.port))
+    with Client(gateway.http) as client:
+        assert client.ask(HANDSHAKE).status == 502
 
 
 def changed_answer(find, put):
