@@ -148,7 +148,7 @@ $(IMAGES)/steadygate/steadygate: static-build
 
 static-build:
 	$(call need,cc build-essential)
-	$(STATIC_PROFILE) RUSTFLAGS='-C target-feature=+crt-static' \
+	$(STATIC_PROFILE) RUSTFLAGS='-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs' \
 	  cargo build --locked --release --bin steadygate --target $(STATIC_TARGET)
 
 $(IMAGES)/backend.tar: e2e/backend/Dockerfile $(wildcard e2e/backend/*.go) e2e/backend/go.mod e2e/backend/go.sum | go

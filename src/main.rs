@@ -12,17 +12,15 @@ use tikv_jemallocator::Jemalloc;
 static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
-    let spawned = thread::Builder::new().name("memory".to_owned()).spawn(give_back);
-    if let Err(error) = spawned {
-        eprintln!("steadygate: no thread to give memory back: {error}");
-    }
+    // Where there can be no more threads, memory is given back later.
+    let _without = thread::Builder::new().name("memory".to_owned()).spawn(give_back);
     steadygate::cli::main()
 }
 
 /// Gives back each second what is free. jemalloc does so by itself where much is allocated, but not after that.
 fn give_back() {
     loop {
-        thread::sleep(Duration::from_secs(1));
+        thread::park_timeout(Duration::from_secs(1));
         for arena in 0..arenas::narenas::read().unwrap_or_default() {
             let name = format!("arena.{arena}.dirty_decay_ms\0");
             let name = name.as_bytes().name();

@@ -29,22 +29,30 @@ pub(super) enum Answer {
 /// # Errors
 /// The connection broke, or was closed before the answer was whole.
 pub(super) async fn ask<B>(mut stream: Stream, request: &Request<B>) -> io::Result<Answer> {
-    stream.write_all(&head(request)).await?;
-    stream.flush().await?;
+    // A member may refuse a long request before it has taken all of it.
+    let sent = send(&mut stream, &head(request)).await;
     let mut read = BytesMut::with_capacity(FEW);
     loop {
-        if stream.read_buf(&mut read).await? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
+        match stream.read_buf(&mut read).await {
+            Ok(0) => return Err(sent.err().unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into())),
+            Ok(_) => {}
+            Err(error) => return Err(sent.err().unwrap_or(error)),
         }
         match switched(&read) {
             Read::Part => {}
             Read::Whole(response, length) => {
+                sent?;
                 let first = read.split_off(length).freeze();
                 return Ok(Answer::Switched(response, stream, first));
             }
             Read::Other => return Ok(Answer::Other(Stream::asked(stream, read.freeze()))),
         }
     }
+}
+
+async fn send(stream: &mut Stream, head: &[u8]) -> io::Result<()> {
+    stream.write_all(head).await?;
+    stream.flush().await
 }
 
 /// The request as it is sent.

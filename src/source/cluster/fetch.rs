@@ -96,6 +96,12 @@ impl Fetcher {
         self.secrets.is_first(patient) || self.config_maps.is_first(patient)
     }
 
+    /// Notes that what is on its way has been waited for.
+    pub(super) fn waited(&mut self) {
+        self.secrets.waited();
+        self.config_maps.waited();
+    }
+
     /// When something that failed is to be tried again.
     pub(super) fn next_try(&self) -> Option<Instant> {
         self.secrets.next_try().into_iter().chain(self.config_maps.next_try()).min()
@@ -170,6 +176,8 @@ struct Attempt {
     /// Why it failed, and when it is tried again.
     failed: Option<(Failure, Instant)>,
     pace: Pace,
+    /// Whether an input has gone out that could have waited for it.
+    waited: bool,
 }
 
 impl<K> Default for Fetched<K> {
@@ -208,6 +216,7 @@ impl<K: Fetchable> Fetched<K> {
                 running: None,
                 failed: None,
                 pace: Pace::new(PAUSE.0, PAUSE.1),
+                waited: false,
             });
             let due = attempt.failed.as_ref().map_or(attempt.version != version, |(_, again)| *again <= now);
             if attempt.running.is_some() || !due {
@@ -278,9 +287,15 @@ impl<K: Fetchable> Fetched<K> {
                 // What was refused for good does not come by waiting.
                 Some((failure, _)) => patient && failure.code().is_none_or(|code| code == 429 || code >= 500),
             };
-            coming && !self.objects.contains_key(key)
+            coming && !attempt.waited && !self.objects.contains_key(key)
         };
         self.open().any(first)
+    }
+
+    fn waited(&mut self) {
+        for key in &self.open {
+            self.attempts.entry(key.clone()).and_modify(|attempt| attempt.waited = true);
+        }
     }
 
     fn next_try(&self) -> Option<Instant> {

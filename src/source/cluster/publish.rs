@@ -31,7 +31,7 @@ pub(super) struct Publisher {
     refer: Refer,
     /// Whether there is something to send.
     changed: bool,
-    /// Until when inputs wait for what they refer to.
+    /// Until when what is to be sent waits for what it refers to.
     held: Option<Instant>,
     /// When something was last sent.
     sent: Option<Instant>,
@@ -74,7 +74,7 @@ impl Publisher {
 
     /// Until something is to be done.
     async fn wait(&mut self) {
-        let wake = self.held.filter(|_| self.changed).into_iter().chain(self.fetcher.next_try()).min();
+        let wake = self.held.into_iter().chain(self.fetcher.next_try()).min();
         let alarm = async {
             match wake {
                 Some(wake) => sleep_until(wake).await,
@@ -111,12 +111,13 @@ impl Publisher {
     fn holds(&mut self) -> bool {
         // Without its certificates a new replica would take the place of one that has them.
         let initial = self.sender.borrow().is_none();
-        if !self.fetcher.is_first(initial) {
-            self.held = None;
-            return false;
-        }
         let now = Instant::now();
         let limit = if initial { FIRST } else { LATER };
-        now < *self.held.get_or_insert(now + limit)
+        if self.fetcher.is_first(initial) && now < *self.held.get_or_insert(now + limit) {
+            return true;
+        }
+        self.fetcher.waited();
+        self.held = None;
+        false
     }
 }
