@@ -1,5 +1,5 @@
-# One command each. `make demo` to see it, `make test` for everything that is tested; continuous integration runs
-# `make lint test`. What these need is installed on the way: programs by apt-get, the rest into target/.
+# One command each. `make demo` to see it, `make test e2e` for everything that is tested; continuous integration runs
+# `make lint test e2e`. What these need is installed on the way: programs by apt-get, the rest into target/.
 
 .PHONY: build demo test unit peers control chart image cluster cluster-down e2e lint advisories bench bench-cluster bench-report fuzz bless clean-demo static-build
 .DELETE_ON_ERROR:

@@ -82,7 +82,7 @@ fn model(hosts: usize, each: usize) -> Model {
     }
 }
 
-/// What is allocated, in bytes.
+/// What the process takes (PSS), in bytes.
 fn memory() -> usize {
     let status = std::fs::read_to_string("/proc/self/smaps_rollup").expect("of Linux");
     let pss = status.lines().find_map(|line| line.strip_prefix("Pss:")).expect("its size");

@@ -28,7 +28,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve a directory of Kubernetes manifests, and follow every edit of them
+    /// Serve a cluster, or a directory of Kubernetes manifests, and follow every change
     Run(Box<run::Run>),
     /// Say everything that would be refused of a directory of manifests
     Check(Check),

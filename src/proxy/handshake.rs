@@ -1,4 +1,5 @@
-//! The opening handshake with a member, on a connection of its own. hyper comes in only where the answer is another than 101.
+//! The opening handshake with a member, on a connection of its own. hyper comes in only where the answer is
+//! another than a 101 of the usual size.
 
 use std::io::{self, Write as _};
 

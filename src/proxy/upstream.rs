@@ -94,10 +94,10 @@ pub(super) fn sweep() {
     });
 }
 
-/// Speaks HTTP/1.1 on a new connection.
+/// Speaks HTTP/1.1 on a connection: a new one, or that of a handshake.
 ///
 /// # Errors
-/// Nothing was sent.
+/// hyper does not take it, and has sent nothing.
 pub(super) async fn speak(member: &Member, stream: Stream) -> Result<Sender, DialError> {
     let address = member.key.address;
     let (requests, connection) = Builder::new()

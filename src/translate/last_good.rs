@@ -1,6 +1,7 @@
 //! A Secret that held a certificate and is replaced by something that is none: the last good one goes on being shown.
 //!
-//! The one thing that is remembered from one snapshot to the next; what it gives is translated like anything else.
+//! Besides what can be made again, the one thing that is remembered from one snapshot to the next; what it gives is translated
+//! like anything else.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
