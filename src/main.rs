@@ -1,4 +1,4 @@
-//! The program.
+//! The `steadygate` command, and the allocator that it runs with.
 
 use std::process::ExitCode;
 use std::thread;
