@@ -11,7 +11,7 @@ from client import ask, certificate
 from kubernetes import wait_until
 from manifests import backend_deployment, deploy, gateway, tls_secret
 
-PROBE = {"path": "/healthz", "interval": 1, "timeout": 1, "unhealthyThreshold": 2}
+PROBE = {"path": "/healthz", "interval": 1, "timeout": 5, "unhealthyThreshold": 3}
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_readiness_and_probe_are_both_needed(chat):
     assert {chat.session_pod() for _ in range(8)} == {third}
     # Mending one of two things is not enough for a pod that has both.
     chat.switch(first, "healthz", 500)
-    time.sleep(3)  # two probes and more
+    time.sleep(4)  # three probes and more
     chat.switch(first, "readyz", 200)
     wait_until(lambda: ready(chat, first))
     assert chat.serving() == {third}

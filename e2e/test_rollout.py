@@ -86,9 +86,10 @@ def test_one_pod_that_goes_takes_only_its_own_sessions(site):
         victim = sessions.sessions[0].pod
         site.namespace("delete", "pod", victim, "--wait=true")
         site.rollout()
-        time.sleep(2)
         mine = [session for session in sessions.sessions if session.pod == victim]
         others = [session for session in sessions.sessions if session.pod != victim]
+        wait_until(lambda: all(session.end for session in mine))
+        time.sleep(2)
         assert all(session.end and session.end.startswith("1001") for session in mine), sessions.ends()
         assert all(session.end is None and session.echoes for session in others), sessions.ends()
     assert len(mine) >= SESSIONS // 8
@@ -104,8 +105,9 @@ def test_scaled_from_2_to_20_to_2(site):
         assert not sessions.ended, sessions.ends()
         site.scale(2)
         wait_until(lambda: len(site.pods()) == 2)
-        time.sleep(3)
         kept = stayed & site.pods()
+        wait_until(lambda: all(session.end for session in sessions.sessions if session.pod not in kept))
+        time.sleep(3)
         for session in sessions.sessions:
             assert (session.end is None) == (session.pod in kept), session
         assert all(end.startswith("1001") for end in sessions.ends()), sessions.ends()

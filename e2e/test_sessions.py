@@ -45,4 +45,4 @@ def test_sessions_are_listed_and_closed_by_their_pod(controller, namespace, host
         )
         wait_until(lambda: len(sessions.ended) == there)
         assert sessions.ends() == {"4001 moved": there}
-        assert len(listed(controller, f"{namespace.name}/app")) == COUNT - there
+        wait_until(lambda: len(listed(controller, f"{namespace.name}/app")) == COUNT - there)

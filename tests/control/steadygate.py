@@ -31,10 +31,10 @@ class Steadygate(Gateway):
   contexts: [{{name: test, context: {{cluster: test, user: test}}}}]}}"""
         )
 
-    def launch(self, *arguments, log="info,kube_client=off,steadygate::source=debug"):
+    def launch(self, *arguments, log="info,kube_client=off,steadygate::source=debug", api_timeout=API_TIMEOUT):
         self.process = subprocess.Popen(
             [
-                BINARY, "run", "--admin", f"127.0.0.1:{self.admin}", "--api-timeout", str(API_TIMEOUT),
+                BINARY, "run", "--admin", f"127.0.0.1:{self.admin}", "--api-timeout", str(api_timeout),
                 "--listen", f"80=127.0.0.1:{self.http}", "--listen", f"443=127.0.0.1:{self.https}",
                 "--no-access-log", "--log", log, *arguments,
             ],

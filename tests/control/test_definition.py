@@ -77,13 +77,14 @@ def test_what_can_not_be_read_spoils_nothing_but_itself(loose, api, serving, sit
         told = wait_for(lambda: serving.logged("ERROR", "InvalidObject", f"{site.namespace}/gateway"), "it is told", 2)
         assert len(told) == 1
         assert "spec.frontendPorts[0].port" in told[0] and "eighty" in told[0] and "correct the field" in told[0]
-        assert serving.logged("InvalidObject", f"{site.namespace}/never", "spec.requestRoutingRules[0].ruleType")
+        words = "InvalidObject", f"{site.namespace}/never", "spec.requestRoutingRules[0].ruleType"
+        wait_for(lambda: serving.logged(*words), "it is told of the other too", 2)
         time.sleep(0.2)
     assert not serving.serves(f"never.{site.host}")
     moved = f"moved.{site.host}"
     api.apply(objects.application_gateway(site.namespace, "gateway", moved))
     serving.serves_within(2, moved)
-    assert serving.logged("mended", "gateway")
+    wait_for(lambda: serving.logged("mended", "gateway"), "it is told", 2)
 
 
 def test_what_could_not_be_read_is_not_gone_after_a_new_list(loose, api, proxy, serving, site, gateway):
@@ -94,9 +95,9 @@ def test_what_could_not_be_read_is_not_gone_after_a_new_list(loose, api, proxy, 
     api.apply(made | {"spec": made["spec"] | {"frontendPorts": "none"}})
     wait_for(lambda: serving.logged("InvalidObject", f"{site.namespace}/gateway"), "it is told", 2)
     began = time.monotonic()
+    lists = lambda request: request.resource == "applicationgateways" and (request.lists or request.streams)  # noqa: E731
     with proxy.answering(410, "", when=lambda request: request.watches and not request.streams):
         time.sleep(1)
-    lists = lambda request: request.resource == "applicationgateways" and (request.lists or request.streams)  # noqa: E731
-    assert proxy.asked(lists, since=began)
+        wait_for(lambda: proxy.asked(lists, since=began), "a new list")
     serving.serves_within(5, site.add("later"))
     assert serving.serves(host)

@@ -47,7 +47,7 @@ def test_a_problem_is_told_once_whoever_leads(api, site, leader, replica):
 
 def test_a_problem_of_a_moment_is_not_told(api, site, leader):
     api.apply(objects.ingress(site.namespace, "early", f"early.{site.host}", to="late"))
-    time.sleep(1)
+    time.sleep(0.5)
     api.apply(objects.service(site.namespace, "late", ("203.0.113.9", 80)))
     time.sleep(5)
     assert events(api, site.namespace) == []

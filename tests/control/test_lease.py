@@ -44,6 +44,7 @@ def test_when_the_leader_is_killed_the_other_takes_over(api, site, leader, repli
     wait_for(lambda: addresses(api, site.namespace, "second") == [ADDRESS], "it is told", 5)
     assert lease(api, other)["leaseTransitions"] == 1
     # What the first had written stands, and is not written again.
+    wait_for(lambda: writes(other, "Ingress"), "the write is counted", 5)
     assert writes(other, "Ingress") == 1
 
 

@@ -135,13 +135,15 @@ def test_members_that_come_and_go_are_told_once_a_second(api, site, leader):
     before = writes(leader, "ApplicationGateway")
     path = f"/apis/discovery.k8s.io/v1/namespaces/{site.namespace}/endpointslices/app"
     slice = api.json("GET", path)
+    began = time.monotonic()
     for turn in range(60):
         endpoints = [entry | {"conditions": {"ready": turn % 2 == 1}} for entry in slice["endpoints"]]
         api.json("PATCH", path, {"endpoints": endpoints}, content_type=MERGE)
         time.sleep(0.1)
+    took = time.monotonic() - began
     settled(leader)
-    assert 1 <= writes(leader, "ApplicationGateway") - before <= 9
-    assert gateway_status(api, site.namespace, "contoso")["members"] == "1/1"
+    wait_for(lambda: gateway_status(api, site.namespace, "contoso")["members"] == "1/1", "its member is up again", 5)
+    assert 1 <= writes(leader, "ApplicationGateway") - before <= took + 3
     api.request("DELETE", gateway_path(site.namespace, "contoso"))
 
 
@@ -223,7 +225,7 @@ def test_what_could_not_be_written_is_written_later(proxy, api, site, leader, tr
         leader.serves_within(2, host)
         time.sleep(4)
         # Neither a flood of tries, nor one line of the log for each.
-        assert len(proxy.asked(is_write)) - before <= 3 * len(names)
+        assert len(proxy.asked(is_write)) - before <= 4 * len(names)
         assert len(leader.logged("WARN", "can't be written")) <= 1
         assert leader.logged("ERROR") == []
     wait_for(lambda: all(told(api, site, name) for name in names), "all are told", 30)

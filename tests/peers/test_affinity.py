@@ -1,6 +1,7 @@
 """Sticky sessions: a cookie brings a client back to its member, over HTTP and WebSocket alike."""
 
 import re
+import threading
 import time
 from itertools import cycle
 
@@ -19,12 +20,13 @@ NAME = "ApplicationGatewayAffinity"
 @pytest.fixture
 def member(scripted):
     """`member(name)`: a backend that says its name, in an answer or as a message, and sets a cookie of its own for /own. It
-    takes `begin` seconds to say that it is well."""
+    says that it is well once `begin` is set."""
 
-    def make(name, begin=0):
+    def make(name, begin=None):
         def script(exchange):
             if "/health" in exchange.head.first:
-                time.sleep(begin)
+                if begin:
+                    begin.wait(10)
                 exchange.send(response())
             elif exchange.head["upgrade"]:
                 exchange.send(ACCEPTED + bytes([0x81, len(name)]) + name.encode())
@@ -153,14 +155,22 @@ def test_another_replica_and_another_start_know_the_cookie(gateway, three, tmp_p
 
 
 def test_after_a_start_a_client_waits_for_its_own_members_probe(gateway, member):
-    members = {"fast": member("fast"), "slow": member("slow", begin=0.4)}
+    begin = threading.Event()
+    begin.set()
+    members = {"fast": member("fast"), "slow": member("slow", begin)}
     annotations = AGIC | {"appgw.ingress.kubernetes.io/health-probe-path": "/health"}
     served(gateway, members, annotations)
     cookies = dict(ask(gateway) for _ in members)
     gateway.kill()
+    begin.clear()
     gateway.start()
     assert ask(gateway)[0] == "fast"
-    assert ask(gateway, pair(cookies["slow"])) == ("slow", [])
+    with Client(gateway.http) as client:
+        client.send(get("/x", "localhost", f"Cookie: {pair(cookies['slow'])}"))
+        time.sleep(0.1)
+        begin.set()
+        answer = client.answer()
+    assert (answer.body, answer.values("set-cookie")) == (b"slow", [])
 
 
 def test_a_client_whose_member_is_removed_is_moved_once(gateway, three):
@@ -187,7 +197,7 @@ def test_a_client_whose_member_has_died_is_moved(gateway, three):
 
 def test_a_client_whose_member_fails_its_probe_is_moved(gateway, http_backend):
     backends = {name: http_backend(name) for name in "ab"}
-    often = {f"appgw.ingress.kubernetes.io/health-probe-{part}": "1" for part in ["interval", "timeout", "unhealthy-threshold"]}
+    often = {f"appgw.ingress.kubernetes.io/health-probe-{part}": "1" for part in ["interval", "unhealthy-threshold"]}
     healthy = {"appgw.ingress.kubernetes.io/health-probe-status-codes": "200"}
     gateway.serve(service("two", *ports(backends)), ingress("two", {"/": "two"}, annotations=AGIC | often | healthy))
 

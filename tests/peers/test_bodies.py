@@ -162,12 +162,12 @@ def test_an_answer_longer_than_the_header_timeout_costs_its_connection_nothing(g
             return exchange.send(response())
         exchange.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         for _ in range(5):
-            time.sleep(0.5)  # what the answer takes
+            time.sleep(0.6)  # what the answer takes
             exchange.send(b"2\r\non\r\n")
         exchange.send(b"0\r\n\r\n")
 
     site = [service("one", scripted(script).port), ingress("one", {"/": "one"}, secret="tls")]
-    gateway.serve(*site, secret("tls", certificate("localhost")), arguments=["--header-timeout", "1"])
+    gateway.serve(*site, secret("tls", certificate("localhost")), arguments=["--header-timeout", "2"])
     long, short = (gateway.url(path, "https") for path in ("/long", "/short"))
     second = curl(short, version, long, ca=certificate("localhost").path)
     assert second.body.startswith(b"ononononon") and second.body.endswith(b"ok")

@@ -66,9 +66,9 @@ def test_http2_in_clear_text_is_off_unless_asked_for(gateway, page):
 
 def slow(port, begin):
     """Seconds until the gateway lets go of a client that begins so, while another is served."""
+    since = time.monotonic()
     with Client(port) as client, Client(port) as busy:
         begin(client)
-        since = time.monotonic()
         client.sock.settimeout(0.05)
         while True:
             assert busy.ask(get("/x")).status == 200
@@ -90,8 +90,8 @@ BEGINNINGS = {
 
 @pytest.mark.parametrize("beginning", BEGINNINGS)
 def test_a_client_that_is_slow_to_ask_is_let_go(gateway, page, beginning):
-    gateway.serve(service("page", page.port), ingress("page", {"/": "page"}), arguments=["--header-timeout", "1"])
-    assert 0.8 < slow(gateway.http, BEGINNINGS[beginning]) < 2.5
+    gateway.serve(service("page", page.port), ingress("page", {"/": "page"}), arguments=["--header-timeout", "2"])
+    assert 1.9 < slow(gateway.http, BEGINNINGS[beginning]) < 5
 
 
 def test_a_header_that_trickles_gets_no_longer(gateway, page):
@@ -107,7 +107,7 @@ def test_a_header_that_trickles_gets_no_longer(gateway, page):
                 client.read_until(b"no more")
             except TimeoutError:
                 pass
-    assert time.monotonic() - since < 2.5
+    assert time.monotonic() - since < 5
 
 
 def test_an_idle_http2_connection_is_let_go(gateway, page):
@@ -124,4 +124,4 @@ def test_an_idle_http2_connection_is_let_go(gateway, page):
             if kind == PING and not flags:
                 client.send(bytes([0, 0, 8, PING, 1, 0, 0, 0, 0]) + payload)
     assert GOAWAY in seen
-    assert 0.8 < time.monotonic() - since < 2.5
+    assert 0.9 < time.monotonic() - since < 5

@@ -95,11 +95,18 @@ def come_true(gateway, change, sessions):
     foretold = change.foretold()["sessions"]
     assert foretold["doubts"] == [] and foretold["open"] == len(sessions)
     change.make()
-    closed = {number for number, session in enumerate(sessions, 1) if told(session) == 1001}
-    # Sessions of a route that is removed are given a moment, in which it may come back.
-    listed = json.loads(gateway.admin_text("/sessions"))["sessions"]
-    closed |= {entry["id"] for entry in listed if entry["state"] == "closing"}
-    assert closed == {number for group in foretold["by"] for number in group["sessions"]}
+    expected = {number for group in foretold["by"] for number in group["sessions"]}
+    closed = set()
+
+    def come():
+        # Sessions of a route that is removed are given a moment, in which it may come back.
+        listed = json.loads(gateway.admin_text("/sessions"))["sessions"]
+        closed.update(entry["id"] for entry in listed if entry["state"] == "closing")
+        closed.update(number for number, session in enumerate(sessions, 1) if told(session) == 1001)
+        return closed >= expected
+
+    wait_for(come, f"{expected} are closed")
+    assert closed == expected
     return foretold["closed"], len(closed)
 
 
@@ -229,7 +236,7 @@ def test_backends_that_are_names_keep_what_is_known_of_them(gateway, site, sessi
 def test_a_session_that_is_closing_anyway_is_not_counted(gateway, site, sessions, change):
     run = steadygate("sessions", "close", "--route", "default/two", "--over", "60", "--admin", f"127.0.0.1:{gateway.admin}")
     assert run.returncode == 0, run.stderr
-    assert told(sessions[3]) == 1001, "the first of them goes at once"
+    wait_for(lambda: told(sessions[3]) == 1001, "the first of them goes at once")
     wait_for(lambda: len(json.loads(gateway.admin_text("/sessions"))["sessions"]) == 6, "it has gone")
     change.remove("two.json")
     foretold = change.foretold()["sessions"]

@@ -210,6 +210,7 @@ def test_a_client_that_leaves_frees_the_backend(gateway, scripted):
 def test_an_idempotent_request_goes_to_another_member_when_the_first_hangs_up(gateway, scripted):
     bad, good = scripted(lambda exchange: exchange.close()), scripted(lambda exchange: exchange.send(response()))
     gateway.serve(service("one", bad.port, good.port), ingress("one", {"/": "one"}))
+    wait_for(lambda: gateway.admin_text("/debug/config").count('"health": "up"') == 2, "both are up")
     assert [curl(gateway.url("/x")).status for _ in range(6)] == [200] * 6
     assert not bad.got_nothing(), "the bad one was tried"
 

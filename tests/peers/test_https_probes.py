@@ -39,7 +39,7 @@ def backend(http_backend, authority):
 
 
 def manifests(backend, ca, match):
-    probe = {"protocol": "Https", "host": "backend.example", "path": "/healthz", "interval": 1, "timeout": 1,
+    probe = {"protocol": "Https", "host": "backend.example", "path": "/healthz", "interval": 1, "timeout": 5,
              "unhealthyThreshold": 1, "match": match}  # fmt: skip
     settings = {"protocol": "Https", "hostName": "backend.example", "trustedRootCertificates": [{"name": "ca"}]}
     objects = application_gateway("tls", backend.port, settings=settings, probe=probe)

@@ -43,10 +43,11 @@ class Served:
     """What the log says is served: asking for it would cost more."""
 
     def __init__(self, gateway):
-        self.log, self.generation, self.swaps = gateway.log_path.open(), 0, 0
+        self.log, self.rest, self.generation, self.swaps = gateway.log_path.open(), "", 0, 0
 
     def read(self):
-        for told in re.finditer(r"configuration served generation=(\d+) swaps=(\d+)", self.log.read()):
+        whole, _, self.rest = (self.rest + self.log.read()).rpartition("\n")
+        for told in re.finditer(r"configuration served generation=(\d+) swaps=(\d+)", whole):
             self.generation, self.swaps = map(int, told.groups())
         return self.generation
 

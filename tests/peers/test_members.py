@@ -93,7 +93,7 @@ def test_a_backend_that_starts_late_is_soon_in_service(gateway, http_backend):
     assert status(gateway) == 503
     time.sleep(2)  # what the backend takes to start
     http_backend("late", port=port)
-    wait_for(lambda: status(gateway) == 200, "the backend is in service", timeout=6)
+    wait_for(lambda: status(gateway) == 200, "the backend is in service", timeout=12)
 
 
 def test_explain_asks_a_backend_that_is_a_name(tmp_path, http_backend):

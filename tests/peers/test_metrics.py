@@ -27,6 +27,10 @@ class Metrics(dict):
         """The sample with these labels; None without."""
         return self.get((name, frozenset(labels.items())))
 
+    def total(self, name):
+        """The sum over all labels."""
+        return sum(value for (sample, _), value in self.items() if sample == name)
+
     def naming(self, text):
         """Samples that have this in a label."""
         return sorted(name for name, labels in self if any(text in value for _, value in labels))
@@ -60,6 +64,8 @@ def test_sessions(gateway, served, metrics):
     with sessions(gateway.url("/chat", "ws"), 3, compression=None) as [first, *_]:
         first.send("hello")
         assert first.recv(5) == "hello"
+        down = dict(route=ECHO, direction="down", type="text")
+        wait_for(lambda: metrics().of("websocket_messages_total", **down), "the answer is counted")
         told = metrics()
         assert told.of("websocket_sessions_open", route=ECHO) == 3
         assert told.of("websocket_handshakes_total", route=ECHO, outcome="opened") == 3
@@ -106,7 +112,7 @@ def test_generations_and_swaps(gateway, served, metrics):
     assert after.of("config_generation") == gateway.generation()
     assert after.of("reports", severity="error") == 0
     gateway.apply("page.json", ingress("page", {"/moved": "no-such-service"}))
-    assert metrics().of("reports", severity="error") == 1
+    wait_for(lambda: metrics().of("reports", severity="error") == 1, "the error is told")
 
 
 def test_series_end_with_their_ingress(gateway, served, metrics):

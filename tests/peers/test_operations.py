@@ -72,7 +72,7 @@ def test_a_second_signal_ends_it_at_once(gateway, scripted):
         assert client.read(1) == b"\x88", "a Close frame, which nobody answers"
         assert gateway.process.poll() is None
         gateway.terminate()
-        assert gateway.exit_code(timeout=2) == 1
+        assert gateway.exit_code(timeout=10) == 1
 
 
 @pytest.fixture
@@ -97,13 +97,15 @@ def test_the_log_as_json(gateway, http_backend, websocket_server, records):
         ingress("echo", {"/chat": "echo"}, host="localhost"),
         arguments=["--log-format", "json"],
     )
-    assert curl(gateway.url("/bytes/1234")).status == 200
-    assert curl(gateway.url("/status/418")).status == 418
-    assert curl(gateway.url("/odd\"path\\é")).status == 200
-    assert curl(gateway.url("/"), "-H", "Host: nobody.example").status == 404
+    asked = [("/bytes/1234", 200), ("/status/418", 418), ("/odd\"path\\é", 200), ("/", 404)]
+    for count, (path, status) in enumerate(asked, 1):
+        host = ["-H", "Host: nobody.example"] if status == 404 else []
+        assert curl(gateway.url(path), *host).status == status
+        wait_for(lambda: len(records()) == count, "the request is written down")
     with connect(gateway.url("/chat", "ws"), compression=None, proxy=None) as session:
         session.send("hello")
         assert session.recv(5) == "hello"
+        wait_for(lambda: len(records()) > 4, "the session is written down")
         assert [record["message"] for record in records()[4:]] == ["session opened"]
     gateway.write("broken.json", "apiVersion: v1\nkind: [unclosed\n")
     wait_for(lambda: "broken.json" in gateway.log(), "the broken file is named")

@@ -5,10 +5,10 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from curl import curl
-from gateway import wait_for
+from gateway import free_port, wait_for
 from manifests import application_gateway, ingress, service
 
-PROBE = {"path": "/healthz", "interval": 1, "timeout": 1, "unhealthyThreshold": 2}
+PROBE = {"path": "/healthz", "interval": 1, "timeout": 5, "unhealthyThreshold": 2}
 
 
 def status(gateway, path="/always"):
@@ -38,7 +38,7 @@ def test_a_websocket_handshake_gets_the_same(gateway, http_backend):
 
 
 def test_a_backend_that_dies_and_returns(gateway, http_backend):
-    backend = http_backend("first")
+    backend = http_backend("first", port=free_port())  # nobody has it meanwhile
     gateway.serve(application_gateway("one", backend.port, probe=PROBE))
     assert status(gateway) == 200
     backend.close()

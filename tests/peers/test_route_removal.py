@@ -8,7 +8,7 @@ from gateway import wait_for
 from manifests import ingress, service
 from test_metrics import Metrics
 
-SPREAD = 4
+SPREAD = 6
 GRACE = 5
 REMOVED = (1001, "route removed", "end")
 
@@ -42,7 +42,7 @@ def clients(gateway, crowd, backend):
 
 def removed(gateway, clients):
     """All are closed for that reason, as everyone says; gives when, from the first."""
-    wait_for(lambda: all(client.end for client in clients), "they are told")
+    wait_for(lambda: all(client.end for client in clients), "they are told", timeout=30)
     assert {(client.close, client.reason, client.end) for client in clients} == {REMOVED}
     wait_for(lambda: len(gateway.entries("session closed")) == len(clients), "it is logged")
     assert {(entry["cause"], entry["code"]) for entry in gateway.entries("session closed")} == {("route_removed", 1001)}
@@ -60,7 +60,7 @@ def stay(gateway, crowd, clients):
 def test_a_path(gateway, crowd, backend, clients):
     goes, other = clients({"/a": "echo", "/b": "echo"})
     gateway.apply("chat.json", ingress("chat", {"/b": "echo"}, host="localhost"))
-    assert removed(gateway, goes)[-1] < 2, "a few need no window"
+    assert removed(gateway, goes)[-1] < 4, "a few need no window"
     assert crowd.echo(other) == len(other)
     assert backend.seen()["close"] == {"1001 route removed": len(goes)}
     # An object that is gone, and whose sessions are, is not counted any more: that one still is.
@@ -72,10 +72,10 @@ def test_over_the_time_that_the_route_gives(gateway, crowd, clients):
     (goes,) = clients({"/": "echo"}, 40, drain_timeout=SPREAD)
     (gateway.manifests / "chat.json").unlink()
     moments = removed(gateway, goes)
-    assert SPREAD * 0.9 < moments[-1] < SPREAD + 1
+    assert SPREAD * 0.75 < moments[-1] < SPREAD + 2
     gaps = [after - before for before, after in zip(moments, moments[1:])]
     assert max(gaps) < SPREAD / 4, "evenly"
-    assert sum(moment < SPREAD / 2 for moment in moments) == pytest.approx(20, abs=6)
+    assert sum(moment < SPREAD / 2 for moment in moments) == pytest.approx(20, abs=9)
 
 
 def test_a_host(gateway, crowd, clients):

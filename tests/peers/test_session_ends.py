@@ -65,7 +65,7 @@ class Scene:
         self.say(b"x" * 200)
 
     def many_messages(self):
-        self.say(*[b"x"] * 4)
+        self.say(*[b"x"] * 12)
 
     def no_route(self):
         self.gateway.write("site.json", *service("chat", self.backend.port), *self.route("/elsewhere"))
@@ -93,13 +93,13 @@ ENDS = [
     ("member_drain", "gateway", 1001, "backend going away", {}, Scene.pod_goes),
     ("route_removed", "gateway", 1001, "route removed", {}, Scene.no_route),
     ("unhealthy", "gateway", 1012, "backend unhealthy", {"unhealthy-grace": 0}, Scene.backend_is_sick),
-    ("max_age", "gateway", 1012, "maximum age", {"max-age": 1}, Scene.nothing),
+    ("max_age", "gateway", 1012, "maximum age", {"max-age": 3}, Scene.nothing),
     ("rebalance", "gateway", 1012, "rebalancing", {"rebalance": 600}, Scene.another_member),
-    ("idle", "gateway", 1001, "idle timeout", {"idle-timeout": 1}, Scene.nothing),
-    ("client_gone", "gateway", 1001, "no answer to ping", {"ping-interval": 1, "ping-timeout": 1}, Scene.client_is_deaf),
+    ("idle", "gateway", 1001, "idle timeout", {"idle-timeout": 2}, Scene.nothing),
+    ("client_gone", "gateway", 1001, "no answer to ping", {"ping-interval": 1, "ping-timeout": 2}, Scene.client_is_deaf),
     (
         "backend_gone", "gateway", 1001, "backend does not answer",
-        {"ping-interval": 1, "ping-timeout": 1}, Scene.backend_is_deaf,
+        {"ping-interval": 1, "ping-timeout": 2}, Scene.backend_is_deaf,
     ),
     ("message_size", "gateway", 1009, "message too big", {"max-message-size": 100}, Scene.large_message),
     ("message_rate", "gateway", 1008, "too many messages", {"message-rate": 2}, Scene.many_messages),

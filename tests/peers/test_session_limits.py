@@ -27,6 +27,12 @@ def limited(gateway, crowd_backend):
 
 
 @pytest.fixture
+def handshakes(gateway):
+    """`handshakes()`: how many have had an outcome."""
+    return lambda: Metrics(gateway.admin_text("/metrics")).total("websocket_handshakes_total")
+
+
+@pytest.fixture
 def told(gateway):
     """`told(name, labels…)`: a sample of the route's; 0 while there is none."""
     return lambda name, **labels: Metrics(gateway.admin_text("/metrics")).of(name, route=ROUTE, **labels) or 0
@@ -107,7 +113,7 @@ def test_sessions_of_the_gateway(gateway, crowd, limited, told):
     assert len(admitted(crowd.open(gateway.http, 6))) == 4
 
 
-def test_a_handshake_that_fails_takes_no_place(gateway, crowd, limited, told):
+def test_a_handshake_that_fails_takes_no_place(gateway, crowd, limited, told, handshakes):
     limited("--max-sessions", "2", max_sessions=2, max_sessions_per_client=2)
     refusals = crowd.open(gateway.http, 30, path="/refuse")
     assert {client.status for client in refusals if client.status not in (429, 503)} == {403}
@@ -115,6 +121,7 @@ def test_a_handshake_that_fails_takes_no_place(gateway, crowd, limited, told):
         assert client.ask(HANDSHAKE.replace(b"13", b"12")).status == 426
     for _ in range(10):  # gone before the answer
         Client(gateway.http).send(HANDSHAKE).close()
+    wait_for(lambda: handshakes() == 30 + 1 + 10, "each has been taken in")
     until(told, 0)
     wait_for(lambda: gateway.in_progress() == 0, "all is over")
     clients = crowd.open(gateway.http, 3)
@@ -125,7 +132,7 @@ def test_a_handshake_that_fails_takes_no_place(gateway, crowd, limited, told):
     ("limit", "breach", "code", "reason", "cause"),
     [
         ({"max_message_size": "1k"}, [b"x" * 1025], 1009, "message too big", "message_size"),
-        ({"message_rate": 10}, [b"x"] * 11, 1008, "too many messages", "message_rate"),
+        ({"message_rate": 10}, [b"x"] * 40, 1008, "too many messages", "message_rate"),
     ],
 )
 def test_messages(gateway, crowd, limited, told, limit, breach, code, reason, cause):
@@ -140,6 +147,6 @@ def test_messages(gateway, crowd, limited, told, limit, breach, code, reason, ca
     wait_for(lambda: backend.seen()["close"] == {f"{code} {reason}": 1}, "the backend is told the same")
     (entry,) = wait_for(lambda: gateway.entries("session closed"), "it is logged")
     assert (entry["cause"], entry["initiator"], entry["code"], entry["detail"]) == (cause, "gateway", code, reason)
-    assert told("websocket_sessions_ended_total", cause=cause) == 1
+    wait_for(lambda: told("websocket_sessions_ended_total", cause=cause) == 1, "it is counted")
     assert told("websocket_closes_total", initiator="gateway", code=str(code)) == 1
     assert crowd.echo([other]) == 1

@@ -120,12 +120,14 @@ def test_a_session_is_told_with_everything_that_was_counted(gateway, site):
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", entry["opened"])
         assert abs(datetime.fromisoformat(entry["opened"]).timestamp() - before) < 3
         assert entry["request_id"]
-        time.sleep(0.3)
+        time.sleep(0.5)
         later = listed(gateway)[0]
-        assert later["age_seconds"] >= later["silence_seconds"] >= 0.3
+        assert later["age_seconds"] >= later["silence_seconds"] >= 0.5
+        since = time.monotonic()
         session.send("again")
         session.recv(5)
-        assert listed(gateway)[0]["silence_seconds"] < 0.3
+        silence = listed(gateway)[0]["silence_seconds"]
+        assert silence < time.monotonic() - since + 0.1
     wait_for(lambda: not listed(gateway), "a session that has ended is not listed")
 
 
@@ -165,7 +167,7 @@ def test_both_peers_are_told_code_and_reason_and_nobody_else_is(gateway, site, f
         wait_for(lambda: ids(gateway) == [2], "it is not listed any more")
         other.send("still here")
         assert other.recv(5) == "still here"
-    assert "asked for at the admin port" in gateway.log()
+    wait_for(lambda: "asked for at the admin port" in gateway.log(), "it is logged")
 
 
 def test_a_client_is_closed_by_its_address(gateway, site):
@@ -178,18 +180,18 @@ def test_a_client_is_closed_by_its_address(gateway, site):
 def test_closings_are_spread_and_told_meanwhile(gateway, site):
     with opened(gateway, *["/one"] * 4) as sessions:
         began = time.monotonic()
-        assert json.loads(ask(gateway, "/sessions/close", {"all": True, "over_seconds": 4})[1]) == {"closing": 4}
+        assert json.loads(ask(gateway, "/sessions/close", {"all": True, "over_seconds": 8})[1]) == {"closing": 4}
         close_of(sessions[0])
-        assert time.monotonic() - began < 0.8
+        assert time.monotonic() - began < 1.8
         states = listed(gateway)
         assert [entry["state"] for entry in states[-3:]] == ["closing"] * 3
         last = states[-1]["closing"]
         assert (last["why"], last["code"], last["reason"]) == ("command", 1001, "closed by the operator")
         ahead = datetime.fromisoformat(last["at"]).timestamp() - time.time()
-        assert 0 < ahead < 4
+        assert 0 < ahead < 8
         for number, session in enumerate(sessions[1:], 1):
             close_of(session)
-            assert number - 0.2 < time.monotonic() - began < number + 0.8
+            assert 2 * number - 0.2 < time.monotonic() - began < 2 * number + 1.8
 
 
 def test_what_can_not_be_done_is_refused_and_nothing_is_closed(gateway, site):

@@ -108,7 +108,7 @@ def test_a_client_that_resets_leaves_nothing_open(gateway, scripted):
 
 def test_a_session_that_is_silent_longer_than_the_request_timeout_is_closed(gateway, scripted):
     backend = scripted(answers(ACCEPTED))
-    seconds = {"appgw.ingress.kubernetes.io/request-timeout": "1"}
+    seconds = {"appgw.ingress.kubernetes.io/request-timeout": "2"}
     gateway.serve(*chat(backend.port, annotations=seconds))
     with Client(gateway.http) as client:
         assert client.ask(HANDSHAKE).status == 101

@@ -335,17 +335,17 @@ async fn one_edit_among_a_thousand_files_is_seen_at_once() {
     let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.clone())).collect();
     let site = Site::new(&files).await;
     let before = site.until("read", |input| input.snapshot.config_maps.len() == 1_000).await;
-    let mut slowest = Duration::ZERO;
+    let mut took = Duration::ZERO;
     for n in 0..20 {
         let text = format!("n{n}");
         let start = Instant::now();
         fs::write(site.path("f0500.yaml"), map("m500", &text)).expect("written");
         site.until("edited", |input| has(input, "m500", &text)).await;
-        slowest = slowest.max(start.elapsed());
+        took += start.elapsed();
     }
     let after = site.until("edited", |input| has(input, "m500", "n19")).await;
     assert!(Arc::ptr_eq(&object(&before, "m1").expect("there"), &object(&after, "m1").expect("there")));
-    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+    assert!(took < Duration::from_secs(5), "{took:?}");
     for n in 0..1_000 {
         fs::write(site.path(&format!("f{n:04}.yaml")), map(&format!("m{n}"), "all")).expect("written");
     }

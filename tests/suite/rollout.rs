@@ -126,7 +126,7 @@ async fn roll(abrupt: bool) -> Vec<String> {
         rollout.surge(format!("new-{number}")).await;
         rollout.gateway.edit("service.yaml", &rollout.slices(Some(Endpoint::Terminating))).await;
         // What was on its way to the pod has got there: a kubelet takes longer to its SIGTERM.
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
         if abrupt {
             rollout.pods[0].kill()
         } else {
@@ -162,7 +162,7 @@ async fn sessions_of_a_pod_that_dies_before_its_slice_tells_so_get_a_close_all_t
     let mut rollout = Rollout::begin().await;
     for _ in 0..PODS - 1 {
         rollout.pods[0].kill();
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
         rollout.gateway.edit("service.yaml", &rollout.slices(Some(Endpoint::Ending))).await;
         rollout.retire().await;
     }

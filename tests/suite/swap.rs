@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 use http::StatusCode;
 
-use crate::gateway::{Backend, Gateway, Session, echo, eventually, get, ingress, service};
+use crate::gateway::{Backend, Gateway, PATIENCE, Session, echo, eventually, get, ingress, service};
 
 const SWAPS: usize = 1_000;
 const SESSIONS: usize = 500;
@@ -124,8 +124,8 @@ async fn a_session_goes_with_its_route_alone_and_pods_that_come_and_go_swap_no_t
     tokio::time::sleep(ROUTE_GRACE).await;
     assert_eq!(echo(&mut session, "on the route that came back").await, "on the route that came back");
     gateway.edit("site.yaml", &ingress("site", "new.example", &[], &[("/", "web")])).await;
-    tokio::time::sleep(ROUTE_GRACE).await;
-    assert_eq!(echo(&mut session, "on no route").await, "route removed");
+    let close = tokio::time::timeout(PATIENCE, session.next()).await.expect("in time").expect("open").expect("a Close");
+    assert_eq!(close.into_text().expect("text").as_str(), "route removed");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
