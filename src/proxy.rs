@@ -13,7 +13,6 @@ mod context;
 mod decision;
 mod extended;
 mod forward;
-mod handshake;
 mod headers;
 mod listeners;
 mod metrics;

@@ -1,5 +1,6 @@
 //! Bodies on their way: streamed with back-pressure, bounded in silence, counted.
 
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -10,28 +11,27 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::access::Record;
 use super::headers;
 use super::patience::Patience;
 use super::shared::Place;
-use super::upstream::{self, Sender};
+use super::upstream::{self, Answer};
 use crate::pool::Lease;
 
 /// Why a body broke off.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum BodyError {
-    /// The stream failed.
+    /// The client's connection failed, or one of HTTP/2.
     #[error(transparent)]
     Stream(#[from] hyper::Error),
+    /// The connection to the member failed.
+    #[error(transparent)]
+    Member(#[from] io::Error),
     /// Nothing came for too long.
     #[error("nothing came for {0:?}")]
     Silence(Duration),
-    /// The backend answered a request that waits for 100 (Continue) with something else.
-    #[error("the backend did not ask for the body")]
-    Unwanted,
 }
 
 /// How far a request's body has come; shared with the one who waits for the answer.
@@ -87,23 +87,13 @@ impl Progress {
     pub(super) fn failed(&self) -> bool {
         self.is(FAILED)
     }
-
-    /// Whether all of it has come.
-    pub(super) fn done(&self) -> bool {
-        self.is(DONE)
-    }
-}
-
-/// What the body waits for before it is asked of the client: the backend's 100 (Continue).
-struct Gate {
-    opened: oneshot::Receiver<()>,
-    patience: Pin<Box<Sleep>>,
 }
 
 /// A client's body, on its way to a member.
 pub(super) struct RequestBody {
     inner: Option<(Incoming, Arc<Progress>)>,
-    gate: Option<Gate>,
+    /// How long the backend's 100 (Continue) is still waited for, before the body is asked of the client.
+    gate: Option<Pin<Box<Sleep>>>,
     silence: Silence,
 }
 
@@ -120,9 +110,19 @@ impl RequestBody {
         (Self { inner, gate: None, silence: Silence::new(silence) }, progress)
     }
 
-    /// Holds the body back until `opened` rings, or `patience` is over (RFC 9110 section 10.1.1).
-    pub(super) fn hold(&mut self, opened: oneshot::Receiver<()>, patience: Duration) {
-        self.gate = Some(Gate { opened, patience: Box::pin(sleep(patience)) });
+    /// Holds the body back until it is told to go on, or `patience` is over (RFC 9110 section 10.1.1).
+    pub(super) fn hold(&mut self, patience: Duration) {
+        self.gate = Some(Box::pin(sleep(patience)));
+    }
+
+    /// Does not hold the body back any longer.
+    pub(super) fn go_on(&mut self) {
+        self.gate = None;
+    }
+
+    /// Whether it is held back.
+    pub(super) fn is_held(&self) -> bool {
+        self.gate.is_some()
     }
 }
 
@@ -158,12 +158,7 @@ impl Body for RequestBody {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let body = &mut *self;
         if let Some(gate) = &mut body.gate {
-            match Pin::new(&mut gate.opened).poll(cx) {
-                Poll::Ready(Ok(())) => {}
-                // The answer has come without it: what the backend refused is not asked of the client.
-                Poll::Ready(Err(_)) => return Poll::Ready(Some(Err(BodyError::Unwanted))),
-                Poll::Pending => ready!(gate.patience.as_mut().poll(cx)),
-            }
+            ready!(gate.as_mut().poll(cx));
             body.gate = None;
         }
         let Some((incoming, progress)) = &mut body.inner else { return Poll::Ready(None) };
@@ -216,16 +211,18 @@ enum Content {
 
 #[derive(Debug)]
 struct UpstreamBody {
-    incoming: Incoming,
-    ended: bool,
+    source: Source,
     silence: Silence,
-    /// Given back to the idle ones when both bodies are through.
-    sender: Option<Sender>,
-    /// The place of its stream, on a connection that is shared.
-    _place: Option<Place>,
-    /// Of the request's body, if it has one.
-    request: Option<Arc<Progress>>,
     lease: Lease,
+}
+
+/// What an answer comes on.
+#[derive(Debug)]
+pub(super) enum Source {
+    /// A connection of its own, which is kept for the next when the answer is through. `None` is left in the end.
+    Own(Option<Answer>),
+    /// A stream of a connection that is shared, and its place there.
+    Shared(Incoming, Place),
 }
 
 impl ResponseBody {
@@ -234,41 +231,50 @@ impl ResponseBody {
         Self { content: Content::Own((!text.is_empty()).then_some(text)), record: None }
     }
 
-    /// A member's answer, which may be silent for `silence` at most. `request` is the view of the request's own body.
-    pub(super) fn upstream(
-        incoming: Incoming,
-        silence: Duration,
-        (sender, place): (Option<Sender>, Option<Place>),
-        request: Option<Arc<Progress>>,
-        lease: Lease,
-    ) -> Self {
-        let silence = Silence::new(silence);
-        let body = UpstreamBody { incoming, ended: false, silence, sender, _place: place, request, lease };
+    /// A member's answer, which may be silent for `silence` at most.
+    pub(super) fn upstream(source: Source, silence: Duration, lease: Lease) -> Self {
+        let body = UpstreamBody { source, silence: Silence::new(silence), lease };
         Self { content: Content::Upstream(Box::new(body)), record: None }
     }
 }
 
 impl UpstreamBody {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else {
-            return self.silence.poll(cx).map(|silent| Some(Err(silent)));
+        let frame = match &mut self.source {
+            Source::Own(Some(answer)) => answer.poll_frame(cx).map_err(BodyError::from),
+            Source::Own(None) => return Poll::Ready(None),
+            Source::Shared(incoming, _) => Pin::new(incoming).poll_frame(cx).map_err(BodyError::from),
         };
+        if frame.is_pending() {
+            return self.silence.poll(cx).map(|silent| Some(Err(silent)));
+        }
         self.silence.broken();
-        self.ended |= frame.is_none();
-        Poll::Ready(frame.map(|frame| frame.map_err(BodyError::from)))
+        frame
+    }
+
+    fn is_over(&self) -> bool {
+        match &self.source {
+            Source::Own(answer) => answer.as_ref().is_none_or(Answer::is_over),
+            Source::Shared(incoming, _) => incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Own(answer) => {
+                answer.as_ref().and_then(Answer::left).map_or_else(SizeHint::default, SizeHint::with_exact)
+            }
+            Source::Shared(incoming, _) => incoming.size_hint(),
+        }
     }
 }
 
 impl Drop for UpstreamBody {
     fn drop(&mut self) {
-        let answered = self.ended || self.incoming.is_end_stream();
-        // Where the answer came before the request's body was through, the rest of that body is still on its way.
-        let sent = self.request.as_ref().is_none_or(|request| request.done());
-        if answered
-            && sent
-            && let Some(sender) = self.sender.take()
+        if let Source::Own(answer) = &mut self.source
+            && let Some(line) = answer.take().and_then(Answer::into_line)
         {
-            upstream::give_back(&self.lease, sender);
+            upstream::give_back(&self.lease, line);
         }
     }
 }
@@ -291,14 +297,14 @@ impl Body for ResponseBody {
     fn is_end_stream(&self) -> bool {
         match &self.content {
             Content::Own(text) => text.is_none(),
-            Content::Upstream(body) => body.ended || body.incoming.is_end_stream(),
+            Content::Upstream(body) => body.is_over(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.content {
             Content::Own(text) => SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64)),
-            Content::Upstream(body) => body.incoming.size_hint(),
+            Content::Upstream(body) => body.size_hint(),
         }
     }
 }

@@ -1,35 +1,30 @@
 //! Handing a request to a member of the pool, and its answer back.
 
 use std::borrow::Cow;
-use std::io;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::Mutex;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header;
+use http::header::{self, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Version, request};
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper::client::conn::TrySendError;
-use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use super::access::Record;
 use super::affinity::Sticky;
-use super::body::{Progress, RequestBody, ResponseBody};
+use super::body::{Progress, RequestBody, ResponseBody, Source};
 use super::context::Context;
 use super::patience::Patience;
 use super::refusal::Refusal;
 use super::request::Asked;
-use super::shared::{self, Place, Way};
+use super::shared::{self, Way};
 use super::upgrade::{self, Attempt, Granted, Opening};
-use super::upstream::{self, Sender};
-use super::{extended, handshake, headers, rewrite};
+use super::upstream::{self, Failed, Line};
+use super::{extended, headers, rewrite};
 use crate::model::Backend;
-use crate::pool::dial::{DialError, Stream};
-use crate::pool::{Lease, Member, Pool, Token};
+use crate::pool::dial::DialError;
+use crate::pool::{Lease, Pool, Token};
 use crate::websocket::Handshake;
 
 /// Members that are tried for one request.
@@ -71,10 +66,10 @@ pub(super) async fn forward(
     let sticky = Sticky::read(backend.affinity.as_deref(), &parts.headers, headers::over_tls(&parts.headers));
     headers::frame(&mut parts.headers, &parts.method, has_body);
     let silence = backend.request_timeout;
-    let (body, progress) = if has_body { with_body(&mut parts, body, silence) } else { (RequestBody::empty(), None) };
+    let (body, progress) = if has_body { with_body(&parts, body, silence) } else { (RequestBody::empty(), None) };
     let wanted = sticky.wanted();
     let exchange = Exchange { backend, pool, asked, wanted, upgrade: opening.is_some(), progress };
-    let (mut response, carrier, lease) = match exchange.run(Request::from_parts(parts, body), &mut record).await {
+    let (mut response, source, lease) = match exchange.run(parts, body, &mut record).await {
         Ok(answered) => answered,
         Err(refusal) => {
             if let Some(opening) = &mut opening {
@@ -92,13 +87,12 @@ pub(super) async fn forward(
     }
     match (response.status(), opening) {
         (StatusCode::SWITCHING_PROTOCOLS, Some(mut opening)) => {
-            let member = match carrier {
-                Carrier::Switched(stream, first) => Granted::Own(stream, first),
-                Carrier::Own(sender, _) => {
-                    sender.release();
-                    Granted::Upgraded(hyper::upgrade::on(&mut response))
-                }
-                Carrier::Shared(place, _) => {
+            let member = match source {
+                Source::Own(answer) => match answer.and_then(upstream::Answer::into_switched) {
+                    Some((stream, first)) => Granted::Own(stream, first),
+                    None => return Err((broke_off(), record)),
+                },
+                Source::Shared(_, place) => {
                     opening.place = Some(place);
                     Granted::Upgraded(hyper::upgrade::on(&mut response))
                 }
@@ -113,11 +107,6 @@ pub(super) async fn forward(
         }
         _ => {
             let (mut parts, ()) = response.into_parts();
-            let (carrier, incoming) = match carrier {
-                Carrier::Own(sender, incoming) => ((Some(sender), None), incoming),
-                Carrier::Shared(place, incoming) => ((None, Some(place)), incoming),
-                Carrier::Switched(..) => return Err((switched_unasked(), record)),
-            };
             if extended {
                 parts.headers.remove(header::SEC_WEBSOCKET_ACCEPT);
             }
@@ -131,7 +120,7 @@ pub(super) async fn forward(
                 upgrade::mark(&mut parts.headers);
             }
             record.answered(parts.status, &parts.headers);
-            let mut body = ResponseBody::upstream(incoming, silence, carrier, exchange.progress, lease);
+            let mut body = ResponseBody::upstream(source, silence, lease);
             body.record = Some(record);
             Ok(Response::from_parts(parts, body))
         }
@@ -193,43 +182,20 @@ fn prepare(context: &Context, asked: &Asked, parts: &mut request::Parts, upgrade
 }
 
 /// The client's body. Where the client waits for a 100 (Continue), the body waits for the backend's.
-fn with_body(
-    parts: &mut request::Parts,
-    incoming: Incoming,
-    silence: Duration,
-) -> (RequestBody, Option<Arc<Progress>>) {
+fn with_body(parts: &request::Parts, incoming: Incoming, silence: Duration) -> (RequestBody, Option<Arc<Progress>>) {
     let (mut body, progress) = RequestBody::new(incoming, silence);
     let expects = parts.headers.get(header::EXPECT);
     if expects.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
-        let (opener, opened) = oneshot::channel();
-        let opener = Mutex::new(Some(opener));
-        body.hold(opened, CONTINUE_WAIT);
-        let mut carrier = Request::new(());
-        hyper::ext::on_informational(&mut carrier, move |response| {
-            if response.status() == StatusCode::CONTINUE
-                && let Some(opener) = opener.lock().ok().and_then(|mut opener| opener.take())
-            {
-                // Nobody waits any more where patience has run out.
-                let _ = opener.send(());
-            }
-        });
-        parts.extensions.extend(std::mem::take(carrier.extensions_mut()));
+        body.hold(CONTINUE_WAIT);
     }
     (body, Some(progress))
 }
 
-/// What an answer came on, and its body.
-enum Carrier {
-    Own(Sender, Incoming),
-    Shared(Place, Incoming),
-    /// The connection of a handshake, with what came after the 101.
-    Switched(Stream, Bytes),
-}
-
-/// A connection to a member: one that is spoken HTTP on, or that of a handshake.
-enum Line {
-    Http(Sender),
-    Bare(Stream),
+/// What there is to ask a member on.
+enum Opened {
+    Line(Line),
+    /// It has been asked already, on a connection that is shared.
+    Answered(Response<()>, Source),
 }
 
 /// One request, until a member has answered it.
@@ -247,12 +213,15 @@ struct Exchange<'a> {
 impl Exchange<'_> {
     async fn run(
         &self,
-        mut request: Request<RequestBody>,
+        mut request: request::Parts,
+        body: RequestBody,
         record: &mut Record,
-    ) -> Result<(Response<()>, Carrier, Lease), Refusal> {
-        let repeatable = self.progress.is_none() && idempotent(request.method());
+    ) -> Result<(Response<()>, Source, Lease), Refusal> {
+        let bodiless = self.progress.is_none();
+        let repeatable = bodiless && idempotent(&request.method);
         let deadline = Instant::now() + self.backend.request_timeout;
         let mut fresh = self.upgrade;
+        let mut body = Some(body);
         let mut tried = Vec::new();
         let mut failure = None;
         while tried.len() < MEMBERS_TRIED {
@@ -262,44 +231,19 @@ impl Exchange<'_> {
             };
             let member = Arc::clone(lease.member());
             record.member = Some(member.key.address);
-            if !fresh && !repeatable {
-                // Kept connections that their member has closed are found out meanwhile: what is sent on one can't be
-                // sent again.
-                tokio::task::yield_now().await;
-            }
             let host = rewrite::host(&self.backend.host, self.asked, &member);
-            let unused = if fresh { None } else { upstream::take(&lease) };
+            let unused = if fresh { None } else { upstream::take(&lease, repeatable) };
             let reused = unused.is_some();
-            let way = if self.upgrade && self.backend.websocket.backend_http2 {
-                timeout_at(deadline, Box::pin(shared::way(&lease))).await
-            } else {
-                Ok(Ok(Way::Own(None)))
+            let opened = match unused {
+                Some(line) => Ok(Opened::Line(line)),
+                None => match timeout_at(deadline, Box::pin(self.open(&lease, &request, host.as_ref()))).await {
+                    Ok(opened) => opened,
+                    Err(_) => return Err(self.timed_out()),
+                },
             };
-            let connected = match (unused, way) {
-                (_, Err(_)) => return Err(self.timed_out()),
-                (Some(sender), _) => Ok(Line::Http(sender)),
-                (None, Ok(Err(error))) => Err(error),
-                (None, Ok(Ok(Way::Own(Some(stream))))) => Ok(Line::Bare(stream)),
-                (None, Ok(Ok(way))) => {
-                    if let Way::Shared(mut connection) = way {
-                        let host = host.as_ref().and_then(|host| host.to_str().ok()).unwrap_or_default();
-                        match timeout_at(deadline, Box::pin(connection.ask(&request, host))).await {
-                            Ok(Ok(response)) => {
-                                let (response, body) = divide(response);
-                                return Ok((response, Carrier::Shared(connection.into_place(), body), lease));
-                            }
-                            Ok(Err(error)) => tracing::debug!(pool = %self.pool.id, %error, "no session over HTTP/2"),
-                            Err(_) => return Err(self.timed_out()),
-                        }
-                    }
-                    match timeout_at(deadline, Box::pin(self.connect(&member))).await {
-                        Ok(connected) => connected,
-                        Err(_) => return Err(self.timed_out()),
-                    }
-                }
-            };
-            let line = match connected {
-                Ok(line) => line,
+            let line = match opened {
+                Ok(Opened::Line(line)) => line,
+                Ok(Opened::Answered(response, source)) => return Ok((response, source, lease)),
                 Err(error) => {
                     tracing::warn!(pool = %self.pool.id, %error, "can't connect to member");
                     member.suspect();
@@ -309,42 +253,15 @@ impl Exchange<'_> {
                 }
             };
             if let Some(host) = host {
-                request.headers_mut().insert(header::HOST, host);
+                request.headers.insert(header::HOST, host);
             }
-            let sender = match line {
-                Line::Http(sender) => Ok(sender),
-                Line::Bare(stream) => match timeout_at(deadline, Box::pin(handshake::ask(stream, &request))).await {
-                    Err(_) => return Err(self.timed_out()),
-                    Ok(Ok(handshake::Answer::Switched(response, stream, first))) => {
-                        return Ok((response, Carrier::Switched(stream, first), lease));
-                    }
-                    Ok(Ok(handshake::Answer::Other(stream))) => {
-                        Box::pin(upstream::speak(&member, stream)).await.map_err(io::Error::other)
-                    }
-                    Ok(Err(error)) => Err(error),
-                },
-            };
-            let mut sender = match sender {
-                Ok(sender) => sender,
-                Err(error) => {
-                    tracing::debug!(pool = %self.pool.id, member = %member.key.address, %error, "handshake failed");
-                    member.suspect();
-                    tried.push(member.id);
-                    failure = Some(broke_off());
-                    continue;
-                }
-            };
-            let again = repeatable.then(|| copy(&request));
-            let mut error = match self.answer(&mut sender, request, deadline).await {
-                Ok(response) => {
-                    let (response, body) = divide(response);
-                    return Ok((response, Carrier::Own(sender, body), lease));
-                }
+            let body = body.take().unwrap_or_else(RequestBody::empty);
+            let Failed { error, begun } = match self.answer(line, &request, body, deadline).await {
+                Ok((response, answer)) => return Ok((response, Source::Own(Some(answer)), lease)),
                 Err(Failure::Refused(refusal)) => return Err(refusal),
-                Err(Failure::Send(error)) => error,
+                Err(Failure::Broke(failed)) => failed,
             };
-            tracing::debug!(pool = %self.pool.id, member = %member.key.address, error = %error.error(), reused,
-                "request failed");
+            tracing::debug!(pool = %self.pool.id, member = %member.key.address, %error, reused, "request failed");
             match &self.progress {
                 Some(progress) if progress.failed() => {
                     return Err(Refusal::malformed("the request's body broke off"));
@@ -361,33 +278,54 @@ impl Exchange<'_> {
                 tried.push(member.id);
             }
             failure = Some(broke_off());
-            request = match error.take_message().or(again) {
-                Some(request) => request,
-                None => break,
-            };
+            if begun && !repeatable || !bodiless {
+                break;
+            }
         }
         Err(failure.unwrap_or_else(|| Refusal::bad_gateway("BackendFailed", "no backend could answer")))
     }
 
-    async fn connect(&self, member: &Member) -> Result<Line, DialError> {
-        let stream = member.connector.dial().await?;
-        if self.upgrade { Ok(Line::Bare(stream)) } else { upstream::speak(member, stream).await.map(Line::Http) }
+    /// A new connection; for a session the answer, where that came on one that is shared.
+    async fn open(
+        &self,
+        lease: &Lease,
+        request: &request::Parts,
+        host: Option<&HeaderValue>,
+    ) -> Result<Opened, DialError> {
+        if self.upgrade && self.backend.websocket.backend_http2 {
+            match shared::way(lease).await? {
+                Way::Shared(mut connection) => {
+                    let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
+                    match connection.ask(request, host).await {
+                        Ok(response) => {
+                            let (response, body) = divide(response);
+                            return Ok(Opened::Answered(response, Source::Shared(body, connection.into_place())));
+                        }
+                        Err(error) => tracing::debug!(pool = %self.pool.id, %error, "no session over HTTP/2"),
+                    }
+                }
+                Way::Own(Some(stream)) => return Ok(Opened::Line(Line::new(stream))),
+                Way::Own(None) => {}
+            }
+        }
+        lease.member().connector.dial().await.map(|stream| Opened::Line(Line::new(stream)))
     }
 
     /// Sends the request, and waits for the answer's head until the deadline, which moves on while the request's body
     /// does.
     async fn answer(
         &self,
-        sender: &mut Sender,
-        request: Request<RequestBody>,
+        line: Line,
+        request: &request::Parts,
+        body: RequestBody,
         deadline: Instant,
-    ) -> Result<Response<Incoming>, Failure> {
-        let mut sending = pin!(sender.requests.try_send_request(request));
+    ) -> Result<(Response<()>, upstream::Answer), Failure> {
+        let mut asking = pin!(line.ask(request, body));
         let mut patience = Patience::until(deadline);
         loop {
             tokio::select! {
                 biased;
-                answer = &mut sending => return answer.map_err(|error| Failure::Send(Box::new(error))),
+                answer = &mut asking => return answer.map_err(Failure::Broke),
                 () = &mut patience => {
                     let moved = self.progress.as_ref().map(|progress| progress.last() + self.backend.request_timeout);
                     match moved {
@@ -411,7 +349,7 @@ impl Exchange<'_> {
 
 enum Failure {
     Refused(Refusal),
-    Send(Box<TrySendError<Request<RequestBody>>>),
+    Broke(Failed),
 }
 
 fn divide(response: Response<Incoming>) -> (Response<()>, Incoming) {
@@ -441,14 +379,4 @@ fn unreachable(error: &DialError) -> Refusal {
 /// RFC 9110 section 9.2.2.
 fn idempotent(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE)
-}
-
-/// The same request, without a body.
-fn copy(request: &Request<RequestBody>) -> Request<RequestBody> {
-    let mut copy = Request::new(RequestBody::empty());
-    copy.method_mut().clone_from(request.method());
-    copy.uri_mut().clone_from(request.uri());
-    copy.headers_mut().clone_from(request.headers());
-    copy.extensions_mut().clone_from(request.extensions());
-    copy
 }

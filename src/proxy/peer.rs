@@ -31,18 +31,14 @@ pub(super) enum Peer {
 impl Peer {
     /// With the bytes that came with the handshake.
     pub(super) fn new(upgraded: Upgraded) -> (Self, Bytes) {
-        let upgraded = match upgraded.downcast::<TokioIo<Client>>() {
+        match upgraded.downcast::<TokioIo<Client>>() {
             Ok(parts) => {
                 let client = parts.io.into_inner();
                 bound_unsent(&client.tcp);
                 // A session may be slow; its own limit is the idle timeout. The socket is open: this can't fail.
                 let _ = SockRef::from(&client.tcp).set_tcp_user_timeout(None);
-                return (Self::Client(client), parts.read_buf);
+                (Self::Client(client), parts.read_buf)
             }
-            Err(upgraded) => upgraded,
-        };
-        match upgraded.downcast::<TokioIo<Stream>>() {
-            Ok(parts) => (Self::member(parts.io.into_inner()), parts.read_buf),
             Err(upgraded) => {
                 let stream = Http2Stream { stream: TokioIo::new(upgraded), ended: false };
                 (Self::Shared(Box::new(stream)), Bytes::new())

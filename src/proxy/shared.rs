@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use h2::Reason;
 use http::header::{self, HeaderValue};
-use http::{Method, Request, Response, StatusCode, Uri, Version};
+use http::{Method, Request, Response, StatusCode, Uri, Version, request};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper::ext::Protocol;
@@ -197,17 +197,17 @@ impl Connection {
     /// The member has not answered.
     pub(super) async fn ask(
         &mut self,
-        request: &Request<RequestBody>,
+        request: &request::Parts,
         host: &str,
     ) -> Result<Response<Incoming>, Box<dyn Error + Send + Sync>> {
-        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        let path = request.uri.path_and_query().map_or("/", |path| path.as_str());
         let mut connect = Request::new(RequestBody::empty());
         *connect.method_mut() = Method::CONNECT;
         *connect.version_mut() = Version::HTTP_2;
         *connect.uri_mut() = Uri::builder().scheme("https").authority(host).path_and_query(path).build()?;
         connect.extensions_mut().insert(Protocol::from_static("websocket"));
         let headers = connect.headers_mut();
-        headers.clone_from(request.headers());
+        headers.clone_from(&request.headers);
         for name in [header::HOST, header::CONNECTION, header::UPGRADE, header::TE, header::SEC_WEBSOCKET_KEY] {
             headers.remove(name);
         }
@@ -218,7 +218,7 @@ impl Connection {
         let mut response = answer?;
         if response.status() == StatusCode::OK {
             *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-            let key = request.headers().get(header::SEC_WEBSOCKET_KEY).map_or(&b""[..], HeaderValue::as_bytes);
+            let key = request.headers.get(header::SEC_WEBSOCKET_KEY).map_or(&b""[..], HeaderValue::as_bytes);
             let proof = websocket::accept(std::str::from_utf8(key)?.trim());
             upgrade::mark(response.headers_mut());
             response.headers_mut().insert(header::SEC_WEBSOCKET_ACCEPT, HeaderValue::from_str(&proof)?);

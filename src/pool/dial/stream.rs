@@ -1,10 +1,9 @@
-//! A connection to a member: clear text or TLS, and one on which a request has been made already.
+//! A connection to a member: clear text or TLS.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
@@ -16,56 +15,15 @@ pub enum Stream {
     Tcp(TcpStream),
     /// TLS.
     Tls(Box<TlsStream<TcpStream>>),
-    /// One on which a request has been made.
-    Asked(Box<Asked>),
-}
-
-/// A connection for someone who makes a request that has been made: what is written first is not sent, and what was read is read
-/// again.
-#[derive(Debug)]
-pub struct Asked {
-    read: Bytes,
-    told: bool,
-    stream: Stream,
 }
 
 impl Stream {
-    /// One on which a request without a body has been made, and of whose answer this has been read.
-    pub fn asked(stream: Self, read: Bytes) -> Self {
-        Self::Asked(Box::new(Asked { read, told: false, stream }))
-    }
-
     /// The connection under it.
     pub fn tcp(&self) -> &TcpStream {
         match self {
             Self::Tcp(stream) => stream,
             Self::Tls(stream) => stream.get_ref().0,
-            Self::Asked(asked) => asked.stream.tcp(),
         }
-    }
-}
-
-impl Asked {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if !self.told {
-            // An answer that comes before the question would be refused. `poll_write` wakes.
-            return Poll::Pending;
-        }
-        if self.read.is_empty() {
-            return Pin::new(&mut self.stream).poll_read(cx, buf);
-        }
-        let some = self.read.split_to(self.read.len().min(buf.remaining()));
-        buf.put_slice(&some);
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_write(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        if self.told {
-            return Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        }
-        self.told = true;
-        cx.waker().wake_by_ref();
-        Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()))
     }
 }
 
@@ -74,7 +32,6 @@ impl AsyncRead for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Asked(asked) => asked.poll_read(cx, buf),
         }
     }
 }
@@ -84,7 +41,6 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
-            Self::Asked(asked) => asked.poll_write(cx, &[IoSlice::new(buf)]),
         }
     }
 
@@ -96,7 +52,6 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-            Self::Asked(asked) => asked.poll_write(cx, bufs),
         }
     }
 
@@ -104,7 +59,6 @@ impl AsyncWrite for Stream {
         match self {
             Self::Tcp(stream) => stream.is_write_vectored(),
             Self::Tls(stream) => stream.is_write_vectored(),
-            Self::Asked(asked) => asked.stream.is_write_vectored(),
         }
     }
 
@@ -112,7 +66,6 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
             Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Asked(asked) => Pin::new(&mut asked.stream).poll_flush(cx),
         }
     }
 
@@ -120,7 +73,6 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Asked(asked) => Pin::new(&mut asked.stream).poll_shutdown(cx),
         }
     }
 }

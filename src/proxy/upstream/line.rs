@@ -1,0 +1,252 @@
+//! A connection to a member on which HTTP/1.1 is spoken, one request after the other.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker, ready};
+
+use bytes::{Bytes, BytesMut};
+use http::{Response, StatusCode, request};
+use http_body::Frame;
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncReadExt as _, ReadBuf, ReadHalf, split};
+use tokio::task::AbortHandle;
+
+use super::framing::{Framing, Taken};
+use super::head::{self, Head};
+use super::sending::Sending;
+use crate::pool::dial::Stream;
+use crate::proxy::body::RequestBody;
+
+/// Bytes that are read at once, at first; twice as many when they have come, up to the most.
+const ROOM: usize = 8 * 1024;
+const MOST_ROOM: usize = 64 * 1024;
+
+/// A connection that waits for a request.
+#[derive(Debug)]
+pub(in crate::proxy) struct Line {
+    stream: Stream,
+    /// Buffers, empty.
+    read: BytesMut,
+    write: BytesMut,
+}
+
+impl Line {
+    pub(in crate::proxy) fn new(stream: Stream) -> Self {
+        Self { stream, read: BytesMut::new(), write: BytesMut::new() }
+    }
+
+    /// Whether the member has neither closed it, as far as this thread has been told, nor said what it was not asked.
+    pub(super) fn is_quiet(&mut self) -> bool {
+        let mut byte = [0];
+        let mut byte = ReadBuf::new(&mut byte);
+        Pin::new(&mut self.stream).poll_read(&mut Context::from_waker(Waker::noop()), &mut byte).is_pending()
+    }
+
+    /// The same, by what the kernel says now.
+    pub(super) fn is_quiet_now(&self) -> bool {
+        let peeked = SockRef::from(self.stream.tcp()).peek(&mut [std::mem::MaybeUninit::uninit()]);
+        peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// Asks, and waits for the answer's head. What is said before that (1xx) is taken note of, and goes no further.
+    ///
+    /// # Errors
+    /// The connection or the request's body broke off, or what came is no answer.
+    pub(in crate::proxy) async fn ask(
+        self,
+        request: &request::Parts,
+        body: RequestBody,
+    ) -> Result<(Response<()>, Answer), Failed> {
+        let Self { mut stream, mut read, write } = self;
+        let mut sending = Sending::new(request, body, write).map_err(|error| Failed { error, begun: false })?;
+        let mut asking = Asking { sent: None, room: ROOM };
+        let asked = poll_fn(|cx| asking.poll(cx, &mut stream, &mut read, &mut sending, request)).await;
+        let Head { response, framing, keep } = asked.map_err(|error| Failed { error, begun: sending.begun })?;
+        let (source, keep) = match asking.sent {
+            Some(sent) => (Source::Whole(Self { stream, read, write: sending.into_buffer() }), keep && sent.is_ok()),
+            // What the member has answered without is not asked of the client.
+            None if sending.is_held() => (Source::Whole(Self { stream, read, write: BytesMut::new() }), false),
+            None => (Source::divided(stream, read, sending), false),
+        };
+        Ok((response, Answer { source, keep, framing, room: asking.room, ended: framing.is_over() }))
+    }
+}
+
+/// Why a request has not been answered.
+#[derive(Debug)]
+pub(in crate::proxy) struct Failed {
+    pub(in crate::proxy) error: io::Error,
+    /// Whether any of it had been sent.
+    pub(in crate::proxy) begun: bool,
+}
+
+/// A request that is being sent, until the head of its answer is there.
+struct Asking {
+    /// How sending it has ended.
+    sent: Option<io::Result<()>>,
+    /// Bytes that are read at once.
+    room: usize,
+}
+
+impl Asking {
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        stream: &mut Stream,
+        read: &mut BytesMut,
+        sending: &mut Sending,
+        request: &request::Parts,
+    ) -> Poll<io::Result<Head>> {
+        loop {
+            if self.sent.is_none()
+                && let Poll::Ready(sent) = sending.poll(cx, stream)
+            {
+                match sent {
+                    Err(error) if sending.spoilt => return Poll::Ready(Err(error)),
+                    // A member may answer before it has taken all, and take no more.
+                    sent => self.sent = Some(sent),
+                }
+            }
+            match head::take(read, &request.method)? {
+                Some(head) if head.response.status() == StatusCode::CONTINUE => sending.go_on(),
+                Some(head) if head.response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                    return Poll::Ready(Ok(head));
+                }
+                Some(head) if head.response.status().is_informational() => {}
+                Some(head) => return Poll::Ready(Ok(head)),
+                None if ready!(fill(stream, read, &mut self.room, cx))? > 0 => {}
+                None => {
+                    let failed = self.sent.take().and_then(Result::err);
+                    return Poll::Ready(Err(failed.unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into())));
+                }
+            }
+        }
+    }
+}
+
+/// Reads more. Gives the number of bytes.
+fn fill<R: AsyncRead + Unpin>(
+    from: &mut R,
+    read: &mut BytesMut,
+    room: &mut usize,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    read.reserve(*room);
+    let spare = read.capacity() - read.len();
+    let count = ready!(pin!(from.read_buf(read)).poll(cx))?;
+    if count == spare {
+        *room = (*room * 2).min(MOST_ROOM);
+    }
+    Poll::Ready(Ok(count))
+}
+
+/// An answer, of which the body is still to come.
+#[derive(Debug)]
+pub(in crate::proxy) struct Answer {
+    source: Source,
+    /// Whether the connection may be used again.
+    keep: bool,
+    framing: Framing,
+    room: usize,
+    ended: bool,
+}
+
+#[derive(Debug)]
+enum Source {
+    /// The request has been sent, or won't be.
+    Whole(Line),
+    /// The request is still being sent, by a task of its own.
+    Half { half: ReadHalf<Stream>, read: BytesMut, _rest: Rest },
+}
+
+/// The task that sends the rest of a request, as long as anybody waits for the answer.
+#[derive(Debug)]
+struct Rest(AbortHandle);
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Source {
+    fn divided(stream: Stream, read: BytesMut, mut sending: Sending) -> Self {
+        let (half, mut rest) = split(stream);
+        let rest = tokio::spawn(async move {
+            if let Err(error) = poll_fn(|cx| sending.poll(cx, &mut rest)).await {
+                tracing::debug!(%error, "the member has answered, and takes no more of the request");
+            }
+        });
+        Self::Half { half, read, _rest: Rest(rest.abort_handle()) }
+    }
+}
+
+impl Answer {
+    /// The next part of the body.
+    pub(in crate::proxy) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let Self { source, framing, room, ended, .. } = self;
+        while !*ended {
+            let read = match source {
+                Source::Whole(line) => &mut line.read,
+                Source::Half { read, .. } => read,
+            };
+            match framing.take(read) {
+                Ok(Taken::Frame(frame)) => {
+                    *ended = framing.is_over();
+                    return Poll::Ready(Some(Ok(frame)));
+                }
+                Ok(Taken::End(trailers)) => {
+                    *ended = true;
+                    return Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))));
+                }
+                Ok(Taken::More) => {}
+                Err(malformed) => return Poll::Ready(Some(Err(malformed.into()))),
+            }
+            let filled = match source {
+                Source::Whole(Line { stream, read, .. }) => ready!(fill(stream, read, room, cx)),
+                Source::Half { half, read, .. } => ready!(fill(half, read, room, cx)),
+            };
+            match filled {
+                Ok(0) if *framing == Framing::UntilEnd => *ended = true,
+                Ok(0) => return Poll::Ready(Some(Err(io::ErrorKind::UnexpectedEof.into()))),
+                Ok(_) => {}
+                Err(error) => return Poll::Ready(Some(Err(error))),
+            }
+        }
+        Poll::Ready(None)
+    }
+
+    /// Whether all of the body has been taken.
+    pub(in crate::proxy) fn is_over(&self) -> bool {
+        self.ended
+    }
+
+    /// Bytes of the body that are still to come, where that is known.
+    pub(in crate::proxy) fn left(&self) -> Option<u64> {
+        match self.framing {
+            _ if self.ended => Some(0),
+            Framing::Length(left) => Some(left),
+            Framing::Chunked(_) | Framing::UntilEnd => None,
+        }
+    }
+
+    /// The connection, if it can be used again.
+    pub(in crate::proxy) fn into_line(self) -> Option<Line> {
+        match self.source {
+            Source::Whole(line) if self.ended && self.keep && line.read.is_empty() => Some(line),
+            _ => None,
+        }
+    }
+
+    /// The connection, which speaks another protocol now, and what has come of that. `None`: not all of the request had been
+    /// sent.
+    pub(in crate::proxy) fn into_switched(self) -> Option<(Stream, Bytes)> {
+        match self.source {
+            // Of a buffer that is empty nothing is to be kept.
+            Source::Whole(Line { stream, read, .. }) if read.is_empty() => Some((stream, Bytes::new())),
+            Source::Whole(Line { stream, read, .. }) => Some((stream, read.freeze())),
+            Source::Half { .. } => None,
+        }
+    }
+}
