@@ -9,13 +9,13 @@ use http::header::{self, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Version, request};
 use http_body::Body;
 use hyper::body::Incoming;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::access::Record;
 use super::affinity::Sticky;
 use super::body::{Progress, RequestBody, ResponseBody, Source};
 use super::context::Context;
-use super::patience::Patience;
+use super::patience::{Patience, within};
 use super::refusal::Refusal;
 use super::request::Asked;
 use super::shared::{self, Way};
@@ -236,9 +236,9 @@ impl Exchange<'_> {
             let reused = unused.is_some();
             let opened = match unused {
                 Some(line) => Ok(Opened::Line(line)),
-                None => match timeout_at(deadline, Box::pin(self.open(&lease, &request, host.as_ref()))).await {
-                    Ok(opened) => opened,
-                    Err(_) => return Err(self.timed_out()),
+                None => match within(deadline, Box::pin(self.open(&lease, &request, host.as_ref()))).await {
+                    Some(opened) => opened,
+                    None => return Err(self.timed_out()),
                 },
             };
             let line = match opened {

@@ -2,7 +2,8 @@
 //! should it come to that: a worker keeps those that were not needed, and hardly ever has to set one.
 
 use std::cell::RefCell;
-use std::pin::Pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -31,6 +32,16 @@ impl Patience {
     pub(super) fn of(time: Duration) -> Self {
         Self::until(Instant::now() + time)
     }
+}
+
+/// What comes of the future; `None`: nothing has by then.
+pub(super) async fn within<F: Future>(until: Instant, future: F) -> Option<F::Output> {
+    let (mut future, mut patience) = (pin!(future), Patience::until(until));
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Pin::new(&mut patience).poll(cx).map(|()| None),
+    })
+    .await
 }
 
 impl Future for Patience {

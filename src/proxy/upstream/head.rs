@@ -74,9 +74,9 @@ pub(super) fn take(read: &mut BytesMut, method: &Method) -> Result<Option<Head>,
     let mut lines = [const { MaybeUninit::uninit() }; HEADERS];
     let mut parsed = httparse::Response::new(&mut []);
     let length = match ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, read, &mut lines) {
-        Ok(Status::Complete(length)) => length,
+        Ok(Status::Complete(length)) if length <= BYTES => length,
         Ok(Status::Partial) if read.len() < BYTES => return Ok(None),
-        Ok(Status::Partial) => return Err(Malformed("a header that is too long")),
+        Ok(_) => return Err(Malformed("a header that is too long")),
         Err(httparse::Error::TooManyHeaders) => return Err(Malformed("too many headers")),
         Err(_) => return Err(Malformed("a header that is not HTTP/1.1")),
     };

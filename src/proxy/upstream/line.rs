@@ -234,7 +234,11 @@ impl Answer {
     /// The connection, if it can be used again.
     pub(in crate::proxy) fn into_line(self) -> Option<Line> {
         match self.source {
-            Source::Whole(line) if self.ended && self.keep && line.read.is_empty() => Some(line),
+            Source::Whole(line) if self.ended && self.keep && line.read.is_empty() => {
+                // A big buffer is not kept.
+                let read = if self.room > ROOM { BytesMut::new() } else { line.read };
+                Some(Line { read, ..line })
+            }
             _ => None,
         }
     }
