@@ -139,10 +139,28 @@ pub(super) fn response(headers: &mut HeaderMap) -> Result<(), UnknownCoding> {
 #[derive(Debug)]
 pub(super) struct UnknownCoding;
 
+/// What frames a message, routes it, says who asks, or how it is to be read (RFC 9110 section 6.5.1).
+const ONLY_IN_HEADERS: [HeaderName; 14] = [
+    header::AUTHORIZATION,
+    header::CACHE_CONTROL,
+    header::CONTENT_ENCODING,
+    header::CONTENT_LENGTH,
+    header::CONTENT_RANGE,
+    header::CONTENT_TYPE,
+    header::COOKIE,
+    header::EXPECT,
+    header::HOST,
+    header::MAX_FORWARDS,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRAILER,
+    REQUEST_ID,
+];
+
 /// Drops from a client's trailers what only the header may say.
 pub(super) fn trailers(trailers: &mut HeaderMap) {
     hop_by_hop(trailers);
-    for name in [header::HOST, header::CONTENT_LENGTH, header::TE, header::AUTHORIZATION, header::COOKIE, REQUEST_ID] {
+    for name in ONLY_IN_HEADERS {
         trailers.remove(name);
     }
     drop_claims(trailers);
@@ -373,7 +391,8 @@ mod tests {
 
     #[test]
     fn trailers_say_nothing_that_only_a_header_may() {
-        let mut map = headers(&[("x-forwarded-for", "1.1.1.1"), ("host", "b"), ("grpc-status", "0")]);
+        let mut map =
+            headers(&[("x-forwarded-for", "1.1.1.1"), ("host", "b"), ("content-type", "a/b"), ("grpc-status", "0")]);
         trailers(&mut map);
         assert_eq!(map.keys().collect::<Vec<_>>(), ["grpc-status"]);
     }
