@@ -64,12 +64,12 @@ fn address(hop: &[u8]) -> Option<IpAddr> {
 /// Makes a client's headers those that the backend is to see; an upgrade's own are left to the caller. `TE: trailers`
 /// stays, for it says what the client can take. `authority`: host and port as the client wrote them.
 pub(super) fn request(headers: &mut HeaderMap, hop: &Hop, authority: &HeaderValue) {
-    // Names are looked through at once for what is rare: each look-up has its price.
-    let rare = headers.keys().any(|name| matches!(name.as_str(), "te" | "proxy"));
-    let codings = headers.get_all(header::TE).iter().flat_map(|te| te.as_bytes().split(|byte| *byte == b','));
-    let trailers = rare && codings.map(<[u8]>::trim_ascii).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
-    hop_by_hop(headers);
-    if rare {
+    let seen = Seen::of(headers);
+    let trailers = seen.rare && takes_trailers(headers);
+    if seen.hop_by_hop {
+        hop_by_hop(headers);
+    }
+    if seen.rare {
         headers.remove(header::TE);
         // Programs started by CGI take it for their own setting (httpoxy).
         headers.remove("proxy");
@@ -78,12 +78,47 @@ pub(super) fn request(headers: &mut HeaderMap, hop: &Hop, authority: &HeaderValu
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
         headers.insert(header::CONNECTION, HeaderValue::from_static("TE"));
     }
-    join(headers, header::COOKIE, b"; ");
+    if seen.cookie {
+        join(headers, header::COOKIE, b"; ");
+    }
+    if seen.claims && !hop.trusted {
+        drop_claims(headers);
+    }
     forwarded(headers, hop, authority);
     let usable = |id: &HeaderValue| id.len() <= 128 && id.to_str().is_ok() && !id.is_empty();
     if !headers.get(REQUEST_ID).is_some_and(usable) {
         headers.insert(REQUEST_ID, new_id());
     }
+}
+
+/// What is among the names of a request's headers, which are looked through once: each look-up has its price.
+#[derive(Debug, Default)]
+struct Seen {
+    hop_by_hop: bool,
+    cookie: bool,
+    claims: bool,
+    rare: bool,
+}
+
+impl Seen {
+    fn of(headers: &HeaderMap) -> Self {
+        let mut seen = Self::default();
+        for name in headers.keys() {
+            match name.as_str() {
+                "cookie" => seen.cookie = true,
+                "te" | "proxy" => seen.rare = true,
+                text if is_hop_by_hop(text) => seen.hop_by_hop = true,
+                text => seen.claims |= is_claim(text),
+            }
+        }
+        seen
+    }
+}
+
+/// Whether the client says that it can take trailers.
+fn takes_trailers(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(header::TE).iter().flat_map(|te| te.as_bytes().split(|byte| *byte == b','));
+    codings.any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
 }
 
 /// 32 hex digits.
@@ -120,7 +155,7 @@ pub(super) fn frame(headers: &mut HeaderMap, method: &Method, has_body: bool) {
 /// # Errors
 /// The body is coded in a way that is not undone here.
 pub(super) fn response(headers: &mut HeaderMap) -> Result<(), UnknownCoding> {
-    if !headers.keys().any(is_hop_by_hop) {
+    if !headers.keys().any(|name| is_hop_by_hop(name.as_str())) {
         return Ok(());
     }
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
@@ -168,9 +203,6 @@ pub(super) fn trailers(trailers: &mut HeaderMap) {
 
 /// Removes the headers that are about one connection alone: the known ones, and those that `Connection` names.
 fn hop_by_hop(headers: &mut HeaderMap) {
-    if !headers.keys().any(is_hop_by_hop) {
-        return;
-    }
     if let Entry::Occupied(entry) = headers.entry(header::CONNECTION) {
         let (_, values) = entry.remove_entry_mult();
         let values: Vec<HeaderValue> = values.collect();
@@ -194,9 +226,9 @@ fn hop_by_hop(headers: &mut HeaderMap) {
 }
 
 /// Whether a header is one of those, by its own name.
-fn is_hop_by_hop(name: &HeaderName) -> bool {
+fn is_hop_by_hop(name: &str) -> bool {
     matches!(
-        name.as_str(),
+        name,
         "connection" | "keep-alive" | "proxy-connection" | "http2-settings" | "transfer-encoding" | "upgrade"
     )
 }
@@ -214,28 +246,26 @@ fn join(headers: &mut HeaderMap, name: HeaderName, separator: &[u8]) {
 
 /// Drops what says who the client is, in every spelling that a backend might take for it.
 fn drop_claims(headers: &mut HeaderMap) {
-    // Nearly all names are told apart by their first letter.
-    let same = |byte: u8, other: u8| byte == other || (byte == b'_' && other == b'-');
-    let starts = |name: &[u8], start: &[u8]| {
-        name.len() >= start.len() && name.iter().zip(start).all(|(byte, other)| same(*byte, *other))
-    };
-    let claims = |name: &HeaderName| {
-        let name = name.as_str().as_bytes();
-        name == b"forwarded" || starts(name, b"x-forwarded-") || (name.len() == 9 && starts(name, b"x-real-ip"))
-    };
-    let claimed: Vec<HeaderName> = headers.keys().filter(|name| claims(name)).cloned().collect();
+    let claimed: Vec<HeaderName> = headers.keys().filter(|name| is_claim(name.as_str())).cloned().collect();
     for name in claimed {
         headers.remove(name);
     }
 }
 
-/// Says who the client is. What an untrusted peer claims of it is dropped.
+/// Whether a header says who the client is. Nearly all names are told apart by their first letter.
+fn is_claim(name: &str) -> bool {
+    let name = name.as_bytes();
+    let same = |byte: u8, other: u8| byte == other || (byte == b'_' && other == b'-');
+    let starts =
+        |start: &[u8]| name.len() >= start.len() && name.iter().zip(start).all(|(byte, other)| same(*byte, *other));
+    name == b"forwarded" || starts(b"x-forwarded-") || (name.len() == 9 && starts(b"x-real-ip"))
+}
+
+/// Says who the client is. What an untrusted peer claims of it has been dropped.
 fn forwarded(headers: &mut HeaderMap, hop: &Hop, authority: &HeaderValue) {
     let Hop { peer, trusted, proto, port } = hop;
     if *trusted {
         join(headers, FORWARDED_FOR, b", ");
-    } else {
-        drop_claims(headers);
     }
     let earlier = if *trusted { headers.get(FORWARDED_FOR) } else { None };
     let earlier = earlier.filter(|earlier| earlier.to_str().is_ok()).map(HeaderValue::as_bytes);

@@ -4,10 +4,11 @@
 mod framing;
 mod head;
 mod line;
+mod reading;
 mod sending;
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -42,7 +43,7 @@ struct Unused {
 }
 
 thread_local! {
-    static UNUSED: RefCell<HashMap<u64, Unused>> = RefCell::default();
+    static UNUSED: RefCell<BTreeMap<u64, Unused>> = RefCell::default();
 }
 
 /// A connection to the leased member that waits for a request: the one used last. None that was made before the pod began to

@@ -2,38 +2,35 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Bytes, BytesMut};
 use http::{Response, StatusCode, request};
 use http_body::Frame;
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncReadExt as _, ReadBuf, ReadHalf, split};
+use tokio::io::{AsyncRead as _, ReadBuf, ReadHalf, split};
 use tokio::task::AbortHandle;
 
 use super::framing::{Framing, Taken};
 use super::head::{self, Head};
+use super::reading::Reading;
 use super::sending::Sending;
 use crate::pool::dial::Stream;
 use crate::proxy::body::RequestBody;
-
-/// Bytes that are read at once, at first; twice as many when they have come, up to the most.
-const ROOM: usize = 8 * 1024;
-const MOST_ROOM: usize = 64 * 1024;
 
 /// A connection that waits for a request.
 #[derive(Debug)]
 pub(in crate::proxy) struct Line {
     stream: Stream,
-    /// Buffers, empty.
-    read: BytesMut,
+    read: Reading,
+    /// A buffer, empty.
     write: BytesMut,
 }
 
 impl Line {
     pub(in crate::proxy) fn new(stream: Stream) -> Self {
-        Self { stream, read: BytesMut::new(), write: BytesMut::new() }
+        Self { stream, read: Reading::new(), write: BytesMut::new() }
     }
 
     /// Whether the member has neither closed it, as far as this thread has been told, nor said what it was not asked.
@@ -60,7 +57,7 @@ impl Line {
     ) -> Result<(Response<()>, Answer), Failed> {
         let Self { mut stream, mut read, write } = self;
         let mut sending = Sending::new(request, body, write).map_err(|error| Failed { error, begun: false })?;
-        let mut asking = Asking { sent: None, room: ROOM };
+        let mut asking = Asking { sent: None };
         let asked = poll_fn(|cx| asking.poll(cx, &mut stream, &mut read, &mut sending, request)).await;
         let Head { response, framing, keep } = asked.map_err(|error| Failed { error, begun: sending.begun })?;
         let (source, keep) = match asking.sent {
@@ -69,7 +66,7 @@ impl Line {
             None if sending.is_held() => (Source::Whole(Self { stream, read, write: BytesMut::new() }), false),
             None => (Source::divided(stream, read, sending), false),
         };
-        Ok((response, Answer { source, keep, framing, room: asking.room, ended: framing.is_over() }))
+        Ok((response, Answer { source, keep, framing, ended: framing.is_over() }))
     }
 }
 
@@ -85,8 +82,6 @@ pub(in crate::proxy) struct Failed {
 struct Asking {
     /// How sending it has ended.
     sent: Option<io::Result<()>>,
-    /// Bytes that are read at once.
-    room: usize,
 }
 
 impl Asking {
@@ -94,7 +89,7 @@ impl Asking {
         &mut self,
         cx: &mut Context<'_>,
         stream: &mut Stream,
-        read: &mut BytesMut,
+        read: &mut Reading,
         sending: &mut Sending,
         request: &request::Parts,
     ) -> Poll<io::Result<Head>> {
@@ -108,14 +103,14 @@ impl Asking {
                     sent => self.sent = Some(sent),
                 }
             }
-            match head::take(read, &request.method)? {
+            match head::take(&mut read.bytes, &request.method)? {
                 Some(head) if head.response.status() == StatusCode::CONTINUE => sending.go_on(),
                 Some(head) if head.response.status() == StatusCode::SWITCHING_PROTOCOLS => {
                     return Poll::Ready(Ok(head));
                 }
                 Some(head) if head.response.status().is_informational() => {}
                 Some(head) => return Poll::Ready(Ok(head)),
-                None if ready!(fill(stream, read, &mut self.room, cx))? > 0 => {}
+                None if ready!(read.fill(cx, stream))? > 0 => {}
                 None => {
                     let failed = self.sent.take().and_then(Result::err);
                     return Poll::Ready(Err(failed.unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into())));
@@ -125,22 +120,6 @@ impl Asking {
     }
 }
 
-/// Reads more. Gives the number of bytes.
-fn fill<R: AsyncRead + Unpin>(
-    from: &mut R,
-    read: &mut BytesMut,
-    room: &mut usize,
-    cx: &mut Context<'_>,
-) -> Poll<io::Result<usize>> {
-    read.reserve(*room);
-    let spare = read.capacity() - read.len();
-    let count = ready!(pin!(from.read_buf(read)).poll(cx))?;
-    if count == spare {
-        *room = (*room * 2).min(MOST_ROOM);
-    }
-    Poll::Ready(Ok(count))
-}
-
 /// An answer, of which the body is still to come.
 #[derive(Debug)]
 pub(in crate::proxy) struct Answer {
@@ -148,7 +127,6 @@ pub(in crate::proxy) struct Answer {
     /// Whether the connection may be used again.
     keep: bool,
     framing: Framing,
-    room: usize,
     ended: bool,
 }
 
@@ -157,7 +135,7 @@ enum Source {
     /// The request has been sent, or won't be.
     Whole(Line),
     /// The request is still being sent, by a task of its own.
-    Half { half: ReadHalf<Stream>, read: BytesMut, _rest: Rest },
+    Half { half: ReadHalf<Stream>, read: Reading, _rest: Rest },
 }
 
 /// The task that sends the rest of a request, as long as anybody waits for the answer.
@@ -171,7 +149,7 @@ impl Drop for Rest {
 }
 
 impl Source {
-    fn divided(stream: Stream, read: BytesMut, mut sending: Sending) -> Self {
+    fn divided(stream: Stream, read: Reading, mut sending: Sending) -> Self {
         let (half, mut rest) = split(stream);
         let rest = tokio::spawn(async move {
             if let Err(error) = poll_fn(|cx| sending.poll(cx, &mut rest)).await {
@@ -185,11 +163,11 @@ impl Source {
 impl Answer {
     /// The next part of the body.
     pub(in crate::proxy) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        let Self { source, framing, room, ended, .. } = self;
+        let Self { source, framing, ended, .. } = self;
         while !*ended {
             let read = match source {
-                Source::Whole(line) => &mut line.read,
-                Source::Half { read, .. } => read,
+                Source::Whole(line) => &mut line.read.bytes,
+                Source::Half { read, .. } => &mut read.bytes,
             };
             match framing.take(read) {
                 Ok(Taken::Frame(frame)) => {
@@ -204,8 +182,8 @@ impl Answer {
                 Err(malformed) => return Poll::Ready(Some(Err(malformed.into()))),
             }
             let filled = match source {
-                Source::Whole(Line { stream, read, .. }) => ready!(fill(stream, read, room, cx)),
-                Source::Half { half, read, .. } => ready!(fill(half, read, room, cx)),
+                Source::Whole(Line { stream, read, .. }) => ready!(read.fill(cx, stream)),
+                Source::Half { half, read, .. } => ready!(read.fill(cx, half)),
             };
             match filled {
                 Ok(0) if *framing == Framing::UntilEnd => *ended = true,
@@ -234,10 +212,8 @@ impl Answer {
     /// The connection, if it can be used again.
     pub(in crate::proxy) fn into_line(self) -> Option<Line> {
         match self.source {
-            Source::Whole(line) if self.ended && self.keep && line.read.is_empty() => {
-                // A big buffer is not kept.
-                let read = if self.room > ROOM { BytesMut::new() } else { line.read };
-                Some(Line { read, ..line })
+            Source::Whole(line) if self.ended && self.keep && line.read.bytes.is_empty() => {
+                Some(Line { read: line.read.next(), ..line })
             }
             _ => None,
         }
@@ -248,8 +224,8 @@ impl Answer {
     pub(in crate::proxy) fn into_switched(self) -> Option<(Stream, Bytes)> {
         match self.source {
             // Of a buffer that is empty nothing is to be kept.
-            Source::Whole(Line { stream, read, .. }) if read.is_empty() => Some((stream, Bytes::new())),
-            Source::Whole(Line { stream, read, .. }) => Some((stream, read.freeze())),
+            Source::Whole(Line { stream, read, .. }) if read.bytes.is_empty() => Some((stream, Bytes::new())),
+            Source::Whole(Line { stream, read, .. }) => Some((stream, read.bytes.freeze())),
             Source::Half { .. } => None,
         }
     }
