@@ -256,17 +256,17 @@ impl Exchange<'_> {
                 request.headers.insert(header::HOST, host);
             }
             let body = body.take().unwrap_or_else(RequestBody::empty);
-            let Failed { error, begun } = match self.answer(line, &request, body, deadline).await {
+            let Failed { error, begun, spoilt } = match self.answer(line, &request, body, deadline).await {
                 Ok((response, answer)) => return Ok((response, Source::Own(Some(answer)), lease)),
                 Err(Failure::Refused(refusal)) => return Err(refusal),
                 Err(Failure::Broke(failed)) => failed,
             };
             tracing::debug!(pool = %self.pool.id, member = %member.key.address, %error, reused, "request failed");
             match &self.progress {
-                Some(progress) if progress.failed() => {
+                Some(progress) if progress.stalled() => return Err(Refusal::stalled(self.backend.request_timeout)),
+                Some(progress) if progress.failed() || spoilt => {
                     return Err(Refusal::malformed("the request's body broke off"));
                 }
-                Some(progress) if progress.stalled() => return Err(Refusal::stalled(self.backend.request_timeout)),
                 _ => {}
             }
             // A connection that was kept may have been closed by the member meanwhile, which says nothing of the member;

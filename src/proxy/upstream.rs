@@ -52,7 +52,7 @@ pub(super) fn take(lease: &Lease, again: bool) -> Option<Line> {
     UNUSED.with_borrow_mut(|unused| {
         let lines = &mut unused.get_mut(&lease.member().id)?.lines;
         while let Some((mut line, tenure, since)) = lines.pop() {
-            let quiet = if again { line.is_quiet() } else { line.is_quiet_now() };
+            let quiet = line.is_quiet() && (again || line.is_quiet_now());
             if quiet && tenure == lease.tenure_number() && since.elapsed() < IDLE {
                 return Some(line);
             }
@@ -67,6 +67,9 @@ pub(super) fn give_back(lease: &Lease, line: Line) {
     UNUSED.with_borrow_mut(|unused| {
         let unused =
             unused.entry(member.id).or_insert_with(|| Unused { member: Arc::downgrade(member), lines: Vec::new() });
+        if unused.lines.len() == IDLE_PER_MEMBER {
+            unused.lines.retain_mut(|(line, ..)| line.is_quiet());
+        }
         if unused.lines.len() < IDLE_PER_MEMBER && member.keeps(tenure) {
             unused.lines.push((line, tenure, Instant::now()));
         }

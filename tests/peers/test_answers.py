@@ -1,14 +1,17 @@
 """What members say, in all the ways that HTTP/1.1 has of saying it, and in some that it has not."""
 
+import ssl
 import time
+from contextlib import suppress
 
 import pytest
 
 from gateway import wait_for
-from manifests import ingress, service
+from manifests import application_gateway, ingress, service
 from wire import Client, get, response
 
 ONE_WORKER = ["--workers", "1"]
+NAME = "backend.example"
 BODY = bytes(range(256)) * 40
 PLAIN = response(BODY)
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n" + b"".join(
@@ -20,6 +23,30 @@ INTERIM = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 100 Continue\
 
 def serve(gateway, backend):
     gateway.serve(service("one", backend.port), ingress("one", {"/": "one"}), arguments=ONE_WORKER)
+
+
+@pytest.fixture(params=["clear", "tls"])
+def member(request, gateway, scripted, certificate):
+    """`member(script)`: a scripted backend behind the gateway, in the clear and over TLS."""
+
+    def begin(script):
+        if request.param == "clear":
+            serve(gateway, backend := scripted(script))
+            return backend
+        pair = certificate(NAME)
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(pair.path, pair.path.with_suffix(".key"))
+        backend = scripted(script, context)
+        trusted = [{"name": "ca"}]
+        settings = {"protocol": "Https", "hostName": NAME, "trustedRootCertificates": trusted}
+        site = application_gateway("one", backend.port, settings=settings)
+        site[0]["spec"]["trustedRootCertificates"] = [trusted[0] | {"secretRef": {"name": "ca"}}]
+        metadata = {"name": "ca", "namespace": "default"}
+        ca = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"ca.crt": pair.crt}}
+        gateway.serve(*site, ca, arguments=ONE_WORKER)
+        return backend
+
+    return begin
 
 
 def pieces(raw, length):
@@ -74,8 +101,8 @@ def test_what_is_no_answer_is_502(gateway, scripted, head):
         assert (answer.status, answer["x-steadygate-reason"]) == (502, "BackendFailed")
 
 
-@pytest.mark.parametrize("rest", [b"x\r\n", b"5\r\nhello world\r\n", b"fffffffffffffffff\r\n", b"0\r\nA B: 1\r\n\r\n", b"5;" + b"x" * 20_000],
-    ids=["no size", "too long", "too big", "bad trailer", "endless"])  # fmt: skip
+@pytest.mark.parametrize("rest", [b"x\r\n", b"\r\n\r\n", b"5\r\nhello world\r\n", b"fffffffffffffffff\r\n", b"0\r\nA B: 1\r\n\r\n", b"5;" + b"x" * 20_000],
+    ids=["no size", "empty size", "too long", "too big", "bad trailer", "endless"])  # fmt: skip
 def test_chunks_that_are_none_are_not_passed_off_as_whole(gateway, scripted, rest):
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n"
 
@@ -90,24 +117,32 @@ def test_chunks_that_are_none_are_not_passed_off_as_whole(gateway, scripted, res
     assert b"\r\nok\r\n" in heard and not heard.endswith(b"0\r\n\r\n")
 
 
+@pytest.mark.parametrize("method", [b"GET", b"POST"], ids=bytes.decode)
 @pytest.mark.parametrize("pause", [0, 0.3], ids=["at once", "later"])
-def test_what_nobody_asked_for_answers_no_other_request(gateway, scripted, pause):
+def test_what_nobody_asked_for_answers_no_other_request(gateway, member, pause, method):
     def script(exchange):
-        exchange.send(response(exchange.head.first.encode()))
+        answer, planted = response(exchange.head.first.encode()), response(b"planted")
+        exchange.send(answer if pause else answer + planted)
         time.sleep(pause)
-        exchange.send(response(b"planted"))
+        exchange.send(planted)
 
-    backend = scripted(script)
-    serve(gateway, backend)
+    backend = member(script)
     with Client(gateway.http) as client:
         for path in ("/first", "/second"):
-            assert client.ask(get(path)).body == f"GET {path} HTTP/1.1".encode()
+            request = get(path, "localhost", "Content-Length: 0").replace(b"GET", method)
+            assert client.ask(request).body == method + f" {path} HTTP/1.1".encode()
             time.sleep(pause * 2)
     assert backend.next().sock is not backend.next().sock
 
 
+def post(*fields, body=b"up"):
+    return get("/x", "localhost", *fields or ["Content-Length: 2"]).replace(b"GET", b"POST") + body
+
+
 @pytest.mark.parametrize("how", ["says so", "just does", "frames twice"])
-def test_a_connection_that_ends_is_not_used_again(gateway, scripted, how):
+def test_a_connection_that_ends_is_not_used_again(gateway, member, how):
+    rounds = 20
+
     def script(exchange):
         fields = {"says so": ["Connection: Close"], "frames twice": ["Transfer-Encoding: chunked"], "just does": []}[how]
         exchange.body()
@@ -115,15 +150,26 @@ def test_a_connection_that_ends_is_not_used_again(gateway, scripted, how):
         if how == "just does":
             exchange.close()
 
-    backend = scripted(script)
-    serve(gateway, backend)
-    post = get("/x", "localhost", "Content-Length: 2").replace(b"GET", b"POST") + b"up"
+    backend = member(script)
     with Client(gateway.http) as client:
-        for _ in range(3):
-            assert client.ask(post).body == b"ok", "nor is a request lost that can't be sent again"
-            time.sleep(0.05)
-    assert len({id(backend.next().sock) for _ in range(3)}) == 3
+        for _ in range(rounds):
+            assert client.ask(post()).body == b"ok", "nor is a request lost that can't be sent again"
+            time.sleep(0.02)  # until it has ended
+    assert len({id(backend.next().sock) for _ in range(rounds)}) == rounds
     assert backend.got_nothing(), "each was delivered once"
+
+
+def test_a_connection_is_used_again(gateway, member):
+    def script(exchange):
+        exchange.body()
+        exchange.send(CHUNKED)
+
+    backend = member(script)
+    with Client(gateway.http) as client:
+        for request in [post(), get("/x")] * 3:
+            assert client.ask(request).body == BODY
+            time.sleep(0.02)
+    assert len({id(backend.next().sock) for _ in range(6)}) == 1
 
 
 def test_a_body_and_its_answer_may_be_under_way_at_once(gateway, scripted):
@@ -152,3 +198,24 @@ def test_a_body_and_its_answer_may_be_under_way_at_once(gateway, scripted):
             heard += client.read(size)
             client.read(2)
         assert heard == b"".join(parts)
+
+
+def test_an_answer_breaks_off_with_the_body_that_it_is_about(gateway, scripted):
+    """The client stops in its body, and goes on when nobody waits for it any more: neither side is left to believe in it."""
+
+    def script(exchange):
+        exchange.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        with suppress(OSError):
+            for _ in range(50):
+                exchange.send(b"2\r\nok\r\n")
+                time.sleep(0.1)
+
+    backend = scripted(script)
+    gateway.serve(application_gateway("one", backend.port, settings={"requestTimeout": 1}), arguments=ONE_WORKER)
+    with Client(gateway.http) as client:
+        client.send(post("Content-Length: 100", body=b"some"))
+        began = time.monotonic()
+        heard = client.read_to_end()
+        assert time.monotonic() - began < 4
+    assert b"2\r\nok\r\n" in heard and not heard.endswith(b"0\r\n\r\n")
+    assert backend.next().done.wait(5)

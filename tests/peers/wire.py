@@ -164,8 +164,8 @@ class Exchange(Stream):
 class ScriptedBackend:
     """Runs `script(exchange)` for each request but probes (`GET /`), which it answers 200."""
 
-    def __init__(self, script):
-        self.script = script
+    def __init__(self, script, tls=None):
+        self.script, self.tls = script, tls
         self.exchanges = queue.Queue()
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self.listener.getsockname()[1]
@@ -192,12 +192,16 @@ class ScriptedBackend:
         with suppress(OSError):
             while True:
                 sock, _ = self.listener.accept()
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self.sockets.append(sock)
                 threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
 
     def _serve(self, sock):
-        stream = Stream(sock)
         with suppress(EOFError, OSError):
+            if self.tls:
+                sock = self.tls.wrap_socket(sock, server_side=True)
+                self.sockets.append(sock)
+            stream = Stream(sock)
             while True:
                 head = Head(stream.read_until(b"\r\n\r\n"))
                 if head.first == "GET / HTTP/1.1":

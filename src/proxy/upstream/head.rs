@@ -63,6 +63,14 @@ pub(super) struct Head {
     pub(super) keep: bool,
 }
 
+/// Whether a head may be whole, of which so much was read before and was not: a quick look for an empty line. It is always worth
+/// a closer look at first, and once it is too long.
+pub(super) fn may_be_whole(read: &[u8], before: usize) -> bool {
+    let new = &read[before.saturating_sub(3)..];
+    let ends = |pair: &[u8]| matches!(pair, [b'\n', b'\n', ..] | [b'\n', b'\r', b'\n']);
+    before == 0 || read.len() > BYTES || new.windows(3).any(ends) || new.ends_with(b"\n\n")
+}
+
 /// Takes the head of the answer to a request of this method from what has been read. `None`: it is not whole yet.
 ///
 /// # Errors
@@ -75,14 +83,16 @@ pub(super) fn take(read: &mut BytesMut, method: &Method) -> Result<Option<Head>,
     let mut parsed = httparse::Response::new(&mut []);
     let length = match ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, read, &mut lines) {
         Ok(Status::Complete(length)) if length <= BYTES => length,
-        Ok(Status::Partial) if read.len() < BYTES => return Ok(None),
+        Ok(Status::Partial) if read.len() <= BYTES => return Ok(None),
         Ok(_) => return Err(Malformed("a header that is too long")),
         Err(httparse::Error::TooManyHeaders) => return Err(Malformed("too many headers")),
         Err(_) => return Err(Malformed("a header that is not HTTP/1.1")),
     };
     let status = StatusCode::from_u16(parsed.code.unwrap_or_default()).map_err(|_| Malformed("no valid status"))?;
     let (reason, version) = (parsed.reason.unwrap_or_default(), parsed.version);
-    let reason = (!reason.is_empty() && status.canonical_reason() != Some(reason)).then(|| reason.to_owned());
+    // The usual one says nothing; nor does none, where there is a usual one.
+    let usual = status.canonical_reason().is_some_and(|usual| usual == reason || reason.is_empty());
+    let reason = (!usual).then(|| reason.to_owned());
     // The texts stay where they are, and are found there once the head has been taken.
     let start = read.as_ptr() as usize;
     let place = |text: &[u8]| {
@@ -98,6 +108,9 @@ pub(super) fn take(read: &mut BytesMut, method: &Method) -> Result<Option<Head>,
         told.note(&name, &value)?;
         headers.append(name, value);
     }
+    if let Some(length) = told.length.filter(|_| told.repeated) {
+        headers.insert(header::CONTENT_LENGTH, length.into());
+    }
     let (framing, keep) = told.framing(method, status, version == Some(1));
     let mut response = Response::new(());
     *response.status_mut() = status;
@@ -112,6 +125,8 @@ pub(super) fn take(read: &mut BytesMut, method: &Method) -> Result<Option<Head>,
 #[derive(Debug, Default)]
 struct Told {
     length: Option<u64>,
+    /// Whether it says so more than once.
+    repeated: bool,
     coded: bool,
     chunked: bool,
     close: bool,
@@ -124,6 +139,7 @@ impl Told {
             if self.length.is_some_and(|before| before != length) {
                 return Err(Malformed("two Content-Lengths that differ"));
             }
+            self.repeated |= self.length.is_some() || value.as_bytes().contains(&b',');
             self.length = Some(length);
         } else if *name == header::TRANSFER_ENCODING {
             // The last coding of the last line is the outermost.
@@ -165,6 +181,7 @@ pub(super) fn length(value: &HeaderValue) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use http::Request;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -193,7 +210,9 @@ mod tests {
         let answer = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nX-A: 1\r\nx-a: 2\r\n\r\n";
         for length in 0..answer.len() {
             assert!(read(&answer[..length], &Method::GET).expect("good so far").is_none(), "{length}");
+            assert!(length == 0 || !may_be_whole(&answer[..length], length - 1) || length == 1, "{length}");
         }
+        assert!((1..answer.len()).all(|before| may_be_whole(answer, before)));
         let mut buffer = BytesMut::from(&[&answer[..], b"first"].concat()[..]);
         let head = take(&mut buffer, &Method::GET).expect("good").expect("whole");
         assert_eq!(&buffer[..], b"first");
@@ -202,6 +221,19 @@ mod tests {
         assert!(head.response.extensions().get::<ReasonPhrase>().is_none());
         let head = read(b"HTTP/1.1 200 Fine\r\n\r\n", &Method::GET).expect("good").expect("whole");
         assert_eq!(head.response.extensions().get::<ReasonPhrase>().map(ReasonPhrase::as_bytes), Some(&b"Fine"[..]));
+        let head = read(b"HTTP/1.1 520 \r\nContent-Length: 3, 3\r\n\r\n", &Method::GET).expect("good").expect("whole");
+        assert_eq!(head.response.extensions().get::<ReasonPhrase>().map(ReasonPhrase::as_bytes), Some(&b""[..]));
+        assert_eq!(head.response.headers()["content-length"], "3");
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(
+            start in prop::sample::select(&["", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nA:"][..]),
+            bytes in prop::collection::vec(any::<u8>(), 0..100),
+        ) {
+            let _ = read(&[start.as_bytes(), &bytes, b"\r\n\r\n"].concat(), &Method::GET);
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Bytes, BytesMut};
@@ -10,7 +10,8 @@ use http::{Response, StatusCode, request};
 use http_body::Frame;
 use socket2::SockRef;
 use tokio::io::{AsyncRead as _, ReadBuf, ReadHalf, split};
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
+use tokio::task::coop::unconstrained;
 
 use super::framing::{Framing, Taken};
 use super::head::{self, Head};
@@ -37,7 +38,9 @@ impl Line {
     pub(super) fn is_quiet(&mut self) -> bool {
         let mut byte = [0];
         let mut byte = ReadBuf::new(&mut byte);
-        Pin::new(&mut self.stream).poll_read(&mut Context::from_waker(Waker::noop()), &mut byte).is_pending()
+        // However much this task has done already.
+        let reading = unconstrained(poll_fn(|cx| Pin::new(&mut self.stream).poll_read(cx, &mut byte)));
+        pin!(reading).poll(&mut Context::from_waker(Waker::noop())).is_pending()
     }
 
     /// The same, by what the kernel says now.
@@ -56,10 +59,12 @@ impl Line {
         body: RequestBody,
     ) -> Result<(Response<()>, Answer), Failed> {
         let Self { mut stream, mut read, write } = self;
-        let mut sending = Sending::new(request, body, write).map_err(|error| Failed { error, begun: false })?;
-        let mut asking = Asking { sent: None };
+        let mut sending =
+            Sending::new(request, body, write).map_err(|error| Failed { error, begun: false, spoilt: true })?;
+        let mut asking = Asking { sent: None, seen: 0 };
         let asked = poll_fn(|cx| asking.poll(cx, &mut stream, &mut read, &mut sending, request)).await;
-        let Head { response, framing, keep } = asked.map_err(|error| Failed { error, begun: sending.begun })?;
+        let Head { response, framing, keep } =
+            asked.map_err(|error| Failed { error, begun: sending.begun, spoilt: sending.spoilt })?;
         let (source, keep) = match asking.sent {
             Some(sent) => (Source::Whole(Self { stream, read, write: sending.into_buffer() }), keep && sent.is_ok()),
             // What the member has answered without is not asked of the client.
@@ -76,12 +81,16 @@ pub(in crate::proxy) struct Failed {
     pub(in crate::proxy) error: io::Error,
     /// Whether any of it had been sent.
     pub(in crate::proxy) begun: bool,
+    /// Whether it is the client's body that broke off.
+    pub(in crate::proxy) spoilt: bool,
 }
 
 /// A request that is being sent, until the head of its answer is there.
 struct Asking {
     /// How sending it has ended.
     sent: Option<io::Result<()>>,
+    /// How much has been read of a head that is not whole.
+    seen: usize,
 }
 
 impl Asking {
@@ -103,7 +112,13 @@ impl Asking {
                     sent => self.sent = Some(sent),
                 }
             }
-            match head::take(&mut read.bytes, &request.method)? {
+            let head = if head::may_be_whole(&read.bytes, self.seen) {
+                head::take(&mut read.bytes, &request.method)?
+            } else {
+                None
+            };
+            self.seen = if head.is_some() { 0 } else { read.bytes.len() };
+            match head {
                 Some(head) if head.response.status() == StatusCode::CONTINUE => sending.go_on(),
                 Some(head) if head.response.status() == StatusCode::SWITCHING_PROTOCOLS => {
                     return Poll::Ready(Ok(head));
@@ -135,16 +150,29 @@ enum Source {
     /// The request has been sent, or won't be.
     Whole(Line),
     /// The request is still being sent, by a task of its own.
-    Half { half: ReadHalf<Stream>, read: Reading, _rest: Rest },
+    Half { half: ReadHalf<Stream>, read: Reading, rest: Rest },
 }
 
-/// The task that sends the rest of a request, as long as anybody waits for the answer.
+/// The task that sends the rest of a request, as long as anybody waits for the answer. It gives how the client's body broke off, if
+/// it did.
 #[derive(Debug)]
-struct Rest(AbortHandle);
+struct Rest(Option<JoinHandle<Option<io::Error>>>);
+
+impl Rest {
+    /// Ready once the client's body has broken off.
+    fn poll_broken(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let Some(task) = &mut self.0 else { return Poll::Pending };
+        let broken = ready!(Pin::new(task).poll(cx)).ok().flatten();
+        self.0 = None;
+        broken.map_or(Poll::Pending, Poll::Ready)
+    }
+}
 
 impl Drop for Rest {
     fn drop(&mut self) {
-        self.0.abort();
+        if let Some(task) = &self.0 {
+            task.abort();
+        }
     }
 }
 
@@ -152,11 +180,10 @@ impl Source {
     fn divided(stream: Stream, read: Reading, mut sending: Sending) -> Self {
         let (half, mut rest) = split(stream);
         let rest = tokio::spawn(async move {
-            if let Err(error) = poll_fn(|cx| sending.poll(cx, &mut rest)).await {
-                tracing::debug!(%error, "the member has answered, and takes no more of the request");
-            }
+            // A member that has answered may take no more of the request.
+            poll_fn(|cx| sending.poll(cx, &mut rest)).await.err().filter(|_| sending.spoilt)
         });
-        Self::Half { half, read, _rest: Rest(rest.abort_handle()) }
+        Self::Half { half, read, rest: Rest(Some(rest)) }
     }
 }
 
@@ -164,6 +191,11 @@ impl Answer {
     /// The next part of the body.
     pub(in crate::proxy) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let Self { source, framing, ended, .. } = self;
+        if let Source::Half { rest, .. } = source
+            && let Poll::Ready(error) = rest.poll_broken(cx)
+        {
+            return Poll::Ready(Some(Err(error)));
+        }
         while !*ended {
             let read = match source {
                 Source::Whole(line) => &mut line.read.bytes,

@@ -22,11 +22,13 @@ pub(super) struct Reading {
     room: usize,
     /// The most that came at once of this answer.
     most: usize,
+    /// The most that the buffer has had room for.
+    size: usize,
 }
 
 impl Reading {
     pub(super) fn new() -> Self {
-        Self { bytes: BytesMut::new(), room: LEAST, most: 0 }
+        Self { bytes: BytesMut::new(), room: LEAST, most: 0, size: 0 }
     }
 
     /// Reads more. Gives the number of bytes.
@@ -35,6 +37,7 @@ impl Reading {
     /// The connection broke.
     pub(super) fn fill<R: AsyncRead + Unpin>(&mut self, cx: &mut Context<'_>, from: &mut R) -> Poll<io::Result<usize>> {
         self.bytes.reserve(self.room);
+        self.size = self.size.max(self.bytes.capacity());
         let spare = self.bytes.capacity() - self.bytes.len();
         let count = ready!(pin!(from.read_buf(&mut self.bytes)).poll(cx))?;
         self.most = self.most.max(count);
@@ -49,8 +52,8 @@ impl Reading {
         if self.most < self.room / 4 {
             self.room = (self.room / 2).max(LEAST);
         }
-        if self.room > KEPT {
-            self.bytes = BytesMut::new();
+        if self.size > KEPT {
+            (self.bytes, self.size) = (BytesMut::new(), 0);
         }
         self.most = 0;
         self

@@ -14,6 +14,8 @@ use crate::proxy::body::RequestBody;
 
 /// Bytes that most heads have room in.
 const HEAD: usize = 1024;
+/// A buffer that has had to hold more is not used again.
+const KEPT: usize = 4 * 1024;
 
 /// A request, as far as it has not been sent.
 pub(super) struct Sending {
@@ -25,6 +27,8 @@ pub(super) struct Sending {
     after: &'static [u8],
     body: RequestBody,
     coding: Coding,
+    /// Whether the head is longer than those of most.
+    big: bool,
     /// Whether anything has been sent.
     pub(super) begun: bool,
     /// Whether it is the client's body that broke off.
@@ -47,17 +51,18 @@ impl Sending {
     /// The head does not tell how the body ends.
     pub(super) fn new(request: &request::Parts, body: RequestBody, mut before: BytesMut) -> io::Result<Self> {
         let headers = &request.headers;
-        let coding = if body.is_end_stream() {
-            Coding::Over
-        } else if headers.contains_key(header::TRANSFER_ENCODING) {
-            Coding::Chunked
-        } else {
-            let length = headers.get(header::CONTENT_LENGTH).and_then(head::length);
-            Coding::Length(length.ok_or_else(|| io::Error::other("the request has a body of unknown length"))?)
+        let length = headers.get(header::CONTENT_LENGTH).and_then(head::length);
+        let coding = match length {
+            // As the head says, whatever the body says.
+            _ if headers.contains_key(header::TRANSFER_ENCODING) => Coding::Chunked,
+            Some(length) if length > 0 || !body.is_end_stream() => Coding::Length(length),
+            None if !body.is_end_stream() => return Err(io::Error::other("the request has a body of unknown length")),
+            _ => Coding::Over,
         };
         before.reserve(HEAD);
         head::write(request, &mut before);
-        Ok(Self { before, part: Bytes::new(), after: b"", body, coding, begun: false, spoilt: false })
+        let big = before.len() > KEPT;
+        Ok(Self { big, before, part: Bytes::new(), after: b"", body, coding, begun: false, spoilt: false })
     }
 
     /// Lets the body go on, for which the member has asked.
@@ -72,7 +77,7 @@ impl Sending {
 
     /// The buffer, to be used again.
     pub(super) fn into_buffer(self) -> BytesMut {
-        self.before
+        if self.big { BytesMut::new() } else { self.before }
     }
 
     /// Sends what there is. Ready once all of it has been sent.
