@@ -10,6 +10,7 @@ mod kind;
 mod lines;
 mod object;
 pub mod origin;
+mod packed;
 mod problem;
 mod schema;
 pub mod snapshot;
@@ -23,6 +24,7 @@ use tokio::sync::watch;
 
 pub(crate) use lines::showable;
 pub use origin::{Location, Origins};
+pub use packed::PackedIngress;
 pub use snapshot::{Key, References, Snapshot};
 
 use crate::status::Report;

@@ -258,7 +258,8 @@ fn told(reports: &[&Report], snapshot: &Snapshot, host: &str, explanation: &Expl
 fn naming(snapshot: &Snapshot, host: &str) -> BTreeSet<ObjectRef> {
     let mut naming = BTreeSet::new();
     for (key, ingress) in &snapshot.ingresses {
-        let rules = ingress.spec.iter().flat_map(|spec| spec.rules.iter().flatten());
+        let spec = ingress.unpack().spec;
+        let rules = spec.iter().flat_map(|spec| spec.rules.iter().flatten());
         if rules.filter_map(|rule| rule.host.as_deref()).any(|named| is_host(named, host)) {
             naming.insert(ObjectRef::new("Ingress", key.namespace.as_str(), key.name.as_str()));
         }

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
+use k8s_openapi::api::networking::v1::IngressClass;
 use kube::Client;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
@@ -28,7 +28,7 @@ use tokio::task::JoinSet;
 use super::{Inputs, Key, References, Snapshot};
 use crate::api::ApplicationGateway;
 use fetch::Fetcher;
-use kept::{Received, Versions, Whole};
+use kept::{Ingresses, Received, Versions, Whole};
 use publish::Publisher;
 use request::Server;
 use store::Shared;
@@ -127,7 +127,7 @@ async fn run(server: &Server, scope: &Scope, shared: &Arc<Shared>, troubles: &Tr
         namespaces.push(None);
     }
     for namespace in namespaces {
-        start.watch::<Whole<Ingress>>(namespace, None);
+        start.watch::<Ingresses>(namespace, None);
         start.watch::<Whole<ApplicationGateway>>(namespace, None);
         start.watch::<Whole<Service>>(namespace, None);
         start.watch::<Whole<EndpointSlice>>(namespace, None);

@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
+use k8s_openapi::api::networking::v1::IngressClass;
 use serde_json::Value;
 
 use super::kind::{Kind, Recognised, recognise};
 use super::problem::{Problem, Problems};
 use super::span::{Inner, Span};
 use super::yaml::Document;
-use super::{Key, Snapshot};
+use super::{Key, PackedIngress, Snapshot};
 use crate::api::ApplicationGateway;
 use crate::model::ObjectRef;
 use crate::status::Reason;
@@ -22,7 +22,7 @@ use crate::status::Reason;
 /// An object that is read, of any kind.
 #[derive(Clone, PartialEq)]
 pub(super) enum Object {
-    Ingress(Arc<Ingress>),
+    Ingress(Arc<PackedIngress>),
     IngressClass(Arc<IngressClass>),
     EndpointSlice(Arc<EndpointSlice>),
     Service(Arc<Service>),

@@ -8,9 +8,10 @@ use imbl::ordmap::DiffItem;
 use imbl::{OrdMap, OrdSet};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
+use k8s_openapi::api::networking::v1::IngressClass;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
+use super::PackedIngress;
 use crate::api::ApplicationGateway;
 
 /// Namespace and name; the namespace is empty for kinds that have none.
@@ -51,7 +52,7 @@ pub struct References {
 #[derive(Clone, Default, PartialEq)]
 pub struct Snapshot {
     /// networking.k8s.io/v1
-    pub ingresses: Objects<Ingress>,
+    pub ingresses: Objects<PackedIngress>,
     /// networking.k8s.io/v1, without a namespace
     pub ingress_classes: Objects<IngressClass>,
     /// v1
@@ -88,7 +89,11 @@ impl Snapshot {
             gateways,
             refused_classes,
         } = self;
-        same(ingresses, &other.ingresses, |a, b| a.spec == b.spec && same_metadata(&a.metadata, &b.metadata))
+        let same_ingress = |a: &PackedIngress, b: &PackedIngress| {
+            let (a, b) = (a.unpack(), b.unpack());
+            a.spec == b.spec && same_metadata(&a.metadata, &b.metadata)
+        };
+        same(ingresses, &other.ingresses, same_ingress)
             && same(gateways, &other.gateways, |a, b| a.spec == b.spec && same_metadata(&a.metadata, &b.metadata))
             && same(services, &other.services, |a, b| a.spec == b.spec && same_metadata(&a.metadata, &b.metadata))
             && same(endpoint_slices, &other.endpoint_slices, PartialEq::eq)
@@ -129,7 +134,7 @@ impl fmt::Debug for Snapshot {
 
 #[cfg(test)]
 mod tests {
-    use k8s_openapi::api::networking::v1::{IngressSpec, IngressStatus};
+    use k8s_openapi::api::networking::v1::{Ingress, IngressSpec, IngressStatus};
 
     use super::*;
 
@@ -139,7 +144,7 @@ mod tests {
             let mut ingress = Ingress::default();
             change(&mut ingress);
             let mut snapshot = Snapshot::default();
-            snapshot.ingresses.insert(Key::new("a", "b"), Arc::new(ingress));
+            snapshot.ingresses.insert(Key::new("a", "b"), Arc::new(ingress.into()));
             snapshot
         };
         let first = one(&|_| {});

@@ -1,5 +1,6 @@
 //! Reports as Events: which object is told what, under which name. A pure function.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -45,8 +46,8 @@ pub fn notices(reports: &OrdSet<Report>, snapshot: &Snapshot) -> BTreeMap<String
 fn notice(report: &Report, snapshot: &Snapshot) -> Option<(String, Notice)> {
     let Report { object, field, reason, severity: _, message, remedy } = report;
     let (api_version, metadata) = find(object, snapshot)?;
-    let uid = metadata.and_then(|metadata| metadata.uid.clone());
-    let version = metadata.and_then(|metadata| metadata.resource_version.clone());
+    let uid = metadata.as_ref().and_then(|metadata| metadata.uid.clone());
+    let version = metadata.as_ref().and_then(|metadata| metadata.resource_version.clone());
     let parts = [object.kind, uid.as_deref().unwrap_or_default(), reason.name(), field, message];
     let hash = digest(&SHA256, parts.join("\0").as_bytes());
     let hash: String = hash.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
@@ -62,11 +63,14 @@ fn notice(report: &Report, snapshot: &Snapshot) -> Option<(String, Notice)> {
 }
 
 /// The version of a kind, and what is known of the object. `None`: it is of a kind that no Event can be about.
-fn find<'s>(object: &ObjectRef, snapshot: &'s Snapshot) -> Option<(&'static str, Option<&'s ObjectMeta>)> {
+fn find<'s>(object: &ObjectRef, snapshot: &'s Snapshot) -> Option<(&'static str, Option<Cow<'s, ObjectMeta>>)> {
     let key = Key::new(object.namespace.as_str(), object.name.as_str());
     let key = &key;
     Some(match object.kind {
-        "Ingress" => ("networking.k8s.io/v1", of(&snapshot.ingresses, key, |it| &it.metadata)),
+        "Ingress" => {
+            let ingress = snapshot.ingresses.get(key);
+            ("networking.k8s.io/v1", ingress.map(|ingress| Cow::Owned(ingress.unpack().metadata)))
+        }
         "IngressClass" => ("networking.k8s.io/v1", of(&snapshot.ingress_classes, key, |it| &it.metadata)),
         "Service" => ("v1", of(&snapshot.services, key, |it| &it.metadata)),
         "EndpointSlice" => ("discovery.k8s.io/v1", of(&snapshot.endpoint_slices, key, |it| &it.metadata)),
@@ -81,6 +85,6 @@ fn find<'s>(object: &ObjectRef, snapshot: &'s Snapshot) -> Option<(&'static str,
     })
 }
 
-fn of<'s, K>(objects: &'s Objects<K>, key: &Key, metadata: impl Fn(&K) -> &ObjectMeta) -> Option<&'s ObjectMeta> {
-    objects.get(key).map(|object| metadata(object))
+fn of<'s, K>(objects: &'s Objects<K>, key: &Key, metadata: impl Fn(&K) -> &ObjectMeta) -> Option<Cow<'s, ObjectMeta>> {
+    objects.get(key).map(|object| Cow::Borrowed(metadata(object)))
 }

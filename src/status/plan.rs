@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use imbl::OrdSet;
-use k8s_openapi::api::networking::v1::{Ingress, IngressLoadBalancerIngress};
+use k8s_openapi::api::networking::v1::IngressLoadBalancerIngress;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::jiff::Timestamp;
 
@@ -16,7 +16,7 @@ use super::{Facts, Parts, PoolHealth, Publish, Report};
 use crate::api::ApplicationGateway;
 use crate::api::gateway::ApplicationGatewayStatus;
 use crate::model::{ObjectRef, PoolId};
-use crate::source::Key;
+use crate::source::{Key, PackedIngress};
 
 /// Everything that a plan is made from.
 #[derive(Debug, Clone, Copy)]
@@ -67,7 +67,7 @@ impl View<'_> {
         for (key, object) in &self.facts.snapshot.ingresses {
             let object_ref = ObjectRef::new("Ingress", key.namespace.as_str(), key.name.as_str());
             if let Some(status) = self.ingress(key, object, &object_ref, addresses.as_deref()) {
-                changes.push(change(object_ref, &object.metadata, status));
+                changes.push(change(object_ref, &object.unpack().metadata, status));
             }
         }
         let reports = by_gateway(&self.facts.reports);
@@ -78,7 +78,7 @@ impl View<'_> {
                     let reports = reports.get(&object_ref).map(Vec::as_slice).unwrap_or_default();
                     self.gateway(object, &object_ref, parts, reports, addresses.as_deref())
                 }
-                None => self.taken_back(&object.metadata, &object_ref),
+                None => self.taken_back(&object_ref, || has_status_of(&object.metadata, self.manager)),
             };
             changes.extend(status.map(|status| change(object_ref, &object.metadata, status)));
         }
@@ -93,7 +93,7 @@ impl View<'_> {
     fn ingress(
         &self,
         key: &Key,
-        object: &Ingress,
+        object: &PackedIngress,
         object_ref: &ObjectRef,
         addresses: Option<&[IngressLoadBalancerIngress]>,
     ) -> Option<Desired> {
@@ -103,14 +103,13 @@ impl View<'_> {
             Some(false) | None => &[],
         };
         if wanted.is_empty() {
-            return self.taken_back(&object.metadata, object_ref);
+            return self.taken_back(object_ref, || object.is_managed_by(self.manager));
         }
         let same = match self.written.get(object_ref) {
             Some(Desired::Ingress(written)) => written == wanted,
             Some(_) => false,
             None => {
-                let status = object.status.as_ref().and_then(|status| status.load_balancer.as_ref());
-                let mut shown: Vec<_> = status.and_then(|balancer| balancer.ingress.clone()).unwrap_or_default();
+                let mut shown = object.shown().to_vec();
                 // What ports an entry has is its writer's to say, and no difference.
                 shown.iter_mut().for_each(|entry| entry.ports = None);
                 shown.sort_by(|a, b| (&a.ip, &a.hostname).cmp(&(&b.ip, &b.hostname)));
@@ -150,15 +149,22 @@ impl View<'_> {
     }
 
     /// Whether something of ours is to be removed from an object that should have nothing of ours.
-    fn taken_back(&self, metadata: &ObjectMeta, object: &ObjectRef) -> Option<Desired> {
+    fn taken_back(&self, object: &ObjectRef, stands: impl FnOnce() -> bool) -> Option<Desired> {
         let ours = match self.written.get(object) {
             Some(written) => *written != Desired::Nothing,
-            None => metadata.managed_fields.iter().flatten().any(|entry| {
-                entry.manager.as_deref() == Some(self.manager) && entry.subresource.as_deref() == Some("status")
-            }),
+            None => stands(),
         };
         ours.then_some(Desired::Nothing)
     }
+}
+
+/// Whether this manager has written of an object's status.
+fn has_status_of(metadata: &ObjectMeta, manager: &str) -> bool {
+    metadata
+        .managed_fields
+        .iter()
+        .flatten()
+        .any(|entry| entry.manager.as_deref() == Some(manager) && entry.subresource.as_deref() == Some("status"))
 }
 
 fn change(object: ObjectRef, metadata: &ObjectMeta, status: Desired) -> Change {

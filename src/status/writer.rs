@@ -4,6 +4,7 @@
 //! there already: the snapshot says what stands there, and what was written counts until the snapshot shows it.
 //! What waits is a map of objects, so it is bounded by them and always the newest.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
@@ -285,11 +286,11 @@ impl Written {
     }
 }
 
-fn metadata<'s>(object: &ObjectRef, snapshot: &'s Snapshot) -> Option<&'s ObjectMeta> {
+fn metadata<'s>(object: &ObjectRef, snapshot: &'s Snapshot) -> Option<Cow<'s, ObjectMeta>> {
     let key = Key::new(object.namespace.as_str(), object.name.as_str());
     match object.kind {
-        "Ingress" => snapshot.ingresses.get(&key).map(|object| &object.metadata),
-        _ => snapshot.gateways.get(&key).map(|object| &object.metadata),
+        "Ingress" => snapshot.ingresses.get(&key).map(|object| Cow::Owned(object.unpack().metadata)),
+        _ => snapshot.gateways.get(&key).map(|object| Cow::Borrowed(&object.metadata)),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::model::{HostPattern, ObjectRef, Protocol};
 
@@ -19,8 +19,7 @@ pub(super) struct Age<'a> {
 
 impl<'a> Age<'a> {
     /// The age of `object`.
-    pub(super) fn of(metadata: &'a ObjectMeta, object: &'a ObjectRef) -> Self {
-        let created = metadata.creation_timestamp.as_ref();
+    pub(super) fn of(created: Option<&'a Time>, object: &'a ObjectRef) -> Self {
         Self { undated: created.is_none(), created, object }
     }
 

@@ -75,7 +75,7 @@ impl Sites {
     pub(super) fn replace(
         &mut self,
         key: &Key,
-        object: Option<&Arc<Ingress>>,
+        object: Option<&Ingress>,
         classes: &Classes,
         lookup: &Lookup<'_>,
         (hosts, users, assembly): (&mut Hosts, &mut Users, &mut Assembly),
@@ -161,7 +161,7 @@ impl Entry {
     fn follow(&mut self, lookup: &Lookup<'_>, assembly: &mut Assembly) -> bool {
         let before = std::mem::take(&mut self.leads);
         let site = self.site.iter();
-        let places = site.flat_map(|site| site.places.iter().map(|place| backend::follow(site, *place, lookup)));
+        let places = site.flat_map(|site| site.places.iter().map(|place| backend::follow(site, place, lookup)));
         self.leads = places.map(|leads| (leads, 0)).collect();
         let mut seen = BTreeSet::new();
         for (Leads { pool, .. }, used) in &before {

@@ -1,7 +1,6 @@
 //! Which Secrets and ConfigMaps something served refers to: those, and no others, are worth fetching.
 
 use imbl::ordmap::DiffItem;
-use k8s_openapi::api::networking::v1::Ingress;
 
 use super::Options;
 use super::change::changed;
@@ -11,7 +10,7 @@ use super::multiset::Multiset;
 use super::report::Reports;
 use crate::api::ApplicationGateway;
 use crate::model::ObjectRef;
-use crate::source::{Key, References, Snapshot};
+use crate::source::{Key, PackedIngress, References, Snapshot};
 
 /// Follows the references from snapshot to snapshot, at the cost of what has changed.
 #[derive(Debug)]
@@ -54,7 +53,8 @@ impl Referrer {
         References { secrets: self.secrets.all().clone(), config_maps: self.config_maps.all().clone() }
     }
 
-    fn ingress(&mut self, key: &Key, ingress: &Ingress, comes: bool) {
+    fn ingress(&mut self, key: &Key, ingress: &PackedIngress, comes: bool) {
+        let ingress = ingress.unpack();
         let Some(spec) = &ingress.spec else { return };
         let names =
             spec.tls.iter().flatten().filter_map(|tls| tls.secret_name.as_deref()).filter(|name| !name.is_empty());

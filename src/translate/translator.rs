@@ -120,8 +120,8 @@ impl Translator {
         let Some(classes) = &self.classes else { return Default::default() };
         let mut touched = BTreeSet::new();
         for key in &changes.ingresses {
-            let object = snapshot.ingresses.get(key);
-            touched.extend(sites.replace(key, object, classes, &lookup, (hosts, users, assembly)));
+            let object = snapshot.ingresses.get(key).map(|object| object.unpack());
+            touched.extend(sites.replace(key, object.as_ref(), classes, &lookup, (hosts, users, assembly)));
         }
         let mut gateways = changes.gateways;
         let by_service: BTreeSet<&User> = services.iter().filter_map(|key| users.services.get(key)).flatten().collect();

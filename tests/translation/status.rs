@@ -75,13 +75,17 @@ impl Case {
             let key = Key::new(object.namespace.as_str(), object.name.as_str());
             let owned = (*status != Desired::Nothing).then(|| vec![entry.clone()]);
             if object.kind == "Ingress" {
-                let object = Arc::make_mut(snapshot.ingresses.get_mut(&key).expect("there"));
-                let Desired::Ingress(addresses) = status.clone() else {
-                    (object.status, object.metadata.managed_fields) = (None, owned);
-                    continue;
+                let packed = snapshot.ingresses.get_mut(&key).expect("there");
+                let mut object = packed.unpack();
+                object.status = match status.clone() {
+                    Desired::Ingress(addresses) => {
+                        let load_balancer = Some(IngressLoadBalancerStatus { ingress: Some(addresses) });
+                        Some(IngressStatus { load_balancer })
+                    }
+                    _ => None,
                 };
-                let load_balancer = Some(IngressLoadBalancerStatus { ingress: Some(addresses) });
-                (object.status, object.metadata.managed_fields) = (Some(IngressStatus { load_balancer }), owned);
+                object.metadata.managed_fields = owned;
+                *packed = Arc::new(object.into());
             } else {
                 let object = Arc::make_mut(snapshot.gateways.get_mut(&key).expect("there"));
                 let status = if let Desired::Gateway(status) = status.clone() { Some(*status) } else { None };

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use super::event::Object;
 use super::store::Store;
 use crate::api::ApplicationGateway;
+use crate::source::PackedIngress;
 use crate::source::snapshot::Objects;
 
 /// Written by kubectl into objects that it applies: the whole object once more.
@@ -71,17 +72,35 @@ where
     const MAY_BE_ABSENT: bool = K::DEFINED_BY_US;
 
     fn read(object: &Object<'_>) -> Result<K, Unreadable> {
-        let mut json = serde_json::Deserializer::from_str(object.json);
-        let read: Result<K, _> = serde_path_to_error::deserialize(&mut json);
         // At once, for a list holds thousands before it is whole.
-        read.map(Kept::trimmed).map_err(|error| {
-            let path = error.path().to_string();
-            let message = error.into_inner().to_string();
-            // Lines and columns of a text that nobody sees.
-            let message = message.split_once(" at line ").map_or(message.as_str(), |(message, _)| message);
-            Unreadable { field: if path == "." { String::new() } else { path }, message: message.to_owned() }
-        })
+        typed(object).map(K::trimmed)
     }
+}
+
+/// Ingresses, which are kept packed.
+pub(super) struct Ingresses;
+
+impl Received for Ingresses {
+    type Resource = Ingress;
+    type Kept = PackedIngress;
+
+    fn read(object: &Object<'_>) -> Result<PackedIngress, Unreadable> {
+        let mut ingress: Ingress = typed(object)?;
+        trim_with_status(&mut ingress.metadata);
+        Ok(ingress.into())
+    }
+}
+
+/// The object that a text holds.
+fn typed<K: DeserializeOwned>(object: &Object<'_>) -> Result<K, Unreadable> {
+    let mut json = serde_json::Deserializer::from_str(object.json);
+    serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = error.path().to_string();
+        let message = error.into_inner().to_string();
+        // Lines and columns of a text that nobody sees.
+        let message = message.split_once(" at line ").map_or(message.as_str(), |(message, _)| message);
+        Unreadable { field: if path == "." { String::new() } else { path }, message: message.to_owned() }
+    })
 }
 
 /// Objects of which only the version is watched.
@@ -136,11 +155,9 @@ fn trim_with_status(metadata: &mut ObjectMeta) {
     metadata.managed_fields = Some(owners).filter(|owners| !owners.is_empty());
 }
 
-impl Kept for Ingress {
+impl Kept for PackedIngress {
     const KIND: &'static str = "Ingress";
-    fn trim(&mut self) {
-        trim_with_status(&mut self.metadata);
-    }
+    fn trim(&mut self) {}
     fn place(store: &mut Store) -> &mut Objects<Self> {
         &mut store.snapshot.ingresses
     }

@@ -5,14 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
+use k8s_openapi::api::networking::v1::IngressClass;
 use tokio::sync::Notify;
 
 use super::kept::{Kept, Unreadable, Version};
 use crate::api::ApplicationGateway;
 use crate::model::ObjectRef;
 use crate::source::snapshot::Objects;
-use crate::source::{Key, Snapshot};
+use crate::source::{Key, PackedIngress, Snapshot};
 use crate::status::{Reason, Report, Severity};
 
 /// What the watches have seen, and the bell that rings when it has changed.
@@ -163,7 +163,7 @@ impl Store {
         let key = Key::new(object.namespace.as_str(), object.name.as_str());
         let Snapshot { ingresses, ingress_classes, services, endpoint_slices, pods, gateways, .. } = &self.snapshot;
         match object.kind {
-            <Ingress as Kept>::KIND => ingresses.contains_key(&key),
+            <PackedIngress as Kept>::KIND => ingresses.contains_key(&key),
             <IngressClass as Kept>::KIND => ingress_classes.contains_key(&key),
             <Service as Kept>::KIND => services.contains_key(&key),
             <EndpointSlice as Kept>::KIND => endpoint_slices.contains_key(&key),
@@ -199,6 +199,7 @@ mod tests {
     use super::*;
     use futures_util::FutureExt;
     use k8s_openapi::api::core::v1::{PodSpec, PodStatus};
+    use k8s_openapi::api::networking::v1::Ingress;
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
     fn pod(namespace: &str, name: &str, phase: &str, grace: i64) -> Pod {
@@ -282,11 +283,11 @@ mod tests {
         }
         for number in 0..3_000 {
             let name = format!("ingress-{number}");
-            shared.put(Key::new("n", name), Ok(Ingress::default()));
+            shared.put(Key::new("n", name), Ok(PackedIngress::from(Ingress::default())));
         }
         let (before, _) = shared.input();
         let began = Instant::now();
-        shared.put(Key::new("n", "new"), Ok(Ingress::default()));
+        shared.put(Key::new("n", "new"), Ok(PackedIngress::from(Ingress::default())));
         let (after, _) = shared.input();
         println!("a change among 3,000 Ingresses and 10,000 Pods: {:?}", began.elapsed());
         assert!(before.pods.ptr_eq(&after.pods));

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::Object;
 use crate::api::ApplicationGateway;
+use crate::source::PackedIngress;
 use crate::source::kind::Kind;
 use crate::source::problem::Problems;
 use crate::source::schema::Schema;
@@ -66,7 +67,10 @@ pub(super) fn object(kind: Kind, mut value: Value, problems: &mut Problems) -> O
     }
     defaults::namespace(kind, &mut value);
     match kind {
-        Kind::Ingress => typed(value, problems, validate::ingress).map(Object::Ingress),
+        Kind::Ingress => {
+            let ingress = typed(value, problems, validate::ingress).map(Arc::unwrap_or_clone);
+            ingress.map(|ingress| Object::Ingress(Arc::new(PackedIngress::from(ingress))))
+        }
         Kind::IngressClass => typed(value, problems, validate::ingress_class).map(Object::IngressClass),
         Kind::EndpointSlice => typed(value, problems, |slice: &mut EndpointSlice, problems| {
             defaults::endpoint_slice(slice);

@@ -66,7 +66,7 @@ pub(super) struct Front {
 
 impl Claiming {
     pub(in crate::translate) fn age(&self) -> Age<'_> {
-        Age::of(&self.object.metadata, &self.owner)
+        Age::of(self.object.metadata.creation_timestamp.as_ref(), &self.owner)
     }
 }
 

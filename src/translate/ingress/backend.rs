@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::api::networking::v1::{IngressServiceBackend, ServiceBackendPort};
-
 use crate::api::annotations::{BackendProtocol, Settings};
 use crate::model::{
     Action, Backend, HostHeader, HostPattern, PathRewrite, Pool, PoolId, Probe, Transport, Unavailable, UpstreamTls,
 };
 use crate::status::{Reason, Report};
 
-use super::site::{Path, Place, Site};
+use super::site::{At, Names, Path, Place, Port, Site};
 use crate::translate::affinity;
 use crate::translate::balance;
 use crate::translate::class::annotation_field;
@@ -18,7 +16,7 @@ use crate::translate::lookup::Lookup;
 use crate::translate::probe;
 use crate::translate::report::Reports;
 use crate::translate::rewrite;
-use crate::translate::service::{self, PortRef, Resolved};
+use crate::translate::service::{self, Resolved};
 
 /// Where a place of a site leads, whichever of its hosts and paths lead there.
 #[derive(Debug, PartialEq)]
@@ -44,37 +42,48 @@ pub(super) fn action(site: &Site, path: &Path, leads: &Leads, reports: &mut Repo
 }
 
 /// Follows a place of a site.
-pub(super) fn follow(site: &Site, place: Place, lookup: &Lookup<'_>) -> Leads {
+pub(super) fn follow(site: &Site, place: &Place, lookup: &Lookup<'_>) -> Leads {
     let mut reports = Reports::default();
     let pool = pool(site, place, lookup, &mut reports);
     Leads { pool, reports: reports.into_sorted() }
 }
 
-fn pool(site: &Site, place: Place, lookup: &Lookup<'_>, reports: &mut Reports) -> Result<(PoolId, Arc<Pool>), Reason> {
+fn pool(site: &Site, place: &Place, lookup: &Lookup<'_>, reports: &mut Reports) -> Result<(PoolId, Arc<Pool>), Reason> {
     // `spec.defaultBackend` is itself the backend.
-    let field = if place == Place::Default { place.to_string() } else { format!("{place}.backend") };
-    let backend = site.backend(place);
-    let Some(service) = backend.and_then(|backend| backend.service.as_ref()) else {
-        let (part, reason, message) = match backend.and_then(|backend| backend.resource.as_ref()) {
-            Some(_) => {
-                (".resource", Reason::Unsupported, "a backend that is a resource is not supported by this version")
-            }
-            None => ("", Reason::InvalidValue, "it names no Service"),
-        };
-        reports.error(&site.owner, format!("{field}{part}"), reason, message, "name a Service in backend.service");
-        return Err(reason);
+    let Place { at, names } = place;
+    let field = if *at == At::Default { at.to_string() } else { format!("{at}.backend") };
+    let (part, reason, message) = match &**names {
+        Names::Service(service, port) => {
+            return pool_of(site, service, port.as_ref(), &format!("{field}.service"), lookup, reports);
+        }
+        Names::Resource => {
+            (".resource", Reason::Unsupported, "a backend that is a resource is not supported by this version")
+        }
+        Names::Nothing => ("", Reason::InvalidValue, "it names no Service"),
     };
-    let field = format!("{field}.service");
+    reports.error(&site.owner, format!("{field}{part}"), reason, message, "name a Service in backend.service");
+    Err(reason)
+}
+
+/// The pool of a Service's port.
+fn pool_of(
+    site: &Site,
+    service: &str,
+    port: Option<&Port>,
+    field: &str,
+    lookup: &Lookup<'_>,
+    reports: &mut Reports,
+) -> Result<(PoolId, Arc<Pool>), Reason> {
     let namespace = &site.owner.namespace;
-    let Some(port) = port(service) else {
-        let message = format!("the reference to Service {namespace}/{} has no port", service.name);
+    let Some(port) = port.map(Port::as_ref) else {
+        let message = format!("the reference to Service {namespace}/{service} has no port");
         reports.error(&site.owner, format!("{field}.port"), Reason::InvalidValue, message, "give its name or number");
         return Err(Reason::InvalidValue);
     };
-    let resolved = match service::resolve(lookup, namespace, &service.name, port, reports) {
+    let resolved = match service::resolve(lookup, namespace, service, port, reports) {
         Ok(resolved) => resolved,
         Err(fault) => {
-            reports.fault(&site.owner, &field, &fault);
+            reports.fault(&site.owner, field, &fault);
             return Err(fault.reason);
         }
     };
@@ -83,11 +92,11 @@ fn pool(site: &Site, place: Place, lookup: &Lookup<'_>, reports: &mut Reports) -
             &site.owner,
             format!("{field}.name"),
             Reason::NoEndpoints,
-            format!("Service {namespace}/{} has no endpoint for port {}", service.name, resolved.label()),
+            format!("Service {namespace}/{service} has no endpoint for port {}", resolved.label()),
             "see that its selector matches pods and that they run",
         );
     }
-    let id = PoolId(format!("{namespace}/{}:{} ({})", service.name, resolved.label(), site.owner).into());
+    let id = PoolId(format!("{namespace}/{service}:{} ({})", resolved.label(), site.owner).into());
     let pool = Pool {
         transport: transport(&site.settings),
         probe: infer(site, service, &resolved),
@@ -95,11 +104,6 @@ fn pool(site: &Site, place: Place, lookup: &Lookup<'_>, reports: &mut Reports) -
         endpoints: lookup.shared(resolved.endpoints),
     };
     Ok((id, Arc::new(pool)))
-}
-
-fn port(service: &IngressServiceBackend) -> Option<PortRef<'_>> {
-    let ServiceBackendPort { name, number } = service.port.as_ref()?;
-    name.as_deref().map(PortRef::Name).or(number.map(PortRef::Number))
 }
 
 fn transport(settings: &Settings) -> Transport {
@@ -120,7 +124,7 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-fn infer(site: &Site, service: &IngressServiceBackend, resolved: &Resolved<'_>) -> Probe {
+fn infer(site: &Site, service: &str, resolved: &Resolved<'_>) -> Probe {
     let hostname = site.settings.backend_hostname.as_deref();
     let mut probe = match probe::infer(resolved) {
         Some(inferred) => Probe { host: inferred.host.or(hostname.map(str::to_owned)), ..inferred },
@@ -134,14 +138,14 @@ fn infer(site: &Site, service: &IngressServiceBackend, resolved: &Resolved<'_>) 
 }
 
 /// The first exact host of the Ingress whose requests go to the same port of the same Service.
-fn first_host<'s>(site: &'s Site, service: &IngressServiceBackend, resolved: &Resolved<'_>) -> Option<&'s str> {
+fn first_host<'s>(site: &'s Site, service: &str, resolved: &Resolved<'_>) -> Option<&'s str> {
     let same = |path: &&Path| {
-        let other = site.backend(site.places[path.place]).and_then(|backend| backend.service.as_ref());
-        match other.filter(|other| other.name == service.name).and_then(port) {
-            Some(PortRef::Name(name)) => resolved.name.as_deref() == Some(name),
-            Some(PortRef::Number(number)) => number == resolved.number,
-            None => false,
-        }
+        let Names::Service(name, Some(port)) = &*site.places[path.place].names else { return false };
+        **name == *service
+            && match port {
+                Port::Name(name) => resolved.name.as_deref() == Some(name),
+                Port::Number(number) => *number == resolved.number,
+            }
     };
     site.paths.iter().filter(same).find_map(|path| match site.host_of(path) {
         HostPattern::Exact(host) => Some(host.as_str()),

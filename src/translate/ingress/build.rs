@@ -102,7 +102,7 @@ impl<'a> Builder<'a> {
             let redirect = redirect::decide(site, paths, host, secure, &self.claims, &mut draft.reports);
             routes.push(match redirect.filter(|(_, port)| self.has_certificate(host, *port, &mut draft.reports)) {
                 Some((status, port)) => Route {
-                    field: site.places[*place].field(),
+                    field: site.places[*place].at.field(),
                     owner: Arc::clone(&site.owner),
                     path: paths.clone(),
                     action: Action::Redirect(Redirect { status, port }),
@@ -134,7 +134,7 @@ impl<'a> Builder<'a> {
     fn forward(&self, (site, path): &SitePath<'_>, draft: &mut Draft) -> Route {
         let leads = self.sites.leads(site, path.place).expect("a site that has hosts is known");
         let action = backend::action(site, path, leads, &mut draft.reports);
-        let (field, owner) = (site.places[path.place].field(), Arc::clone(&site.owner));
+        let (field, owner) = (site.places[path.place].at.field(), Arc::clone(&site.owner));
         Route { field, owner, path: path.path.clone(), action }
     }
 

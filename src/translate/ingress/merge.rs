@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::site::{Field, Path, Place, Site};
+use super::site::{At, Field, Path, Site};
 use crate::model::{HostPattern, ObjectRef, PathMatch};
 use crate::status::Reason;
 use crate::translate::report::Reports;
@@ -13,11 +13,11 @@ pub(super) type SitePath<'a> = (&'a Arc<Site>, &'a Path);
 
 /// The paths of `host`. `sites` are those that have to do with it, oldest first.
 pub(super) fn merge<'a>(host: &HostPattern, sites: &'a [Arc<Site>], reports: &mut Reports) -> Vec<SitePath<'a>> {
-    let mut taken: BTreeMap<&PathMatch, (&Site, Place)> = BTreeMap::new();
+    let mut taken: BTreeMap<&PathMatch, (&Site, At)> = BTreeMap::new();
     let mut merged = Vec::new();
     for site in sites {
         for path in site.paths.iter().filter(|path| site.host_of(path) == host) {
-            let place = site.places[path.place];
+            let place = site.places[path.place].at;
             if let Some((winner, field)) = taken.get(&path.path) {
                 conflict(site, host, path, place, (&winner.owner, *field), reports);
                 continue;
@@ -33,8 +33,8 @@ fn conflict(
     site: &Site,
     host: &HostPattern,
     path: &Path,
-    field: Place,
-    (winner, winner_field): (&ObjectRef, Place),
+    field: At,
+    (winner, winner_field): (&ObjectRef, At),
     reports: &mut Reports,
 ) {
     let ours = *winner == *site.owner;

@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use k8s_openapi::api::networking::v1::IngressTLS;
+
 use crate::model::{CertificateId, HostPattern, ObjectRef};
 use crate::status::Reason;
 
@@ -132,10 +134,9 @@ fn foreign(site: &Site, entry: usize, host: &HostPattern, older: &ObjectRef, rep
 
 /// The hosts that one site covers, each with the entry: what names a host exactly counts before a wildcard, and that
 /// before an entry without hosts; then the first.
-pub(super) fn covered(site: &Site, reports: &mut Reports) -> Vec<(HostPattern, usize)> {
+pub(super) fn covered(site: &Site, tls: &[IngressTLS], reports: &mut Reports) -> Box<[(HostPattern, usize)]> {
     let mut entries: Vec<(u8, HostPattern, usize)> = Vec::new();
-    let tls = site.object.spec.iter().flat_map(|spec| spec.tls.iter().flatten());
-    for (place, entry) in tls.enumerate() {
+    for (place, entry) in tls.iter().enumerate() {
         if entry.secret_name.as_deref().is_none_or(str::is_empty) {
             reports.warning(
                 &site.owner,
@@ -163,7 +164,7 @@ pub(super) fn covered(site: &Site, reports: &mut Reports) -> Vec<(HostPattern, u
             first.push((host, place));
         }
     }
-    first
+    first.into()
 }
 
 fn cover(

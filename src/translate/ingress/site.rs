@@ -5,7 +5,8 @@ use std::fmt;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use k8s_openapi::api::networking::v1::{HTTPIngressPath, Ingress, IngressBackend, IngressSpec};
+use k8s_openapi::api::networking::v1::{HTTPIngressPath, Ingress, IngressBackend, IngressSpec, IngressTLS};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::api::annotations::Settings;
 use crate::model::{HostPattern, ObjectRef, PathMatch, WebSocket};
@@ -16,28 +17,31 @@ use crate::source::Key;
 use crate::translate::claim::Age;
 use crate::translate::class::{Class, annotation_field, read_annotations};
 use crate::translate::report::Reports;
+use crate::translate::service::PortRef;
 use crate::translate::user::Refers;
 
 /// An Ingress that is served.
 #[derive(Debug)]
 pub(in crate::translate) struct Site {
     pub(in crate::translate) owner: Arc<ObjectRef>,
-    pub(super) object: Arc<Ingress>,
+    created: Option<Time>,
     pub(super) settings: Arc<Settings>,
     /// What its WebSocket sessions are asked for.
     pub(super) websocket: Arc<WebSocket>,
     /// Whether its class is taken over from ingress-nginx.
     pub(super) ingress_nginx: bool,
     /// Hosts that it has rules for, in the order of the rules, each with the field that names it.
-    pub(super) hosts: Vec<(HostPattern, Field)>,
+    pub(super) hosts: Box<[(HostPattern, Field)]>,
     /// Whether its default backend also takes requests for hosts that no rule names, beside its rules.
     pub(super) catches_all: bool,
     /// Its paths, and its default backend once for each host.
-    pub(super) paths: Vec<Path>,
+    pub(super) paths: Box<[Path]>,
     /// The backends that these lead to.
-    pub(super) places: Vec<Place>,
+    pub(super) places: Box<[Place]>,
     /// Hosts that its entries of `spec.tls` cover, each with the index of the entry.
-    pub(super) covers: Vec<(HostPattern, usize)>,
+    pub(super) covers: Box<[(HostPattern, usize)]>,
+    /// The Secret that each entry of `spec.tls` names.
+    secrets: Box<[Option<Box<str>>]>,
 }
 
 /// One path of one host.
@@ -50,13 +54,37 @@ pub(super) struct Path {
     pub(super) place: usize,
 }
 
+/// A backend, and where it is written.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) at: At,
+    pub(super) names: Arc<Names>,
+}
+
 /// Where a backend is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum At {
     /// In a path of a rule.
     Path(usize, usize),
     /// `spec.defaultBackend`.
     Default,
+}
+
+/// What a backend names.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Names {
+    /// A Service, and a port of it.
+    Service(Box<str>, Option<Port>),
+    /// A resource of some other kind.
+    Resource,
+    Nothing,
+}
+
+/// How a backend names a port.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Port {
+    Name(Box<str>),
+    Number(i32),
 }
 
 /// The field that names a host.
@@ -72,15 +100,37 @@ pub(super) enum Field {
     Default,
 }
 
-impl Place {
+impl Names {
+    fn of(backend: &IngressBackend) -> Self {
+        let Some(service) = &backend.service else {
+            return if backend.resource.is_some() { Self::Resource } else { Self::Nothing };
+        };
+        let port = service.port.as_ref().and_then(|port| {
+            let name = port.name.as_deref().map(|name| Port::Name(name.into()));
+            name.or(port.number.map(Port::Number))
+        });
+        Self::Service(service.name.as_str().into(), port)
+    }
+}
+
+impl Port {
+    pub(super) fn as_ref(&self) -> PortRef<'_> {
+        match self {
+            Self::Name(name) => PortRef::Name(name),
+            Self::Number(number) => PortRef::Number(*number),
+        }
+    }
+}
+
+impl At {
     /// The field's path. Nearly all Ingresses have the same.
     pub(super) fn field(self) -> Arc<str> {
-        static FIRST: LazyLock<Arc<str>> = LazyLock::new(|| Place::Path(0, 0).to_string().into());
+        static FIRST: LazyLock<Arc<str>> = LazyLock::new(|| At::Path(0, 0).to_string().into());
         if self == Self::Path(0, 0) { Arc::clone(&FIRST) } else { self.to_string().into() }
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for At {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Path(rule, path) => write!(f, "spec.rules[{rule}].http.paths[{path}]"),
@@ -100,9 +150,13 @@ impl fmt::Display for Field {
     }
 }
 
-/// What the Ingresses read last ask for: most ask for what their class does, or others of its Ingresses.
+/// What the Ingresses read last ask for, and the backends that they name: most ask for what their class does, or others
+/// of its Ingresses.
 #[derive(Debug, Default)]
-pub(super) struct Alike(VecDeque<(Arc<Settings>, bool, Arc<WebSocket>)>);
+pub(super) struct Alike {
+    settings: VecDeque<(Arc<Settings>, bool, Arc<WebSocket>)>,
+    names: VecDeque<Arc<Names>>,
+}
 
 impl Alike {
     /// So many are looked at.
@@ -110,21 +164,39 @@ impl Alike {
 
     fn share(&mut self, settings: Arc<Settings>, ingress_nginx: bool) -> (Arc<Settings>, Arc<WebSocket>) {
         let like = |(known, nginx, _): &&_| (known, nginx) == (&settings, &ingress_nginx);
-        if let Some((settings, _, websocket)) = self.0.iter().find(like) {
+        if let Some((settings, _, websocket)) = self.settings.iter().find(like) {
             return (Arc::clone(settings), Arc::clone(websocket));
         }
         let websocket = Arc::new(session::websocket(&settings, ingress_nginx));
-        self.0.truncate(Self::MOST - 1);
-        self.0.push_front((Arc::clone(&settings), ingress_nginx, Arc::clone(&websocket)));
+        self.settings.truncate(Self::MOST - 1);
+        self.settings.push_front((Arc::clone(&settings), ingress_nginx, Arc::clone(&websocket)));
         (settings, websocket)
     }
+
+    fn share_names(&mut self, names: Names) -> Arc<Names> {
+        if let Some(known) = self.names.iter().find(|known| ***known == names) {
+            return Arc::clone(known);
+        }
+        let names = Arc::new(names);
+        self.names.truncate(Self::MOST - 1);
+        self.names.push_front(Arc::clone(&names));
+        names
+    }
+}
+
+/// What is read of the rules and the default backend.
+#[derive(Default)]
+struct Rules {
+    hosts: Vec<(HostPattern, Field)>,
+    paths: Vec<Path>,
+    places: Vec<Place>,
 }
 
 impl Site {
     /// Reads an Ingress.
     pub(super) fn read(
         owner: Arc<ObjectRef>,
-        object: &Arc<Ingress>,
+        object: &Ingress,
         class: Class,
         alike: &mut Alike,
         reports: &mut Reports,
@@ -136,26 +208,27 @@ impl Site {
         let (settings, websocket) = if shares { (settings, websocket) } else { alike.share(settings, ingress_nginx) };
         let mut site = Self {
             owner,
-            object: Arc::clone(object),
+            created: object.metadata.creation_timestamp.clone(),
             settings,
             websocket,
             ingress_nginx,
-            hosts: Vec::new(),
+            hosts: Box::default(),
             catches_all: false,
-            paths: Vec::new(),
-            places: Vec::new(),
-            covers: Vec::new(),
+            paths: Box::default(),
+            places: Box::default(),
+            covers: Box::default(),
+            secrets: Box::default(),
         };
-        if let Some(spec) = &object.spec {
-            let extra = site.extra_hosts(reports);
-            site.read_rules(spec, &extra, reports);
-            site.read_default(spec);
-        }
-        site.covers = secure::covered(&site, reports);
-        site.hosts.shrink_to_fit();
-        site.paths.shrink_to_fit();
-        site.places.shrink_to_fit();
-        site.covers.shrink_to_fit();
+        let Some(spec) = &object.spec else { return site };
+        let mut rules = Rules::default();
+        site.read_rules(spec, &mut rules, alike, reports);
+        site.read_default(spec, &mut rules, alike);
+        let Rules { hosts, paths, places } = rules;
+        (site.hosts, site.paths, site.places) = (hosts.into(), paths.into(), places.into());
+        let tls = spec.tls.as_deref().unwrap_or_default();
+        let secret = |entry: &IngressTLS| entry.secret_name.as_deref().filter(|name| !name.is_empty()).map(Into::into);
+        site.secrets = tls.iter().map(secret).collect();
+        site.covers = secure::covered(&site, tls, reports);
         site
     }
 
@@ -165,7 +238,7 @@ impl Site {
     }
 
     pub(in crate::translate) fn age(&self) -> Age<'_> {
-        Age::of(&self.object.metadata, &self.owner)
+        Age::of(self.created.as_ref(), &self.owner)
     }
 
     /// The host of a path.
@@ -190,34 +263,27 @@ impl Site {
         named.chain(self.covers.iter().map(|(host, _)| host)).chain(any).cloned().collect()
     }
 
-    /// The backend at a place.
-    pub(super) fn backend(&self, place: Place) -> Option<&IngressBackend> {
-        let spec = self.object.spec.as_ref()?;
-        match place {
-            Place::Path(rule, path) => Some(&spec.rules.as_ref()?.get(rule)?.http.as_ref()?.paths.get(path)?.backend),
-            Place::Default => spec.default_backend.as_ref(),
-        }
-    }
-
     /// The Secret that an entry of `spec.tls` names.
     pub(super) fn secret(&self, entry: usize) -> Option<&str> {
-        let tls = self.object.spec.as_ref()?.tls.as_ref()?;
-        tls.get(entry)?.secret_name.as_deref().filter(|name| !name.is_empty())
+        self.secrets.get(entry)?.as_deref()
     }
 
     /// What it refers to.
     pub(in crate::translate) fn refers(&self) -> Refers {
         let key = |name: &str| Key::new(self.owner.namespace.as_str(), name);
-        let services = self.places.iter().filter_map(|place| self.backend(*place)?.service.as_ref());
-        let entries = 0..self.object.spec.iter().flat_map(|spec| &spec.tls).map(Vec::len).sum();
+        let services = self.places.iter().filter_map(|place| match &*place.names {
+            Names::Service(name, _) => Some(key(name)),
+            Names::Resource | Names::Nothing => None,
+        });
         Refers {
-            services: services.map(|service| key(&service.name)).collect(),
-            secrets: entries.filter_map(|entry| self.secret(entry)).map(key).collect(),
+            services: services.collect(),
+            secrets: self.secrets.iter().flatten().map(|name| key(name)).collect(),
             ..Refers::default()
         }
     }
 
-    fn read_rules(&mut self, spec: &IngressSpec, extra: &[(HostPattern, Field)], reports: &mut Reports) {
+    fn read_rules(&self, spec: &IngressSpec, rules: &mut Rules, alike: &mut Alike, reports: &mut Reports) {
+        let extra = self.extra_hosts(reports);
         for (rule_index, rule) in spec.rules.iter().flatten().enumerate() {
             let text = rule.host.as_deref().unwrap_or_default();
             let host = match HostPattern::ingress(text) {
@@ -234,24 +300,27 @@ impl Site {
                 }
             };
             let named = if text.is_empty() { Field::Rule(rule_index) } else { Field::Host(rule_index) };
-            let first = self.places.len();
+            let first = rules.places.len();
             let paths = rule.http.as_ref().map_or(&[][..], |http| &http.paths);
-            self.places.extend((0..paths.len()).map(|path| Place::Path(rule_index, path)));
-            for (host, field) in [(host, named)].iter().chain(extra) {
-                let at = self.hosts.iter().position(|(known, _)| known == host).unwrap_or_else(|| {
-                    self.hosts.push((host.clone(), *field));
-                    self.hosts.len() - 1
+            rules.places.extend(paths.iter().enumerate().map(|(index, path)| Place {
+                at: At::Path(rule_index, index),
+                names: alike.share_names(Names::of(&path.backend)),
+            }));
+            for (host, field) in [(host, named)].iter().chain(&extra) {
+                let at = rules.hosts.iter().position(|(known, _)| known == host).unwrap_or_else(|| {
+                    rules.hosts.push((host.clone(), *field));
+                    rules.hosts.len() - 1
                 });
                 for (index, path) in paths.iter().enumerate() {
-                    self.read_path(at, path, first + index, reports);
+                    self.read_path(at, path, first + index, rules, reports);
                 }
             }
         }
     }
 
     /// Reads one path. `ImplementationSpecific` is read as `Prefix`, which the Ingress API permits.
-    fn read_path(&mut self, host: usize, path: &HTTPIngressPath, place: usize, reports: &mut Reports) {
-        let field = self.places[place];
+    fn read_path(&self, host: usize, path: &HTTPIngressPath, place: usize, rules: &mut Rules, reports: &mut Reports) {
+        let field = rules.places[place].at;
         let text = path.path.as_deref().filter(|path| !path.is_empty()).unwrap_or("/");
         let read = match path.path_type.as_str() {
             "Exact" => PathMatch::exact(text),
@@ -282,7 +351,7 @@ impl Site {
             }
         };
         match read {
-            Ok(path) => self.paths.push(Path { host: Some(host), path, place }),
+            Ok(path) => rules.paths.push(Path { host: Some(host), path, place }),
             Err(error) => reports.error(
                 &self.owner,
                 format!("{field}.path"),
@@ -294,18 +363,16 @@ impl Site {
     }
 
     /// The default backend takes what the paths of its own hosts leave, and the hosts that no rule names.
-    fn read_default(&mut self, spec: &IngressSpec) {
-        if spec.default_backend.is_none() {
-            return;
-        }
+    fn read_default(&mut self, spec: &IngressSpec, rules: &mut Rules, alike: &mut Alike) {
+        let Some(backend) = &spec.default_backend else { return };
         if spec.rules.as_ref().is_none_or(|rules| rules.is_empty()) {
-            self.hosts.push((HostPattern::Any, Field::Default));
+            rules.hosts.push((HostPattern::Any, Field::Default));
         }
-        self.catches_all = self.hosts.iter().all(|(host, _)| *host != HostPattern::Any);
-        let place = self.places.len();
-        self.places.push(Place::Default);
-        for host in (0..self.hosts.len()).map(Some).chain(self.catches_all.then_some(None)) {
-            self.paths.push(Path { host, path: PathMatch::Any, place });
+        self.catches_all = rules.hosts.iter().all(|(host, _)| *host != HostPattern::Any);
+        let place = rules.places.len();
+        rules.places.push(Place { at: At::Default, names: alike.share_names(Names::of(backend)) });
+        for host in (0..rules.hosts.len()).map(Some).chain(self.catches_all.then_some(None)) {
+            rules.paths.push(Path { host, path: PathMatch::Any, place });
         }
     }
 

@@ -1,0 +1,190 @@
+//! An Ingress in few bytes: there may be very many, and each is read once a version.
+
+use k8s_openapi::api::networking::v1::{Ingress, IngressLoadBalancerIngress};
+use k8s_openapi::jiff::Timestamp;
+use serde::Deserialize;
+
+/// An Ingress as a snapshot has it.
+#[derive(Clone, PartialEq, Deserialize)]
+#[serde(from = "Ingress")]
+pub struct PackedIngress {
+    /// JSON, with a byte for each of the [`COMMON`] texts.
+    text: Box<[u8]>,
+    status: Option<Box<Status>>,
+}
+
+/// What plans of statuses look at in all Ingresses, again and again.
+#[derive(Debug, Clone, PartialEq)]
+struct Status {
+    /// `status.loadBalancer.ingress`
+    shown: Box<[IngressLoadBalancerIngress]>,
+    /// Who has written of the status.
+    managers: Box<[Box<str>]>,
+}
+
+/// What many Ingresses have in them. The byte of each is one that no JSON has: control characters are escaped there.
+const COMMON: [&str; 32] = [
+    r#"{"apiVersion":"networking.k8s.io/v1","kind":"Ingress","metadata":{"#,
+    r#""annotations":{""#,
+    r#"},"creationTimestamp":""#,
+    r#"Z","generation":"#,
+    r#","labels":{""#,
+    r#""},"managedFields":[{"manager":""#,
+    r#"","operation":"Apply","subresource":"status"}]"#,
+    r#""},"name":""#,
+    r#"","namespace":""#,
+    r#"","resourceVersion":""#,
+    r#"","uid":""#,
+    r#""},"spec":{"#,
+    r#""ingressClassName":""#,
+    r#""rules":[{"host":""#,
+    r#"","http":{"paths":[{"backend":{"service":{"name":""#,
+    r#","http":{"paths":[{"backend":{"service":{"name":""#,
+    r#"{"backend":{"service":{"name":""#,
+    r#"","port":{"name":""#,
+    r#"","port":{"number":"#,
+    r#"}}},"path":""#,
+    r#"","pathType":"Prefix"}"#,
+    r#"","pathType":"Exact"}"#,
+    r#"","pathType":"ImplementationSpecific"}"#,
+    r#"],"tls":[{"hosts":[""#,
+    r#"],"secretName":""#,
+    r#""status":{"loadBalancer":{"ingress":[{""#,
+    r#"nginx.ingress.kubernetes.io/"#,
+    r#"appgw.ingress.kubernetes.io/"#,
+    r#"steadygate.io/websocket-"#,
+    r#"app.kubernetes.io/"#,
+    r#"cert-manager.io/"#,
+    r#"meta.helm.sh/release-name"#,
+];
+
+/// The beginning of the year 0.
+const YEAR_0: Timestamp = Timestamp::constant(-62_167_219_200, 0);
+
+impl From<Ingress> for PackedIngress {
+    /// Times are kept as an API server keeps them: to the second, and none from before the year 0.
+    fn from(mut ingress: Ingress) -> Self {
+        let metadata = &mut ingress.metadata;
+        let times = [&mut metadata.creation_timestamp, &mut metadata.deletion_timestamp];
+        times.into_iter().flatten().for_each(|time| time.0 = time.0.max(YEAR_0));
+        metadata.managed_fields.iter_mut().flatten().for_each(|entry| entry.time = None);
+        let json = serde_json::to_vec(&ingress).unwrap_or_default();
+        let mut text = Vec::with_capacity(json.len());
+        let mut rest = json.as_slice();
+        while let Some((byte, after)) = rest.split_first() {
+            let common = COMMON
+                .iter()
+                .zip(0..)
+                .find_map(|(common, code)| rest.strip_prefix(common.as_bytes()).map(|after| (code, after)));
+            let (code, after) = common.unwrap_or((*byte, after));
+            text.push(code);
+            rest = after;
+        }
+        Self { text: text.into(), status: Status::of(ingress) }
+    }
+}
+
+impl PackedIngress {
+    /// The Ingress in full.
+    pub fn unpack(&self) -> Ingress {
+        let mut json = Vec::with_capacity(self.text.len() * 4);
+        for byte in &self.text {
+            match COMMON.get(usize::from(*byte)) {
+                Some(common) => json.extend_from_slice(common.as_bytes()),
+                None => json.push(*byte),
+            }
+        }
+        serde_json::from_slice(&json).unwrap_or_default()
+    }
+
+    /// The addresses that its status shows.
+    pub(crate) fn shown(&self) -> &[IngressLoadBalancerIngress] {
+        self.status.as_ref().map_or(&[], |status| &status.shown)
+    }
+
+    /// Whether this manager has written of its status.
+    pub(crate) fn is_managed_by(&self, manager: &str) -> bool {
+        self.status.iter().flat_map(|status| &status.managers).any(|known| **known == *manager)
+    }
+}
+
+impl Status {
+    /// That of most Ingresses has nothing in it.
+    fn of(ingress: Ingress) -> Option<Box<Self>> {
+        let entries = ingress.metadata.managed_fields.into_iter().flatten();
+        let entries = entries.filter(|entry| entry.subresource.as_deref() == Some("status"));
+        let managers: Box<[_]> = entries.filter_map(|entry| entry.manager.map(Into::into)).collect();
+        let balancer = ingress.status.and_then(|status| status.load_balancer);
+        let shown = balancer.and_then(|balancer| balancer.ingress).unwrap_or_default();
+        let is_any = !managers.is_empty() || !shown.is_empty();
+        is_any.then(|| Box::new(Self { shown: shown.into(), managers }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+    use serde_json::json;
+
+    use super::*;
+
+    fn ingress(document: serde_json::Value) -> Ingress {
+        serde_json::from_value(document).expect("an Ingress")
+    }
+
+    #[test]
+    fn what_is_packed_is_unpacked_the_same() {
+        let path = |path_type| {
+            json!({"path": "/a\u{1}\u{1f}ü\\\"", "pathType": path_type,
+                "backend": {"service": {"name": "chat", "port": {"name": "http", "number": 80}}}})
+        };
+        let paths: Vec<_> = ["Prefix", "Exact", "ImplementationSpecific", "Other"].map(path).into();
+        let whole = ingress(json!({
+            "apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
+            "metadata": {
+                "annotations": {"nginx.ingress.kubernetes.io/x": COMMON[0], "\u{0}": ""}, "labels": {"a": "b"},
+                "creationTimestamp": "2024-02-29T12:00:01Z", "deletionTimestamp": "2024-02-29T12:00:02Z", "generation": 7,
+                "name": "a", "namespace": "b", "uid": "u", "resourceVersion": "12",
+                "managedFields": [{"manager": "m", "operation": "Apply", "subresource": "status"}],
+            },
+            "spec": {
+                "ingressClassName": "c", "rules": [{"host": "a.example", "http": {"paths": paths}}, {"host": "b.example"}],
+                "tls": [{"hosts": ["a.example"], "secretName": "s"}, {"hosts": []}],
+                "defaultBackend": {"resource": {"kind": "k", "name": "n"}},
+            },
+            "status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.1", "ports": [{"port": 80, "protocol": "TCP"}]}]}},
+        }));
+        for ingress in [Ingress::default(), whole] {
+            let packed = PackedIngress::from(ingress.clone());
+            assert_eq!(packed.unpack(), ingress);
+            assert!(packed == PackedIngress::from(ingress));
+        }
+    }
+
+    #[test]
+    fn a_plain_ingress_takes_little() {
+        let packed = PackedIngress::from(ingress(json!({
+            "metadata": {"name": "chat", "namespace": "default",
+                "annotations": {"steadygate.io/websocket-idle-timeout": "0"}},
+            "spec": {"rules": [{"host": "chat.example.com", "http": {"paths": [{"path": "/ws", "pathType": "Prefix",
+                "backend": {"service": {"name": "chat", "port": {"name": "http"}}}}]}}]},
+        })));
+        assert!(packed.text.len() < 100, "{}", packed.text.escape_ascii());
+    }
+
+    #[test]
+    fn a_strange_time_costs_no_more_than_itself() {
+        for (written, kept) in [
+            ("-000009-01-01T00:00:00Z", "0000-01-01T00:00:00Z"),
+            ("0009-01-01T00:00:00.5Z", "0009-01-01T00:00:00Z"),
+            ("9999-12-30T22:00:00Z", "9999-12-30T22:00:00Z"),
+        ] {
+            let time = |text: &str| Some(Time(text.parse().expect("a time")));
+            let mut old = Ingress::default();
+            old.metadata.name = Some("a".to_owned());
+            old.metadata.creation_timestamp = time(written);
+            let metadata = PackedIngress::from(old).unpack().metadata;
+            assert_eq!((metadata.name.as_deref(), metadata.creation_timestamp), (Some("a"), time(kept)));
+        }
+    }
+}
