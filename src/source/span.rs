@@ -33,22 +33,82 @@ pub(crate) enum Inner {
     Items(Box<[Span]>),
 }
 
-/// A span, packed: there is one for each object that is served. For each value the lines that it and its key are below the
-/// one before, their columns, and what it holds.
+/// A span, packed: there is one for each object that is served. For each value what it holds, and how far its key is from
+/// the place before, and it from its key.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Packed(Arc<[u8]>);
 
 impl Packed {
     /// Its fields, in full.
     pub(crate) fn unpack(&self) -> Span {
-        let mut reader = Reader { bytes: &self.0, line: 0 };
-        reader.span()
+        let mut reader = Reader { bytes: &self.0, at: START };
+        reader.span("")
     }
+}
+
+/// Names of fields that there are very many of: each is its index here.
+const NAMES: [&str; 48] = [
+    "annotations",
+    "apiVersion",
+    "backend",
+    "defaultBackend",
+    "host",
+    "hosts",
+    "http",
+    "ingressClassName",
+    "kind",
+    "labels",
+    "metadata",
+    "name",
+    "namespace",
+    "number",
+    "path",
+    "pathType",
+    "paths",
+    "port",
+    "rules",
+    "secretName",
+    "service",
+    "spec",
+    "tls",
+    "creationTimestamp",
+    "generation",
+    "resourceVersion",
+    "uid",
+    "status",
+    "loadBalancer",
+    "ports",
+    "protocol",
+    "selector",
+    "targetPort",
+    "type",
+    "addressType",
+    "addresses",
+    "conditions",
+    "endpoints",
+    "ready",
+    "serving",
+    "terminating",
+    "targetRef",
+    "app.kubernetes.io/name",
+    "cert-manager.io/cluster-issuer",
+    "kubernetes.io/ingress.class",
+    "nginx.ingress.kubernetes.io/proxy-read-timeout",
+    "nginx.ingress.kubernetes.io/proxy-send-timeout",
+    "steadygate.io/websocket-idle-timeout",
+];
+
+const START: Place = Place { line: 0, column: 0 };
+
+/// Where the value of a key stands, nearly always: behind `name: `, or behind `"name": `.
+fn behind(key: Place, name: &str, quotes: u32) -> Place {
+    let length = u32::try_from(name.chars().count()).unwrap_or(u32::MAX);
+    Place { line: key.line, column: key.column.saturating_add(length).saturating_add(2 + quotes) }
 }
 
 struct Packer {
     bytes: Vec<u8>,
-    line: u32,
+    at: Place,
 }
 
 impl Packer {
@@ -61,36 +121,53 @@ impl Packer {
         self.bytes.push(u8::try_from(number).unwrap_or_default());
     }
 
-    fn place(&mut self, Place { line, column }: Place) {
-        // Lines go down nearly always, and a field's value never stands far from its key.
-        let below = i64::from(line) - i64::from(self.line);
-        self.number(u64::try_from(below).map_or_else(|_| below.unsigned_abs() * 2 - 1, |below| below * 2));
-        self.number(column.into());
-        self.line = line;
+    /// Columns from the place before; or lines, and the column.
+    fn place(&mut self, place: Place) {
+        let by = |before: u32, now: u32| {
+            let by = i64::from(now) - i64::from(before);
+            u64::try_from(by).map_or_else(|_| by.unsigned_abs() * 2 - 1, |by| by * 2)
+        };
+        if place.line == self.at.line {
+            self.number(by(self.at.column, place.column) * 2);
+        } else {
+            self.number(by(self.at.line, place.line) * 2 + 1);
+            self.number(place.column.into());
+        }
+        self.at = place;
     }
 
-    fn span(&mut self, Span { key, value, inner }: &Span) {
+    fn span(&mut self, name: &str, Span { key, value, inner }: &Span) {
         let what = match inner {
             Inner::Nothing => 0,
             Inner::Fields(_) => 1,
             Inner::Items(_) => 2,
         };
-        self.number(what * 2 + u64::from(key.is_some()));
+        let usual = key.and_then(|key| [0, 2].iter().position(|quotes| *value == behind(key, name, *quotes)));
+        let how = usual.map_or(u64::from(key.is_some()), |quotes| 2 + quotes as u64);
+        self.number(how * 3 + what);
         key.iter().for_each(|key| self.place(*key));
-        self.place(*value);
+        match usual {
+            Some(_) => self.at = *value,
+            None => self.place(*value),
+        }
         match inner {
             Inner::Nothing => {}
             Inner::Fields(fields) => {
                 self.number(fields.len() as u64);
                 for (name, span) in fields {
-                    self.number(name.len() as u64);
-                    self.bytes.extend_from_slice(name.as_bytes());
-                    self.span(span);
+                    match NAMES.iter().position(|known| **known == **name) {
+                        Some(index) => self.number(index as u64),
+                        None => {
+                            self.number((NAMES.len() + name.len()) as u64);
+                            self.bytes.extend_from_slice(name.as_bytes());
+                        }
+                    }
+                    self.span(name, span);
                 }
             }
             Inner::Items(items) => {
                 self.number(items.len() as u64);
-                items.iter().for_each(|span| self.span(span));
+                items.iter().for_each(|span| self.span("", span));
             }
         }
     }
@@ -99,7 +176,7 @@ impl Packer {
 /// Reads what a [`Packer`] has written.
 struct Reader<'a> {
     bytes: &'a [u8],
-    line: u32,
+    at: Place,
 }
 
 impl Reader<'_> {
@@ -117,31 +194,54 @@ impl Reader<'_> {
     }
 
     fn place(&mut self) -> Place {
+        let after = |before: u32, by: u64| {
+            let distance = u32::try_from(by.div_ceil(2)).unwrap_or_default();
+            if by.is_multiple_of(2) { before.saturating_add(distance) } else { before.saturating_sub(distance) }
+        };
         let coded = self.number();
-        let by = u32::try_from(coded.div_ceil(2)).unwrap_or_default();
-        self.line = if coded.is_multiple_of(2) { self.line.saturating_add(by) } else { self.line.saturating_sub(by) };
-        Place { line: self.line, column: u32::try_from(self.number()).unwrap_or_default() }
+        if coded.is_multiple_of(2) {
+            self.at.column = after(self.at.column, coded / 2);
+        } else {
+            self.at.line = after(self.at.line, coded / 2);
+            self.at.column = u32::try_from(self.number()).unwrap_or_default();
+        }
+        self.at
     }
 
-    fn span(&mut self) -> Span {
-        let what = self.number();
-        let key = (what % 2 == 1).then(|| self.place());
-        let value = self.place();
-        let inner = match what / 2 {
+    fn name(&mut self) -> Box<str> {
+        let coded = usize::try_from(self.number()).unwrap_or_default();
+        if let Some(known) = NAMES.get(coded) {
+            return (*known).into();
+        }
+        let (name, rest) = self.bytes.split_at((coded - NAMES.len()).min(self.bytes.len()));
+        self.bytes = rest;
+        String::from_utf8_lossy(name).into()
+    }
+
+    fn span(&mut self, name: &str) -> Span {
+        let coded = self.number();
+        let (how, what) = (coded / 3, coded % 3);
+        let key = (how > 0).then(|| self.place());
+        let value = match (key, how) {
+            (Some(key), 2) => behind(key, name, 0),
+            (Some(key), 3) => behind(key, name, 2),
+            _ => self.place(),
+        };
+        self.at = value;
+        let inner = match what {
             0 => Inner::Nothing,
             1 => {
                 let count = self.number();
                 let field = |_| {
-                    let length = usize::try_from(self.number()).unwrap_or_default();
-                    let (name, rest) = self.bytes.split_at(length.min(self.bytes.len()));
-                    self.bytes = rest;
-                    (String::from_utf8_lossy(name).into(), self.span())
+                    let name = self.name();
+                    let span = self.span(&name);
+                    (name, span)
                 };
                 Inner::Fields((0..count).map(field).collect())
             }
             _ => {
                 let count = self.number();
-                Inner::Items((0..count).map(|_| self.span()).collect())
+                Inner::Items((0..count).map(|_| self.span("")).collect())
             }
         };
         Span { key, value, inner }
@@ -165,8 +265,8 @@ impl Span {
 
     /// The same in few bytes.
     pub(crate) fn pack(&self) -> Packed {
-        let mut packer = Packer { bytes: Vec::new(), line: 0 };
-        packer.span(self);
+        let mut packer = Packer { bytes: Vec::new(), at: START };
+        packer.span("", self);
         Packed(packer.bytes.into())
     }
 
@@ -271,7 +371,15 @@ mod tests {
     fn what_is_packed_is_unpacked_the_same() {
         let far = |line| Span::scalar(place(line, u32::MAX));
         let items = Inner::Items(Box::new([far(u32::MAX), far(1), far(7_000), far(0)]));
-        let fields = Inner::Fields(Box::new([field(&"x".repeat(300), 5, items), field("", 6, Inner::Nothing)]));
+        let at = |line, column| Span { key: Some(place(line, 3)), ..Span::scalar(place(line, column)) };
+        let fields = Inner::Fields(Box::new([
+            field(&"x".repeat(300), 5, items),
+            field("", 6, Inner::Nothing),
+            ("host".into(), at(7, 9)),
+            ("hosts".into(), at(7, 12)),
+            ("hösts".into(), at(7, 12)),
+            ("http".into(), Span { value: place(8, 1), ..at(7, 1) }),
+        ]));
         let root = Span { key: Some(place(3, 4)), value: place(2, 1), inner: fields };
         assert_eq!(root.pack().unpack(), root);
     }
