@@ -21,6 +21,7 @@ mod tenure;
 mod trust;
 
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Deref;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -57,15 +58,29 @@ pub struct Pool {
 /// What a pool consists of at one instant.
 #[derive(Debug, Default)]
 struct State {
+    filling: Arc<Filling>,
+    /// Made when a cookie is first read or set.
+    tokens: OnceLock<Box<affinity::Tokens>>,
+}
+
+/// Who is in a pool, and in others that are filled alike.
+#[derive(Debug, Default)]
+struct Filling {
     balance: Balance,
     /// Everyone, and what is said of the endpoint.
-    members: Vec<(Arc<Member>, EndpointState)>,
+    members: Box<[(Arc<Member>, EndpointState)]>,
     /// Names that no address has been found for.
     unresolved: usize,
     /// Names whose first look-up has not been answered.
     resolving: usize,
-    /// Made when a cookie is first read or set.
-    tokens: OnceLock<affinity::Tokens>,
+}
+
+impl Deref for State {
+    type Target = Filling;
+
+    fn deref(&self) -> &Filling {
+        &self.filling
+    }
 }
 
 /// Why a pool has no member for a request.
@@ -205,7 +220,7 @@ impl Pool {
 
     /// Every member, and what is said of its endpoint.
     pub fn members(&self) -> Vec<(Arc<Member>, EndpointState)> {
-        self.state.load().members.clone()
+        self.state.load().members.to_vec()
     }
 
     /// Whether somebody there is a member.
@@ -228,7 +243,7 @@ impl Pool {
 
 impl State {
     fn tokens(&self, pool: &PoolId) -> &affinity::Tokens {
-        self.tokens.get_or_init(|| affinity::Tokens::new(pool, &self.members))
+        self.tokens.get_or_init(|| Box::new(affinity::Tokens::new(pool, &self.members)))
     }
 
     /// Those that could take a request.

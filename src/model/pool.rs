@@ -1,6 +1,7 @@
 //! Pools: where requests may go, how to speak there, and how to learn whether a member is well.
 
 use std::borrow::Borrow;
+use std::cmp::Ordering;
 use std::fmt;
 use std::net::SocketAddr;
 use std::ops::Deref;
@@ -25,7 +26,7 @@ impl fmt::Display for PoolId {
 }
 
 /// A set of endpoints that serve the same thing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Pool {
     /// Where requests may go. An empty list is a pool without members.
     pub endpoints: Endpoints,
@@ -38,9 +39,22 @@ pub struct Pool {
 }
 
 /// The endpoints of a pool, shared with other pools of the same.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Endpoints(Arc<[Endpoint]>);
+
+/// Quick where they are shared.
+impl Ord for Endpoints {
+    fn cmp(&self, other: &Self) -> Ordering {
+        if Arc::ptr_eq(&self.0, &other.0) { Ordering::Equal } else { self.0.cmp(&other.0) }
+    }
+}
+
+impl PartialOrd for Endpoints {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl Deref for Endpoints {
     type Target = [Endpoint];
@@ -173,7 +187,7 @@ pub struct UpstreamTls {
 }
 
 /// Which member takes the next request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
 pub enum Balance {
     /// One after the other.
     #[default]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use imbl::OrdMap;
@@ -15,7 +15,7 @@ use super::dial::Connector;
 use super::interned::Interned;
 use super::member::MemberKey;
 use super::place::Place;
-use super::{Health, Member, Pool, State, permitted, probe, resolve};
+use super::{Filling, Health, Member, Pool, State, permitted, probe, resolve};
 use crate::model::{self, Address, EndpointState, PoolId, Probe, Transport};
 
 /// How long a pool that nothing leads to any more keeps its members, for requests that are under way.
@@ -100,6 +100,8 @@ struct Changed {
     emptied: Vec<Arc<State>>,
     /// Addresses of which something else may be said now than before.
     addresses: HashSet<SocketAddr>,
+    /// What was filled last, and by what: the next pool is often alike.
+    last: Option<(Arc<model::Pool>, Arc<Filling>)>,
 }
 
 impl Registry {
@@ -259,9 +261,38 @@ impl Registry {
     }
 
     /// Fills a pool with the members that its endpoints, and what their names resolve to, say.
-    fn fill(&self, registered: &mut Registered, id: &PoolId, spec: &model::Pool, changed: &mut Changed) {
-        let mut next = State { balance: spec.balance, ..State::default() };
-        let mut refused = BTreeSet::new();
+    fn fill(&self, registered: &mut Registered, id: &PoolId, spec: &Arc<model::Pool>, changed: &mut Changed) {
+        let filling = match changed.last.as_ref().filter(|(last, _)| last == spec) {
+            Some((_, filling)) => {
+                filling.members.iter().for_each(|(member, _)| member.name());
+                registered.refused.remove(id);
+                Arc::clone(filling)
+            }
+            None => self.filling(registered, id, spec, changed),
+        };
+        let next = Arc::new(State { filling, tokens: OnceLock::new() });
+        changed.filled.push(Arc::clone(&next));
+        match registered.pools.get(id) {
+            Some(pool) => changed.emptied.push(pool.state.swap(next)),
+            None => {
+                let back = registered.retired.remove(id).and_then(|(pool, _)| pool.upgrade());
+                let pool = back.unwrap_or_else(|| Arc::new(Pool::new(id.clone(), Arc::clone(&self.0.changed))));
+                pool.state.store(next);
+                registered.pools.insert(id.clone(), pool);
+            }
+        }
+    }
+
+    /// The members of a pool, each named by one more.
+    fn filling(
+        &self,
+        registered: &mut Registered,
+        id: &PoolId,
+        spec: &Arc<model::Pool>,
+        changed: &mut Changed,
+    ) -> Arc<Filling> {
+        let (mut members, mut resolving, mut unresolved) = (Vec::new(), 0, 0);
+        let (mut refused, mut whole) = (BTreeSet::new(), true);
         for endpoint in &spec.endpoints {
             let (addresses, name) = match &endpoint.address {
                 Address::Socket(address) => (vec![*address], None),
@@ -269,8 +300,8 @@ impl Registry {
                     let answer = registered.names.get(name).and_then(|name| name.resolving.answer.as_deref());
                     let known = answer.unwrap_or_default();
                     match answer {
-                        None => next.resolving += 1,
-                        Some([]) => next.unresolved += 1,
+                        None => resolving += 1,
+                        Some([]) => unresolved += 1,
                         Some(_) => {}
                     }
                     (known.iter().map(|ip| SocketAddr::new(*ip, *port)).collect(), Some(name))
@@ -285,32 +316,27 @@ impl Registry {
                     }
                     continue;
                 }
-                if let Some(member) = self.intern(registered, address, name, spec) {
-                    next.members.push((member, endpoint.state));
+                match self.intern(registered, address, name, spec) {
+                    Some(member) => members.push((member, endpoint.state)),
+                    None => whole = false,
                 }
             }
         }
+        let filling = Arc::new(Filling { balance: spec.balance, members: members.into(), unresolved, resolving });
+        // Of an address that is no member each pool is told for itself.
+        changed.last = (whole && refused.is_empty()).then(|| (Arc::clone(spec), Arc::clone(&filling)));
         match refused.is_empty() {
             true => registered.refused.remove(id),
             false => registered.refused.insert(id.clone(), refused),
         };
-        let next = Arc::new(next);
-        changed.filled.push(Arc::clone(&next));
-        match registered.pools.get(id) {
-            Some(pool) => changed.emptied.push(pool.state.swap(next)),
-            None => {
-                let back = registered.retired.remove(id).and_then(|(pool, _)| pool.upgrade());
-                let pool = back.unwrap_or_else(|| Arc::new(Pool::new(id.clone(), Arc::clone(&self.0.changed))));
-                pool.state.store(next);
-                registered.pools.insert(id.clone(), pool);
-            }
-        }
+        filling
     }
 
     /// Takes in, for each place, what is said there now that pools have changed.
     fn settle(&self, registered: &mut Registered, changed: Changed) {
         let Registered { places, leaving, departing, .. } = registered;
-        let Changed { filled, emptied, mut addresses } = changed;
+        let Changed { filled, emptied, mut addresses, last } = changed;
+        drop(last);
         for (member, state) in filled.iter().flat_map(|pool| &pool.members) {
             if let Some(place) = places.get_mut(&member.key.address) {
                 place.said.hear(member.key.name.is_some(), *state);

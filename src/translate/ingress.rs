@@ -53,7 +53,7 @@ pub(super) struct Sites {
 struct Entry {
     site: Option<Arc<Site>>,
     /// Where its places lead, each with how many routes go there.
-    leads: Vec<(Leads, usize)>,
+    leads: Box<[(Leads, usize)]>,
     /// How many routes it has.
     routes: usize,
     told: Box<[Report]>,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 
-use crate::model::{Certificate, CertificateId, Endpoint, Endpoints};
+use crate::model::{Certificate, CertificateId, Endpoint, Endpoints, Pool};
 use crate::source::{Key, Snapshot};
 
 use super::change::Changes;
@@ -88,8 +88,26 @@ pub(super) struct Lookup<'a> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) index: &'a Index,
     pub(super) certificates: &'a RefCell<Certificates>,
-    /// Endpoints of pools that are made together: many lead to the same Service.
-    pub(super) endpoints: &'a RefCell<BTreeSet<Endpoints>>,
+    pub(super) alike: &'a RefCell<Alike>,
+}
+
+/// Pools that are made together, and their endpoints: many lead to the same Service.
+#[derive(Debug, Default)]
+pub(super) struct Alike {
+    endpoints: BTreeSet<Endpoints>,
+    pools: BTreeSet<Arc<Pool>>,
+}
+
+impl Alike {
+    /// So many are kept for those that are made next.
+    const FEW: usize = 64;
+
+    /// Forgets them where there are many.
+    pub(super) fn settle(&mut self) {
+        if self.endpoints.len().max(self.pools.len()) > Self::FEW {
+            *self = Self::default();
+        }
+    }
 }
 
 impl<'a> Lookup<'a> {
@@ -119,13 +137,24 @@ impl<'a> Lookup<'a> {
 
     /// The same endpoints, shared with other pools.
     pub(super) fn shared(&self, endpoints: Vec<Endpoint>) -> Endpoints {
-        let mut known = self.endpoints.borrow_mut();
+        let known = &mut self.alike.borrow_mut().endpoints;
         if let Some(same) = known.get(endpoints.as_slice()) {
             return same.clone();
         }
         let endpoints = Endpoints::from(endpoints);
         known.insert(endpoints.clone());
         endpoints
+    }
+
+    /// The same pool, shared with others to which it leads under another name.
+    pub(super) fn shared_pool(&self, pool: Pool) -> Arc<Pool> {
+        let known = &mut self.alike.borrow_mut().pools;
+        if let Some(same) = known.get(&pool) {
+            return Arc::clone(same);
+        }
+        let pool = Arc::new(pool);
+        known.insert(Arc::clone(&pool));
+        pool
     }
 
     /// The certificate that a Secret holds.

@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use crate::model::{Endpoints, HostPattern, ObjectRef, Protocol};
+use crate::model::{HostPattern, ObjectRef, Protocol};
 use crate::source::{Key, Snapshot};
 use crate::status::Report;
 
@@ -18,7 +18,7 @@ use super::class::Classes;
 use super::draft::Draft;
 use super::gateway::Frontends;
 use super::ingress::{Builder, HTTP, HTTPS, Hosts, Sites, Wide};
-use super::lookup::{Index, Lookup};
+use super::lookup::{Alike, Index, Lookup};
 use super::report::Reports;
 use super::service;
 use super::tls::Certificates;
@@ -35,7 +35,7 @@ pub struct Translator {
     told_of_classes: Box<[Report]>,
     index: Index,
     certificates: RefCell<Certificates>,
-    endpoints: RefCell<BTreeSet<Endpoints>>,
+    alike: RefCell<Alike>,
     users: Users,
     sites: Sites,
     hosts: Hosts,
@@ -69,7 +69,7 @@ impl Translator {
             told_of_classes: Box::default(),
             index: Index::default(),
             certificates: RefCell::default(),
-            endpoints: RefCell::default(),
+            alike: RefCell::default(),
             users: Users::default(),
             sites: Sites::default(),
             hosts: Hosts::default(),
@@ -101,18 +101,18 @@ impl Translator {
         let (hosts, gateways) = self.read(&old, changes);
         let (hosts, gateways) = self.claim(hosts, gateways);
         self.make(&hosts, &gateways);
-        self.endpoints.get_mut().clear();
-        let Self { snapshot, index, certificates, endpoints, assembly, .. } = self;
-        assembly.settle(&Lookup { snapshot, index, certificates, endpoints });
+        self.alike.get_mut().settle();
+        let Self { snapshot, index, certificates, alike, assembly, .. } = self;
+        assembly.settle(&Lookup { snapshot, index, certificates, alike });
         self.assembly.translation()
     }
 
     /// Reads what has changed. Gives the hosts and gateways that this touches.
     fn read(&mut self, old: &Snapshot, changes: Changes) -> (BTreeSet<HostPattern>, BTreeSet<Key>) {
-        let Self { snapshot, index, certificates, endpoints, users, sites, hosts, frontends, assembly, .. } = self;
+        let Self { snapshot, index, certificates, alike, users, sites, hosts, frontends, assembly, .. } = self;
         changes.secrets.iter().for_each(|secret| certificates.get_mut().forget(secret));
         let (slices, services) = index.update(old, snapshot, &changes);
-        let lookup = Lookup { snapshot, index, certificates, endpoints };
+        let lookup = Lookup { snapshot, index, certificates, alike };
         for key in &slices {
             let slice = snapshot.endpoint_slices.get(key);
             assembly.leave(key, slice.map(|slice| service::leaving(key, slice, &lookup)).unwrap_or_default());
@@ -239,7 +239,7 @@ impl Translator {
     }
 
     fn lookup(&self) -> Lookup<'_> {
-        let Self { snapshot, index, certificates, endpoints, .. } = self;
-        Lookup { snapshot, index, certificates, endpoints }
+        let Self { snapshot, index, certificates, alike, .. } = self;
+        Lookup { snapshot, index, certificates, alike }
     }
 }

@@ -258,7 +258,7 @@ impl Frontends {
             assembly.pool(id, None);
         }
         for (id, pool) in pools {
-            if !assembly.pool_of(&id).is_some_and(|known| **known == pool) {
+            if assembly.pool_of(&id).is_none_or(|known| **known != pool) {
                 assembly.pool(&id, Some(&Arc::new(pool)));
             }
         }

@@ -103,7 +103,7 @@ fn pool_of(
         balance: balance(site.settings.load_distribution),
         endpoints: lookup.shared(resolved.endpoints),
     };
-    Ok((id, Arc::new(pool)))
+    Ok((id, lookup.shared_pool(pool)))
 }
 
 fn transport(settings: &Settings) -> Transport {

@@ -27,8 +27,22 @@ pub(in crate::translate) struct Hosts {
 struct Named {
     sites: Vec<Arc<Site>>,
     asked: Option<Box<Asked>>,
-    /// What was said of who asks, and of what was made.
-    told: [Box<[Report]>; 2],
+    /// What was said of who asks, and of what was made: nothing, of most.
+    told: Option<Box<[Box<[Report]>; 2]>>,
+}
+
+impl Named {
+    /// Puts what is said now in the place of what was said before.
+    fn tell(&mut self, of: usize, now: Box<[Report]>, told: &mut Told) {
+        if self.told.is_none() && now.is_empty() {
+            return;
+        }
+        let all = self.told.get_or_insert_default();
+        told.replace(&mut all[of], now);
+        if all.iter().all(|reports| reports.is_empty()) {
+            self.told = None;
+        }
+    }
 }
 
 impl Hosts {
@@ -36,6 +50,10 @@ impl Hosts {
     pub(in crate::translate) fn add(&mut self, site: &Arc<Site>) {
         for host in site.touches() {
             let sites = &mut self.hosts.entry(host).or_default().sites;
+            if sites.is_empty() {
+                // There is one, nearly always.
+                sites.reserve_exact(1);
+            }
             let at = sites.partition_point(|other| other.age() < site.age());
             sites.insert(at, Arc::clone(site));
         }
@@ -56,7 +74,7 @@ impl Hosts {
         let mut reports = Reports::default();
         let before = named.asked.is_some();
         named.asked = secure::decide(host, &named.sites, lookup, &mut reports).map(Box::new);
-        told.replace(&mut named.told[0], reports.into_sorted());
+        named.tell(0, reports.into_sorted(), told);
         self.asked = self.asked + usize::from(named.asked.is_some()) - usize::from(before);
         let borrows = named.asked.is_some() && !named.sites.iter().any(|site| site.serves(host));
         if borrows {
@@ -69,7 +87,7 @@ impl Hosts {
     /// Puts what was said in making a host in the place of what was said before.
     pub(in crate::translate) fn tell(&mut self, host: &HostPattern, reports: Box<[Report]>, told: &mut Told) {
         let Some(named) = self.hosts.get_mut(host) else { return };
-        told.replace(&mut named.told[1], reports);
+        named.tell(1, reports, told);
         if named.sites.is_empty() {
             self.hosts.remove(host);
         }
