@@ -136,9 +136,9 @@ async fn run(server: &Server, scope: &Scope, shared: &Arc<Shared>, troubles: &Tr
         start.watch::<Versions<ConfigMap>>(namespace, None);
     }
     start.watch::<Whole<IngressClass>>(None, None);
-    let beyond = |key: &&Key| !scope.namespaces.is_empty() && !scope.namespaces.contains(&key.namespace);
+    let beyond = |key: &&Key| !scope.namespaces.is_empty() && !scope.namespaces.contains(key.namespace());
     if let Some(key) = scope.publish_service.as_ref().filter(beyond) {
-        start.watch::<Whole<Service>>(Some(&key.namespace), Some(&key.name));
+        start.watch::<Whole<Service>>(Some(key.namespace()), Some(key.name()));
     }
     let _watches = start.tasks;
     publisher.run().await;

@@ -96,7 +96,7 @@ pub(super) fn is_in((kind, key): &(Kind, Key), snapshot: &Snapshot) -> bool {
 
 /// The reference by which reports name an object.
 pub(super) fn reference(kind: Kind, key: &Key) -> ObjectRef {
-    ObjectRef::new(kind.name(), key.namespace.as_str(), key.name.as_str())
+    ObjectRef::new(kind.name(), key.namespace(), key.name())
 }
 
 /// The objects of a document: one, or those of a list.

@@ -59,7 +59,7 @@ pub(super) struct Candidate {
 impl Candidate {
     /// A candidate for the lease `key`, and what it tells others.
     pub(super) fn new(client: Client, key: Key, identity: String, metrics: Metrics) -> (Self, Leadership) {
-        let leases = Api::namespaced(client, &key.namespace);
+        let leases = Api::namespaced(client, key.namespace());
         let (until, receiver) = watch::channel(None);
         let election = Election::new(identity);
         (Self { leases, key, election, held: None, until, metrics, troubled: false }, Leadership(receiver))
@@ -85,7 +85,7 @@ impl Candidate {
     pub(super) async fn release(&mut self) {
         self.end("released");
         let release = async {
-            let Some(lease) = self.leases.get_opt(&self.key.name).await? else { return Ok(()) };
+            let Some(lease) = self.leases.get_opt(self.key.name()).await? else { return Ok(()) };
             let record = self.election.release(&lease.spec.clone().unwrap_or_default(), Timestamp::now());
             if let Some(record) = record {
                 self.replace(lease, record).await?;
@@ -136,7 +136,7 @@ impl Candidate {
         let clock = Timestamp::now();
         let lease = match self.held.take() {
             Some(lease) => Some(lease),
-            None => self.leases.get_opt(&self.key.name).await?,
+            None => self.leases.get_opt(self.key.name()).await?,
         };
         let written = match lease {
             Some(lease) => {
@@ -145,7 +145,7 @@ impl Candidate {
                 self.replace(lease, record).await?
             }
             None => {
-                let metadata = ObjectMeta { name: Some(self.key.name.clone()), ..ObjectMeta::default() };
+                let metadata = ObjectMeta { name: Some(self.key.name().to_owned()), ..ObjectMeta::default() };
                 let lease = Lease { metadata, spec: Some(self.election.create(clock)) };
                 self.leases.create(&PostParams::default(), &lease).await?
             }
@@ -157,7 +157,7 @@ impl Candidate {
     /// Writes a record in place of the one that was read: `lease` carries its resourceVersion.
     async fn replace(&self, lease: Lease, record: LeaseSpec) -> Result<Lease, kube::Error> {
         let lease = Lease { spec: Some(record), ..lease };
-        self.leases.replace(&self.key.name, &PostParams::default(), &lease).await
+        self.leases.replace(self.key.name(), &PostParams::default(), &lease).await
     }
 
     fn begin(&self, until: Instant) {

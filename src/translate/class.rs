@@ -59,12 +59,12 @@ impl Classes {
         let mut classes = BTreeMap::new();
         let mut default: Option<(&str, &IngressClass)> = None;
         for (key, class) in &snapshot.ingress_classes {
-            classes.insert(key.name.clone(), read_class(&key.name, class, options, reports));
+            classes.insert(key.name().to_owned(), read_class(key.name(), class, options, reports));
             let marked = annotation(&class.metadata, DEFAULT) == Some("true");
             // As the API server's admission chooses among several: the youngest, then the first by name.
             let created = |class: &IngressClass| class.metadata.creation_timestamp.clone();
             if marked && default.is_none_or(|(_, best)| created(class) > created(best)) {
-                default = Some((&key.name, class));
+                default = Some((key.name(), class));
             }
         }
         Self {

@@ -45,7 +45,7 @@ pub(super) const HTTPS: u16 = 443;
 /// Every Ingress that is served, and those of which something is told.
 #[derive(Debug, Default)]
 pub(super) struct Sites {
-    entries: BTreeMap<Arc<Key>, Entry>,
+    entries: BTreeMap<Key, Entry>,
     alike: Alike,
 }
 
@@ -62,7 +62,7 @@ struct Entry {
 impl Sites {
     /// Every Ingress that is known here.
     pub(super) fn keys(&self) -> impl Iterator<Item = &Key> {
-        self.entries.keys().map(|key| &**key)
+        self.entries.keys()
     }
 
     /// The hosts that an Ingress covers in `spec.tls`.
@@ -80,11 +80,10 @@ impl Sites {
         lookup: &Lookup<'_>,
         (hosts, users, assembly): (&mut Hosts, &mut Users, &mut Assembly),
     ) -> BTreeSet<HostPattern> {
-        let (key, mut entry) =
-            self.entries.remove_entry(key).unwrap_or_else(|| (Arc::new(key.clone()), Entry::default()));
+        let (key, mut entry) = self.entries.remove_entry(key).unwrap_or_else(|| (key.clone(), Entry::default()));
         let mut reports = Reports::default();
         let site = object.and_then(|object| {
-            let owner = ObjectRef::new("Ingress", key.namespace.as_str(), key.name.as_str());
+            let owner = ObjectRef::new("Ingress", key.namespace(), key.name());
             let named = object.spec.as_ref().and_then(|spec| spec.ingress_class_name.as_deref());
             let class = classes.of(&owner, &object.metadata, named, &mut reports)?;
             Some(Arc::new(Site::read(Arc::new(owner), object, class, &mut self.alike, &mut reports)))
@@ -92,7 +91,7 @@ impl Sites {
         assembly.told.replace(&mut entry.told, reports.into_sorted());
         let before = std::mem::replace(&mut entry.site, site);
         let refers = |site: &Option<Arc<Site>>| site.as_ref().map(|site| site.refers()).unwrap_or_default();
-        users.replace(&User::Ingress(Arc::clone(&key)), &refers(&before), &refers(&entry.site));
+        users.replace(&User::Ingress(key.clone()), &refers(&before), &refers(&entry.site));
         let mut touched = BTreeSet::new();
         if let Some(site) = &before {
             hosts.remove(site);
@@ -140,9 +139,10 @@ impl Sites {
             }
         }
         for key in touched {
-            let Some(entry) = self.entries.get(&key).filter(|entry| entry.site.is_some()) else { continue };
+            let known = self.entries.get_key_value(&key).filter(|(_, entry)| entry.site.is_some());
+            let Some((key, entry)) = known else { continue };
             entry.put_pools(assembly);
-            assembly.ingress(&key, Some(entry.routes > 0));
+            assembly.ingress(key, Some(entry.routes > 0));
         }
     }
 }

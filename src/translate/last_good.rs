@@ -85,7 +85,7 @@ fn with_pair(newest: &Secret, good: &Secret) -> Secret {
 
 fn report(key: &Key, (message, remedy): &(String, &str)) -> Report {
     Report {
-        object: ObjectRef::new("Secret", key.namespace.as_str(), key.name.as_str()),
+        object: ObjectRef::new("Secret", key.namespace(), key.name()),
         field: "data".to_owned(),
         reason: Reason::InvalidCertificate,
         severity: Severity::Error,

@@ -33,18 +33,18 @@ impl Index {
     ) -> (BTreeSet<Key>, BTreeSet<Key>) {
         for key in &changes.slices {
             if let Some(slice) = old.endpoint_slices.get(key) {
-                take_out(&mut self.by_service, service_of(key, slice), &key.name);
-                pods_of(key, slice).for_each(|pod| take_out(&mut self.by_pod, Some(pod), &key.name));
+                take_out(&mut self.by_service, service_of(key, slice), key.name());
+                pods_of(key, slice).for_each(|pod| take_out(&mut self.by_pod, Some(pod), key.name()));
             }
             if let Some(slice) = new.endpoint_slices.get(key) {
-                put_in(&mut self.by_service, service_of(key, slice), &key.name);
-                pods_of(key, slice).for_each(|pod| put_in(&mut self.by_pod, Some(pod), &key.name));
+                put_in(&mut self.by_service, service_of(key, slice), key.name());
+                pods_of(key, slice).for_each(|pod| put_in(&mut self.by_pod, Some(pod), key.name()));
             }
         }
         let mut slices = changes.slices.clone();
         for pod in &changes.pods {
             let names = self.by_pod.get(pod).into_iter().flatten();
-            slices.extend(names.map(|name| Key::new(pod.namespace.as_str(), name.as_str())));
+            slices.extend(names.map(|name| Key::new(pod.namespace(), name)));
         }
         let mut services = changes.services.clone();
         for snapshot in [old, new] {
@@ -58,14 +58,14 @@ impl Index {
 /// The Service that a slice is of.
 fn service_of(key: &Key, slice: &EndpointSlice) -> Option<Key> {
     let service = slice.metadata.labels.as_ref()?.get("kubernetes.io/service-name")?;
-    Some(Key::new(key.namespace.as_str(), service.as_str()))
+    Some(Key::new(key.namespace(), service.as_str()))
 }
 
 /// The pods that a slice mentions.
 fn pods_of<'s>(key: &'s Key, slice: &'s EndpointSlice) -> impl Iterator<Item = Key> {
     let targets = slice.endpoints.iter().flatten().filter_map(|endpoint| endpoint.target_ref.as_ref());
     let pods = targets.filter(|target| target.kind.as_deref() == Some("Pod"));
-    pods.filter_map(|pod| Some(Key::new(key.namespace.as_str(), pod.name.as_deref()?)))
+    pods.filter_map(|pod| Some(Key::new(key.namespace(), pod.name.as_deref()?)))
 }
 
 fn put_in(map: &mut BTreeMap<Key, BTreeSet<String>>, key: Option<Key>, name: &str) {

@@ -127,12 +127,12 @@ impl Translator {
         let by_service: BTreeSet<&User> = services.iter().filter_map(|key| users.services.get(key)).flatten().collect();
         for user in by_service {
             match user {
-                User::Ingress(key) if changes.ingresses.contains(&**key) => {}
+                User::Ingress(key) if changes.ingresses.contains(key) => {}
                 User::Ingress(key) => {
                     self.work.backends += 1;
                     touched.extend(sites.follow(key, &lookup, assembly));
                 }
-                User::Gateway(key) => drop(gateways.insert(Key::clone(key))),
+                User::Gateway(key) => drop(gateways.insert(key.clone())),
             }
         }
         let by_secret = changes.secrets.iter().filter_map(|key| users.secrets.get(key));
@@ -140,7 +140,7 @@ impl Translator {
         for user in by_secret.chain(by_map).flatten() {
             match user {
                 User::Ingress(key) => touched.extend(sites.covered(key).cloned()),
-                User::Gateway(key) => drop(gateways.insert(Key::clone(key))),
+                User::Gateway(key) => drop(gateways.insert(key.clone())),
             }
         }
         for key in &gateways {

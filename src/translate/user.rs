@@ -1,7 +1,6 @@
 //! Who refers to which Services, Secrets and ConfigMaps, be they there or not: who is to be looked at when one changes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use crate::source::Key;
 
@@ -20,9 +19,9 @@ pub(super) type Referred = BTreeMap<Key, BTreeSet<User>>;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum User {
     /// An Ingress.
-    Ingress(Arc<Key>),
+    Ingress(Key),
     /// An ApplicationGateway.
-    Gateway(Arc<Key>),
+    Gateway(Key),
 }
 
 /// What one object refers to.

@@ -235,7 +235,7 @@ fn served(snapshot: &Snapshot) -> BTreeSet<String> {
     let mut keys: Vec<_> = ingresses.keys().chain(ingress_classes.keys()).chain(services.keys()).collect();
     keys.extend(endpoint_slices.keys().chain(pods.keys()).chain(secrets.keys()).chain(config_maps.keys()));
     keys.extend(namespaces.keys().chain(gateways.keys()));
-    keys.into_iter().map(|key| key.name.clone()).collect()
+    keys.into_iter().map(|key| key.name().to_owned()).collect()
 }
 
 fn is_told(input: &Input, (file, name, field, said): &Case) -> bool {

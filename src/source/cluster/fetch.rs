@@ -65,7 +65,7 @@ impl Fetcher {
         let mut start = |kind: &'static str, url: String, metadata: (Key, String)| {
             let (server, permits, (key, version)) = (server.clone(), Arc::clone(permits), metadata);
             running.spawn(async move {
-                let request = kube::core::Request::new(url).get(&key.name, &GetParams::default());
+                let request = kube::core::Request::new(url).get(key.name(), &GetParams::default());
                 let answer = match (request, permits.acquire_owned().await) {
                     (Ok(request), Ok(_permit)) => server.body(request).await,
                     (Err(error), _) => Err(Failure::Broken(error.to_string())),
@@ -226,7 +226,7 @@ impl<K: Fetchable> Fetched<K> {
                 continue;
             }
             version.clone_into(&mut attempt.version);
-            let url = K::url_path(&(), Some(&key.namespace));
+            let url = K::url_path(&(), Some(key.namespace()));
             attempt.running = Some(start(<K as Fetchable>::KIND, url, (key.clone(), version.to_owned())));
             self.open.insert(key);
         }
@@ -316,12 +316,12 @@ impl<K: Fetchable> Fetched<K> {
             let kept =
                 if self.objects.contains_key(key) { "its last version goes on being used" } else { "it is not used" };
             Report {
-                object: ObjectRef::new(<K as Fetchable>::KIND, key.namespace.as_str(), key.name.as_str()),
+                object: ObjectRef::new(<K as Fetchable>::KIND, key.namespace(), key.name()),
                 field: String::new(),
                 reason: Reason::Unreadable,
                 severity: Severity::Error,
                 message: format!("it can't be fetched, so {kept} until it can: {why}"),
-                remedy: format!("see that the controller may get {} in namespace {}", K::RESOURCE, key.namespace),
+                remedy: format!("see that the controller may get {} in namespace {}", K::RESOURCE, key.namespace()),
             }
         };
         failed.map(report).collect()

@@ -142,7 +142,7 @@ impl Shared {
 impl Store {
     /// Whether it made a difference.
     fn put<K: Kept>(&mut self, key: Key, object: Result<K, Unreadable>) -> bool {
-        let name = ObjectRef::new(K::KIND, key.namespace.as_str(), key.name.as_str());
+        let name = ObjectRef::new(K::KIND, key.namespace(), key.name());
         match object {
             Ok(object) => {
                 let mended = self.unreadable.remove(&name).is_some();
@@ -175,7 +175,7 @@ impl Store {
 
     fn remove<K: Kept>(&mut self, key: &Key) {
         K::place(self).remove(key);
-        self.unreadable.remove(&ObjectRef::new(K::KIND, key.namespace.as_str(), key.name.as_str()));
+        self.unreadable.remove(&ObjectRef::new(K::KIND, key.namespace(), key.name()));
     }
 }
 
@@ -261,7 +261,7 @@ mod tests {
         for namespace in ["one", "two"] {
             shared.put(Key::new(namespace, "a"), Ok(pod(namespace, "a", "Running", 30)));
         }
-        shared.replace::<Pod>(Some(list), List::new(), |key| key.namespace == "one");
+        shared.replace::<Pod>(Some(list), List::new(), |key| key.namespace() == "one");
         let left: Vec<Key> = shared.input().0.pods.keys().cloned().collect();
         assert_eq!(left, [Key::new("two", "a")]);
     }

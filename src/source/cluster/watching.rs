@@ -406,8 +406,8 @@ impl<R: Received> Watching<R> {
 
     fn take(&self, list: List<R::Kept>) {
         self.shared.replace(self.list, list, |key: &Key| {
-            self.namespace.as_ref().is_none_or(|namespace| *namespace == key.namespace)
-                && self.name.as_ref().is_none_or(|name| *name == key.name)
+            self.namespace.as_ref().is_none_or(|namespace| *namespace == key.namespace())
+                && self.name.as_ref().is_none_or(|name| *name == key.name())
         });
         self.troubles.listed(&self.what);
         tracing::debug!(watch = self.what, kind = R::Kept::KIND, "listed");

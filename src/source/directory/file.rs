@@ -94,10 +94,15 @@ impl File {
         let before = Arc::clone(&self.written);
         let (mut items, mut changed) = (version.items, Vec::new());
         for (identity, old) in &before.items {
-            match items.get_mut(identity) {
-                // What has not changed stays the same object, so that those who hold it can tell.
-                Some(new) if new.object == old.object => new.object = old.object.clone(),
-                Some(_) => changed.push((identity.clone(), true)),
+            match items.remove(identity) {
+                // What has not changed stays the same object, under the same key, so that those who hold it can tell.
+                Some(new) if new.object == old.object => {
+                    items.insert(identity.clone(), Item { object: old.object.clone(), ..new });
+                }
+                Some(new) => {
+                    items.insert(identity.clone(), new);
+                    changed.push((identity.clone(), true));
+                }
                 // What stood in a document that can't be read may be there still.
                 None if self.refused.contains(identity) || version.unread.contains(&(old.document as usize)) => {
                     items.insert(identity.clone(), old.clone());

@@ -188,7 +188,7 @@ impl Tree {
         for (_, file) in self.files.values() {
             located.extend(file.reports.iter().cloned());
             let classes = file.refused.iter().filter(|(kind, _)| *kind == Kind::IngressClass);
-            self.served.refused_classes.extend(classes.map(|(_, key)| key.name.clone()));
+            self.served.refused_classes.extend(classes.map(|(_, key)| key.name().to_owned()));
         }
         for (identity, holders) in &self.several {
             let mut holders = holders.iter();

@@ -387,7 +387,7 @@ mod tests {
         for name in ["first", "second", "third"] {
             write(name);
             let holds = |input: &Option<Input>| {
-                input.as_ref().is_some_and(|input| input.snapshot.namespaces.keys().any(|key| key.name == name))
+                input.as_ref().is_some_and(|input| input.snapshot.namespaces.keys().any(|key| key.name() == name))
             };
             let waited = tokio::time::timeout(Duration::from_secs(20), inputs.wait_for(holds)).await;
             waited.expect("in time").expect("the source lives");

@@ -87,7 +87,7 @@ impl Frontends {
     ) {
         let entry = self.gateways.entry(key.clone()).or_default();
         let mut of_class = Reports::default();
-        let owner = ObjectRef::new("ApplicationGateway", key.namespace.as_str(), key.name.as_str());
+        let owner = ObjectRef::new("ApplicationGateway", key.namespace(), key.name());
         let class = object.and_then(|object| {
             classes.of(&owner, &object.metadata, object.spec.ingress_class_name.as_deref(), &mut of_class)
         });
@@ -100,7 +100,7 @@ impl Frontends {
         });
         entry.of_class = of_class.into_sorted();
         let now = entry.claiming.as_deref().map(refer).unwrap_or_default();
-        users.replace(&User::Gateway(Arc::new(key.clone())), &before, &now);
+        users.replace(&User::Gateway(key.clone()), &before, &now);
     }
 
     /// The ports that listeners take, oldest first.
@@ -243,7 +243,7 @@ impl Frontends {
         let Draft { reports, hosts, pools, parts } = draft;
         assembly.told.replace(&mut entry.told, reports.into_sorted());
         assembly.gateway(gateway, entry.claiming.as_ref().map(|_| parts));
-        let owner = ObjectRef::new("ApplicationGateway", gateway.namespace.as_str(), gateway.name.as_str());
+        let owner = ObjectRef::new("ApplicationGateway", gateway.namespace(), gateway.name());
         let mut replaced = Vec::new();
         let placed: BTreeSet<_> = hosts.keys().cloned().collect();
         for (port, host) in std::mem::take(&mut entry.placed).difference(&placed) {
@@ -275,5 +275,5 @@ fn is(claiming: &Claiming, gateway: &Key) -> bool {
 }
 
 fn is_owner(owner: &ObjectRef, gateway: &Key) -> bool {
-    owner.kind == "ApplicationGateway" && owner.namespace == gateway.namespace && owner.name == gateway.name
+    owner.kind == "ApplicationGateway" && owner.namespace == gateway.namespace() && owner.name == gateway.name()
 }

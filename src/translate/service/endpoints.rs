@@ -100,7 +100,7 @@ pub(in crate::translate) fn leaving(
     let ports: Vec<u16> = ports.collect();
     let mut leaving = Vec::new();
     for endpoint in slice.endpoints.iter().flatten() {
-        let state = state(endpoint.conditions.as_ref(), pod(endpoint, &key.namespace, lookup));
+        let state = state(endpoint.conditions.as_ref(), pod(endpoint, key.namespace(), lookup));
         if state.grace().is_none() {
             continue;
         }
