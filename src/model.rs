@@ -6,6 +6,7 @@
 
 mod affinity;
 mod host;
+mod key;
 mod listener;
 mod path;
 mod pool;
@@ -13,7 +14,6 @@ mod tls;
 mod websocket;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -22,6 +22,7 @@ use serde::Serialize;
 
 pub use affinity::{Affinity, SameSite, Secure};
 pub use host::{HostPattern, HostPatternError};
+pub use key::{Key, ObjectRef};
 pub use listener::{Action, Backend, Host, HostHeader, Listener, PathRewrite, Protocol, Redirect, Route, Unavailable};
 pub use path::{PathMatch, PathMatchError, normalise_path};
 pub use pool::{
@@ -43,32 +44,4 @@ pub struct Model {
     /// Endpoints that go away and are in no pool: sessions may be open there since a route led to them.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub departing: BTreeMap<SocketAddr, EndpointState>,
-}
-
-/// The Kubernetes object that a listener, route or report belongs to.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct ObjectRef {
-    /// Kind, as written in manifests: `Ingress`, `ApplicationGateway`, `Secret`, …
-    pub kind: &'static str,
-    /// Namespace; empty for kinds that have none.
-    pub namespace: String,
-    /// Name.
-    pub name: String,
-}
-
-impl ObjectRef {
-    /// An object of `kind` called `namespace`/`name`.
-    pub fn new(kind: &'static str, namespace: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { kind, namespace: namespace.into(), name: name.into() }
-    }
-}
-
-impl fmt::Display for ObjectRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.namespace.is_empty() {
-            write!(f, "{} {}", self.kind, self.name)
-        } else {
-            write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
-        }
-    }
 }

@@ -22,10 +22,11 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+pub use crate::model::Key;
 pub(crate) use lines::showable;
 pub use origin::{Location, Origins};
 pub use packed::PackedIngress;
-pub use snapshot::{Key, References, Snapshot};
+pub use snapshot::{References, Snapshot};
 
 use crate::status::Report;
 

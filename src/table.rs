@@ -155,6 +155,6 @@ mod tests {
             handle.load().listener(80).and_then(|listener| listener.find("a.example", "/x").cloned()).expect("found");
         handle.publish(RoutingTable::default());
         assert!(old.upgrade().is_none());
-        assert_eq!(target.route.owner.name, "site");
+        assert_eq!(target.route.owner.name(), "site");
     }
 }

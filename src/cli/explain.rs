@@ -261,13 +261,13 @@ fn naming(snapshot: &Snapshot, host: &str) -> BTreeSet<ObjectRef> {
         let spec = ingress.unpack().spec;
         let rules = spec.iter().flat_map(|spec| spec.rules.iter().flatten());
         if rules.filter_map(|rule| rule.host.as_deref()).any(|named| is_host(named, host)) {
-            naming.insert(ObjectRef::new("Ingress", key.namespace(), key.name()));
+            naming.insert(ObjectRef { kind: "Ingress", key: key.clone() });
         }
     }
     for (key, gateway) in &snapshot.gateways {
         let listeners = &gateway.spec.http_listeners;
         if listeners.iter().flat_map(|l| l.host_name.iter().chain(&l.host_names)).any(|named| is_host(named, host)) {
-            naming.insert(ObjectRef::new("ApplicationGateway", key.namespace(), key.name()));
+            naming.insert(ObjectRef { kind: "ApplicationGateway", key: key.clone() });
         }
     }
     naming

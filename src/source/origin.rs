@@ -7,9 +7,8 @@ use std::sync::Arc;
 
 use super::kind::Kind;
 use super::object::{self, Object};
-use super::snapshot::Key;
 use super::span::{Packed, Place, Side, Span};
-use crate::model::ObjectRef;
+use crate::model::{Key, ObjectRef};
 use crate::status::{Reason, Report};
 
 /// A place in a manifest.
@@ -79,8 +78,8 @@ impl Origins {
     }
 
     /// The object, if it came from a file.
-    fn find(&self, ObjectRef { kind, namespace, name }: &ObjectRef) -> Option<(&Written, &Item)> {
-        let identity = (Kind::named(kind)?, Key::new(namespace.as_str(), name.as_str()));
+    fn find(&self, ObjectRef { kind, key }: &ObjectRef) -> Option<(&Written, &Item)> {
+        let identity = (Kind::named(kind)?, key.clone());
         self.files.iter().find_map(|written| Some((&**written, written.items.get(&identity)?)))
     }
 

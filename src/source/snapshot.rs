@@ -13,46 +13,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::PackedIngress;
 use crate::api::ApplicationGateway;
-
-/// Namespace and name; the namespace is empty for kinds that have none. Cheap to clone: many maps have the same.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key(
-    /// Both, with a NUL between them: no name that is valid has one, and it goes before all characters.
-    Arc<str>,
-);
-
-impl Key {
-    /// `namespace`/`name`.
-    pub fn new(namespace: impl AsRef<str>, name: impl AsRef<str>) -> Self {
-        Self([namespace.as_ref(), name.as_ref()].join("\0").into())
-    }
-
-    /// Namespace.
-    pub fn namespace(&self) -> &str {
-        self.both().0
-    }
-
-    /// Name.
-    pub fn name(&self) -> &str {
-        self.both().1
-    }
-
-    fn both(&self) -> (&str, &str) {
-        self.0.split_once('\0').unwrap_or_default()
-    }
-}
-
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.namespace(), self.name())
-    }
-}
-
-impl fmt::Debug for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
+use crate::model::Key;
 
 /// Objects of one kind, by name. Cheap to clone; two that were one share what has not been changed since.
 pub type Objects<K> = OrdMap<Key, Arc<K>>;
@@ -155,16 +116,6 @@ mod tests {
     use k8s_openapi::api::networking::v1::{Ingress, IngressSpec, IngressStatus};
 
     use super::*;
-
-    #[test]
-    fn keys_are_in_the_order_of_their_namespaces_then_names() {
-        let keys = [("", "b"), ("a", ""), ("a", "b"), ("a", "b-c"), ("a-b", "a"), ("b", "a")];
-        for (earlier, later) in keys.iter().zip(&keys[1..]) {
-            let key = |(namespace, name): &(&str, &str)| Key::new(namespace, name);
-            assert!(key(earlier) < key(later), "{} {}", key(earlier), key(later));
-            assert_eq!((key(later).namespace(), key(later).name()), *later);
-        }
-    }
 
     #[test]
     fn a_status_asks_for_nothing() {

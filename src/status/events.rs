@@ -162,7 +162,7 @@ async fn wait(due: Option<(String, Instant)>) -> String {
 async fn create(client: Client, context: &Context, name: &str, notice: &Notice) -> Result<(), kube::Error> {
     let Notice { object, api_version, uid, version, reason, note } = notice;
     // Events about objects without a namespace stand in `default`.
-    let namespace = if object.namespace.is_empty() { "default" } else { &object.namespace };
+    let namespace = if object.namespace().is_empty() { "default" } else { object.namespace() };
     let event = Event {
         action: Some("Translate".to_owned()),
         event_time: Some(MicroTime(Timestamp::now())),
@@ -176,8 +176,8 @@ async fn create(client: Client, context: &Context, name: &str, notice: &Notice) 
         regarding: Some(ObjectReference {
             api_version: Some((*api_version).to_owned()),
             kind: Some(object.kind.to_owned()),
-            name: Some(object.name.clone()),
-            namespace: Some(object.namespace.clone()).filter(|namespace| !namespace.is_empty()),
+            name: Some(object.name().to_owned()),
+            namespace: Some(object.namespace().to_owned()).filter(|namespace| !namespace.is_empty()),
             resource_version: version.clone(),
             uid: uid.clone(),
             ..ObjectReference::default()

@@ -51,7 +51,7 @@ fn notice(report: &Report, snapshot: &Snapshot) -> Option<(String, Notice)> {
     let parts = [object.kind, uid.as_deref().unwrap_or_default(), reason.name(), field, message];
     let hash = digest(&SHA256, parts.join("\0").as_bytes());
     let hash: String = hash.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    let name: String = object.name.chars().take(LONGEST_NAME).collect();
+    let name: String = object.name().chars().take(LONGEST_NAME).collect();
     let name = format!("{}.{hash}", name.trim_end_matches(['.', '-']));
 
     let mut note = if field.is_empty() { message.clone() } else { format!("{field}: {message}") };
@@ -64,8 +64,7 @@ fn notice(report: &Report, snapshot: &Snapshot) -> Option<(String, Notice)> {
 
 /// The version of a kind, and what is known of the object. `None`: it is of a kind that no Event can be about.
 fn find<'s>(object: &ObjectRef, snapshot: &'s Snapshot) -> Option<(&'static str, Option<Cow<'s, ObjectMeta>>)> {
-    let key = Key::new(object.namespace.as_str(), object.name.as_str());
-    let key = &key;
+    let key = &object.key;
     Some(match object.kind {
         "Ingress" => {
             let ingress = snapshot.ingresses.get(key);

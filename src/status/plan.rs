@@ -65,14 +65,14 @@ impl View<'_> {
         let mut changes = Vec::new();
         let addresses = self.publish.addresses(&self.facts.snapshot);
         for (key, object) in &self.facts.snapshot.ingresses {
-            let object_ref = ObjectRef::new("Ingress", key.namespace(), key.name());
+            let object_ref = ObjectRef { kind: "Ingress", key: key.clone() };
             if let Some(status) = self.ingress(key, object, &object_ref, addresses.as_deref()) {
                 changes.push(change(object_ref, &object.unpack().metadata, status));
             }
         }
         let reports = by_gateway(&self.facts.reports);
         for (key, object) in &self.facts.snapshot.gateways {
-            let object_ref = ObjectRef::new("ApplicationGateway", key.namespace(), key.name());
+            let object_ref = ObjectRef { kind: "ApplicationGateway", key: key.clone() };
             let status = match self.facts.served.gateways.get(key) {
                 Some(parts) => {
                     let reports = reports.get(&object_ref).map(Vec::as_slice).unwrap_or_default();

@@ -25,7 +25,7 @@ use super::task::{Context, Troubles};
 use super::{Change, Desired, Facts, PoolHealth, View};
 use crate::api::ApplicationGateway;
 use crate::model::{ObjectRef, PoolId};
-use crate::source::{Key, Snapshot};
+use crate::source::Snapshot;
 
 /// Writes that are under way at once.
 const CONCURRENCY: usize = 8;
@@ -287,16 +287,16 @@ impl Written {
 }
 
 fn metadata<'s>(object: &ObjectRef, snapshot: &'s Snapshot) -> Option<Cow<'s, ObjectMeta>> {
-    let key = Key::new(object.namespace.as_str(), object.name.as_str());
     match object.kind {
-        "Ingress" => snapshot.ingresses.get(&key).map(|object| Cow::Owned(object.unpack().metadata)),
-        _ => snapshot.gateways.get(&key).map(|object| Cow::Borrowed(&object.metadata)),
+        "Ingress" => snapshot.ingresses.get(&object.key).map(|object| Cow::Owned(object.unpack().metadata)),
+        _ => snapshot.gateways.get(&object.key).map(|object| Cow::Borrowed(&object.metadata)),
     }
 }
 
 /// Writes one status; gives the version that this made.
 async fn apply(client: Client, manager: &str, change: &Change) -> Result<Option<String>, kube::Error> {
-    let Change { object: ObjectRef { kind, namespace, name }, uid, status, version: _ } = change;
+    let Change { object: ObjectRef { kind, key }, uid, status, version: _ } = change;
+    let (namespace, name) = (key.namespace(), key.name());
     let (api_version, status) = match status {
         Desired::Ingress(addresses) => ("networking.k8s.io/v1", json!({"loadBalancer": {"ingress": addresses}})),
         Desired::Gateway(status) => {

@@ -48,7 +48,7 @@ struct Gateway<'a> {
 /// What a gateway refers to.
 pub(super) fn refers(owner: &ObjectRef, object: &ApplicationGateway) -> Refers {
     let spec = &object.spec;
-    let key = |name: &str| Key::new(owner.namespace.as_str(), name);
+    let key = |name: &str| Key::new(owner.namespace(), name);
     let services = spec.backend_address_pools.iter().filter_map(|pool| pool.service_ref.as_ref());
     let certificates = spec.ssl_certificates.iter().map(|certificate| &certificate.secret_ref);
     let roots = spec.trusted_root_certificates.iter().filter_map(|root| root.secret_ref.as_ref());

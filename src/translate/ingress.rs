@@ -83,7 +83,7 @@ impl Sites {
         let (key, mut entry) = self.entries.remove_entry(key).unwrap_or_else(|| (key.clone(), Entry::default()));
         let mut reports = Reports::default();
         let site = object.and_then(|object| {
-            let owner = ObjectRef::new("Ingress", key.namespace(), key.name());
+            let owner = ObjectRef { kind: "Ingress", key: key.clone() };
             let named = object.spec.as_ref().and_then(|spec| spec.ingress_class_name.as_deref());
             let class = classes.of(&owner, &object.metadata, named, &mut reports)?;
             Some(Arc::new(Site::read(Arc::new(owner), object, class, &mut self.alike, &mut reports)))
@@ -121,8 +121,7 @@ impl Sites {
 
     /// Where a place of a site leads.
     fn leads(&self, site: &Site, place: usize) -> Option<&Leads> {
-        let key = Key::new(site.owner.namespace.as_str(), site.owner.name.as_str());
-        self.entries.get(&key)?.leads.get(place).map(|(leads, _)| leads)
+        self.entries.get(&site.owner.key)?.leads.get(place).map(|(leads, _)| leads)
     }
 
     /// Counts the routes that have come and gone, and puts the pools in place that they lead to.
@@ -131,10 +130,9 @@ impl Sites {
         let sides = |Replaced { before, now }: &'_ Replaced| [(now.clone(), true), (before.clone(), false)];
         for (host, comes) in replaced.iter().flat_map(sides) {
             for (owner, pool) in host.iter().flat_map(|host| routes(host)) {
-                let key = Key::new(owner.namespace.as_str(), owner.name.as_str());
-                if let Some(entry) = self.entries.get_mut(&key) {
+                if let Some(entry) = self.entries.get_mut(&owner.key) {
                     entry.count(pool, comes);
-                    touched.insert(key);
+                    touched.insert(owner.key.clone());
                 }
             }
         }

@@ -85,7 +85,7 @@ fn with_pair(newest: &Secret, good: &Secret) -> Secret {
 
 fn report(key: &Key, (message, remedy): &(String, &str)) -> Report {
     Report {
-        object: ObjectRef::new("Secret", key.namespace(), key.name()),
+        object: ObjectRef { kind: "Secret", key: key.clone() },
         field: "data".to_owned(),
         reason: Reason::InvalidCertificate,
         severity: Severity::Error,

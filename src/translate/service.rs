@@ -59,7 +59,7 @@ pub(super) fn resolve<'a>(
     let port = find_port(service, namespace, name, port)?;
     let mut found = Found::default();
     for (key, slice) in lookup.slices(namespace, name) {
-        let object = ObjectRef::new("EndpointSlice", key.namespace(), key.name());
+        let object = ObjectRef { kind: "EndpointSlice", key: key.clone() };
         found.take(slice, port, &object, lookup, reports);
     }
     let pod = found.pods.iter().find_map(|name| lookup.pod(namespace, name));

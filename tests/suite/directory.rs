@@ -172,11 +172,11 @@ async fn the_last_good_version_outlives_mistakes() {
     assert!(has(&input, "a", "one") && has(&input, "b", "one"), "syntax error");
     let location = input.origins.locator().locate(&input.reports[0]).expect("located");
     assert_eq!((location.file.as_path(), location.document), (Path::new("a.yaml"), 2));
-    assert_eq!(input.reports[0].object.name, "a.yaml");
+    assert_eq!(input.reports[0].object.name(), "a.yaml");
 
     let refused = map("b", "two").replace("\ndata:", "\ndta:");
     site.replace("a.yaml", &format!("{}---\n{refused}", map("a", "two")));
-    let input = site.until("named", |input| input.reports[0].object.name == "b").await;
+    let input = site.until("named", |input| input.reports[0].object.name() == "b").await;
     assert!(has(&input, "a", "one") && has(&input, "b", "one"), "refused object");
     assert_eq!(input.reports[0].field, "dta");
     assert_eq!(input.origins.locator().locate(&input.reports[0]).expect("located").line, 12);
@@ -305,7 +305,7 @@ async fn a_file_that_can_not_be_read_keeps_being_served() {
     fs::remove_file(site.path("a.yaml")).expect("removed");
     symlink("nowhere", site.path("b.yaml")).expect("linked");
     let input = site.until("reported", |input| input.reports.iter().any(|r| r.reason == Reason::Unreadable)).await;
-    assert_eq!(input.reports[0].object.name, "b.yaml");
+    assert_eq!(input.reports[0].object.name(), "b.yaml");
     fs::write(site.path("nowhere"), map("b", "somewhere")).expect("written");
     site.until("found", |input| has(input, "b", "somewhere") && input.reports.is_empty()).await;
 }

@@ -242,7 +242,7 @@ fn is_told(input: &Input, (file, name, field, said): &Case) -> bool {
     input.reports.iter().any(|report| {
         let object = if *name == "-" { *file } else { *name };
         let at = input.origins.locator().locate(report);
-        report.object.name == object
+        report.object.name() == object
             && (report.field == *field || *name == "-" && report.field.starts_with(field))
             && at.is_some_and(|at| at.file == Path::new(file))
             && (report.message.contains(said) || report.remedy.contains(said))
@@ -268,7 +268,7 @@ fn each_broken_object_is_named_and_each_good_one_served() {
     let surplus: Vec<_> = input
         .reports
         .iter()
-        .filter(|report| report.severity == Severity::Error && !known.contains(report.object.name.as_str()))
+        .filter(|report| report.severity == Severity::Error && !known.contains(report.object.name()))
         .collect();
     assert!(surplus.is_empty(), "told of something good: {surplus:#?}");
 

@@ -27,7 +27,7 @@ async fn the_good_ones_are_served_throughout_and_each_bad_one_is_named() {
     let told = |name: &str, field: &str, reason| {
         let published = gateway.app.published.borrow();
         published.reports.iter().any(|report| {
-            report.object.name == name
+            report.object.name() == name
                 && field.starts_with(&report.field)
                 && report.reason == reason
                 && !report.remedy.is_empty()
@@ -46,7 +46,7 @@ async fn the_good_ones_are_served_throughout_and_each_bad_one_is_named() {
     // A mistake in a file that was good leaves its last good version.
     gateway.write("0-site.yaml", "kind: Ingress\nspec: [");
     eventually("the mistake is told", async || {
-        gateway.app.published.borrow().reports.iter().any(|report| report.object.name == "0-site.yaml")
+        gateway.app.published.borrow().reports.iter().any(|report| report.object.name() == "0-site.yaml")
     })
     .await;
     assert_eq!(gateway.get("new.example", "/").await.status, StatusCode::OK);

@@ -72,7 +72,7 @@ impl Case {
             ..ManagedFieldsEntry::default()
         };
         for Change { object, status, .. } in changes {
-            let key = Key::new(object.namespace.as_str(), object.name.as_str());
+            let key = object.key.clone();
             let owned = (*status != Desired::Nothing).then(|| vec![entry.clone()]);
             if object.kind == "Ingress" {
                 let packed = snapshot.ingresses.get_mut(&key).expect("there");

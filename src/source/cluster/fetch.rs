@@ -316,7 +316,7 @@ impl<K: Fetchable> Fetched<K> {
             let kept =
                 if self.objects.contains_key(key) { "its last version goes on being used" } else { "it is not used" };
             Report {
-                object: ObjectRef::new(<K as Fetchable>::KIND, key.namespace(), key.name()),
+                object: ObjectRef { kind: <K as Fetchable>::KIND, key: key.clone() },
                 field: String::new(),
                 reason: Reason::Unreadable,
                 severity: Severity::Error,

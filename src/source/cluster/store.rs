@@ -78,10 +78,9 @@ impl Shared {
         for key in gone {
             store.remove::<K>(&key);
         }
-        store.unreadable.retain(|object, _| {
-            let key = Key::new(object.namespace.as_str(), object.name.as_str());
-            object.kind != K::KIND || !covers(&key) || list.contains_key(&key)
-        });
+        store
+            .unreadable
+            .retain(|object, _| object.kind != K::KIND || !covers(&object.key) || list.contains_key(&object.key));
         for (key, object) in list {
             changed |= store.put(key, object);
         }
@@ -126,9 +125,8 @@ impl Shared {
         let store = self.lock();
         let mut snapshot = store.snapshot.clone();
         let unread = store.unreadable.keys().filter(|object| object.kind == <IngressClass as Kept>::KIND);
-        let unread =
-            unread.filter(|object| !snapshot.ingress_classes.contains_key(&Key::new("", object.name.as_str())));
-        snapshot.refused_classes = unread.map(|object| object.name.clone()).collect();
+        let unread = unread.filter(|object| !snapshot.ingress_classes.contains_key(&Key::new("", object.name())));
+        snapshot.refused_classes = unread.map(|object| object.name().to_owned()).collect();
         let reports = store.unreadable.iter().map(|(object, why)| {
             let known = store.is_known(object);
             report(object, why, known)
@@ -142,7 +140,7 @@ impl Shared {
 impl Store {
     /// Whether it made a difference.
     fn put<K: Kept>(&mut self, key: Key, object: Result<K, Unreadable>) -> bool {
-        let name = ObjectRef::new(K::KIND, key.namespace(), key.name());
+        let name = ObjectRef { kind: K::KIND, key: key.clone() };
         match object {
             Ok(object) => {
                 let mended = self.unreadable.remove(&name).is_some();
@@ -160,22 +158,21 @@ impl Store {
 
     /// Whether there is a version of an object that could be read.
     fn is_known(&self, object: &ObjectRef) -> bool {
-        let key = Key::new(object.namespace.as_str(), object.name.as_str());
         let Snapshot { ingresses, ingress_classes, services, endpoint_slices, pods, gateways, .. } = &self.snapshot;
         match object.kind {
-            <PackedIngress as Kept>::KIND => ingresses.contains_key(&key),
-            <IngressClass as Kept>::KIND => ingress_classes.contains_key(&key),
-            <Service as Kept>::KIND => services.contains_key(&key),
-            <EndpointSlice as Kept>::KIND => endpoint_slices.contains_key(&key),
-            <Pod as Kept>::KIND => pods.contains_key(&key),
-            <ApplicationGateway as Kept>::KIND => gateways.contains_key(&key),
+            <PackedIngress as Kept>::KIND => ingresses.contains_key(&object.key),
+            <IngressClass as Kept>::KIND => ingress_classes.contains_key(&object.key),
+            <Service as Kept>::KIND => services.contains_key(&object.key),
+            <EndpointSlice as Kept>::KIND => endpoint_slices.contains_key(&object.key),
+            <Pod as Kept>::KIND => pods.contains_key(&object.key),
+            <ApplicationGateway as Kept>::KIND => gateways.contains_key(&object.key),
             _ => false,
         }
     }
 
     fn remove<K: Kept>(&mut self, key: &Key) {
         K::place(self).remove(key);
-        self.unreadable.remove(&ObjectRef::new(K::KIND, key.namespace(), key.name()));
+        self.unreadable.remove(&ObjectRef { kind: K::KIND, key: key.clone() });
     }
 }
 

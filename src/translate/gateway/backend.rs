@@ -142,7 +142,7 @@ impl<'a> Backends<'a> {
                 return Err(Reason::InvalidValue);
             }
         };
-        tls::trusted_roots(lookup, kind, &self.owner.namespace, &reference.name).map_err(|fault| {
+        tls::trusted_roots(lookup, kind, self.owner.namespace(), &reference.name).map_err(|fault| {
             reports.fault(self.owner, &format!("{field}.{part}.name"), &fault);
             fault.reason
         })

@@ -87,7 +87,7 @@ impl Frontends {
     ) {
         let entry = self.gateways.entry(key.clone()).or_default();
         let mut of_class = Reports::default();
-        let owner = ObjectRef::new("ApplicationGateway", key.namespace(), key.name());
+        let owner = ObjectRef { kind: "ApplicationGateway", key: key.clone() };
         let class = object.and_then(|object| {
             classes.of(&owner, &object.metadata, object.spec.ingress_class_name.as_deref(), &mut of_class)
         });
@@ -165,7 +165,7 @@ impl Frontends {
         let hosts: BTreeSet<HostPattern> = hosts.iter().map(key).collect();
         let wanted = self.claims.iter().filter(|((_, _, host), _)| hosts.contains(host));
         let owners = wanted.flat_map(|(_, claimants)| claimants).map(|(claiming, _)| &claiming.owner);
-        owners.map(|owner| Key::new(owner.namespace.as_str(), owner.name.as_str())).collect()
+        owners.map(|owner| owner.key.clone()).collect()
     }
 
     /// Finds out which hosts of a gateway have a certificate.
@@ -243,7 +243,7 @@ impl Frontends {
         let Draft { reports, hosts, pools, parts } = draft;
         assembly.told.replace(&mut entry.told, reports.into_sorted());
         assembly.gateway(gateway, entry.claiming.as_ref().map(|_| parts));
-        let owner = ObjectRef::new("ApplicationGateway", gateway.namespace(), gateway.name());
+        let owner = ObjectRef { kind: "ApplicationGateway", key: gateway.clone() };
         let mut replaced = Vec::new();
         let placed: BTreeSet<_> = hosts.keys().cloned().collect();
         for (port, host) in std::mem::take(&mut entry.placed).difference(&placed) {
@@ -275,5 +275,5 @@ fn is(claiming: &Claiming, gateway: &Key) -> bool {
 }
 
 fn is_owner(owner: &ObjectRef, gateway: &Key) -> bool {
-    owner.kind == "ApplicationGateway" && owner.namespace == gateway.namespace() && owner.name == gateway.name()
+    owner.kind == "ApplicationGateway" && owner.namespace() == gateway.namespace() && owner.name() == gateway.name()
 }

@@ -96,7 +96,7 @@ fn certificate(
         return None;
     };
     let Element { field, value } = elements.certificates.find(owner, reference, &field, reports).ok()?;
-    let read = lookup.certificate(&owner.namespace, &value.secret_ref.name);
+    let read = lookup.certificate(owner.namespace(), &value.secret_ref.name);
     read.map_err(|fault| reports.fault(owner, &format!("{field}.secretRef.name"), &fault)).ok()
 }
 

@@ -141,7 +141,7 @@ fn service<'a>(
     lookup: &Lookup<'a>,
     reports: &mut Reports,
 ) -> Result<service::Resolved<'a>, Reason> {
-    if let Some(other) = namespace.as_ref().filter(|namespace| **namespace != owner.namespace) {
+    if let Some(other) = namespace.as_ref().filter(|namespace| **namespace != owner.namespace()) {
         reports.error(
             owner,
             format!("{field}.namespace"),
@@ -159,7 +159,7 @@ fn service<'a>(
         },
         None => PortRef::Number(port.into()),
     };
-    service::resolve(lookup, &owner.namespace, name, port, reports).map_err(|fault| {
+    service::resolve(lookup, owner.namespace(), name, port, reports).map_err(|fault| {
         reports.fault(owner, field, &fault);
         fault.reason
     })

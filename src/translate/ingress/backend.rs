@@ -74,7 +74,7 @@ fn pool_of(
     lookup: &Lookup<'_>,
     reports: &mut Reports,
 ) -> Result<(PoolId, Arc<Pool>), Reason> {
-    let namespace = &site.owner.namespace;
+    let namespace = site.owner.namespace();
     let Some(port) = port.map(Port::as_ref) else {
         let message = format!("the reference to Service {namespace}/{service} has no port");
         reports.error(&site.owner, format!("{field}.port"), Reason::InvalidValue, message, "give its name or number");

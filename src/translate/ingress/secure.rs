@@ -88,7 +88,7 @@ pub(super) fn decide(
     for site in sites {
         for (_, entry) in site.covers.iter().filter(|(covered, _)| covered == host) {
             let Some(held) = &held else {
-                match first.filter(|older| older.namespace != site.owner.namespace) {
+                match first.filter(|older| older.namespace() != site.owner.namespace()) {
                     Some(older) => foreign(site, *entry, host, older, reports),
                     None => held = Some(Asked { site: Arc::clone(site), entry: *entry, certificate: None }),
                 }
@@ -96,7 +96,7 @@ pub(super) fn decide(
             };
             let winner = &held.site.owner;
             let secret = held.site.secret(held.entry);
-            let same_secret = secret == site.secret(*entry) && winner.namespace == site.owner.namespace;
+            let same_secret = secret == site.secret(*entry) && winner.namespace() == site.owner.namespace();
             if same_secret || Arc::ptr_eq(&held.site, site) && held.entry == *entry {
                 continue;
             }
@@ -105,7 +105,7 @@ pub(super) fn decide(
                 &site.owner,
                 secret_field(*entry),
                 Reason::Conflict,
-                format!("{winner} came first and serves host {host} with Secret {}/{secret}", winner.namespace),
+                format!("{winner} came first and serves host {host} with Secret {}/{secret}", winner.namespace()),
                 "name the same Secret, or remove the host from one of the two",
             );
         }
@@ -113,7 +113,7 @@ pub(super) fn decide(
     }
     let mut held = held?;
     if let Some(secret) = held.site.secret(held.entry) {
-        match lookup.certificate(&held.site.owner.namespace, secret) {
+        match lookup.certificate(held.site.owner.namespace(), secret) {
             Ok(id) => held.certificate = Some(id),
             Err(fault) => reports.fault(&held.site.owner, &secret_field(held.entry), &fault),
         }

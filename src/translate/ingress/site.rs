@@ -270,7 +270,7 @@ impl Site {
 
     /// What it refers to.
     pub(in crate::translate) fn refers(&self) -> Refers {
-        let key = |name: &str| Key::new(self.owner.namespace.as_str(), name);
+        let key = |name: &str| Key::new(self.owner.namespace(), name);
         let services = self.places.iter().filter_map(|place| match &*place.names {
             Names::Service(name, _) => Some(key(name)),
             Names::Resource | Names::Nothing => None,

@@ -53,7 +53,7 @@ impl Found {
             .and_then(|port| port.port)
             .and_then(|number| u16::try_from(number).ok());
         let Some(number) = number else { return };
-        let namespace = object.namespace.as_str();
+        let namespace = object.namespace();
         for (index, endpoint) in slice.endpoints.iter().flatten().enumerate() {
             let target = endpoint.target_ref.as_ref().filter(|target| target.kind.as_deref() == Some("Pod"));
             let pod = target.and_then(|target| target.name.as_deref());
