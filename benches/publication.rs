@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use imbl::OrdMap;
 use steadygate::model::{
     Action, Address, Backend, Balance, Certificate, CertificateId, Endpoint, EndpointState, Host, HostHeader,
-    HostPattern, Listener, Model, ObjectRef, PathMatch, Pool, PoolId, Probe, Protocol, Route, SecretBytes, Transport,
+    HostPattern, Listener, Manner, Model, ObjectRef, PathMatch, Pool, PoolId, Probe, Protocol, Route, SecretBytes,
+    Transport,
 };
 use steadygate::pool::{Policy, Registry};
 use steadygate::table::{Handle, compile};
@@ -25,19 +26,19 @@ fn name(number: usize) -> String {
 }
 
 fn host(number: usize, pool: &str, version: usize) -> Arc<Host> {
-    let backend = Backend {
-        pool: PoolId(pool.into()),
+    let manner = Manner {
         host: HostHeader::Preserve,
         rewrite: None,
         request_timeout: Duration::from_secs(30 + version as u64),
         websocket: Arc::default(),
         affinity: None,
     };
+    let backend = Backend { pool: PoolId(pool.into()), manner: Arc::new(manner) };
     let route = Route {
         field: "spec.rules[0].http.paths[0]".into(),
         owner: Arc::new(ObjectRef::new("Ingress", format!("tenant-{}", number % 977), format!("site-{number}"))),
         path: PathMatch::prefix("/").expect("a path"),
-        action: Action::Forward(Box::new(backend)),
+        action: Action::Forward(backend),
     };
     Arc::new(Host { certificate: Some(CertificateId("default/wildcard".to_owned())), routes: vec![route.into()] })
 }

@@ -23,7 +23,9 @@ use serde::Serialize;
 pub use affinity::{Affinity, SameSite, Secure};
 pub use host::{HostPattern, HostPatternError};
 pub use key::{Key, ObjectRef};
-pub use listener::{Action, Backend, Host, HostHeader, Listener, PathRewrite, Protocol, Redirect, Route, Unavailable};
+pub use listener::{
+    Action, Backend, Host, HostHeader, Listener, Manner, PathRewrite, Protocol, Redirect, Route, Unavailable,
+};
 pub use path::{PathMatch, PathMatchError, normalise_path};
 pub use pool::{
     Address, Balance, Endpoint, EndpointState, Endpoints, Pool, PoolId, Probe, StatusRange, StatusRangeError,

@@ -103,7 +103,7 @@ mod tests {
             };
             let routes = owners.iter().map(|owner| Arc::new(route(owner))).collect();
             let host_routes = Host { certificate: None, routes };
-            listener.hosts.insert(HostPattern::Exact(host.to_string()), Arc::new(host_routes));
+            listener.hosts.insert(HostPattern::Exact(host.to_string().into()), Arc::new(host_routes));
         }
         model
     }

@@ -1,6 +1,7 @@
 //! Which request hosts a set of routes is for.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
@@ -11,13 +12,13 @@ use serde::{Serialize, Serializer};
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum HostPattern {
     /// `chat.example.com`: this host alone.
-    Exact(String),
+    Exact(Arc<str>),
     /// `*.example.com` of an Ingress: exactly one label in place of `*`. Holds `example.com`.
     /// (networking.k8s.io/v1, IngressRule.host.)
-    SingleLabel(String),
+    SingleLabel(Arc<str>),
     /// `*` (any run of characters, several labels too) and `?` (one character), as in the
     /// `hostNames` of an ApplicationGateway. Holds the pattern.
-    Glob(String),
+    Glob(Arc<str>),
     /// Any host, and requests that name none.
     Any,
 }
@@ -54,13 +55,13 @@ impl HostPattern {
                 return Err(HostPatternError::Wildcard);
             }
             check_name(rest)?;
-            return Ok(Self::SingleLabel(rest.to_owned()));
+            return Ok(Self::SingleLabel(rest.into()));
         }
         if text.contains('*') {
             return Err(HostPatternError::Wildcard);
         }
         check_name(&text)?;
-        Ok(Self::Exact(text))
+        Ok(Self::Exact(text.into()))
     }
 
     /// Reads a host name of an ApplicationGateway listener (`""` means any host; `*` and `?` are
@@ -72,18 +73,18 @@ impl HostPattern {
         let text = text.to_ascii_lowercase();
         if !text.contains(['*', '?']) {
             check_name(&text)?;
-            return Ok(Self::Exact(text));
+            return Ok(Self::Exact(text.into()));
         }
         check_name(&text.replace(['*', '?'], "x"))?;
-        Ok(Self::Glob(text))
+        Ok(Self::Glob(text.into()))
     }
 
     /// Whether `host` (lower case, no port) is one of the hosts meant.
     pub fn matches(&self, host: &str) -> bool {
         match self {
-            Self::Exact(name) => name == host,
+            Self::Exact(name) => **name == *host,
             Self::SingleLabel(parent) => {
-                host.split_once('.').is_some_and(|(label, rest)| !label.is_empty() && rest == parent)
+                host.split_once('.').is_some_and(|(label, rest)| !label.is_empty() && *rest == **parent)
             }
             Self::Glob(pattern) => glob(pattern.as_bytes(), host.as_bytes()),
             Self::Any => true,

@@ -1,5 +1,6 @@
 //! Listeners, the hosts behind them, and the routes of each host.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,7 +60,7 @@ pub struct Route {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub enum Action {
     /// Hand it to a member of a pool; WebSocket handshakes too.
-    Forward(Box<Backend>),
+    Forward(Backend),
     /// Answer with a redirect.
     Redirect(Redirect),
     /// The rule is broken: answer 503 and say why, rather than let a wider rule take its requests.
@@ -80,6 +81,22 @@ pub struct Unavailable {
 pub struct Backend {
     /// The pool.
     pub pool: PoolId,
+    /// How. Shared with other backends of the same.
+    #[serde(flatten)]
+    pub manner: Arc<Manner>,
+}
+
+impl Deref for Backend {
+    type Target = Manner;
+
+    fn deref(&self) -> &Manner {
+        &self.manner
+    }
+}
+
+/// How a request is handed on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Manner {
     /// `Host` that the backend sees.
     pub host: HostHeader,
     /// How the path changes.

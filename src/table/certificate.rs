@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn one_that_has_not_changed_is_not_made_again() {
-        let mut model = model(&[(HostPattern::Exact("a".to_owned()), "a"), (HostPattern::Exact("b".to_owned()), "b")]);
+        let mut model = model(&[(HostPattern::Exact("a".into()), "a"), (HostPattern::Exact("b".into()), "b")]);
         let before = compile(&model, 1, &OrdMap::new());
         model.certificates.insert(id("a"), certificate());
         model.certificates.remove(&id("default"));

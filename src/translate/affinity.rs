@@ -91,20 +91,20 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::{HostHeader, WebSocket};
+    use crate::model::{HostHeader, Manner, WebSocket};
 
     #[test]
     fn affinity_and_rebalancing_together_are_told() {
         let owner = ObjectRef::new("Ingress", "default", "site");
         for (affinity, rebalance, expected) in [(true, Some(10), 1), (true, None, 0), (false, Some(10), 0)] {
-            let backend = Backend {
-                pool: PoolId("pool".into()),
+            let manner = Manner {
                 host: HostHeader::Preserve,
                 rewrite: None,
                 request_timeout: Duration::from_secs(30),
                 websocket: Arc::new(WebSocket { rebalance, ..WebSocket::default() }),
                 affinity: affinity.then(|| Arc::new(azure(AZURE_NAME.to_owned()))),
             };
+            let backend = Backend { pool: PoolId("pool".into()), manner: Arc::new(manner) };
             let mut reports = Reports::default();
             check(&owner, "field", &backend, &mut reports);
             assert_eq!(reports.into_sorted().len(), expected, "{affinity} {rebalance:?}");

@@ -62,14 +62,14 @@ pub(super) struct Claims<'a> {
 /// (any number): in tables the narrower would take the requests of the wider.
 pub(super) fn key(host: &HostPattern) -> HostPattern {
     let HostPattern::SingleLabel(parent) = host else { return host.clone() };
-    HostPattern::Glob(format!("*.{parent}"))
+    HostPattern::Glob(format!("*.{parent}").into())
 }
 
 /// The same host as an Ingress writes it, if one can.
 pub(super) fn of_ingress(host: &HostPattern) -> Option<HostPattern> {
     let HostPattern::Glob(text) = host else { return Some(host.clone()) };
     let parent = text.strip_prefix("*.").filter(|parent| !parent.contains(['*', '?']))?;
-    Some(HostPattern::SingleLabel(parent.to_owned()))
+    Some(HostPattern::SingleLabel(parent.into()))
 }
 
 impl<'a> Claims<'a> {
@@ -136,7 +136,7 @@ impl<'a> Claims<'a> {
 /// The hosts of Ingresses that take in all that `host` does, and more: the narrowest first.
 pub(super) fn wider(host: &HostPattern) -> impl Iterator<Item = HostPattern> {
     let parent = match host {
-        HostPattern::Exact(name) => name.split_once('.').map(|(_, parent)| HostPattern::SingleLabel(parent.to_owned())),
+        HostPattern::Exact(name) => name.split_once('.').map(|(_, parent)| HostPattern::SingleLabel(parent.into())),
         _ => None,
     };
     parent.into_iter().chain((*host != HostPattern::Any).then_some(HostPattern::Any))

@@ -68,7 +68,7 @@ impl Sites {
     /// The hosts that an Ingress covers in `spec.tls`.
     pub(super) fn covered(&self, key: &Key) -> impl Iterator<Item = &HostPattern> {
         let site = self.entries.get(key).and_then(|entry| entry.site.as_ref());
-        site.into_iter().flat_map(|site| &site.covers).map(|(host, _)| host)
+        site.into_iter().flat_map(|site| site.covers()).map(|(host, _)| host)
     }
 
     /// Reads a new version of an Ingress, or forgets it. Gives the hosts that it has and had to do with.

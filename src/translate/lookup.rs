@@ -2,13 +2,13 @@
 //! that have been read.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 
-use crate::model::{Certificate, CertificateId, Endpoint, Endpoints, Pool};
+use crate::model::{Certificate, CertificateId, Endpoint, Endpoints, Manner, Pool};
 use crate::source::{Key, Snapshot};
 
 use super::change::Changes;
@@ -96,16 +96,20 @@ pub(super) struct Lookup<'a> {
 pub(super) struct Alike {
     endpoints: BTreeSet<Endpoints>,
     pools: BTreeSet<Arc<Pool>>,
+    /// Those that were made last.
+    manners: VecDeque<Arc<Manner>>,
 }
 
 impl Alike {
     /// So many are kept for those that are made next.
     const FEW: usize = 64;
+    /// So many manners are looked at.
+    const MANNERS: usize = 8;
 
     /// Forgets them where there are many.
     pub(super) fn settle(&mut self) {
         if self.endpoints.len().max(self.pools.len()) > Self::FEW {
-            *self = Self::default();
+            (self.endpoints, self.pools) = Default::default();
         }
     }
 }
@@ -155,6 +159,18 @@ impl<'a> Lookup<'a> {
         let pool = Arc::new(pool);
         known.insert(Arc::clone(&pool));
         pool
+    }
+
+    /// How requests are handed on, shared with others that are so.
+    pub(super) fn shared_manner(&self, manner: Manner) -> Arc<Manner> {
+        let known = &mut self.alike.borrow_mut().manners;
+        if let Some(same) = known.iter().find(|known| ***known == manner) {
+            return Arc::clone(same);
+        }
+        let manner = Arc::new(manner);
+        known.truncate(Alike::MANNERS - 1);
+        known.push_front(Arc::clone(&manner));
+        manner
     }
 
     /// The certificate that a Secret holds.

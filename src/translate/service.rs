@@ -140,7 +140,7 @@ fn external<'a>(service: &Service, namespace: &str, name: &str, port: PortRef<'_
             name: port_name,
             number: number.into(),
             endpoints: vec![Endpoint {
-                address: Address::Name(host, number),
+                address: Address::Name(host.to_string(), number),
                 state: EndpointState::Ready,
                 target: None,
             }],

@@ -135,7 +135,7 @@ pub(super) fn check_names(
 /// Whether a client that asks for `host` would take the certificate for it, going by the names in it.
 fn names(certificate: &Certificate, host: &HostPattern) -> bool {
     let name = match host {
-        HostPattern::Exact(name) => name.clone(),
+        HostPattern::Exact(name) => name.to_string(),
         HostPattern::SingleLabel(parent) => format!("any.{parent}"),
         HostPattern::Glob(_) | HostPattern::Any => return true,
     };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::api::gateway::{BackendAddressPool, BackendHttpSettings, Reference, TrustedRootCertificate};
 use crate::model::{
-    Backend, HostHeader, ObjectRef, PathMatch, PathRewrite, Pool, PoolId, SecretBytes, Transport, UpstreamTls,
+    Backend, HostHeader, Manner, ObjectRef, PathMatch, PathRewrite, Pool, PoolId, SecretBytes, Transport, UpstreamTls,
 };
 use crate::status::Reason;
 
@@ -59,8 +59,7 @@ impl<'a> Backends<'a> {
             draft.pools.insert(id.clone(), made);
         }
         draft.parts.pools.entry(pool.value.name.clone()).or_default().insert(id.clone());
-        let backend = Backend {
-            pool: id,
+        let manner = Manner {
             host: read.host.clone(),
             rewrite: read
                 .path
@@ -69,6 +68,7 @@ impl<'a> Backends<'a> {
             websocket: Arc::clone(&read.websocket),
             affinity: read.affinity.clone(),
         };
+        let backend = Backend { pool: id, manner: Arc::new(manner) };
         let asked = format!("{}.cookieBasedAffinity", settings.field);
         affinity::check(self.owner, &asked, &backend, &mut draft.reports);
         Ok(backend)

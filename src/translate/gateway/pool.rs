@@ -63,7 +63,7 @@ fn read(address: &BackendAddress) -> Result<Target, (&'static str, String)> {
             }
         }
         (None, Some(text)) => match HostPattern::ingress(text.trim_end_matches('.')) {
-            Ok(HostPattern::Exact(name)) => Ok(Target::Name(name)),
+            Ok(HostPattern::Exact(name)) => Ok(Target::Name(name.to_string())),
             _ => Err((".fqdn", format!("{text:?} is not a DNS name, so it is left out"))),
         },
         (Some(_), Some(_)) => Err(("", "it has both ipAddress and fqdn, so it is left out".to_owned())),

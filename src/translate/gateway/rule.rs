@@ -175,7 +175,7 @@ impl<'a> Routes<'_, 'a> {
             (Ok(pool), Ok(settings)) => backends.backend(&pool, &settings, path, lookup, draft),
             (Err(reason), _) | (_, Err(reason)) => Err(reason),
         };
-        made.map_or_else(unavailable, |backend| Action::Forward(Box::new(backend)))
+        made.map_or_else(unavailable, Action::Forward)
     }
 
     fn push(&mut self, field: &str, path: PathMatch, action: Action) {

@@ -90,7 +90,7 @@ fn host(owner: &ObjectRef, field: &str, name: Option<&str>, picks: bool, reports
         );
     }
     match HostPattern::ingress(name) {
-        Ok(HostPattern::Exact(name)) => HostHeader::Set(name),
+        Ok(HostPattern::Exact(name)) => HostHeader::Set(name.to_string()),
         _ => {
             reports.error(
                 owner,

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::api::annotations::{BackendProtocol, Settings};
 use crate::model::{
-    Action, Backend, HostHeader, HostPattern, PathRewrite, Pool, PoolId, Probe, Transport, Unavailable, UpstreamTls,
+    Action, Backend, HostHeader, HostPattern, Manner, PathRewrite, Pool, PoolId, Probe, Transport, Unavailable,
+    UpstreamTls,
 };
 use crate::status::{Reason, Report};
 
@@ -28,14 +29,14 @@ pub(super) struct Leads {
 }
 
 /// What a path does with its requests.
-pub(super) fn action(site: &Site, path: &Path, leads: &Leads, reports: &mut Reports) -> Action {
+pub(super) fn action(site: &Site, path: &Path, leads: &Leads, lookup: &Lookup<'_>, reports: &mut Reports) -> Action {
     reports.extend(&leads.reports);
     match &leads.pool {
         Ok((id, _)) => {
-            let backend = backend(site, path, id.clone());
+            let backend = Backend { manner: lookup.shared_manner(manner(site, path, id)), pool: id.clone() };
             let asked = annotation_field(affinity::annotation(&site.settings.affinity));
             affinity::check(&site.owner, &asked, &backend, reports);
-            Action::Forward(Box::new(backend))
+            Action::Forward(backend)
         }
         Err(reason) => Action::Unavailable(Unavailable { reason: reason.name() }),
     }
@@ -148,17 +149,16 @@ fn first_host<'s>(site: &'s Site, service: &str, resolved: &Resolved<'_>) -> Opt
             }
     };
     site.paths.iter().filter(same).find_map(|path| match site.host_of(path) {
-        HostPattern::Exact(host) => Some(host.as_str()),
+        HostPattern::Exact(host) => Some(&**host),
         _ => None,
     })
 }
 
-fn backend(site: &Site, path: &Path, pool: PoolId) -> Backend {
+fn manner(site: &Site, path: &Path, pool: &PoolId) -> Manner {
     let settings = &site.settings;
     let request_timeout = site.request_timeout();
-    Backend {
-        affinity: affinity::annotated(&settings.affinity, &pool, &path.path).map(Arc::new),
-        pool,
+    Manner {
+        affinity: affinity::annotated(&settings.affinity, pool, &path.path).map(Arc::new),
         host: settings.backend_hostname.clone().map_or(HostHeader::Preserve, HostHeader::Set),
         rewrite: settings
             .backend_path_prefix

@@ -133,7 +133,7 @@ impl<'a> Builder<'a> {
 
     fn forward(&self, (site, path): &SitePath<'_>, draft: &mut Draft) -> Route {
         let leads = self.sites.leads(site, path.place).expect("a site that has hosts is known");
-        let action = backend::action(site, path, leads, &mut draft.reports);
+        let action = backend::action(site, path, leads, &self.lookup, &mut draft.reports);
         let (field, owner) = (site.places[path.place].at.field(), Arc::clone(&site.owner));
         Route { field, owner, path: path.path.clone(), action }
     }

@@ -86,7 +86,7 @@ pub(super) fn decide(
     let mut held: Option<Asked> = None;
     let mut first: Option<&ObjectRef> = None;
     for site in sites {
-        for (_, entry) in site.covers.iter().filter(|(covered, _)| covered == host) {
+        for (_, entry) in site.covers().iter().filter(|(covered, _)| covered == host) {
             let Some(held) = &held else {
                 match first.filter(|older| older.namespace() != site.owner.namespace()) {
                     Some(older) => foreign(site, *entry, host, older, reports),

@@ -38,9 +38,16 @@ pub(in crate::translate) struct Site {
     pub(super) paths: Box<[Path]>,
     /// The backends that these lead to.
     pub(super) places: Box<[Place]>,
-    /// Hosts that its entries of `spec.tls` cover, each with the index of the entry.
-    pub(super) covers: Box<[(HostPattern, usize)]>,
-    /// The Secret that each entry of `spec.tls` names.
+    /// What is read of `spec.tls`; `None`: there is none.
+    tls: Option<Box<Tls>>,
+}
+
+/// What is read of `spec.tls`.
+#[derive(Debug)]
+struct Tls {
+    /// Hosts that its entries cover, each with the index of the entry.
+    covers: Box<[(HostPattern, usize)]>,
+    /// The Secret that each entry names.
     secrets: Box<[Option<Box<str>>]>,
 }
 
@@ -216,8 +223,7 @@ impl Site {
             catches_all: false,
             paths: Box::default(),
             places: Box::default(),
-            covers: Box::default(),
-            secrets: Box::default(),
+            tls: None,
         };
         let Some(spec) = &object.spec else { return site };
         let mut rules = Rules::default();
@@ -227,8 +233,10 @@ impl Site {
         (site.hosts, site.paths, site.places) = (hosts.into(), paths.into(), places.into());
         let tls = spec.tls.as_deref().unwrap_or_default();
         let secret = |entry: &IngressTLS| entry.secret_name.as_deref().filter(|name| !name.is_empty()).map(Into::into);
-        site.secrets = tls.iter().map(secret).collect();
-        site.covers = secure::covered(&site, tls, reports);
+        if !tls.is_empty() {
+            let covers = secure::covered(&site, tls, reports);
+            site.tls = Some(Box::new(Tls { covers, secrets: tls.iter().map(secret).collect() }));
+        }
         site
     }
 
@@ -260,12 +268,17 @@ impl Site {
     pub(super) fn touches(&self) -> BTreeSet<HostPattern> {
         let any = self.catches_all.then_some(&HostPattern::Any);
         let named = self.hosts.iter().map(|(host, _)| host);
-        named.chain(self.covers.iter().map(|(host, _)| host)).chain(any).cloned().collect()
+        named.chain(self.covers().iter().map(|(host, _)| host)).chain(any).cloned().collect()
+    }
+
+    /// Hosts that its entries of `spec.tls` cover, each with the index of the entry.
+    pub(super) fn covers(&self) -> &[(HostPattern, usize)] {
+        self.tls.as_ref().map_or(&[], |tls| &tls.covers)
     }
 
     /// The Secret that an entry of `spec.tls` names.
     pub(super) fn secret(&self, entry: usize) -> Option<&str> {
-        self.secrets.get(entry)?.as_deref()
+        self.tls.as_ref()?.secrets.get(entry)?.as_deref()
     }
 
     /// What it refers to.
@@ -277,7 +290,7 @@ impl Site {
         });
         Refers {
             services: services.collect(),
-            secrets: self.secrets.iter().flatten().map(|name| key(name)).collect(),
+            secrets: self.tls.iter().flat_map(|tls| &tls.secrets).flatten().map(|name| key(name)).collect(),
             ..Refers::default()
         }
     }

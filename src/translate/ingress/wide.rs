@@ -46,7 +46,7 @@ impl Wide {
         let changed: BTreeSet<&str> = wide
             .iter()
             .filter_map(|host| match host {
-                HostPattern::SingleLabel(parent) if self.has_changed(host, claims) => Some(parent.as_str()),
+                HostPattern::SingleLabel(parent) if self.has_changed(host, claims) => Some(&**parent),
                 _ => None,
             })
             .collect();

@@ -3,7 +3,7 @@ use std::net::IpAddr;
 
 use super::*;
 use crate::model::{
-    Action, Backend, HostHeader, HostPattern, ObjectRef, PathMatch, PoolId, Route, SessionLimits, WebSocket,
+    Action, Backend, HostHeader, HostPattern, Manner, ObjectRef, PathMatch, PoolId, Route, SessionLimits, WebSocket,
 };
 use crate::websocket::Said;
 
@@ -11,16 +11,16 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// A route whose sessions are as `websocket` says.
 fn target(websocket: WebSocket) -> Arc<Target> {
-    let backend = Backend {
-        pool: PoolId("pool".into()),
+    let manner = Manner {
         host: HostHeader::Preserve,
         rewrite: None,
         request_timeout: Duration::from_secs(30),
         affinity: None,
         websocket: Arc::new(websocket),
     };
+    let backend = Backend { pool: PoolId("pool".into()), manner: Arc::new(manner) };
     let owner = Arc::new(ObjectRef::new("Ingress", "default", "site"));
-    let route = Route { field: "spec".into(), owner, path: PathMatch::Any, action: Action::Forward(Box::new(backend)) };
+    let route = Route { field: "spec".into(), owner, path: PathMatch::Any, action: Action::Forward(backend) };
     Arc::new(Target::new(&HostPattern::Any, route.into(), None))
 }
 

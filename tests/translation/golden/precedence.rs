@@ -70,7 +70,7 @@ fn winner_index(rules: &[(&str, &str)], request: &str) -> Option<usize> {
     );
     let options = Options { everything_without_class: true, ..Options::default() };
     let model = translate(&manifests::read(&text), &options).model;
-    let host = &model.listeners[&80].hosts[&HostPattern::Exact("a.example".to_owned())];
+    let host = &model.listeners[&80].hosts[&HostPattern::Exact("a.example".into())];
     let field = first_match(host, request)?.to_owned();
     let index = field.rsplit_once('[').and_then(|(_, index)| index.strip_suffix(']')?.parse().ok());
     Some(index.expect("a path's field ends with its index"))
