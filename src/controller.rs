@@ -132,7 +132,7 @@ impl Controller {
             swaps += 1;
             self.pools = pools;
             let owners::Changed { come, gone } = self.owners.follow(&old, &model);
-            gone.iter().for_each(|gone| self.metrics.forget(gone));
+            gone.iter().for_each(|gone| self.metrics.forget(&gone.to_string()));
             self.sessions.set_served(come, &gone);
             let table = self.table.load();
             let places = table.places();

@@ -6,19 +6,19 @@ use std::sync::Arc;
 use imbl::OrdMap;
 use imbl::ordmap::DiffItem;
 
-use crate::model::{Host, HostPattern, Model};
+use crate::model::{Host, HostPattern, Model, ObjectRef};
 
-/// Objects that have routes, as logs and metrics name them, and how many each has.
+/// Objects that have routes, and how many each has.
 #[derive(Debug, Default)]
-pub(crate) struct Owners(HashMap<Arc<str>, usize>);
+pub(crate) struct Owners(HashMap<Arc<ObjectRef>, usize>);
 
 /// What has become of them.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Changed {
     /// Those that have routes and had none.
-    pub(super) come: BTreeSet<Arc<str>>,
+    pub(super) come: BTreeSet<Arc<ObjectRef>>,
     /// Those that had routes and have none.
-    pub(super) gone: BTreeSet<Arc<str>>,
+    pub(super) gone: BTreeSet<Arc<ObjectRef>>,
 }
 
 impl Owners {
@@ -28,24 +28,23 @@ impl Owners {
         // First what is there now: who has routes before and after has not gone meanwhile.
         each_change(old, new, |_, host| {
             for owner in owners(host) {
-                match self.0.get_mut(owner.as_str()) {
+                match self.0.get_mut(owner) {
                     Some(routes) => *routes += 1,
                     None => {
-                        let owner: Arc<str> = owner.into();
-                        self.0.insert(Arc::clone(&owner), 1);
-                        changed.come.insert(owner);
+                        self.0.insert(Arc::clone(owner), 1);
+                        changed.come.insert(Arc::clone(owner));
                     }
                 }
             }
         });
         each_change(old, new, |host, _| {
             for owner in owners(host) {
-                let left = self.0.get_mut(owner.as_str()).map(|routes| {
+                let left = self.0.get_mut(owner).map(|routes| {
                     *routes -= 1;
                     *routes
                 });
                 if left == Some(0)
-                    && let Some((owner, _)) = self.0.remove_entry(owner.as_str())
+                    && let Some((owner, _)) = self.0.remove_entry(owner)
                 {
                     changed.gone.insert(owner);
                 }
@@ -56,8 +55,8 @@ impl Owners {
 }
 
 /// Owner of each route.
-fn owners(host: Option<&Arc<Host>>) -> impl Iterator<Item = String> {
-    host.into_iter().flat_map(|host| &host.routes).map(|route| route.owner.to_string())
+fn owners(host: Option<&Arc<Host>>) -> impl Iterator<Item = &Arc<ObjectRef>> {
+    host.into_iter().flat_map(|host| &host.routes).map(|route| &route.owner)
 }
 
 /// Each host that is another now, or is not there before or after.
@@ -84,7 +83,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{Action, Listener, ObjectRef, PathMatch, Protocol, Route};
+    use crate::model::{Action, Listener, PathMatch, Protocol, Route};
 
     /// Hosts with routes of these owners, on two ports.
     fn model(hosts: &BTreeMap<(u16, u8), Vec<u8>>) -> Model {
@@ -108,9 +107,9 @@ mod tests {
         model
     }
 
-    fn all(model: &Model) -> BTreeSet<Arc<str>> {
+    fn all(model: &Model) -> BTreeSet<Arc<ObjectRef>> {
         let hosts = model.listeners.values().flat_map(|listener| listener.hosts.values());
-        hosts.flat_map(|host| owners(Some(host))).map(Into::into).collect()
+        hosts.flat_map(|host| owners(Some(host))).cloned().collect()
     }
 
     proptest! {

@@ -61,6 +61,14 @@ impl ObjectRef {
         Self { kind, key: Key::new(namespace, name) }
     }
 
+    /// The object that has routes and is displayed so.
+    pub fn read(text: &str) -> Option<Self> {
+        let (kind, key) = text.split_once(' ')?;
+        let (namespace, name) = key.split_once('/')?;
+        let kind = ["Ingress", "ApplicationGateway"].into_iter().find(|known| *known == kind)?;
+        Some(Self::new(kind, namespace, name))
+    }
+
     /// Namespace; empty for kinds that have none.
     pub fn namespace(&self) -> &str {
         self.key.namespace()
@@ -95,6 +103,15 @@ impl Serialize for ObjectRef {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_has_routes_is_read_as_it_is_displayed() {
+        for kind in ["Ingress", "ApplicationGateway"] {
+            let owner = ObjectRef::new(kind, "a", "b.c");
+            assert_eq!(ObjectRef::read(&owner.to_string()), Some(owner));
+        }
+        assert_eq!(ObjectRef::read("Service a/b"), None);
+    }
 
     #[test]
     fn keys_are_in_the_order_of_their_namespaces_then_names() {

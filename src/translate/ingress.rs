@@ -83,10 +83,12 @@ impl Sites {
         let (key, mut entry) = self.entries.remove_entry(key).unwrap_or_else(|| (key.clone(), Entry::default()));
         let mut reports = Reports::default();
         let site = object.and_then(|object| {
-            let owner = ObjectRef { kind: "Ingress", key: key.clone() };
+            // The same for as long as there is one: whoever counts routes holds it.
+            let known = entry.site.as_ref().map(|site| Arc::clone(&site.owner));
+            let owner = known.unwrap_or_else(|| Arc::new(ObjectRef { kind: "Ingress", key: key.clone() }));
             let named = object.spec.as_ref().and_then(|spec| spec.ingress_class_name.as_deref());
             let class = classes.of(&owner, &object.metadata, named, &mut reports)?;
-            Some(Arc::new(Site::read(Arc::new(owner), object, class, &mut self.alike, &mut reports)))
+            Some(Arc::new(Site::read(owner, object, class, &mut self.alike, &mut reports)))
         });
         assembly.told.replace(&mut entry.told, reports.into_sorted());
         let before = std::mem::replace(&mut entry.site, site);

@@ -14,6 +14,7 @@ use super::pace::{Pace, Window};
 use super::session::{About, Session, SessionGuard};
 use super::totals::Totals;
 use super::{End, Why};
+use crate::model::ObjectRef;
 use crate::pool::{Lease, Leave, Tenure, Word};
 use crate::table::Target;
 
@@ -63,7 +64,7 @@ struct Live {
     /// By the object that made the route.
     totals: BTreeMap<String, Totals>,
     /// Objects that have routes.
-    served: HashSet<Arc<str>>,
+    served: HashSet<Arc<ObjectRef>>,
 }
 
 /// Leave to open a session, counted while this lives.
@@ -163,7 +164,7 @@ impl Sessions {
         }
         let totals = live.totals(session.route());
         totals.ended(session, end);
-        if totals.open == 0 && !live.served.contains(session.route()) {
+        if totals.open == 0 && !live.served.contains(&session.about.target.route.owner) {
             live.totals.remove(session.route());
         }
     }
@@ -192,7 +193,7 @@ impl Sessions {
 
     /// Takes in which objects have routes now that had none, and which have none any more. What was counted is kept for
     /// those that have, and for those that have sessions: it is bounded by what is served.
-    pub fn set_served(&self, come: impl IntoIterator<Item = Arc<str>>, gone: &BTreeSet<Arc<str>>) {
+    pub fn set_served(&self, come: impl IntoIterator<Item = Arc<ObjectRef>>, gone: &BTreeSet<Arc<ObjectRef>>) {
         let mut live = self.lock();
         let Live { served, totals, .. } = &mut *live;
         served.extend(come);
@@ -200,7 +201,8 @@ impl Sessions {
             served.remove(gone);
         }
         if !gone.is_empty() {
-            totals.retain(|route, totals| served.contains(route.as_str()) || totals.open > 0);
+            let is_served = |route: &str| ObjectRef::read(route).is_some_and(|owner| served.contains(&owner));
+            totals.retain(|route, totals| totals.open > 0 || is_served(route));
         }
     }
 

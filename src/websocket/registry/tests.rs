@@ -153,9 +153,10 @@ async fn sessions_whose_route_has_gone_are_closed_and_no_others() {
 #[tokio::test(start_paused = true)]
 async fn what_is_counted_neither_jumps_nor_stays_when_a_session_ends_and_its_object_goes() {
     const ROUTE: &str = "Ingress default/site";
+    let served = || Arc::new(ObjectRef::new("Ingress", "default", "site"));
     let sessions = Sessions::default();
     let guard = open(&sessions, &Arc::default(), WebSocket::default());
-    sessions.set_served([ROUTE.into()], &BTreeSet::new());
+    sessions.set_served([served()], &BTreeSet::new());
     guard.session().up.add_bytes(100);
     sessions.refused(ROUTE, "route_limit");
     let before = sessions.totals();
@@ -167,7 +168,7 @@ async fn what_is_counted_neither_jumps_nor_stays_when_a_session_ends_and_its_obj
     assert_eq!(after.closes, BTreeMap::from([(("gateway", "1001"), 1)]));
     assert_eq!(after.handshakes, BTreeMap::from([("opened", 1), ("route_limit", 1)]));
     let guard = open(&sessions, &Arc::default(), WebSocket::default());
-    sessions.set_served([], &BTreeSet::from([ROUTE.into()]));
+    sessions.set_served([], &BTreeSet::from([served()]));
     assert_eq!(sessions.totals().len(), 1, "it has a session");
     drop(guard);
     assert!(sessions.totals().is_empty());
