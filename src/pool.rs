@@ -21,12 +21,11 @@ mod tenure;
 mod trust;
 
 use std::net::{IpAddr, SocketAddr};
-use std::ops::Deref;
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -50,22 +49,23 @@ pub struct Pool {
     /// Identity, the same through every change of members.
     pub id: PoolId,
     state: ArcSwap<State>,
+    /// Made when a cookie is first read or set.
+    tokens: ArcSwapOption<Known>,
     cursor: AtomicUsize,
     /// Rings when the health of any member of any pool changes.
     changed: Arc<Notify>,
 }
 
-/// What a pool consists of at one instant.
-#[derive(Debug, Default)]
-struct State {
-    filling: Arc<Filling>,
-    /// Made when a cookie is first read or set.
-    tokens: OnceLock<Box<affinity::Tokens>>,
+/// How cookies name the members that a pool had at one instant.
+#[derive(Debug)]
+struct Known {
+    at: Weak<State>,
+    tokens: affinity::Tokens,
 }
 
-/// Who is in a pool, and in others that are filled alike.
+/// What a pool consists of at one instant, and others that are filled alike.
 #[derive(Debug, Default)]
-struct Filling {
+struct State {
     balance: Balance,
     /// Everyone, and what is said of the endpoint.
     members: Box<[(Arc<Member>, EndpointState)]>,
@@ -73,14 +73,6 @@ struct Filling {
     unresolved: usize,
     /// Names whose first look-up has not been answered.
     resolving: usize,
-}
-
-impl Deref for State {
-    type Target = Filling;
-
-    fn deref(&self) -> &Filling {
-        &self.filling
-    }
 }
 
 /// Why a pool has no member for a request.
@@ -135,7 +127,7 @@ impl std::fmt::Display for NoMember {
 
 impl Pool {
     fn new(id: PoolId, changed: Arc<Notify>) -> Self {
-        Self { id, state: ArcSwap::default(), cursor: AtomicUsize::new(0), changed }
+        Self { id, state: ArcSwap::default(), tokens: ArcSwapOption::empty(), cursor: AtomicUsize::new(0), changed }
     }
 
     /// Chooses the member for a request, other than those in `tried`: one that is ready and up, else one that is going away,
@@ -172,7 +164,7 @@ impl Pool {
             let mut changed = std::pin::pin!(self.changed.notified());
             let state = self.state.load_full();
             if !wanted.is_empty() {
-                let tokens = state.tokens(&self.id);
+                let tokens = &self.tokens(&state).tokens;
                 if let Some(member) = affinity::pick(&state.members, tokens, wanted, tried) {
                     match self.take(&state, member, &mut again) {
                         Some(lease) => return Ok(lease),
@@ -215,7 +207,17 @@ impl Pool {
 
     /// How cookies name `member` here.
     pub fn token(&self, member: &Member) -> Token {
-        self.state.load().tokens(&self.id).of(&self.id, member)
+        self.tokens(&self.state.load()).tokens.of(&self.id, member)
+    }
+
+    fn tokens(&self, state: &Arc<State>) -> Arc<Known> {
+        let known = self.tokens.load_full().filter(|known| known.at.as_ptr() == Arc::as_ptr(state));
+        known.unwrap_or_else(|| {
+            let tokens = affinity::Tokens::new(&self.id, &state.members);
+            let known = Arc::new(Known { at: Arc::downgrade(state), tokens });
+            self.tokens.store(Some(Arc::clone(&known)));
+            known
+        })
     }
 
     /// Every member, and what is said of its endpoint.
@@ -242,10 +244,6 @@ impl Pool {
 }
 
 impl State {
-    fn tokens(&self, pool: &PoolId) -> &affinity::Tokens {
-        self.tokens.get_or_init(|| Box::new(affinity::Tokens::new(pool, &self.members)))
-    }
-
     /// Those that could take a request.
     fn up(&self) -> impl Iterator<Item = &Arc<Member>> {
         let serving = |state: &EndpointState| matches!(state, EndpointState::Ready | EndpointState::Terminating { .. });

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use imbl::OrdMap;
@@ -15,7 +15,7 @@ use super::dial::Connector;
 use super::interned::Interned;
 use super::member::MemberKey;
 use super::place::Place;
-use super::{Filling, Health, Member, Pool, State, permitted, probe, resolve};
+use super::{Health, Member, Pool, State, permitted, probe, resolve};
 use crate::model::{self, Address, EndpointState, PoolId, Probe, Transport};
 
 /// How long a pool that nothing leads to any more keeps its members, for requests that are under way.
@@ -101,7 +101,7 @@ struct Changed {
     /// Addresses of which something else may be said now than before.
     addresses: HashSet<SocketAddr>,
     /// What was filled last, and by what: the next pool is often alike.
-    last: Option<(Arc<model::Pool>, Arc<Filling>)>,
+    last: Option<(Arc<model::Pool>, Arc<State>)>,
 }
 
 impl Registry {
@@ -262,15 +262,14 @@ impl Registry {
 
     /// Fills a pool with the members that its endpoints, and what their names resolve to, say.
     fn fill(&self, registered: &mut Registered, id: &PoolId, spec: &Arc<model::Pool>, changed: &mut Changed) {
-        let filling = match changed.last.as_ref().filter(|(last, _)| last == spec) {
-            Some((_, filling)) => {
-                filling.members.iter().for_each(|(member, _)| member.name());
+        let next = match changed.last.as_ref().filter(|(last, _)| last == spec) {
+            Some((_, state)) => {
+                state.members.iter().for_each(|(member, _)| member.name());
                 registered.refused.remove(id);
-                Arc::clone(filling)
+                Arc::clone(state)
             }
-            None => self.filling(registered, id, spec, changed),
+            None => self.state(registered, id, spec, changed),
         };
-        let next = Arc::new(State { filling, tokens: OnceLock::new() });
         changed.filled.push(Arc::clone(&next));
         match registered.pools.get(id) {
             Some(pool) => changed.emptied.push(pool.state.swap(next)),
@@ -284,13 +283,13 @@ impl Registry {
     }
 
     /// The members of a pool, each named by one more.
-    fn filling(
+    fn state(
         &self,
         registered: &mut Registered,
         id: &PoolId,
         spec: &Arc<model::Pool>,
         changed: &mut Changed,
-    ) -> Arc<Filling> {
+    ) -> Arc<State> {
         let (mut members, mut resolving, mut unresolved) = (Vec::new(), 0, 0);
         let (mut refused, mut whole) = (BTreeSet::new(), true);
         for endpoint in &spec.endpoints {
@@ -322,14 +321,14 @@ impl Registry {
                 }
             }
         }
-        let filling = Arc::new(Filling { balance: spec.balance, members: members.into(), unresolved, resolving });
+        let state = Arc::new(State { balance: spec.balance, members: members.into(), unresolved, resolving });
         // Of an address that is no member each pool is told for itself.
-        changed.last = (whole && refused.is_empty()).then(|| (Arc::clone(spec), Arc::clone(&filling)));
+        changed.last = (whole && refused.is_empty()).then(|| (Arc::clone(spec), Arc::clone(&state)));
         match refused.is_empty() {
             true => registered.refused.remove(id),
             false => registered.refused.insert(id.clone(), refused),
         };
-        filling
+        state
     }
 
     /// Takes in, for each place, what is said there now that pools have changed.
