@@ -48,6 +48,8 @@ pub(super) struct Item {
     pub(super) object: Object,
     /// Which document of the file, from 1.
     pub(super) document: u32,
+    /// Where it begins.
+    pub(super) line: u32,
     /// Where its fields stand.
     pub(super) span: Packed,
 }
@@ -55,7 +57,7 @@ pub(super) struct Item {
 impl Item {
     /// Where a field of it stands.
     pub(super) fn locate(&self, file: &Path, reason: Reason, field: &str) -> Location {
-        location(file, self.document as usize, place(&self.span.unpack(), reason, field))
+        location(file, self.document as usize, place(&self.span.unpack(self.line), reason, field))
     }
 }
 
@@ -119,7 +121,7 @@ impl Locator<'_> {
             let found = self.origins.find(&report.object).map(|(written, item)| Found {
                 file: &written.file,
                 document: item.document,
-                span: item.span.unpack(),
+                span: item.span.unpack(item.line),
             });
             self.last = Some((report.object.clone(), found));
         }

@@ -34,14 +34,14 @@ pub(crate) enum Inner {
 }
 
 /// A span, packed: there is one for each object that is served. For each value what it holds, and how far its key is from
-/// the place before, and it from its key.
-#[derive(Clone, PartialEq, Eq)]
+/// the place before, and it from its key. Objects that are written alike have the same.
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Packed(Arc<[u8]>);
 
 impl Packed {
-    /// Its fields, in full.
-    pub(crate) fn unpack(&self) -> Span {
-        let mut reader = Reader { bytes: &self.0, at: START };
+    /// Its fields, in full; `line` is that of the value itself.
+    pub(crate) fn unpack(&self, line: u32) -> Span {
+        let mut reader = Reader { bytes: &self.0, at: Place { line, column: 0 } };
         reader.span("")
     }
 }
@@ -97,8 +97,6 @@ const NAMES: [&str; 48] = [
     "nginx.ingress.kubernetes.io/proxy-send-timeout",
     "steadygate.io/websocket-idle-timeout",
 ];
-
-const START: Place = Place { line: 0, column: 0 };
 
 /// Where the value of a key stands, nearly always: behind `name: `, or behind `"name": `.
 fn behind(key: Place, name: &str, quotes: u32) -> Place {
@@ -263,9 +261,9 @@ impl Span {
         Self { key: None, value, inner: Inner::Nothing }
     }
 
-    /// The same in few bytes.
+    /// The same in few bytes, but for the line of the value itself.
     pub(crate) fn pack(&self) -> Packed {
-        let mut packer = Packer { bytes: Vec::new(), at: START };
+        let mut packer = Packer { bytes: Vec::new(), at: Place { line: self.value.line, column: 0 } };
         packer.span("", self);
         Packed(packer.bytes.into())
     }
@@ -381,6 +379,6 @@ mod tests {
             ("http".into(), Span { value: place(8, 1), ..at(7, 1) }),
         ]));
         let root = Span { key: Some(place(3, 4)), value: place(2, 1), inner: fields };
-        assert_eq!(root.pack().unpack(), root);
+        assert_eq!(root.pack().unpack(2), root);
     }
 }

@@ -1,6 +1,6 @@
 //! One file: the objects of a version of it, and which version is served.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read};
@@ -13,7 +13,7 @@ use crate::source::kind::Kind;
 use crate::source::object::{self, Entry};
 use crate::source::origin::{self, Item, Location, Written};
 use crate::source::problem::Problem;
-use crate::source::span::Place;
+use crate::source::span::{Packed, Place};
 use crate::source::yaml;
 use crate::status::{Reason, Report, Severity};
 
@@ -33,6 +33,8 @@ pub(super) struct Updated {
 #[derive(Default)]
 pub(super) struct Version {
     items: Items,
+    /// Those of the items, each once.
+    spans: HashSet<Packed>,
     reports: Vec<(Report, Location)>,
     /// The objects that are refused.
     refused: BTreeSet<(Kind, Key)>,
@@ -113,6 +115,8 @@ impl File {
         let new = items.keys().filter(|identity| !before.items.contains_key(*identity));
         changed.extend(new.map(|identity| (identity.clone(), false)));
         self.good = version.good;
+        // Made whole of what is sorted, a map has no room to spare.
+        let items = items.into_iter().collect();
         self.written = Arc::new(Written { file: path.to_owned(), items });
         changed
     }
@@ -200,7 +204,10 @@ impl Version {
             return self.report(path, reference.as_ref(), entry.document, place, problem);
         }
         let document = u32::try_from(entry.document).unwrap_or(u32::MAX);
-        self.items.insert(identity, Item { object, document, span: entry.span.pack() });
+        let span = entry.span.pack();
+        let span = self.spans.get(&span).cloned().unwrap_or(span);
+        self.spans.insert(span.clone());
+        self.items.insert(identity, Item { object, document, line: entry.span.value.line, span });
     }
 
     /// Adds a report: on the object where it is known, else on the file, with the place in it.
