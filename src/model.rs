@@ -8,6 +8,7 @@ mod affinity;
 mod host;
 mod key;
 mod listener;
+mod order;
 mod path;
 mod pool;
 mod tls;
@@ -26,6 +27,7 @@ pub use key::{Key, ObjectRef};
 pub use listener::{
     Action, Backend, Host, HostHeader, Listener, Manner, PathRewrite, Protocol, Redirect, Route, Unavailable,
 };
+pub use order::alternating;
 pub use path::{PathMatch, PathMatchError, normalise_path};
 pub use pool::{
     Address, Balance, Endpoint, EndpointState, Endpoints, Pool, PoolId, Probe, StatusRange, StatusRangeError,

@@ -16,7 +16,7 @@ use super::interned::Interned;
 use super::member::MemberKey;
 use super::place::Place;
 use super::{Health, Member, Pool, State, permitted, probe, resolve};
-use crate::model::{self, Address, EndpointState, PoolId, Probe, Transport};
+use crate::model::{self, Address, EndpointState, PoolId, Probe, Transport, alternating};
 
 /// How long a pool that nothing leads to any more keeps its members, for requests that are under way.
 const RETIREMENT: Duration = Duration::from_secs(30);
@@ -129,6 +129,7 @@ impl Registry {
     ) -> OrdMap<PoolId, Arc<Pool>> {
         let mut registered = self.lock();
         let mut changed = Changed::default();
+        let many = registered.pools.len() * 2;
         let before = std::mem::replace(&mut registered.specs, specs.clone());
         let differences = || before.diff(specs);
         self.watch_names(&mut registered, differences());
@@ -147,6 +148,9 @@ impl Registry {
         let named = before.keys().chain(departing.keys()).copied();
         changed.addresses.extend(named.filter(|address| said(&before, address) != said(departing, address)));
         self.settle(&mut registered, changed);
+        if registered.pools.len() > many {
+            registered.pools = alternating(std::mem::take(&mut registered.pools)).collect();
+        }
         registered.pools.clone()
     }
 

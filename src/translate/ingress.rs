@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::networking::v1::Ingress;
 
-use crate::model::{Action, Host, HostPattern, ObjectRef, PoolId};
+use crate::model::{Action, Host, HostPattern, ObjectRef, PoolId, alternating};
 use crate::source::Key;
 use crate::status::Report;
 
@@ -46,6 +46,8 @@ pub(super) const HTTPS: u16 = 443;
 #[derive(Debug, Default)]
 pub(super) struct Sites {
     entries: BTreeMap<Key, Entry>,
+    /// How many there were when they were last put close together.
+    close: usize,
     alike: Alike,
 }
 
@@ -63,6 +65,11 @@ impl Sites {
     /// Every Ingress that is known here.
     pub(super) fn keys(&self) -> impl Iterator<Item = &Key> {
         self.entries.keys()
+    }
+
+    /// Puts them close together, now that there may be many more.
+    pub(super) fn settle(&mut self) {
+        put_close(&mut self.entries, &mut self.close);
     }
 
     /// The hosts that an Ingress covers in `spec.tls`.
@@ -138,12 +145,20 @@ impl Sites {
                 }
             }
         }
-        for key in touched {
+        for key in alternating(touched) {
             let known = self.entries.get_key_value(&key).filter(|(_, entry)| entry.site.is_some());
             let Some((key, entry)) = known else { continue };
             entry.put_pools(assembly);
             assembly.ingress(key, Some(entry.routes > 0));
         }
+    }
+}
+
+/// Makes a map anew that has more than twice what it had when this was last done, `before`: one that grows is half empty.
+fn put_close<K: Ord, V>(map: &mut BTreeMap<K, V>, before: &mut usize) {
+    if map.len() > *before * 2 {
+        *before = map.len();
+        *map = std::mem::take(map).into_iter().collect();
     }
 }
 

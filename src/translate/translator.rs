@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use crate::model::{HostPattern, ObjectRef, Protocol};
+use crate::model::{HostPattern, ObjectRef, Protocol, alternating};
 use crate::source::{Key, Snapshot};
 use crate::status::Report;
 
@@ -102,6 +102,8 @@ impl Translator {
         let (hosts, gateways) = self.claim(hosts, gateways);
         self.make(&hosts, &gateways);
         self.alike.get_mut().settle();
+        self.sites.settle();
+        self.hosts.settle();
         let Self { snapshot, index, certificates, alike, assembly, .. } = self;
         assembly.settle(&Lookup { snapshot, index, certificates, alike });
         self.assembly.translation()
@@ -119,7 +121,7 @@ impl Translator {
         }
         let Some(classes) = &self.classes else { return Default::default() };
         let mut touched = BTreeSet::new();
-        for key in &changes.ingresses {
+        for key in alternating(&changes.ingresses) {
             let object = snapshot.ingresses.get(key).map(|object| object.unpack());
             touched.extend(sites.replace(key, object.as_ref(), classes, &lookup, (hosts, users, assembly)));
         }
@@ -192,7 +194,7 @@ impl Translator {
     fn make(&mut self, hosts: &BTreeSet<HostPattern>, gateways: &BTreeSet<Key>) {
         self.work = Work { hosts: hosts.len(), gateways: gateways.len(), ..self.work };
         let mut replaced = Vec::new();
-        for host in hosts {
+        for host in alternating(hosts) {
             let builder = Builder { sites: &self.sites, claims: self.claims(), lookup: self.lookup() };
             let Draft { reports, hosts: mut drafted, .. } = builder.build(host);
             for port in [HTTP, HTTPS] {

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use super::kept::{Kept, Unreadable, Version};
 use crate::api::ApplicationGateway;
-use crate::model::ObjectRef;
+use crate::model::{ObjectRef, alternating};
 use crate::source::snapshot::Objects;
 use crate::source::{Key, PackedIngress, Snapshot};
 use crate::status::{Reason, Report, Severity};
@@ -81,7 +81,7 @@ impl Shared {
         store
             .unreadable
             .retain(|object, _| object.kind != K::KIND || !covers(&object.key) || list.contains_key(&object.key));
-        for (key, object) in list {
+        for (key, object) in alternating(list) {
             changed |= store.put(key, object);
         }
         let first = number.is_some_and(|number| !std::mem::replace(&mut store.listed[number], true));

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::file::{self, File, Updated};
 use super::scan::{MAX, Scan, Stamp};
+use crate::model::alternating;
 use crate::source::kind::Kind;
 use crate::source::object;
 use crate::source::{Input, Key, Location, Origins, Snapshot};
@@ -68,7 +69,7 @@ impl Tree {
             self.located = None;
         }
         self.changed |= changed;
-        for (identity, was_there) in objects {
+        for (identity, was_there) in alternating(objects) {
             self.place(&change.name, identity, was_there);
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::model::HostPattern;
 use crate::status::Report;
 
+use super::put_close;
 use super::secure::{self, Asked, Secure};
 use super::site::Site;
 use crate::translate::claim::wider;
@@ -16,6 +17,8 @@ use crate::translate::report::{Reports, Told};
 #[derive(Debug, Default)]
 pub(in crate::translate) struct Hosts {
     hosts: BTreeMap<HostPattern, Named>,
+    /// How many there were when they were last put close together.
+    close: usize,
     /// How many of them are asked for over TLS.
     asked: usize,
     /// Those that stand in `spec.tls` alone: a wider host's routes serve them.
@@ -46,6 +49,11 @@ impl Named {
 }
 
 impl Hosts {
+    /// Puts them close together, now that there may be many more.
+    pub(in crate::translate) fn settle(&mut self) {
+        put_close(&mut self.hosts, &mut self.close);
+    }
+
     /// Adds a site to its hosts.
     pub(in crate::translate) fn add(&mut self, site: &Arc<Site>) {
         for host in site.touches() {
