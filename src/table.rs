@@ -86,22 +86,20 @@ pub struct Target {
     /// Owner, host and path, which stay the same through every change of what else the route says:
     /// `Ingress default/site chat.example.com /ws`.
     pub id: Arc<str>,
-    /// Of the owner, with which the id begins.
-    name_length: usize,
 }
 
 impl Target {
     /// A route of the host `pattern`.
     pub(crate) fn new(pattern: &HostPattern, route: Arc<Route>, pool: Option<Arc<Pool>>) -> Self {
-        let mut id = route.owner.to_string();
-        let name_length = id.len();
-        id.push_str(&format!(" {pattern} {}", route.path));
-        Self { route, pool, id: id.into(), name_length }
+        let id = format!("{} {pattern} {}", route.owner, route.path).into();
+        Self { route, pool, id }
     }
 
     /// The owner, as logs and metrics name it: `Ingress default/site`.
     pub fn name(&self) -> &str {
-        &self.id[..self.name_length]
+        // There is no space in kind and name.
+        let end = self.id.match_indices(' ').nth(1).map_or(self.id.len(), |(at, _)| at);
+        &self.id[..end]
     }
 
     /// What is refused of its sessions.

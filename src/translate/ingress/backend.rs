@@ -141,7 +141,7 @@ fn infer(site: &Site, service: &str, resolved: &Resolved<'_>) -> Probe {
 /// The first exact host of the Ingress whose requests go to the same port of the same Service.
 fn first_host<'s>(site: &'s Site, service: &str, resolved: &Resolved<'_>) -> Option<&'s str> {
     let same = |path: &&Path| {
-        let Names::Service(name, Some(port)) = &*site.places[path.place].names else { return false };
+        let Names::Service(name, Some(port)) = &*site.places[path.place()].names else { return false };
         **name == *service
             && match port {
                 Port::Name(name) => resolved.name.as_deref() == Some(name),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::backend;
 use super::merge::{SitePath, merge};
 use super::secure::Secure;
-use super::site::{Path, Site};
+use super::site::Site;
 use super::{HTTP, HTTPS, Sites, redirect};
 use crate::model::{Action, HostPattern, ObjectRef, Protocol, Redirect, Route};
 use crate::status::Reason;
@@ -98,13 +98,13 @@ impl<'a> Builder<'a> {
         let secure = secure.filter(|_| self.claims.ingresses_hold(HTTPS, Protocol::Https, host));
         let mut routes = Vec::with_capacity(paths.len());
         for path in paths {
-            let (site, Path { path: paths, place, .. }) = path;
-            let redirect = redirect::decide(site, paths, host, secure, &self.claims, &mut draft.reports);
+            let (site, own) = path;
+            let redirect = redirect::decide(site, &own.path, host, secure, &self.claims, &mut draft.reports);
             routes.push(match redirect.filter(|(_, port)| self.has_certificate(host, *port, &mut draft.reports)) {
                 Some((status, port)) => Route {
-                    field: site.places[*place].at.field(),
+                    field: site.places[own.place()].at.field(),
                     owner: Arc::clone(&site.owner),
-                    path: paths.clone(),
+                    path: own.path.clone(),
                     action: Action::Redirect(Redirect { status, port }),
                 },
                 None => self.forward(path, draft),
@@ -132,9 +132,9 @@ impl<'a> Builder<'a> {
     }
 
     fn forward(&self, (site, path): &SitePath<'_>, draft: &mut Draft) -> Route {
-        let leads = self.sites.leads(site, path.place).expect("a site that has hosts is known");
+        let leads = self.sites.leads(site, path.place()).expect("a site that has hosts is known");
         let action = backend::action(site, path, leads, &self.lookup, &mut draft.reports);
-        let (field, owner) = (site.places[path.place].at.field(), Arc::clone(&site.owner));
+        let (field, owner) = (site.places[path.place()].at.field(), Arc::clone(&site.owner));
         Route { field, owner, path: path.path.clone(), action }
     }
 

@@ -17,7 +17,7 @@ pub(super) fn merge<'a>(host: &HostPattern, sites: &'a [Arc<Site>], reports: &mu
     let mut merged = Vec::new();
     for site in sites {
         for path in site.paths.iter().filter(|path| site.host_of(path) == host) {
-            let place = site.places[path.place].at;
+            let place = site.places[path.place()].at;
             if let Some((winner, field)) = taken.get(&path.path) {
                 conflict(site, host, path, place, (&winner.owner, *field), reports);
                 continue;

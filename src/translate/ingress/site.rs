@@ -54,11 +54,26 @@ struct Tls {
 /// One path of one host.
 #[derive(Debug)]
 pub(super) struct Path {
-    /// Which of the site's hosts; `None`: those that no rule names.
-    host: Option<usize>,
+    /// Which of the site's hosts, from 1; 0: those that no rule names.
+    host: u32,
+    place: u32,
     pub(super) path: PathMatch,
+}
+
+impl Path {
+    fn new(host: Option<usize>, path: PathMatch, place: usize) -> Self {
+        Self { host: host.map_or(0, |host| narrow(host + 1)), place: narrow(place), path }
+    }
+
     /// Which of the site's places.
-    pub(super) place: usize,
+    pub(super) fn place(&self) -> usize {
+        self.place as usize
+    }
+}
+
+/// An index within an Ingress.
+fn narrow(index: usize) -> u32 {
+    u32::try_from(index).expect("no Ingress has so many")
 }
 
 /// A backend, and where it is written.
@@ -98,13 +113,29 @@ pub(super) enum Port {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Field {
     /// The host of a rule.
-    Host(usize),
+    Host(u32),
     /// A rule without one.
-    Rule(usize),
-    /// This annotation.
-    Annotation(&'static str),
+    Rule(u32),
+    /// An annotation that adds hosts to each rule.
+    Annotation(Extra),
     /// `spec.defaultBackend`.
     Default,
+}
+
+/// The annotations that add hosts to each rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extra {
+    HostnameExtension,
+    ServerAlias,
+}
+
+impl Extra {
+    fn key(self) -> &'static str {
+        match self {
+            Self::HostnameExtension => "appgw.ingress.kubernetes.io/hostname-extension",
+            Self::ServerAlias => "nginx.ingress.kubernetes.io/server-alias",
+        }
+    }
 }
 
 impl Names {
@@ -151,7 +182,7 @@ impl fmt::Display for Field {
         match self {
             Self::Host(rule) => write!(f, "spec.rules[{rule}].host"),
             Self::Rule(rule) => write!(f, "spec.rules[{rule}]"),
-            Self::Annotation(key) => f.write_str(&annotation_field(key)),
+            Self::Annotation(extra) => f.write_str(&annotation_field(extra.key())),
             Self::Default => f.write_str("spec.defaultBackend"),
         }
     }
@@ -251,7 +282,7 @@ impl Site {
 
     /// The host of a path.
     pub(super) fn host_of(&self, path: &Path) -> &HostPattern {
-        path.host.and_then(|at| self.hosts.get(at)).map_or(&HostPattern::Any, |(host, _)| host)
+        path.host.checked_sub(1).and_then(|at| self.hosts.get(at as usize)).map_or(&HostPattern::Any, |(host, _)| host)
     }
 
     /// The field that names a host, unless it is served without being named.
@@ -304,7 +335,7 @@ impl Site {
                 Err(error) => {
                     reports.error(
                         &self.owner,
-                        Field::Host(rule_index).to_string(),
+                        Field::Host(narrow(rule_index)).to_string(),
                         Reason::InvalidValue,
                         format!("{text:?} is not a host, so the rule is not served: {error}"),
                         "correct the host",
@@ -312,7 +343,7 @@ impl Site {
                     continue;
                 }
             };
-            let named = if text.is_empty() { Field::Rule(rule_index) } else { Field::Host(rule_index) };
+            let named = if text.is_empty() { Field::Rule(narrow(rule_index)) } else { Field::Host(narrow(rule_index)) };
             let first = rules.places.len();
             let paths = rule.http.as_ref().map_or(&[][..], |http| &http.paths);
             rules.places.extend(paths.iter().enumerate().map(|(index, path)| Place {
@@ -364,7 +395,7 @@ impl Site {
             }
         };
         match read {
-            Ok(path) => rules.paths.push(Path { host: Some(host), path, place }),
+            Ok(path) => rules.paths.push(Path::new(Some(host), path, place)),
             Err(error) => reports.error(
                 &self.owner,
                 format!("{field}.path"),
@@ -385,26 +416,26 @@ impl Site {
         let place = rules.places.len();
         rules.places.push(Place { at: At::Default, names: alike.share_names(Names::of(backend)) });
         for host in (0..rules.hosts.len()).map(Some).chain(self.catches_all.then_some(None)) {
-            rules.paths.push(Path { host, path: PathMatch::Any, place });
+            rules.paths.push(Path::new(host, PathMatch::Any, place));
         }
     }
 
     /// Hosts that annotations add to each rule.
     fn extra_hosts(&self, reports: &mut Reports) -> Vec<(HostPattern, Field)> {
         let lists = [
-            ("appgw.ingress.kubernetes.io/hostname-extension", &self.settings.hostname_extension),
-            ("nginx.ingress.kubernetes.io/server-alias", &self.settings.server_alias),
+            (Extra::HostnameExtension, &self.settings.hostname_extension),
+            (Extra::ServerAlias, &self.settings.server_alias),
         ];
         let mut seen = BTreeSet::new();
         let mut hosts = Vec::new();
-        for (key, texts) in lists {
+        for (extra, texts) in lists {
             for text in texts {
                 match HostPattern::ingress(text) {
-                    Ok(host) if seen.insert(host.clone()) => hosts.push((host, Field::Annotation(key))),
+                    Ok(host) if seen.insert(host.clone()) => hosts.push((host, Field::Annotation(extra))),
                     Ok(_) => {}
                     Err(error) => reports.warning(
                         &self.owner,
-                        annotation_field(key),
+                        annotation_field(extra.key()),
                         Reason::InvalidAnnotation,
                         format!("{text:?} is not a host, so it is left out: {error}"),
                         "correct the host; regular expressions are not supported",
