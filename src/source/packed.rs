@@ -58,6 +58,22 @@ const COMMON: [&str; 32] = [
     r#"meta.helm.sh/release-name"#,
 ];
 
+/// The bytes that some of them begin with.
+const STARTS: [bool; 256] = {
+    let mut starts = [false; 256];
+    let mut index = 0;
+    while index < COMMON.len() {
+        starts[COMMON[index].as_bytes()[0] as usize] = true;
+        index += 1;
+    }
+    starts
+};
+
+/// The first of them that a text begins with, and what comes after it.
+fn common(text: &[u8]) -> Option<(u8, &[u8])> {
+    COMMON.iter().zip(0..).find_map(|(common, code)| text.strip_prefix(common.as_bytes()).map(|after| (code, after)))
+}
+
 /// The beginning of the year 0.
 const YEAR_0: Timestamp = Timestamp::constant(-62_167_219_200, 0);
 
@@ -72,11 +88,10 @@ impl From<Ingress> for PackedIngress {
         let mut text = Vec::with_capacity(json.len());
         let mut rest = json.as_slice();
         while let Some((byte, after)) = rest.split_first() {
-            let common = COMMON
-                .iter()
-                .zip(0..)
-                .find_map(|(common, code)| rest.strip_prefix(common.as_bytes()).map(|after| (code, after)));
-            let (code, after) = common.unwrap_or((*byte, after));
+            let (code, after) = match STARTS[usize::from(*byte)] {
+                true => common(rest).unwrap_or((*byte, after)),
+                false => (*byte, after),
+            };
             text.push(code);
             rest = after;
         }
