@@ -220,21 +220,23 @@ seccomp:
 
 BENCH := target/bench
 BENCH_PYTHON := env PYTHONDONTWRITEBYTECODE=1 $(BENCH)/venv/bin/python
+# What users run: the binary of the image.
+OURS := $(or $(STEADYGATE),target/$(STATIC_TARGET)/release/steadygate)
 
 # Beside the proxies that people would pick instead, in half an hour; ITEM="http memory": these alone, and QUICK=1: no more than
 # a sign that all of it works. STEADYGATE measures another binary.
 bench: $(BENCH)/venv/installed $(BENCH)/haproxy/haproxy $(BENCH)/nginx/nginx
 	$(call need,cc build-essential openssl openssl wrk wrk h2load nghttp2-client setpriv util-linux)
 	CARGO_TARGET_DIR=target/load cargo build --locked --release --manifest-path benches/load/Cargo.toml
-	$(if $(STEADYGATE),,cargo build --locked --release --bin steadygate)
+	$(if $(STEADYGATE),,$(MAKE) static-build)
 	$(if $(filter frames,$(or $(ITEM),frames)),cargo bench --locked --bench frames --no-run,)
-	$(BENCH_PYTHON) benches/run $(ITEM)
+	STEADYGATE=$(OURS) $(BENCH_PYTHON) benches/run $(ITEM)
 
 # The controller beside Traefik's, in a real cluster of its own, which is gone afterwards.
 bench-cluster: machine $(CLUSTER_TOOLS) $(IMAGES)/pause.tar $(BENCH)/venv/installed
 	CARGO_TARGET_DIR=target/load cargo build --locked --release --manifest-path benches/load/Cargo.toml
-	$(if $(STEADYGATE),,cargo build --locked --release --bin steadygate)
-	$(CLUSTER) --name bench run -- $(BENCH_PYTHON) benches/run cluster
+	$(if $(STEADYGATE),,$(MAKE) static-build)
+	STEADYGATE=$(OURS) $(CLUSTER) --name bench run -- $(BENCH_PYTHON) benches/run cluster
 
 # Makes of what was measured last the figures that benches/README.md shows.
 bench-report: $(BENCH)/venv/installed
