@@ -25,6 +25,7 @@ use tokio::sync::watch;
 pub use crate::model::Key;
 pub(crate) use lines::showable;
 pub use origin::{Location, Origins};
+pub(crate) use packed::Identity;
 pub use packed::PackedIngress;
 pub use snapshot::{References, Snapshot};
 

@@ -43,6 +43,13 @@ pub struct Pool {
 #[serde(transparent)]
 pub struct Endpoints(Arc<[Endpoint]>);
 
+impl Endpoints {
+    /// Whether anybody else has them too.
+    pub fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+}
+
 /// Quick where they are shared.
 impl Ord for Endpoints {
     fn cmp(&self, other: &Self) -> Ordering {

@@ -1,6 +1,5 @@
 //! Reports as Events: which object is told what, under which name. A pure function.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -12,7 +11,7 @@ use super::{Reason, Report};
 use crate::api::ApplicationGateway;
 use crate::model::ObjectRef;
 use crate::source::snapshot::Objects;
-use crate::source::{Key, Snapshot};
+use crate::source::{Identity, Key, Snapshot};
 
 /// Longest note that the API server takes, in bytes.
 const LONGEST_NOTE: usize = 1024;
@@ -45,9 +44,8 @@ pub fn notices(reports: &OrdSet<Report>, snapshot: &Snapshot) -> BTreeMap<String
 
 fn notice(report: &Report, snapshot: &Snapshot) -> Option<(String, Notice)> {
     let Report { object, field, reason, severity: _, message, remedy } = report;
-    let (api_version, metadata) = find(object, snapshot)?;
-    let uid = metadata.as_ref().and_then(|metadata| metadata.uid.clone());
-    let version = metadata.as_ref().and_then(|metadata| metadata.resource_version.clone());
+    let (api_version, identity) = find(object, snapshot)?;
+    let Identity { uid, resource_version: version } = identity.unwrap_or_default();
     let parts = [object.kind, uid.as_deref().unwrap_or_default(), reason.name(), field, message];
     let hash = digest(&SHA256, parts.join("\0").as_bytes());
     let hash: String = hash.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
@@ -63,12 +61,12 @@ fn notice(report: &Report, snapshot: &Snapshot) -> Option<(String, Notice)> {
 }
 
 /// The version of a kind, and what is known of the object. `None`: it is of a kind that no Event can be about.
-fn find<'s>(object: &ObjectRef, snapshot: &'s Snapshot) -> Option<(&'static str, Option<Cow<'s, ObjectMeta>>)> {
+fn find(object: &ObjectRef, snapshot: &Snapshot) -> Option<(&'static str, Option<Identity>)> {
     let key = &object.key;
     Some(match object.kind {
         "Ingress" => {
             let ingress = snapshot.ingresses.get(key);
-            ("networking.k8s.io/v1", ingress.map(|ingress| Cow::Owned(ingress.unpack().metadata)))
+            ("networking.k8s.io/v1", ingress.map(|ingress| ingress.identity()))
         }
         "IngressClass" => ("networking.k8s.io/v1", of(&snapshot.ingress_classes, key, |it| &it.metadata)),
         "Service" => ("v1", of(&snapshot.services, key, |it| &it.metadata)),
@@ -84,6 +82,6 @@ fn find<'s>(object: &ObjectRef, snapshot: &'s Snapshot) -> Option<(&'static str,
     })
 }
 
-fn of<'s, K>(objects: &'s Objects<K>, key: &Key, metadata: impl Fn(&K) -> &ObjectMeta) -> Option<Cow<'s, ObjectMeta>> {
-    objects.get(key).map(|object| Cow::Borrowed(metadata(object)))
+fn of<K>(objects: &Objects<K>, key: &Key, metadata: impl Fn(&K) -> &ObjectMeta) -> Option<Identity> {
+    objects.get(key).map(|object| Identity::from(metadata(object)))
 }

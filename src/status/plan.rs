@@ -16,7 +16,7 @@ use super::{Facts, Parts, PoolHealth, Publish, Report};
 use crate::api::ApplicationGateway;
 use crate::api::gateway::ApplicationGatewayStatus;
 use crate::model::{ObjectRef, PoolId};
-use crate::source::{Key, PackedIngress};
+use crate::source::{Identity, Key, PackedIngress};
 
 /// Everything that a plan is made from.
 #[derive(Debug, Clone, Copy)]
@@ -67,7 +67,7 @@ impl View<'_> {
         for (key, object) in &self.facts.snapshot.ingresses {
             let object_ref = ObjectRef { kind: "Ingress", key: key.clone() };
             if let Some(status) = self.ingress(key, object, &object_ref, addresses.as_deref()) {
-                changes.push(change(object_ref, &object.unpack().metadata, status));
+                changes.push(change(object_ref, object.identity(), status));
             }
         }
         let reports = by_gateway(&self.facts.reports);
@@ -80,7 +80,7 @@ impl View<'_> {
                 }
                 None => self.taken_back(&object_ref, || has_status_of(&object.metadata, self.manager)),
             };
-            changes.extend(status.map(|status| change(object_ref, &object.metadata, status)));
+            changes.extend(status.map(|status| change(object_ref, Identity::from(&object.metadata), status)));
         }
         changes
     }
@@ -167,8 +167,8 @@ fn has_status_of(metadata: &ObjectMeta, manager: &str) -> bool {
         .any(|entry| entry.manager.as_deref() == Some(manager) && entry.subresource.as_deref() == Some("status"))
 }
 
-fn change(object: ObjectRef, metadata: &ObjectMeta, status: Desired) -> Change {
-    Change { object, uid: metadata.uid.clone(), version: metadata.resource_version.clone(), status }
+fn change(object: ObjectRef, Identity { uid, resource_version: version }: Identity, status: Desired) -> Change {
+    Change { object, uid, version, status }
 }
 
 fn by_gateway(reports: &OrdSet<Report>) -> BTreeMap<&ObjectRef, Vec<&Report>> {

@@ -4,12 +4,10 @@
 //! there already: the snapshot says what stands there, and what was written counts until the snapshot shows it.
 //! What waits is a map of objects, so it is bounded by them and always the newest.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use k8s_openapi::api::networking::v1::Ingress;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
@@ -25,7 +23,7 @@ use super::task::{Context, Troubles};
 use super::{Change, Desired, Facts, PoolHealth, View};
 use crate::api::ApplicationGateway;
 use crate::model::{ObjectRef, PoolId};
-use crate::source::Snapshot;
+use crate::source::{Identity, Snapshot};
 
 /// Writes that are under way at once.
 const CONCURRENCY: usize = 8;
@@ -276,20 +274,20 @@ impl Writer {
 impl Written {
     /// Whether it still counts: the same object, and a snapshot from before the write.
     fn counts(&self, object: &ObjectRef, snapshot: &Snapshot, now: Instant) -> bool {
-        let Some(metadata) = metadata(object, snapshot) else { return false };
+        let Some(known) = identity(object, snapshot) else { return false };
         let number = |version: &Option<String>| version.as_ref().and_then(|version| version.parse::<u64>().ok());
-        let before = match (number(&metadata.resource_version), number(&self.after)) {
+        let before = match (number(&known.resource_version), number(&self.after)) {
             (Some(shown), Some(after)) => shown < after,
-            _ => metadata.resource_version == self.before,
+            _ => known.resource_version == self.before,
         };
-        metadata.uid == self.uid && before && now < self.at + UNSHOWN
+        known.uid == self.uid && before && now < self.at + UNSHOWN
     }
 }
 
-fn metadata<'s>(object: &ObjectRef, snapshot: &'s Snapshot) -> Option<Cow<'s, ObjectMeta>> {
+fn identity(object: &ObjectRef, snapshot: &Snapshot) -> Option<Identity> {
     match object.kind {
-        "Ingress" => snapshot.ingresses.get(&object.key).map(|object| Cow::Owned(object.unpack().metadata)),
-        _ => snapshot.gateways.get(&object.key).map(|object| Cow::Borrowed(&object.metadata)),
+        "Ingress" => snapshot.ingresses.get(&object.key).map(|object| object.identity()),
+        _ => snapshot.gateways.get(&object.key).map(|object| Identity::from(&object.metadata)),
     }
 }
 

@@ -98,18 +98,22 @@ pub(super) struct Alike {
     pools: BTreeSet<Arc<Pool>>,
     /// Those that were made last.
     manners: VecDeque<Arc<Manner>>,
+    /// How many pools and lists of endpoints there may be before it is looked which are in use.
+    room: usize,
 }
 
 impl Alike {
-    /// So many are kept for those that are made next.
-    const FEW: usize = 64;
+    /// So many may be kept that nobody uses.
+    const FEW: usize = 16;
     /// So many manners are looked at.
     const MANNERS: usize = 8;
 
-    /// Forgets them where there are many.
+    /// Forgets those that nobody uses, where there may be many.
     pub(super) fn settle(&mut self) {
-        if self.endpoints.len().max(self.pools.len()) > Self::FEW {
-            (self.endpoints, self.pools) = Default::default();
+        if self.endpoints.len() + self.pools.len() > self.room {
+            self.pools.retain(|pool| Arc::strong_count(pool) > 1);
+            self.endpoints.retain(Endpoints::is_shared);
+            self.room = (self.endpoints.len() + self.pools.len()) * 2 + Self::FEW;
         }
     }
 }

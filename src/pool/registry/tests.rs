@@ -135,7 +135,7 @@ fn pool() -> impl Strategy<Value = Arc<model::Pool>> {
 
 fn event() -> impl Strategy<Value = Event> {
     let id = prop::sample::select(vec!["a", "b", "c"]).prop_map(|id| PoolId(id.into()));
-    let specs = prop::collection::btree_map(id, pool(), 0..4).prop_map(|specs| specs.into_iter().collect());
+    let specs = prop::collection::btree_map(id, (pool(), 0..4u8), 0..4).prop_map(alike);
     let departing = prop::collection::btree_map(socket(), state(), 0..2);
     let ip = prop::sample::select(vec!["127.0.0.1", "127.0.0.2"]).prop_map(|ip| ip.parse().expect("an address"));
     prop_oneof![
@@ -144,6 +144,21 @@ fn event() -> impl Strategy<Value = Event> {
         2 => any::<usize>().prop_map(Event::Opened),
         1 => any::<usize>().prop_map(Event::Ended),
     ]
+}
+
+/// Some of the pools are the one before them, or like it.
+fn alike(specs: BTreeMap<PoolId, (Arc<model::Pool>, u8)>) -> OrdMap<PoolId, Arc<model::Pool>> {
+    let mut last: Option<Arc<model::Pool>> = None;
+    let pools = specs.into_iter().map(|(id, (pool, how))| {
+        let pool = match (&last, how) {
+            (Some(last), 0) => Arc::clone(last),
+            (Some(last), 1) => Arc::new(model::Pool::clone(last)),
+            _ => pool,
+        };
+        last = Some(Arc::clone(&pool));
+        (id, pool)
+    });
+    pools.collect()
 }
 
 /// What is known of all addresses where everything is asked anew at each change.

@@ -148,6 +148,8 @@ impl Store {
                 if objects.get(&key).is_some_and(|known| **known == object) {
                     return mended;
                 }
+                // The name that other maps have too.
+                let key = objects.get_key_value(&key).map_or(key, |(known, _)| known.clone());
                 objects.insert(key, Arc::new(object));
                 true
             }
