@@ -1,5 +1,7 @@
 """What a route takes of sessions: who is refused, how, and that places are given back."""
 
+import time
+
 import pytest
 
 from crowd_peer import BINARY
@@ -121,7 +123,8 @@ def test_a_handshake_that_fails_takes_no_place(gateway, crowd, limited, told, ha
         assert client.ask(HANDSHAKE.replace(b"13", b"12")).status == 426
     for _ in range(10):  # gone before the answer
         Client(gateway.http).send(HANDSHAKE).close()
-    wait_for(lambda: handshakes() == 30 + 1 + 10, "each has been taken in")
+    wait_for(lambda: handshakes() >= 30 + 1, "each that was waited for has been counted")
+    time.sleep(0.5)  # and those that went, as far as anybody had read them
     until(told, 0)
     wait_for(lambda: gateway.in_progress() == 0, "all is over")
     clients = crowd.open(gateway.http, 3)
