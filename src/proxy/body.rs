@@ -41,16 +41,14 @@ pub(super) struct Progress {
     last: Mutex<Instant>,
 }
 
-/// A part has been handed on; the member may take the next when it can.
+/// A part has been handed on, or the last; the member may take the next when it can.
 const HANDED_ON: u8 = 0;
 /// The client owes the next part.
 const OWED: u8 = 1;
-/// All of it has come.
-const DONE: u8 = 2;
 /// The client broke it off.
-const FAILED: u8 = 3;
+const FAILED: u8 = 2;
 /// The client was silent for too long.
-const STALLED: u8 = 4;
+const STALLED: u8 = 3;
 
 impl Progress {
     fn set(&self, state: u8) {
@@ -171,7 +169,7 @@ impl Body for RequestBody {
         body.silence.broken();
         match frame {
             None => {
-                progress.moved(DONE);
+                progress.moved(HANDED_ON);
                 Poll::Ready(None)
             }
             Some(Err(error)) => {
@@ -179,7 +177,7 @@ impl Body for RequestBody {
                 Poll::Ready(Some(Err(error.into())))
             }
             Some(Ok(mut frame)) => {
-                progress.moved(if incoming.is_end_stream() { DONE } else { HANDED_ON });
+                progress.moved(HANDED_ON);
                 if let Some(trailers) = frame.trailers_mut() {
                     headers::trailers(trailers);
                 }
