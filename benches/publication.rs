@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use imbl::OrdMap;
 use steadygate::model::{
     Action, Address, Backend, Balance, Certificate, CertificateId, Endpoint, EndpointState, Host, HostHeader,
-    HostPattern, Listener, Manner, Model, ObjectRef, PathMatch, Pool, PoolId, Probe, Protocol, Route, SecretBytes,
-    Transport,
+    HostPattern, Kind, Listener, Manner, Model, ObjectRef, PathMatch, Pool, PoolId, Probe, Protocol, Route,
+    SecretBytes, Transport,
 };
 use steadygate::pool::{Policy, Registry};
 use steadygate::table::{Handle, compile};
@@ -36,7 +36,7 @@ fn host(number: usize, pool: &str, version: usize) -> Arc<Host> {
     let backend = Backend { pool: PoolId(pool.into()), manner: Arc::new(manner) };
     let route = Route {
         field: "spec.rules[0].http.paths[0]".into(),
-        owner: Arc::new(ObjectRef::new("Ingress", format!("tenant-{}", number % 977), format!("site-{number}"))),
+        owner: Arc::new(ObjectRef::new(Kind::Ingress, format!("tenant-{}", number % 977), format!("site-{number}"))),
         path: PathMatch::prefix("/").expect("a path"),
         action: Action::Forward(backend),
     };

@@ -9,6 +9,7 @@ mod controller;
 pub mod model;
 pub mod pool;
 pub mod proxy;
+pub mod report;
 pub mod source;
 pub mod status;
 pub mod table;

@@ -7,6 +7,7 @@
 mod affinity;
 mod host;
 mod key;
+mod kind;
 mod listener;
 mod order;
 mod path;
@@ -24,6 +25,7 @@ use serde::Serialize;
 pub use affinity::{Affinity, SameSite, Secure};
 pub use host::{HostPattern, HostPatternError};
 pub use key::{Key, ObjectRef};
+pub use kind::Kind;
 pub use listener::{
     Action, Backend, Host, HostHeader, Listener, Manner, PathRewrite, Protocol, Redirect, Route, Unavailable,
 };

@@ -29,7 +29,7 @@ pub(crate) use packed::Identity;
 pub use packed::PackedIngress;
 pub use snapshot::{References, Snapshot};
 
-use crate::status::Report;
+use crate::report::Report;
 
 /// What a source sees, whole: sent again on every change.
 #[derive(Debug, Clone, Default)]

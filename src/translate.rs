@@ -35,8 +35,9 @@ use imbl::OrdSet;
 
 use crate::api::gateway::LoadDistributionAlgorithm;
 use crate::model::{Balance, Model};
+use crate::report::Report;
 use crate::source::Snapshot;
-use crate::status::{Report, Served};
+use crate::status::Served;
 
 pub use last_good::LastGood;
 pub use referrer::Referrer;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::controller::Published;
 use crate::model::{Model, SecretBytes, Transport};
 use crate::pool::Registry;
-use crate::status::Report;
+use crate::report::Report;
 
 #[derive(Serialize)]
 struct Dump<'a> {

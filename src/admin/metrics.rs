@@ -15,8 +15,9 @@ use crate::controller::Published;
 use crate::model::EndpointState;
 use crate::pool;
 use crate::proxy::Metrics;
+use crate::report::Severity;
 use crate::source::cluster::Troubles;
-use crate::status::{self, Severity};
+use crate::status;
 use crate::websocket::Sessions;
 
 /// Everything that `/metrics` shows.

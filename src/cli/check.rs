@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use crate::model::Kind;
+use crate::report::{Report, Severity};
 use crate::source::directory::read;
 use crate::source::{Input, Location, showable};
-use crate::status::{Report, Severity};
 
 /// How much of a long source line is shown, in characters.
 const WIDTH: usize = 120;
@@ -48,7 +49,7 @@ fn all(dir: &Path, input: &Input, reports: &BTreeSet<Report>) -> String {
     }
     let of = |severity| reports.iter().filter(|report| report.severity == severity).count();
     let mut objects: BTreeSet<_> = input.origins.objects().collect();
-    objects.extend(input.reports.iter().map(|report| report.object.clone()).filter(|object| object.kind != "File"));
+    objects.extend(input.reports.iter().map(|report| report.object.clone()).filter(|object| object.kind != Kind::File));
     let _infallible = writeln!(
         out,
         "{}, {} in {} of {}",
@@ -74,7 +75,7 @@ impl Texts<'_> {
     /// The line that a report points at; none where it may be part of a Secret.
     fn line(&mut self, report: &Report, location: &Location) -> Option<&str> {
         // What is said of a file as a whole is about something that could not be told to be no Secret.
-        if matches!(report.object.kind, "Secret" | "File") {
+        if matches!(report.object.kind, Kind::Secret | Kind::File) {
             return None;
         }
         if !self.read.contains_key(&location.file) {
@@ -90,7 +91,7 @@ impl Texts<'_> {
 pub fn render(report: &Report, location: Option<&Location>, source_line: Option<&str>) -> String {
     let mut out = format!("{}[{}]: {}", report.severity, report.reason, report.object);
     // What is said of a file has the place as its field.
-    if !report.field.is_empty() && (report.object.kind != "File" || location.is_none()) {
+    if !report.field.is_empty() && (report.object.kind != Kind::File || location.is_none()) {
         let _infallible = write!(out, ": {}", report.field);
     }
     out.push('\n');
@@ -139,12 +140,12 @@ fn width(rest: &[char]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ObjectRef;
-    use crate::status::Reason;
+    use crate::model::{Kind, ObjectRef};
+    use crate::report::Reason;
 
     fn report() -> Report {
         Report {
-            object: ObjectRef::new("Ingress", "default", "site"),
+            object: ObjectRef::new(Kind::Ingress, "default", "site"),
             field: "spec.rules[0].http.paths[0].backend.service.name".to_owned(),
             reason: Reason::ServiceNotFound,
             severity: Severity::Error,

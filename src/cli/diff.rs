@@ -13,9 +13,9 @@ use anyhow::bail;
 use serde::Serialize;
 
 use super::{client, sessions};
-use crate::model::{Address, Model};
+use crate::model::{Address, Kind, Model};
+use crate::report::{Report, Severity};
 use crate::source::{Input, Snapshot, directory};
-use crate::status::{Report, Severity};
 use crate::translate::{LastGood, Options, translate};
 use closes::{After, Before, Closes, PlaceClosed};
 use compare::Changes;
@@ -105,7 +105,9 @@ impl Diff {
         };
         let (new, reports) = served(&input, &options, &mut last_good);
         let errors: Vec<Report> = reports.into_iter().filter(|report| report.severity == Severity::Error).collect();
-        if old.is_none() && (!input.reports.is_empty() || errors.iter().any(|report| report.object.kind == "Secret")) {
+        if old.is_none()
+            && (!input.reports.is_empty() || errors.iter().any(|report| report.object.kind == Kind::Secret))
+        {
             doubts.push(
                 "a gateway that runs goes on serving the last good version of a file or Secret that is broken"
                     .to_owned(),

@@ -9,11 +9,13 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use http::Uri;
 
-use crate::model::{Action, Affinity, EndpointState, HostHeader, HostPattern, ObjectRef, Protocol, normalise_path};
+use crate::model::{
+    Action, Affinity, EndpointState, HostHeader, HostPattern, Kind, ObjectRef, Protocol, normalise_path,
+};
 use crate::pool::{Health, Policy, Pool, Registry};
 use crate::proxy::normalise_host;
+use crate::report::{Report, Severity};
 use crate::source::{Snapshot, directory};
-use crate::status::{Report, Severity};
 use crate::table::{Explanation, ListenerTable, Miss, Target, compile};
 use crate::translate::{Options, translate};
 
@@ -234,7 +236,7 @@ fn told(reports: &[&Report], snapshot: &Snapshot, host: &str, explanation: &Expl
     let concerns = |report: &Report| {
         routed.contains(&report.object)
             || naming.contains(&report.object)
-            || matches!(report.object.kind, "Ingress" | "ApplicationGateway" | "IngressClass")
+            || matches!(report.object.kind, Kind::Ingress | Kind::ApplicationGateway | Kind::IngressClass)
                 && names(&report.message, host)
     };
     let (near, far): (Vec<&Report>, Vec<&Report>) = reports.iter().partition(|report| concerns(report));
@@ -261,13 +263,13 @@ fn naming(snapshot: &Snapshot, host: &str) -> BTreeSet<ObjectRef> {
         let spec = ingress.unpack().spec;
         let rules = spec.iter().flat_map(|spec| spec.rules.iter().flatten());
         if rules.filter_map(|rule| rule.host.as_deref()).any(|named| is_host(named, host)) {
-            naming.insert(ObjectRef { kind: "Ingress", key: key.clone() });
+            naming.insert(ObjectRef { kind: Kind::Ingress, key: key.clone() });
         }
     }
     for (key, gateway) in &snapshot.gateways {
         let listeners = &gateway.spec.http_listeners;
         if listeners.iter().flat_map(|l| l.host_name.iter().chain(&l.host_names)).any(|named| is_host(named, host)) {
-            naming.insert(ObjectRef { kind: "ApplicationGateway", key: key.clone() });
+            naming.insert(ObjectRef { kind: Kind::ApplicationGateway, key: key.clone() });
         }
     }
     naming
@@ -291,7 +293,7 @@ mod tests {
 
     use super::*;
     use crate::model::{Host, Listener, Model, PathMatch, Redirect, Route};
-    use crate::status::Reason;
+    use crate::report::Reason;
 
     const SERVICE: &str = "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {ports: [{port: 80}]}\n";
 
@@ -365,7 +367,7 @@ mod tests {
     async fn without_a_certificate_nothing_is_served() {
         let route = Route {
             field: "spec.rules[0]".into(),
-            owner: ObjectRef::new("Ingress", "default", "i").into(),
+            owner: ObjectRef::new(Kind::Ingress, "default", "i").into(),
             path: PathMatch::prefix("/").expect("a path"),
             action: Action::Redirect(Redirect { status: 308, port: 443 }),
         };

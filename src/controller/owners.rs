@@ -83,7 +83,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{Action, Listener, PathMatch, Protocol, Route};
+    use crate::model::{Action, Kind, Listener, PathMatch, Protocol, Route};
 
     /// Hosts with routes of these owners, on two ports.
     fn model(hosts: &BTreeMap<(u16, u8), Vec<u8>>) -> Model {
@@ -96,7 +96,7 @@ mod tests {
             });
             let route = |owner: &u8| Route {
                 field: "".into(),
-                owner: Arc::new(ObjectRef::new("Ingress", "default", owner.to_string())),
+                owner: Arc::new(ObjectRef::new(Kind::Ingress, "default", owner.to_string())),
                 path: PathMatch::Any,
                 action: Action::NotFound,
             };

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 
+use super::kind::Kind;
+
 /// Namespace and name; the namespace is empty for kinds that have none. Cheap to clone: many maps have the same.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(
@@ -49,15 +51,15 @@ impl fmt::Debug for Key {
 /// The Kubernetes object that a listener, route or report belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectRef {
-    /// Kind, as written in manifests: `Ingress`, `ApplicationGateway`, `Secret`, …
-    pub kind: &'static str,
+    /// Kind.
+    pub kind: Kind,
     /// Namespace and name.
     pub key: Key,
 }
 
 impl ObjectRef {
     /// An object of `kind` called `namespace`/`name`.
-    pub fn new(kind: &'static str, namespace: impl AsRef<str>, name: impl AsRef<str>) -> Self {
+    pub fn new(kind: Kind, namespace: impl AsRef<str>, name: impl AsRef<str>) -> Self {
         Self { kind, key: Key::new(namespace, name) }
     }
 
@@ -65,7 +67,7 @@ impl ObjectRef {
     pub fn read(text: &str) -> Option<Self> {
         let (kind, key) = text.split_once(' ')?;
         let (namespace, name) = key.split_once('/')?;
-        let kind = ["Ingress", "ApplicationGateway"].into_iter().find(|known| *known == kind)?;
+        let kind = Kind::named(kind).filter(|kind| kind.has_routes())?;
         Some(Self::new(kind, namespace, name))
     }
 
@@ -93,7 +95,7 @@ impl fmt::Display for ObjectRef {
 impl Serialize for ObjectRef {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = serializer.serialize_struct("ObjectRef", 3)?;
-        fields.serialize_field("kind", self.kind)?;
+        fields.serialize_field("kind", &self.kind)?;
         fields.serialize_field("namespace", self.namespace())?;
         fields.serialize_field("name", self.name())?;
         fields.end()
@@ -106,7 +108,7 @@ mod tests {
 
     #[test]
     fn who_has_routes_is_read_as_it_is_displayed() {
-        for kind in ["Ingress", "ApplicationGateway"] {
+        for kind in Kind::OBJECTS.into_iter().filter(|kind| kind.has_routes()) {
             let owner = ObjectRef::new(kind, "a", "b.c");
             assert_eq!(ObjectRef::read(&owner.to_string()), Some(owner));
         }

@@ -9,7 +9,7 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::{Map, Value};
 
-use super::kind::Kind;
+use crate::model::Kind;
 
 /// The namespace `default` where an object in one names none; and none where the kind has none, as an API
 /// server clears it.

@@ -1,21 +1,8 @@
-//! Which kinds are read, and what to say of the others.
+//! Recognises the kind of an object, and says what is wrong with kinds that are not read.
 
 use super::problem::nearest;
-use crate::status::Severity;
-
-/// A kind that is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
-    Ingress,
-    IngressClass,
-    EndpointSlice,
-    Service,
-    Pod,
-    Secret,
-    ConfigMap,
-    Namespace,
-    ApplicationGateway,
-}
+use crate::model::Kind;
+use crate::report::Severity;
 
 /// What a manifest says that it is.
 pub(super) enum Recognised {
@@ -39,55 +26,6 @@ pub(super) struct Unknown {
     pub(super) message: String,
     /// What to do; empty where nothing needs doing.
     pub(super) remedy: String,
-}
-
-impl Kind {
-    const ALL: [Self; 9] = [
-        Self::Ingress,
-        Self::IngressClass,
-        Self::EndpointSlice,
-        Self::Service,
-        Self::Pod,
-        Self::Secret,
-        Self::ConfigMap,
-        Self::Namespace,
-        Self::ApplicationGateway,
-    ];
-
-    /// The kind of this name.
-    pub(super) fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
-    }
-
-    /// The name, as manifests write it.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Ingress => "Ingress",
-            Self::IngressClass => "IngressClass",
-            Self::EndpointSlice => "EndpointSlice",
-            Self::Service => "Service",
-            Self::Pod => "Pod",
-            Self::Secret => "Secret",
-            Self::ConfigMap => "ConfigMap",
-            Self::Namespace => "Namespace",
-            Self::ApplicationGateway => "ApplicationGateway",
-        }
-    }
-
-    /// The `apiVersion` under which it is read.
-    pub(super) fn api_version(self) -> &'static str {
-        match self {
-            Self::Ingress | Self::IngressClass => "networking.k8s.io/v1",
-            Self::EndpointSlice => "discovery.k8s.io/v1",
-            Self::Service | Self::Pod | Self::Secret | Self::ConfigMap | Self::Namespace => "v1",
-            Self::ApplicationGateway => "steadygate.io/v1alpha1",
-        }
-    }
-
-    /// Whether its objects are in a namespace.
-    pub(super) fn is_namespaced(self) -> bool {
-        !matches!(self, Self::IngressClass | Self::Namespace)
-    }
 }
 
 /// Built-in kinds of the groups whose other kinds are read. In these a kind that is not listed is a mistake.
@@ -150,7 +88,7 @@ fn of_our_groups(api_version: &str, kind: &str) -> Recognised {
     if BESIDE.contains(&kind) {
         return Recognised::Beside;
     }
-    let remedy = match nearest(kind, Kind::ALL.map(Kind::name)) {
+    let remedy = match nearest(kind, Kind::OBJECTS.map(Kind::name)) {
         Some(meant) => format!("did you mean {meant}?"),
         None => "write apiVersion and kind as the object's documentation has them".to_owned(),
     };

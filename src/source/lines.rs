@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::kind::Kind;
 use super::object::{self, Entry};
 use super::span::{Inner, Span};
 use super::yaml;
+use crate::model::Kind;
 
 /// The longest line that is shown, in bytes. A longer one is for machines.
 const MAX_LENGTH: usize = 4096;

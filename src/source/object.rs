@@ -10,14 +10,15 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::IngressClass;
 use serde_json::Value;
 
-use super::kind::{Kind, Recognised, recognise};
+use super::kind::{Recognised, recognise};
 use super::problem::{Problem, Problems};
 use super::span::{Inner, Span};
 use super::yaml::Document;
 use super::{Key, PackedIngress, Snapshot};
 use crate::api::ApplicationGateway;
+use crate::model::Kind;
 use crate::model::ObjectRef;
-use crate::status::Reason;
+use crate::report::Reason;
 
 /// An object that is read, of any kind.
 #[derive(Clone, PartialEq)]
@@ -76,6 +77,7 @@ pub(super) fn remove((kind, key): &(Kind, Key), snapshot: &mut Snapshot) {
         Kind::ConfigMap => drop(snapshot.config_maps.remove(key)),
         Kind::Namespace => drop(snapshot.namespaces.remove(key)),
         Kind::ApplicationGateway => drop(snapshot.gateways.remove(key)),
+        Kind::File => {}
     }
 }
 
@@ -91,12 +93,13 @@ pub(super) fn is_in((kind, key): &(Kind, Key), snapshot: &Snapshot) -> bool {
         Kind::ConfigMap => snapshot.config_maps.contains_key(key),
         Kind::Namespace => snapshot.namespaces.contains_key(key),
         Kind::ApplicationGateway => snapshot.gateways.contains_key(key),
+        Kind::File => false,
     }
 }
 
 /// The reference by which reports name an object.
 pub(super) fn reference(kind: Kind, key: &Key) -> ObjectRef {
-    ObjectRef::new(kind.name(), key.namespace(), key.name())
+    ObjectRef { kind, key: key.clone() }
 }
 
 /// The objects of a document: one, or those of a list.

@@ -5,11 +5,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::kind::Kind;
 use super::object::{self, Object};
 use super::span::{Packed, Place, Side, Span};
+use crate::model::Kind;
 use crate::model::{Key, ObjectRef};
-use crate::status::{Reason, Report};
+use crate::report::{Reason, Report};
 
 /// A place in a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +81,7 @@ impl Origins {
 
     /// The object, if it came from a file.
     fn find(&self, ObjectRef { kind, key }: &ObjectRef) -> Option<(&Written, &Item)> {
-        let identity = (Kind::named(kind)?, key.clone());
+        let identity = (*kind, key.clone());
         self.files.iter().find_map(|written| Some((&**written, written.items.get(&identity)?)))
     }
 

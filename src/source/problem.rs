@@ -1,6 +1,6 @@
 //! What is wrong with one object, before it is known where that object stands.
 
-use crate::status::{Reason, Severity};
+use crate::report::{Reason, Severity};
 
 /// Something wrong with one field.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use super::problem::{Problems, nearest};
 use super::span::join;
-use crate::status::{Reason, Severity};
+use crate::report::{Reason, Severity};
 
 /// The schema of one kind.
 pub(super) struct Schema {

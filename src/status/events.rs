@@ -17,12 +17,13 @@ use kube::{Api, Client};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::Facts;
 use super::election::REQUEST;
 use super::lease::{Leadership, is};
 use super::notice::{Notice, notices};
 use super::pace::Rate;
 use super::task::{Context, Troubles};
-use super::{Facts, Report};
+use crate::report::Report;
 
 /// Between two Events.
 const EVERY: Duration = Duration::from_millis(100);
@@ -175,7 +176,7 @@ async fn create(client: Client, context: &Context, name: &str, notice: &Notice) 
         reason: Some(reason.name().to_owned()),
         regarding: Some(ObjectReference {
             api_version: Some((*api_version).to_owned()),
-            kind: Some(object.kind.to_owned()),
+            kind: Some(object.kind.name().to_owned()),
             name: Some(object.name().to_owned()),
             namespace: Some(object.namespace().to_owned()).filter(|namespace| !namespace.is_empty()),
             resource_version: version.clone(),

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
 
-use super::Report;
 use crate::model::PoolId;
+use crate::report::Report;
 use crate::source::{Key, Snapshot};
 
 /// The objects of our classes, and what came of them.

@@ -8,10 +8,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 
 use super::problem::{self, Problems, shortened};
-use super::{MemberState, Parts, PoolHealth, Reason};
+use super::{MemberState, Parts, PoolHealth};
 use crate::api::ApplicationGateway;
 use crate::api::gateway::{AddressKind, ApplicationGatewayStatus, ElementStatus, GatewayAddress, PoolStatus};
 use crate::model::PoolId;
+use crate::report::{Reason, Severity};
 
 /// Longest message of a condition, in bytes.
 const LONGEST: usize = 1024;
@@ -57,7 +58,7 @@ impl Gateway<'_> {
         if let Some(first) = wrong.first() {
             return self.condition("Accepted", false, first.reason.name(), wrong.message());
         }
-        let warnings = self.problems.filter(|report| report.severity == super::Severity::Warning);
+        let warnings = self.problems.filter(|report| report.severity == Severity::Warning);
         let mut message = "the specification is valid".to_owned();
         if warnings.first().is_some() {
             message = format!("{message}; {}", warnings.message());

@@ -7,9 +7,9 @@ use imbl::OrdSet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::problem::shortened;
-use super::{Reason, Report};
 use crate::api::ApplicationGateway;
-use crate::model::ObjectRef;
+use crate::model::{Kind, ObjectRef};
+use crate::report::{Reason, Report};
 use crate::source::snapshot::Objects;
 use crate::source::{Identity, Key, Snapshot};
 
@@ -46,7 +46,7 @@ fn notice(report: &Report, snapshot: &Snapshot) -> Option<(String, Notice)> {
     let Report { object, field, reason, severity: _, message, remedy } = report;
     let (api_version, identity) = find(object, snapshot)?;
     let Identity { uid, resource_version: version } = identity.unwrap_or_default();
-    let parts = [object.kind, uid.as_deref().unwrap_or_default(), reason.name(), field, message];
+    let parts = [object.kind.name(), uid.as_deref().unwrap_or_default(), reason.name(), field, message];
     let hash = digest(&SHA256, parts.join("\0").as_bytes());
     let hash: String = hash.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     let name: String = object.name().chars().take(LONGEST_NAME).collect();
@@ -64,18 +64,18 @@ fn notice(report: &Report, snapshot: &Snapshot) -> Option<(String, Notice)> {
 fn find(object: &ObjectRef, snapshot: &Snapshot) -> Option<(&'static str, Option<Identity>)> {
     let key = &object.key;
     Some(match object.kind {
-        "Ingress" => {
+        Kind::Ingress => {
             let ingress = snapshot.ingresses.get(key);
             ("networking.k8s.io/v1", ingress.map(|ingress| ingress.identity()))
         }
-        "IngressClass" => ("networking.k8s.io/v1", of(&snapshot.ingress_classes, key, |it| &it.metadata)),
-        "Service" => ("v1", of(&snapshot.services, key, |it| &it.metadata)),
-        "EndpointSlice" => ("discovery.k8s.io/v1", of(&snapshot.endpoint_slices, key, |it| &it.metadata)),
-        "Pod" => ("v1", of(&snapshot.pods, key, |it| &it.metadata)),
-        "Secret" => ("v1", of(&snapshot.secrets, key, |it| &it.metadata)),
-        "ConfigMap" => ("v1", of(&snapshot.config_maps, key, |it| &it.metadata)),
-        "Namespace" => ("v1", of(&snapshot.namespaces, key, |it| &it.metadata)),
-        "ApplicationGateway" => {
+        Kind::IngressClass => ("networking.k8s.io/v1", of(&snapshot.ingress_classes, key, |it| &it.metadata)),
+        Kind::Service => ("v1", of(&snapshot.services, key, |it| &it.metadata)),
+        Kind::EndpointSlice => ("discovery.k8s.io/v1", of(&snapshot.endpoint_slices, key, |it| &it.metadata)),
+        Kind::Pod => ("v1", of(&snapshot.pods, key, |it| &it.metadata)),
+        Kind::Secret => ("v1", of(&snapshot.secrets, key, |it| &it.metadata)),
+        Kind::ConfigMap => ("v1", of(&snapshot.config_maps, key, |it| &it.metadata)),
+        Kind::Namespace => ("v1", of(&snapshot.namespaces, key, |it| &it.metadata)),
+        Kind::ApplicationGateway => {
             ("steadygate.io/v1alpha1", of(&snapshot.gateways, key, |it: &ApplicationGateway| &it.metadata))
         }
         _ => return None,

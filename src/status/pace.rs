@@ -114,10 +114,11 @@ impl Paces {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Kind;
 
     #[test]
     fn an_object_that_is_changed_back_is_written_to_ever_more_seldom() {
-        let (object, now) = (ObjectRef::new("Ingress", "a", "b"), Instant::now());
+        let (object, now) = (ObjectRef::new(Kind::Ingress, "a", "b"), Instant::now());
         let mut paces = Paces::default();
         assert_eq!(paces.not_before(&object), None);
         let mut pauses = Vec::new();

@@ -12,10 +12,11 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::gateway::Gateway;
 use super::problem::Problems;
-use super::{Facts, Parts, PoolHealth, Publish, Report};
+use super::{Facts, Parts, PoolHealth, Publish};
 use crate::api::ApplicationGateway;
 use crate::api::gateway::ApplicationGatewayStatus;
-use crate::model::{ObjectRef, PoolId};
+use crate::model::{Kind, ObjectRef, PoolId};
+use crate::report::Report;
 use crate::source::{Identity, Key, PackedIngress};
 
 /// Everything that a plan is made from.
@@ -65,14 +66,14 @@ impl View<'_> {
         let mut changes = Vec::new();
         let addresses = self.publish.addresses(&self.facts.snapshot);
         for (key, object) in &self.facts.snapshot.ingresses {
-            let object_ref = ObjectRef { kind: "Ingress", key: key.clone() };
+            let object_ref = ObjectRef { kind: Kind::Ingress, key: key.clone() };
             if let Some(status) = self.ingress(key, object, &object_ref, addresses.as_deref()) {
                 changes.push(change(object_ref, object.identity(), status));
             }
         }
         let reports = by_gateway(&self.facts.reports);
         for (key, object) in &self.facts.snapshot.gateways {
-            let object_ref = ObjectRef { kind: "ApplicationGateway", key: key.clone() };
+            let object_ref = ObjectRef { kind: Kind::ApplicationGateway, key: key.clone() };
             let status = match self.facts.served.gateways.get(key) {
                 Some(parts) => {
                     let reports = reports.get(&object_ref).map(Vec::as_slice).unwrap_or_default();
@@ -173,7 +174,7 @@ fn change(object: ObjectRef, Identity { uid, resource_version: version }: Identi
 
 fn by_gateway(reports: &OrdSet<Report>) -> BTreeMap<&ObjectRef, Vec<&Report>> {
     let mut by_gateway: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for report in reports.iter().filter(|report| report.object.kind == "ApplicationGateway") {
+    for report in reports.iter().filter(|report| report.object.kind == Kind::ApplicationGateway) {
         by_gateway.entry(&report.object).or_default().push(report);
     }
     by_gateway

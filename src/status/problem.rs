@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{Report, Severity};
 use crate::api::ApplicationGatewaySpec;
 use crate::api::gateway::{Reference, RequestRoutingRule, UrlPathMap};
+use crate::report::{Report, Severity};
 
 /// Problems that a message names; of the others it says how many there are.
 const NAMED: usize = 3;

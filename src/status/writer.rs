@@ -22,7 +22,7 @@ use super::pace::{Paces, Rate};
 use super::task::{Context, Troubles};
 use super::{Change, Desired, Facts, PoolHealth, View};
 use crate::api::ApplicationGateway;
-use crate::model::{ObjectRef, PoolId};
+use crate::model::{Kind, ObjectRef, PoolId};
 use crate::source::{Identity, Snapshot};
 
 /// Writes that are under way at once.
@@ -246,7 +246,7 @@ impl Writer {
             // Given up with the lease.
             None => "abandoned",
         };
-        self.context.metrics.wrote(object.kind, result);
+        self.context.metrics.wrote(object.kind.name(), result);
     }
 
     fn failed(&mut self, object: &ObjectRef, error: &kube::Error, now: Instant) -> &'static str {
@@ -266,7 +266,7 @@ impl Writer {
             0 | 429 | 500.. => self.rate.failed(now, asked),
             _ => {}
         }
-        self.troubles.tell(object.kind, code, now, &format!("the status of {object} can't be written: {error}"));
+        self.troubles.tell(object.kind.name(), code, now, &format!("the status of {object} can't be written: {error}"));
         if code == 0 { "unreachable" } else { "refused" }
     }
 }
@@ -286,7 +286,7 @@ impl Written {
 
 fn identity(object: &ObjectRef, snapshot: &Snapshot) -> Option<Identity> {
     match object.kind {
-        "Ingress" => snapshot.ingresses.get(&object.key).map(|object| object.identity()),
+        Kind::Ingress => snapshot.ingresses.get(&object.key).map(|object| object.identity()),
         _ => snapshot.gateways.get(&object.key).map(|object| Identity::from(&object.metadata)),
     }
 }
@@ -300,7 +300,7 @@ async fn apply(client: Client, manager: &str, change: &Change) -> Result<Option<
         Desired::Gateway(status) => {
             ("steadygate.io/v1alpha1", serde_json::to_value(status).map_err(kube::Error::SerdeError)?)
         }
-        Desired::Nothing if *kind == "Ingress" => ("networking.k8s.io/v1", Value::Null),
+        Desired::Nothing if *kind == Kind::Ingress => ("networking.k8s.io/v1", Value::Null),
         Desired::Nothing => ("steadygate.io/v1alpha1", Value::Null),
     };
     let metadata = json!({"name": name, "namespace": namespace, "uid": uid});
@@ -311,7 +311,7 @@ async fn apply(client: Client, manager: &str, change: &Change) -> Result<Option<
     }
     let (params, patch) = (PatchParams::apply(manager).force(), Patch::Apply(patch));
     Ok(match *kind {
-        "Ingress" => {
+        Kind::Ingress => {
             let written = Api::<Ingress>::namespaced(client, namespace).patch_status(name, &params, &patch).await?;
             written.metadata.resource_version
         }

@@ -148,7 +148,7 @@ pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{Action, Host, Listener, Model, ObjectRef, PathMatch, Protocol, Route, Unavailable};
+    use crate::model::{Action, Host, Kind, Listener, Model, ObjectRef, PathMatch, Protocol, Route, Unavailable};
     use crate::table::{RoutingTable, compile};
 
     /// A model with one clear-text listener on port 80 and the given hosts and path prefixes.
@@ -169,7 +169,7 @@ pub(super) mod tests {
             }
             host.routes.push(Arc::new(Route {
                 field: format!("spec.rules[{index}]").into(),
-                owner: ObjectRef::new("Ingress", "default", "site").into(),
+                owner: ObjectRef::new(Kind::Ingress, "default", "site").into(),
                 path,
                 action: Action::Unavailable(Unavailable { reason: "Test" }),
             }));

@@ -5,7 +5,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use crate::api::annotations::{self, AffinityBy, AffinitySettings, SessionCookie};
 use crate::api::cookie;
 use crate::model::{Affinity, Backend, ObjectRef, PathMatch, PoolId, SameSite, Secure};
-use crate::status::Reason;
+use crate::report::Reason;
 
 use super::report::Reports;
 use super::rewrite;
@@ -91,11 +91,11 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::{HostHeader, Manner, WebSocket};
+    use crate::model::{HostHeader, Kind, Manner, WebSocket};
 
     #[test]
     fn affinity_and_rebalancing_together_are_told() {
-        let owner = ObjectRef::new("Ingress", "default", "site");
+        let owner = ObjectRef::new(Kind::Ingress, "default", "site");
         for (affinity, rebalance, expected) in [(true, Some(10), 1), (true, None, 0), (false, Some(10), 0)] {
             let manner = Manner {
                 host: HostHeader::Preserve,

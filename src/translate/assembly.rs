@@ -8,7 +8,7 @@ use std::sync::Arc;
 use imbl::ordmap::Entry;
 
 use crate::model::{
-    Address, CertificateId, EndpointState, Host, HostPattern, Listener, Model, ObjectRef, Pool, PoolId,
+    Address, CertificateId, EndpointState, Host, HostPattern, Kind, Listener, Model, ObjectRef, Pool, PoolId,
 };
 use crate::source::Key;
 use crate::status::{Parts, Served};
@@ -75,7 +75,7 @@ impl Assembly {
         let listener = self.model.listeners.get_mut(&port)?;
         let first = listener.hosts.get(pattern)?.routes.first().map(|route| &*route.owner);
         // Who has taken it over meanwhile keeps it.
-        if first.filter(|owner| owner.kind != "Ingress") != gateway {
+        if first.filter(|owner| owner.kind != Kind::Ingress) != gateway {
             return None;
         }
         let before = listener.hosts.remove(pattern)?;

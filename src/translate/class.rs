@@ -7,9 +7,9 @@ use k8s_openapi::api::networking::v1::IngressClass;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::api::annotations::{Problem, ProblemKind, Settings};
-use crate::model::{ObjectRef, WebSocket};
+use crate::model::{Kind, ObjectRef, WebSocket};
+use crate::report::Reason;
 use crate::source::Snapshot;
-use crate::status::Reason;
 
 use super::ingress::websocket;
 use super::report::Reports;
@@ -89,7 +89,7 @@ impl Classes {
             return Some(self.without_class(metadata, named));
         }
         // networking.k8s.io/v1, IngressSpec.ingressClassName: the annotation has precedence over the field.
-        let legacy = annotation(metadata, LEGACY).filter(|_| object.kind == "Ingress");
+        let legacy = annotation(metadata, LEGACY).filter(|_| object.kind == Kind::Ingress);
         if let Some(legacy) = legacy {
             return self.by_annotation(object, legacy, reports);
         }
@@ -154,7 +154,7 @@ fn read_class(name: &str, class: &IngressClass, options: &Options, reports: &mut
     if !is_served(controller, options) {
         return None;
     }
-    let object = ObjectRef::new("IngressClass", "", name);
+    let object = ObjectRef::new(Kind::IngressClass, "", name);
     if spec.is_some_and(|spec| spec.parameters.is_some()) {
         reports.warning(
             &object,

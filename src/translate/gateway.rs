@@ -19,8 +19,8 @@ use std::sync::Arc;
 use crate::api::ApplicationGateway;
 use crate::api::gateway::RequestRoutingRule;
 use crate::model::{Action, HostPattern, ObjectRef, PathMatch, Protocol, Route};
+use crate::report::Reason;
 use crate::source::Key;
-use crate::status::Reason;
 
 use super::claim::{Claims, Holder};
 use super::draft::Draft;

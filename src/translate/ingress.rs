@@ -21,9 +21,9 @@ use std::sync::Arc;
 
 use k8s_openapi::api::networking::v1::Ingress;
 
-use crate::model::{Action, Host, HostPattern, ObjectRef, PoolId, alternating};
+use crate::model::{Action, Host, HostPattern, Kind, ObjectRef, PoolId, alternating};
+use crate::report::Report;
 use crate::source::Key;
-use crate::status::Report;
 
 use super::assembly::{Assembly, Replaced};
 use super::class::Classes;
@@ -92,7 +92,7 @@ impl Sites {
         let site = object.and_then(|object| {
             // The same for as long as there is one: whoever counts routes holds it.
             let known = entry.site.as_ref().map(|site| Arc::clone(&site.owner));
-            let owner = known.unwrap_or_else(|| Arc::new(ObjectRef { kind: "Ingress", key: key.clone() }));
+            let owner = known.unwrap_or_else(|| Arc::new(ObjectRef { kind: Kind::Ingress, key: key.clone() }));
             let named = object.spec.as_ref().and_then(|spec| spec.ingress_class_name.as_deref());
             let class = classes.of(&owner, &object.metadata, named, &mut reports)?;
             Some(Arc::new(Site::read(owner, object, class, &mut self.alike, &mut reports)))
@@ -164,7 +164,7 @@ fn put_close<K: Ord, V>(map: &mut BTreeMap<K, V>, before: &mut usize) {
 
 /// The routes of Ingresses: whose each is, and which pool it leads to.
 fn routes(host: &Host) -> impl Iterator<Item = (&ObjectRef, Option<&PoolId>)> {
-    let routes = host.routes.iter().filter(|route| route.owner.kind == "Ingress");
+    let routes = host.routes.iter().filter(|route| route.owner.kind == Kind::Ingress);
     routes.map(|route| match &route.action {
         Action::Forward(backend) => (&*route.owner, Some(&backend.pool)),
         _ => (&*route.owner, None),

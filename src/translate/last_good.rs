@@ -11,10 +11,10 @@ use k8s_openapi::api::core::v1::Secret;
 
 use super::change::changed;
 use super::tls;
-use crate::model::ObjectRef;
+use crate::model::{Kind, ObjectRef};
+use crate::report::{Reason, Report, Severity};
 use crate::source::snapshot::Objects;
 use crate::source::{Key, Snapshot};
-use crate::status::{Reason, Report, Severity};
 
 /// What is known of the Secrets of the last snapshot. Costs what has changed since.
 #[derive(Default)]
@@ -85,7 +85,7 @@ fn with_pair(newest: &Secret, good: &Secret) -> Secret {
 
 fn report(key: &Key, (message, remedy): &(String, &str)) -> Report {
     Report {
-        object: ObjectRef { kind: "Secret", key: key.clone() },
+        object: ObjectRef { kind: Kind::Secret, key: key.clone() },
         field: "data".to_owned(),
         reason: Reason::InvalidCertificate,
         severity: Severity::Error,

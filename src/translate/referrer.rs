@@ -9,7 +9,7 @@ use super::gateway;
 use super::multiset::Multiset;
 use super::report::Reports;
 use crate::api::ApplicationGateway;
-use crate::model::ObjectRef;
+use crate::model::{Kind, ObjectRef};
 use crate::source::{Key, PackedIngress, References, Snapshot};
 
 /// Follows the references from snapshot to snapshot, at the cost of what has changed.
@@ -59,7 +59,7 @@ impl Referrer {
         let names =
             spec.tls.iter().flatten().filter_map(|tls| tls.secret_name.as_deref()).filter(|name| !name.is_empty());
         let mut names = names.map(|name| Key::new(key.namespace(), name)).peekable();
-        let owner = ObjectRef { kind: "Ingress", key: key.clone() };
+        let owner = ObjectRef { kind: Kind::Ingress, key: key.clone() };
         let named = spec.ingress_class_name.as_deref();
         let of = |classes: &Classes| classes.of(&owner, &ingress.metadata, named, &mut Reports::default());
         if names.peek().is_some() && of(&self.classes).is_some() {
@@ -68,7 +68,7 @@ impl Referrer {
     }
 
     fn gateway(&mut self, key: &Key, gateway: &ApplicationGateway, comes: bool) {
-        let owner = ObjectRef { kind: "ApplicationGateway", key: key.clone() };
+        let owner = ObjectRef { kind: Kind::ApplicationGateway, key: key.clone() };
         let named = gateway.spec.ingress_class_name.as_deref();
         if self.classes.of(&owner, &gateway.metadata, named, &mut Reports::default()).is_some() {
             let refers = gateway::refers(&owner, gateway);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use imbl::OrdSet;
 
 use crate::model::ObjectRef;
-use crate::status::{Reason, Report, Severity};
+use crate::report::{Reason, Report, Severity};
 
 use super::multiset::Multiset;
 

@@ -5,8 +5,8 @@ mod endpoints;
 use k8s_openapi::api::core::v1::{Pod, Service, ServicePort};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use crate::model::{Address, Endpoint, EndpointState, HostPattern, ObjectRef};
-use crate::status::Reason;
+use crate::model::{Address, Endpoint, EndpointState, HostPattern, Kind, ObjectRef};
+use crate::report::Reason;
 
 use super::lookup::Lookup;
 use super::report::{Fault, Reports};
@@ -59,7 +59,7 @@ pub(super) fn resolve<'a>(
     let port = find_port(service, namespace, name, port)?;
     let mut found = Found::default();
     for (key, slice) in lookup.slices(namespace, name) {
-        let object = ObjectRef { kind: "EndpointSlice", key: key.clone() };
+        let object = ObjectRef { kind: Kind::EndpointSlice, key: key.clone() };
         found.take(slice, port, &object, lookup, reports);
     }
     let pod = found.pods.iter().find_map(|name| lookup.pod(namespace, name));

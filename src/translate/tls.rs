@@ -13,8 +13,8 @@ use rustls::sign::CertifiedKey;
 use k8s_openapi::api::core::v1::Secret;
 
 use crate::model::{Certificate, CertificateId, HostPattern, ObjectRef, SecretBytes};
+use crate::report::Reason;
 use crate::source::Key;
-use crate::status::Reason;
 
 use super::lookup::Lookup;
 use super::report::{Fault, Reports};

@@ -7,9 +7,9 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use crate::model::{HostPattern, ObjectRef, Protocol, alternating};
+use crate::model::{HostPattern, Kind, ObjectRef, Protocol, alternating};
+use crate::report::Report;
 use crate::source::{Key, Snapshot};
-use crate::status::Report;
 
 use super::assembly::Assembly;
 use super::change::Changes;
@@ -230,7 +230,7 @@ impl Translator {
         // Where nobody wants it for anything else, it does not matter who was first.
         for ((port, protocol), takes) in ours.into_iter().zip(self.hosts.take_ports()) {
             if takes && !contested {
-                ports.insert(port, (protocol, ObjectRef::new("Ingress", "", "")));
+                ports.insert(port, (protocol, ObjectRef::new(Kind::Ingress, "", "")));
             }
         }
         ports

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::ConfigMap;
+use steadygate::report::Reason;
 use steadygate::source::directory::{Watch, read, watch};
 use steadygate::source::{Input, Inputs, Key};
-use steadygate::status::Reason;
 use steadygate::translate::{Options, translate};
 use tempfile::TempDir;
 

@@ -6,9 +6,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use steadygate::cli::check;
+use steadygate::report::{Reason, Severity};
 use steadygate::source::directory::read;
 use steadygate::source::{Input, Snapshot};
-use steadygate::status::{Reason, Severity};
 use tempfile::TempDir;
 
 /// What one broken object must be told: its file, its name (or `-` where it has none), the field, and a part of

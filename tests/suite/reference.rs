@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use steadygate::api::annotations::FAMILIES;
-use steadygate::status::Reason;
+use steadygate::report::Reason;
 
 #[test]
 fn the_page_of_annotations_is_that_of_the_code() {

@@ -13,7 +13,7 @@ use k8s_openapi::api::networking::v1::{IngressLoadBalancerStatus, IngressStatus}
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
-use steadygate::model::{Address, EndpointState, Model, ObjectRef, PoolId};
+use steadygate::model::{Address, EndpointState, Kind, Model, ObjectRef, PoolId};
 use steadygate::source::{Key, Snapshot};
 use steadygate::status::{Change, Desired, Facts, MemberState, PoolHealth, Publish, View, notices};
 use steadygate::translate::{CONTROLLER, Options, translate};
@@ -74,7 +74,7 @@ impl Case {
         for Change { object, status, .. } in changes {
             let key = object.key.clone();
             let owned = (*status != Desired::Nothing).then(|| vec![entry.clone()]);
-            if object.kind == "Ingress" {
+            if object.kind == Kind::Ingress {
                 let packed = snapshot.ingresses.get_mut(&key).expect("there");
                 let mut object = packed.unpack();
                 object.status = match status.clone() {

@@ -20,10 +20,10 @@ use tokio::time::Instant;
 use super::kept::Version;
 use super::pace::Pace;
 use super::request::{Failure, Server};
-use crate::model::ObjectRef;
+use crate::model::{Kind, ObjectRef};
+use crate::report::{Reason, Report, Severity};
 use crate::source::snapshot::Objects;
 use crate::source::{Key, References};
-use crate::status::{Reason, Report, Severity};
 
 /// Fetches at once.
 const CONCURRENT: usize = 64;
@@ -40,7 +40,7 @@ pub(super) struct Fetcher {
 }
 
 /// What came of one fetch: of which kind, of which object, for which version.
-type Answer = (&'static str, Key, String, Result<Bytes, Failure>);
+type Answer = (Kind, Key, String, Result<Bytes, Failure>);
 
 impl Fetcher {
     pub(super) fn new(server: Server) -> Self {
@@ -62,7 +62,7 @@ impl Fetcher {
         config_maps: &Objects<Version<ConfigMap>>,
     ) -> bool {
         let Self { server, permits, running, .. } = self;
-        let mut start = |kind: &'static str, url: String, metadata: (Key, String)| {
+        let mut start = |kind: Kind, url: String, metadata: (Key, String)| {
             let (server, permits, (key, version)) = (server.clone(), Arc::clone(permits), metadata);
             running.spawn(async move {
                 let request = kube::core::Request::new(url).get(key.name(), &GetParams::default());
@@ -125,7 +125,7 @@ impl Fetcher {
 
 /// A kind that is fetched.
 pub(super) trait Fetchable: Resource<DynamicType = ()> + PartialEq + Sized {
-    const KIND: &'static str;
+    const KIND: Kind;
     /// As RBAC calls it.
     const RESOURCE: &'static str;
     /// What is kept of an answer; none: it is no such object.
@@ -138,7 +138,7 @@ fn name(metadata: ObjectMeta) -> ObjectMeta {
 }
 
 impl Fetchable for Secret {
-    const KIND: &'static str = "Secret";
+    const KIND: Kind = Kind::Secret;
     const RESOURCE: &'static str = "secrets";
 
     fn read(answer: &[u8]) -> Option<Self> {
@@ -148,7 +148,7 @@ impl Fetchable for Secret {
 }
 
 impl Fetchable for ConfigMap {
-    const KIND: &'static str = "ConfigMap";
+    const KIND: Kind = Kind::ConfigMap;
     const RESOURCE: &'static str = "configmaps";
 
     fn read(answer: &[u8]) -> Option<Self> {
@@ -192,7 +192,7 @@ impl<K: Fetchable> Fetched<K> {
         &mut self,
         wanted: &OrdSet<Key>,
         there: &Objects<Version<K>>,
-        start: &mut impl FnMut(&'static str, String, (Key, String)) -> AbortHandle,
+        start: &mut impl FnMut(Kind, String, (Key, String)) -> AbortHandle,
     ) -> bool {
         let (old_wanted, old_there) = (self.wanted.clone(), self.there.clone());
         (self.wanted, self.there) = (wanted.clone(), there.clone());

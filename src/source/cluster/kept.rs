@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use super::event::Object;
 use super::store::Store;
 use crate::api::ApplicationGateway;
+use crate::model::Kind;
 use crate::source::PackedIngress;
 use crate::source::snapshot::Objects;
 
@@ -21,7 +22,7 @@ const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// A kind as it is kept.
 pub(super) trait Kept: Sized + PartialEq + Send + Sync + 'static {
     /// As objects are called in messages.
-    const KIND: &'static str;
+    const KIND: Kind;
     /// Whether it is a custom resource of ours.
     const DEFINED_BY_US: bool = false;
     /// Whether nothing but the version is kept.
@@ -156,7 +157,7 @@ fn trim_with_status(metadata: &mut ObjectMeta) {
 }
 
 impl Kept for PackedIngress {
-    const KIND: &'static str = "Ingress";
+    const KIND: Kind = Kind::Ingress;
     fn trim(&mut self) {}
     fn place(store: &mut Store) -> &mut Objects<Self> {
         &mut store.snapshot.ingresses
@@ -164,7 +165,7 @@ impl Kept for PackedIngress {
 }
 
 impl Kept for ApplicationGateway {
-    const KIND: &'static str = "ApplicationGateway";
+    const KIND: Kind = Kind::ApplicationGateway;
     const DEFINED_BY_US: bool = true;
     fn trim(&mut self) {
         trim_with_status(&mut self.metadata);
@@ -175,7 +176,7 @@ impl Kept for ApplicationGateway {
 }
 
 impl Kept for IngressClass {
-    const KIND: &'static str = "IngressClass";
+    const KIND: Kind = Kind::IngressClass;
     fn trim(&mut self) {
         trim(&mut self.metadata);
     }
@@ -185,7 +186,7 @@ impl Kept for IngressClass {
 }
 
 impl Kept for Service {
-    const KIND: &'static str = "Service";
+    const KIND: Kind = Kind::Service;
     fn trim(&mut self) {
         trim(&mut self.metadata);
     }
@@ -195,7 +196,7 @@ impl Kept for Service {
 }
 
 impl Kept for EndpointSlice {
-    const KIND: &'static str = "EndpointSlice";
+    const KIND: Kind = Kind::EndpointSlice;
     fn trim(&mut self) {
         trim(&mut self.metadata);
         // The time of the last change, among others: it changes with nothing that matters.
@@ -208,7 +209,7 @@ impl Kept for EndpointSlice {
 }
 
 impl Kept for Pod {
-    const KIND: &'static str = "Pod";
+    const KIND: Kind = Kind::Pod;
     /// Only what probes can be inferred from, and how long it takes to go.
     fn trim(&mut self) {
         let Self { metadata, spec, status } = self;
@@ -250,7 +251,7 @@ fn trim_container(whole: Container) -> Container {
 }
 
 impl Kept for Version<Secret> {
-    const KIND: &'static str = "Secret";
+    const KIND: Kind = Kind::Secret;
     const VERSION_ONLY: bool = true;
     fn trim(&mut self) {}
     fn place(store: &mut Store) -> &mut Objects<Self> {
@@ -259,7 +260,7 @@ impl Kept for Version<Secret> {
 }
 
 impl Kept for Version<ConfigMap> {
-    const KIND: &'static str = "ConfigMap";
+    const KIND: Kind = Kind::ConfigMap;
     const VERSION_ONLY: bool = true;
     fn trim(&mut self) {}
     fn place(store: &mut Store) -> &mut Objects<Self> {

@@ -3,17 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service};
-use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::api::networking::v1::IngressClass;
 use tokio::sync::Notify;
 
 use super::kept::{Kept, Unreadable, Version};
-use crate::api::ApplicationGateway;
-use crate::model::{ObjectRef, alternating};
+use crate::model::{Kind, ObjectRef, alternating};
+use crate::report::{Reason, Report, Severity};
 use crate::source::snapshot::Objects;
-use crate::source::{Key, PackedIngress, Snapshot};
-use crate::status::{Reason, Report, Severity};
+use crate::source::{Key, Snapshot};
 
 /// What the watches have seen, and the bell that rings when it has changed.
 #[derive(Debug, Default)]
@@ -162,12 +160,12 @@ impl Store {
     fn is_known(&self, object: &ObjectRef) -> bool {
         let Snapshot { ingresses, ingress_classes, services, endpoint_slices, pods, gateways, .. } = &self.snapshot;
         match object.kind {
-            <PackedIngress as Kept>::KIND => ingresses.contains_key(&object.key),
-            <IngressClass as Kept>::KIND => ingress_classes.contains_key(&object.key),
-            <Service as Kept>::KIND => services.contains_key(&object.key),
-            <EndpointSlice as Kept>::KIND => endpoint_slices.contains_key(&object.key),
-            <Pod as Kept>::KIND => pods.contains_key(&object.key),
-            <ApplicationGateway as Kept>::KIND => gateways.contains_key(&object.key),
+            Kind::Ingress => ingresses.contains_key(&object.key),
+            Kind::IngressClass => ingress_classes.contains_key(&object.key),
+            Kind::Service => services.contains_key(&object.key),
+            Kind::EndpointSlice => endpoint_slices.contains_key(&object.key),
+            Kind::Pod => pods.contains_key(&object.key),
+            Kind::ApplicationGateway => gateways.contains_key(&object.key),
             _ => false,
         }
     }
@@ -196,8 +194,9 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
+    use crate::source::PackedIngress;
     use futures_util::FutureExt;
-    use k8s_openapi::api::core::v1::{PodSpec, PodStatus};
+    use k8s_openapi::api::core::v1::{Pod, PodSpec, PodStatus};
     use k8s_openapi::api::networking::v1::Ingress;
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 

@@ -410,7 +410,7 @@ impl<R: Received> Watching<R> {
                 && self.name.as_ref().is_none_or(|name| *name == key.name())
         });
         self.troubles.listed(&self.what);
-        tracing::debug!(watch = self.what, kind = R::Kept::KIND, "listed");
+        tracing::debug!(watch = self.what, kind = %R::Kept::KIND, "listed");
     }
 }
 

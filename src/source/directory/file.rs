@@ -7,15 +7,15 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::model::Kind;
 use crate::model::ObjectRef;
+use crate::report::{Reason, Report, Severity};
 use crate::source::Key;
-use crate::source::kind::Kind;
 use crate::source::object::{self, Entry};
 use crate::source::origin::{self, Item, Location, Written};
 use crate::source::problem::Problem;
 use crate::source::span::{Packed, Place};
 use crate::source::yaml;
-use crate::status::{Reason, Report, Severity};
 
 /// The objects of a file, by kind and key.
 pub(super) type Items = BTreeMap<(Kind, Key), Item>;
@@ -149,7 +149,7 @@ pub(super) fn whole(path: &Path, message: String, remedy: &str) -> (Report, Loca
 }
 
 fn file_reference(path: &Path) -> ObjectRef {
-    ObjectRef::new("File", "", path.to_string_lossy())
+    ObjectRef::new(Kind::File, "", path.to_string_lossy())
 }
 
 fn version(path: &Path, bytes: &[u8]) -> Version {

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use super::file::{self, File, Updated};
 use super::scan::{MAX, Scan, Stamp};
+use crate::model::Kind;
 use crate::model::alternating;
-use crate::source::kind::Kind;
+use crate::report::{Reason, Report, Severity};
 use crate::source::object;
 use crate::source::{Input, Key, Location, Origins, Snapshot};
-use crate::status::{Reason, Report, Severity};
 
 /// The files, by their path relative to the directory.
 #[derive(Default)]

@@ -12,8 +12,8 @@ use serde_json::Value;
 
 use super::Object;
 use crate::api::ApplicationGateway;
+use crate::model::Kind;
 use crate::source::PackedIngress;
-use crate::source::kind::Kind;
 use crate::source::problem::Problems;
 use crate::source::schema::Schema;
 use crate::source::{defaults, validate};
@@ -51,6 +51,7 @@ pub(super) fn object(kind: Kind, mut value: Value, problems: &mut Problems) -> O
         Kind::ConfigMap => &CONFIG_MAP,
         Kind::Namespace => &NAMESPACE,
         Kind::ApplicationGateway => &GATEWAY,
+        Kind::File => return None,
     };
     let metadata = value.as_object_mut().and_then(|fields| fields.get_mut("metadata"));
     match (kind, metadata) {
@@ -95,6 +96,7 @@ pub(super) fn object(kind: Kind, mut value: Value, problems: &mut Problems) -> O
         Kind::ConfigMap => typed(value, problems, validate::config_map).map(Object::ConfigMap),
         Kind::Namespace => typed(value, problems, validate::namespace).map(Object::Namespace),
         Kind::ApplicationGateway => typed(value, problems, validate::gateway).map(Object::ApplicationGateway),
+        Kind::File => None,
     }
 }
 

@@ -1,6 +1,6 @@
 use super::*;
+use crate::report::Severity;
 use crate::source::yaml;
-use crate::status::Severity;
 
 fn read(text: &str) -> Vec<Entry> {
     let (documents, faults) = yaml::parse_all(text.as_bytes());

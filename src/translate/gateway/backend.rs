@@ -7,7 +7,7 @@ use crate::api::gateway::{BackendAddressPool, BackendHttpSettings, Reference, Tr
 use crate::model::{
     Backend, HostHeader, Manner, ObjectRef, PathMatch, PathRewrite, Pool, PoolId, SecretBytes, Transport, UpstreamTls,
 };
-use crate::status::Reason;
+use crate::report::Reason;
 
 use super::element::{Element, Elements};
 use super::pool::{self, Members, Target};

@@ -9,7 +9,7 @@ use crate::api::gateway::{
     SslCertificate, TrustedRootCertificate, UrlPathMap,
 };
 use crate::model::ObjectRef;
-use crate::status::Reason;
+use crate::report::Reason;
 
 use crate::translate::report::Reports;
 

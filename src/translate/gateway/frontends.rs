@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::{Gateway, refers};
 use crate::api::ApplicationGateway;
-use crate::model::{HostPattern, ObjectRef, PoolId, Protocol};
+use crate::model::{HostPattern, Kind, ObjectRef, PoolId, Protocol};
+use crate::report::Report;
 use crate::source::Key;
-use crate::status::Report;
 use crate::translate::assembly::{Assembly, Replaced};
 use crate::translate::claim::{Age, Claims, Holder, Ports, covers, key};
 use crate::translate::class::Classes;
@@ -87,7 +87,7 @@ impl Frontends {
     ) {
         let entry = self.gateways.entry(key.clone()).or_default();
         let mut of_class = Reports::default();
-        let owner = ObjectRef { kind: "ApplicationGateway", key: key.clone() };
+        let owner = ObjectRef { kind: Kind::ApplicationGateway, key: key.clone() };
         let class = object.and_then(|object| {
             classes.of(&owner, &object.metadata, object.spec.ingress_class_name.as_deref(), &mut of_class)
         });
@@ -243,7 +243,7 @@ impl Frontends {
         let Draft { reports, hosts, pools, parts } = draft;
         assembly.told.replace(&mut entry.told, reports.into_sorted());
         assembly.gateway(gateway, entry.claiming.as_ref().map(|_| parts));
-        let owner = ObjectRef { kind: "ApplicationGateway", key: gateway.clone() };
+        let owner = ObjectRef { kind: Kind::ApplicationGateway, key: gateway.clone() };
         let mut replaced = Vec::new();
         let placed: BTreeSet<_> = hosts.keys().cloned().collect();
         for (port, host) in std::mem::take(&mut entry.placed).difference(&placed) {
@@ -275,5 +275,5 @@ fn is(claiming: &Claiming, gateway: &Key) -> bool {
 }
 
 fn is_owner(owner: &ObjectRef, gateway: &Key) -> bool {
-    owner.kind == "ApplicationGateway" && owner.namespace() == gateway.namespace() && owner.name() == gateway.name()
+    owner.kind == Kind::ApplicationGateway && owner.namespace() == gateway.namespace() && owner.name() == gateway.name()
 }

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use crate::api::gateway::{HttpListener, Protocol as Spoken};
 use crate::model::{CertificateId, HostPattern, ObjectRef, Protocol};
-use crate::status::Reason;
+use crate::report::Reason;
 
 use super::element::{Element, Elements, in_range};
 use crate::translate::lookup::Lookup;

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::api::gateway::{BackendAddress, BackendAddressPool, ServiceRef};
 use crate::model::{Address, Endpoint, EndpointState, HostPattern, ObjectRef, Probe};
-use crate::status::Reason;
+use crate::report::Reason;
 
 use super::element::Element;
 use crate::translate::lookup::Lookup;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::api::gateway::{Probe as Written, ProbeMatch, Protocol};
 use crate::model::{HostHeader, ObjectRef, Probe, StatusRange};
-use crate::status::Reason;
+use crate::report::Reason;
 
 use super::element::{Element, in_range, port};
 use crate::translate::report::Reports;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::api::gateway::{PathRule, Reference, RequestRoutingRule, RuleType, UrlPathMap};
 use crate::model::{Action, ObjectRef, PathMatch, Route, Unavailable};
-use crate::status::Reason;
+use crate::report::Reason;
 
 use super::backend::Backends;
 use super::element::{Element, Elements, in_range};

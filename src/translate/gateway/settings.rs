@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::api::cookie;
 use crate::api::gateway::{BackendHttpSettings, CookieBasedAffinity, Protocol, Reference};
 use crate::model::{Affinity, Balance, HostHeader, HostPattern, ObjectRef, WebSocket};
-use crate::status::Reason;
+use crate::report::Reason;
 
 use super::element::{Element, in_range, port};
 use super::websocket;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::api::SessionSettings;
 use crate::api::gateway::{ConnectionDraining, WebSocketSettings};
 use crate::model::ObjectRef;
-use crate::status::Reason;
+use crate::report::Reason;
 
 use super::element::in_range;
 use crate::translate::report::Reports;

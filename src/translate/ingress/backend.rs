@@ -7,7 +7,7 @@ use crate::model::{
     Action, Backend, HostHeader, HostPattern, Manner, PathRewrite, Pool, PoolId, Probe, Transport, Unavailable,
     UpstreamTls,
 };
-use crate::status::{Reason, Report};
+use crate::report::{Reason, Report};
 
 use super::site::{At, Names, Path, Place, Port, Site};
 use crate::translate::affinity;

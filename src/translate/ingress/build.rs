@@ -8,7 +8,7 @@ use super::secure::Secure;
 use super::site::Site;
 use super::{HTTP, HTTPS, Sites, redirect};
 use crate::model::{Action, HostPattern, ObjectRef, Protocol, Redirect, Route};
-use crate::status::Reason;
+use crate::report::Reason;
 use crate::translate::claim::{Claims, wider};
 use crate::translate::draft::Draft;
 use crate::translate::lookup::Lookup;

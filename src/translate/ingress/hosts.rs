@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::model::HostPattern;
-use crate::status::Report;
+use crate::report::Report;
 
 use super::put_close;
 use super::secure::{self, Asked, Secure};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::site::{At, Field, Path, Site};
 use crate::model::{HostPattern, ObjectRef, PathMatch};
-use crate::status::Reason;
+use crate::report::Reason;
 use crate::translate::report::Reports;
 
 /// A path, and the site that it is of.

@@ -2,7 +2,7 @@
 
 use crate::api::annotations::Redirect;
 use crate::model::{HostPattern, PathMatch};
-use crate::status::Reason;
+use crate::report::Reason;
 
 use super::HTTPS;
 use super::secure::Secure;

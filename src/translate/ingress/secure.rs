@@ -10,7 +10,7 @@ use std::sync::Arc;
 use k8s_openapi::api::networking::v1::IngressTLS;
 
 use crate::model::{CertificateId, HostPattern, ObjectRef};
-use crate::status::Reason;
+use crate::report::Reason;
 
 use super::site::Site;
 use crate::translate::claim::covers;

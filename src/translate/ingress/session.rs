@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use crate::api::SessionSettings;
 use crate::api::annotations::Settings;
 use crate::model::{ObjectRef, WebSocket};
-use crate::status::Reason;
+use crate::report::Reason;
 
 use crate::translate::class::annotation_field;
 use crate::translate::report::Reports;

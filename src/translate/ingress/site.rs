@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::api::annotations::Settings;
 use crate::model::{HostPattern, ObjectRef, PathMatch, WebSocket};
-use crate::status::Reason;
+use crate::report::Reason;
 
 use super::{secure, session};
 use crate::source::Key;

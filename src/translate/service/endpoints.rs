@@ -8,8 +8,8 @@ use k8s_openapi::api::core::v1::{Pod, ServicePort};
 use k8s_openapi::api::discovery::v1::{EndpointConditions, EndpointSlice};
 
 use crate::model::{Address, Endpoint, EndpointState, ObjectRef};
+use crate::report::Reason;
 use crate::source::Key;
-use crate::status::Reason;
 use crate::translate::lookup::Lookup;
 use crate::translate::report::Reports;
 

@@ -3,7 +3,8 @@ use std::net::IpAddr;
 
 use super::*;
 use crate::model::{
-    Action, Backend, HostHeader, HostPattern, Manner, ObjectRef, PathMatch, PoolId, Route, SessionLimits, WebSocket,
+    Action, Backend, HostHeader, HostPattern, Kind, Manner, ObjectRef, PathMatch, PoolId, Route, SessionLimits,
+    WebSocket,
 };
 use crate::websocket::Said;
 
@@ -19,7 +20,7 @@ fn target(websocket: WebSocket) -> Arc<Target> {
         websocket: Arc::new(websocket),
     };
     let backend = Backend { pool: PoolId("pool".into()), manner: Arc::new(manner) };
-    let owner = Arc::new(ObjectRef::new("Ingress", "default", "site"));
+    let owner = Arc::new(ObjectRef::new(Kind::Ingress, "default", "site"));
     let route = Route { field: "spec".into(), owner, path: PathMatch::Any, action: Action::Forward(backend) };
     Arc::new(Target::new(&HostPattern::Any, route.into(), None))
 }
@@ -153,7 +154,7 @@ async fn sessions_whose_route_has_gone_are_closed_and_no_others() {
 #[tokio::test(start_paused = true)]
 async fn what_is_counted_neither_jumps_nor_stays_when_a_session_ends_and_its_object_goes() {
     const ROUTE: &str = "Ingress default/site";
-    let served = || Arc::new(ObjectRef::new("Ingress", "default", "site"));
+    let served = || Arc::new(ObjectRef::new(Kind::Ingress, "default", "site"));
     let sessions = Sessions::default();
     let guard = open(&sessions, &Arc::default(), WebSocket::default());
     sessions.set_served([served()], &BTreeSet::new());

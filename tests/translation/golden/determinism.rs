@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use serde_json::Value;
+use steadygate::report::Report;
 use steadygate::source::Snapshot;
-use steadygate::status::Report;
 use steadygate::translate::{Options, translate};
 
 use super::{cases, manifests};

@@ -3,7 +3,7 @@
 use kube::CustomResourceExt;
 use serde_json::Value;
 use steadygate::api::ApplicationGateway;
-use steadygate::status::Severity;
+use steadygate::report::Severity;
 use steadygate::translate::{Options, translate};
 
 use super::manifests;
