@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use imbl::OrdMap;
 use steadygate::model::{
-    Action, Address, Backend, Balance, Certificate, CertificateId, Endpoint, EndpointState, Host, HostHeader,
-    HostPattern, Kind, Listener, Manner, Model, ObjectRef, PathMatch, Pool, PoolId, Probe, Protocol, Route,
+    Action, Address, Backend, Balance, Certificate, CertificateId, Endpoint, EndpointState, ForwardOptions, Host,
+    HostHeader, HostPattern, Kind, Listener, Model, ObjectRef, PathMatch, Pool, PoolId, Probe, Protocol, Route,
     SecretBytes, Transport,
 };
 use steadygate::pool::{Policy, Registry};
@@ -26,14 +26,14 @@ fn name(number: usize) -> String {
 }
 
 fn host(number: usize, pool: &str, version: usize) -> Arc<Host> {
-    let manner = Manner {
+    let options = ForwardOptions {
         host: HostHeader::Preserve,
         rewrite: None,
         request_timeout: Duration::from_secs(30 + version as u64),
         websocket: Arc::default(),
         affinity: None,
     };
-    let backend = Backend { pool: PoolId(pool.into()), manner: Arc::new(manner) };
+    let backend = Backend { pool: PoolId(pool.into()), options: Arc::new(options) };
     let route = Route {
         field: "spec.rules[0].http.paths[0]".into(),
         owner: Arc::new(ObjectRef::new(Kind::Ingress, format!("tenant-{}", number % 977), format!("site-{number}"))),

@@ -22,12 +22,12 @@ use std::sync::Arc;
 use imbl::OrdMap;
 use serde::Serialize;
 
-pub use affinity::{Affinity, SameSite, Secure};
+pub use affinity::{Affinity, CookieSecure, SameSite};
 pub use host::{HostPattern, HostPatternError};
 pub use key::{Key, ObjectRef};
 pub use kind::Kind;
 pub use listener::{
-    Action, Backend, Host, HostHeader, Listener, Manner, PathRewrite, Protocol, Redirect, Route, Unavailable,
+    Action, Backend, ForwardOptions, Host, HostHeader, Listener, PathRewrite, Protocol, Redirect, Route, Unavailable,
 };
 pub use order::alternating;
 pub use path::{PathMatch, PathMatchError, normalise_path};

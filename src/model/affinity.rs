@@ -21,7 +21,7 @@ pub struct Affinity {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub same_site: Option<SameSite>,
     /// `Secure`.
-    pub secure: Secure,
+    pub secure: CookieSecure,
     /// Whether HTTPS clients get a second one, called `<name>CORS`, that goes with requests from other sites too.
     pub cors: bool,
 }
@@ -50,7 +50,7 @@ impl SameSite {
 
 /// Whether a cookie goes over TLS alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub enum Secure {
+pub enum CookieSecure {
     /// No.
     Never,
     /// If it was set over TLS.

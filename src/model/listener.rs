@@ -83,20 +83,20 @@ pub struct Backend {
     pub pool: PoolId,
     /// How. Shared with other backends of the same.
     #[serde(flatten)]
-    pub manner: Arc<Manner>,
+    pub options: Arc<ForwardOptions>,
 }
 
 impl Deref for Backend {
-    type Target = Manner;
+    type Target = ForwardOptions;
 
-    fn deref(&self) -> &Manner {
-        &self.manner
+    fn deref(&self) -> &ForwardOptions {
+        &self.options
     }
 }
 
 /// How a request is handed on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Manner {
+pub struct ForwardOptions {
     /// `Host` that the backend sees.
     pub host: HostHeader,
     /// How the path changes.

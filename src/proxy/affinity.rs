@@ -5,7 +5,7 @@ use std::fmt::Write;
 use http::HeaderMap;
 use http::header::{self, HeaderValue};
 
-use crate::model::{Affinity, SameSite, Secure};
+use crate::model::{Affinity, CookieSecure, SameSite};
 use crate::pool::Token;
 
 /// What the second cookie is called, after the name of the first.
@@ -74,9 +74,9 @@ fn cookie(affinity: &Affinity, token: Token, tls: bool) -> String {
         let _infallible = write!(cookie, "; SameSite={}", same_site.name());
     }
     let secure = match secure {
-        Secure::Never => false,
-        Secure::OverTls => tls,
-        Secure::Always => true,
+        CookieSecure::Never => false,
+        CookieSecure::OverTls => tls,
+        CookieSecure::Always => true,
     };
     if secure {
         cookie.push_str("; Secure");
@@ -90,7 +90,7 @@ fn cors_cookie(affinity: &Affinity, token: Token) -> String {
     let second = Affinity {
         cookie: format!("{}{CORS}", affinity.cookie),
         same_site: Some(SameSite::None),
-        secure: Secure::Always,
+        secure: CookieSecure::Always,
         ..affinity.clone()
     };
     cookie(&second, token, true)
@@ -111,7 +111,7 @@ mod tests {
             domain: None,
             max_age: None,
             same_site: None,
-            secure: Secure::Never,
+            secure: CookieSecure::Never,
             cors: true,
         }
     }
@@ -186,14 +186,14 @@ mod tests {
             domain: Some("example.com".to_owned()),
             max_age: Some(Duration::from_secs(3600)),
             same_site: Some(SameSite::Lax),
-            secure: Secure::OverTls,
+            secure: CookieSecure::OverTls,
             cors: false,
             ..azure()
         };
         let start = format!("Sticky={TOKEN}; Path=/shop; Domain=example.com; Max-Age=3600; SameSite=Lax");
         assert_eq!(set(&all, &[], false), [format!("{start}; HttpOnly")]);
         assert_eq!(set(&all, &[], true), [format!("{start}; Secure; HttpOnly")]);
-        let always = Affinity { secure: Secure::Always, ..all };
+        let always = Affinity { secure: CookieSecure::Always, ..all };
         assert_eq!(set(&always, &[], false), [format!("{start}; Secure; HttpOnly")]);
     }
 }

@@ -4,7 +4,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 use crate::api::annotations::{self, AffinityBy, AffinitySettings, SessionCookie};
 use crate::api::cookie;
-use crate::model::{Affinity, Backend, ObjectRef, PathMatch, PoolId, SameSite, Secure};
+use crate::model::{Affinity, Backend, CookieSecure, ObjectRef, PathMatch, PoolId, SameSite};
 use crate::report::Reason;
 
 use super::report::Reports;
@@ -21,7 +21,7 @@ pub(super) fn azure(name: String) -> Affinity {
         domain: None,
         max_age: None,
         same_site: None,
-        secure: Secure::Never,
+        secure: CookieSecure::Never,
         cors: true,
     }
 }
@@ -52,9 +52,9 @@ fn ingress_nginx(asked: &SessionCookie, path: &PathMatch) -> Affinity {
             annotations::SameSite::Strict => SameSite::Strict,
         }),
         secure: match asked.secure {
-            None => Secure::OverTls,
-            Some(true) => Secure::Always,
-            Some(false) => Secure::Never,
+            None => CookieSecure::OverTls,
+            Some(true) => CookieSecure::Always,
+            Some(false) => CookieSecure::Never,
         },
         cors: false,
     }
@@ -91,20 +91,20 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::{HostHeader, Kind, Manner, WebSocket};
+    use crate::model::{ForwardOptions, HostHeader, Kind, WebSocket};
 
     #[test]
     fn affinity_and_rebalancing_together_are_told() {
         let owner = ObjectRef::new(Kind::Ingress, "default", "site");
         for (affinity, rebalance, expected) in [(true, Some(10), 1), (true, None, 0), (false, Some(10), 0)] {
-            let manner = Manner {
+            let options = ForwardOptions {
                 host: HostHeader::Preserve,
                 rewrite: None,
                 request_timeout: Duration::from_secs(30),
                 websocket: Arc::new(WebSocket { rebalance, ..WebSocket::default() }),
                 affinity: affinity.then(|| Arc::new(azure(AZURE_NAME.to_owned()))),
             };
-            let backend = Backend { pool: PoolId("pool".into()), manner: Arc::new(manner) };
+            let backend = Backend { pool: PoolId("pool".into()), options: Arc::new(options) };
             let mut reports = Reports::default();
             check(&owner, "field", &backend, &mut reports);
             assert_eq!(reports.into_sorted().len(), expected, "{affinity} {rebalance:?}");

@@ -14,7 +14,7 @@ use crate::source::Key;
 use crate::status::{Parts, Served};
 
 use super::Translation;
-use super::draft::Drafted;
+use super::draft::DraftHost;
 use super::lookup::Lookup;
 use super::report::Told;
 
@@ -39,8 +39,8 @@ pub(super) struct Replaced {
 
 impl Assembly {
     /// Puts a host in its place.
-    pub(super) fn put_host(&mut self, port: u16, pattern: HostPattern, drafted: Drafted) -> Option<Replaced> {
-        let Drafted { protocol, host, default } = drafted;
+    pub(super) fn put_host(&mut self, port: u16, pattern: HostPattern, drafted: DraftHost) -> Option<Replaced> {
+        let DraftHost { protocol, host, default } = drafted;
         let listener = self.model.listeners.entry(port).or_insert_with(|| Listener {
             protocol,
             hosts: Default::default(),
@@ -92,14 +92,14 @@ impl Assembly {
     /// Puts the certificates in place that are shown now, and forgets those that are not any more.
     pub(super) fn settle(&mut self, lookup: &Lookup<'_>) {
         let turned = std::mem::take(&mut self.shown.turned);
-        let read = lookup.certificates.borrow_mut().settle();
+        let read = lookup.certificates.borrow_mut().take_read();
         for id in turned.into_iter().chain(read) {
             let is_shown = self.shown.counts.contains_key(&id);
             match is_shown.then(|| lookup.usable(&id)).flatten() {
                 Some(new) if self.model.certificates.get(&id).is_some_and(|known| Arc::ptr_eq(known, &new)) => {}
                 Some(new) => drop(self.model.certificates.insert(id, new)),
                 None => {
-                    lookup.certificates.borrow_mut().drop(&id);
+                    lookup.certificates.borrow_mut().forget(&id);
                     self.model.certificates.remove(&id);
                 }
             }

@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use crate::model::{HostPattern, ObjectRef, Protocol};
 
 use super::gateway::Frontends;
-use super::ingress::{HTTP, HTTPS, Hosts, Site};
+use super::ingress::{HTTP, HTTPS, Hosts, ParsedIngress};
 
 /// When an object came: its creation, those without one last; then kind, namespace, name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,22 +88,24 @@ impl<'a> Claims<'a> {
         let ingress = self.first_ingress(port, protocol, host);
         let frontend = self.frontends.first(port, protocol, host);
         match (ingress, frontend) {
-            (Some(site), Some((gateway, _))) if site.age() < gateway.age() => Some(Holder::Ingresses(&site.owner)),
+            (Some(ingress), Some((gateway, _))) if ingress.age() < gateway.age() => {
+                Some(Holder::Ingresses(&ingress.owner))
+            }
             (_, Some((gateway, place))) => Some(Holder::Listener(&gateway.owner, place)),
-            (Some(site), None) => Some(Holder::Ingresses(&site.owner)),
+            (Some(ingress), None) => Some(Holder::Ingresses(&ingress.owner)),
             (None, None) => None,
         }
     }
 
     /// The Ingress that came first to this host of this port.
-    fn first_ingress(&self, port: u16, protocol: Protocol, host: &HostPattern) -> Option<&'a Site> {
+    fn first_ingress(&self, port: u16, protocol: Protocol, host: &HostPattern) -> Option<&'a ParsedIngress> {
         if !self.speaks(port, protocol) {
             return None;
         }
         let host = of_ingress(host)?;
         match (port, protocol) {
             (HTTP, Protocol::Http) => self.hosts.first(&host),
-            (HTTPS, Protocol::Https) => self.hosts.secure(&host).map(|secure| &**secure.site),
+            (HTTPS, Protocol::Https) => self.hosts.tls(&host).map(|tls| &**tls.ingress),
             _ => None,
         }
     }
@@ -117,7 +119,7 @@ impl<'a> Claims<'a> {
     pub(super) fn is_certified(&self, port: u16, host: &HostPattern) -> bool {
         let by_ingress = || {
             port == HTTPS
-                && self.hosts.secure(host).is_some_and(|secure| secure.certificate.is_some())
+                && self.hosts.tls(host).is_some_and(|tls| tls.certificate.is_some())
                 && self.ingresses_hold(port, Protocol::Https, host)
         };
         self.frontends.is_certified(port, host) || by_ingress()

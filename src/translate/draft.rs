@@ -13,7 +13,7 @@ use super::report::Reports;
 #[derive(Debug, Default)]
 pub(super) struct Draft {
     pub(super) reports: Reports,
-    pub(super) hosts: BTreeMap<(u16, HostPattern), Drafted>,
+    pub(super) hosts: BTreeMap<(u16, HostPattern), DraftHost>,
     /// Pools of a gateway.
     pub(super) pools: BTreeMap<PoolId, Pool>,
     /// What came of the elements of a gateway.
@@ -22,7 +22,7 @@ pub(super) struct Draft {
 
 /// A host of a port.
 #[derive(Debug)]
-pub(super) struct Drafted {
+pub(super) struct DraftHost {
     pub(super) protocol: Protocol,
     pub(super) host: Host,
     /// The certificate of the listener, which comes with the host `Any`.
@@ -37,7 +37,7 @@ impl Draft {
         let mut routes: Vec<_> = routes.into_iter().map(Arc::new).collect();
         // They lie where the routes themselves did.
         routes.shrink_to_fit();
-        let made = Drafted { protocol, host: Host { certificate: None, routes }, default: None };
+        let made = DraftHost { protocol, host: Host { certificate: None, routes }, default: None };
         self.hosts.entry((port, host)).or_insert(made);
     }
 

@@ -3,17 +3,17 @@
 //! Port 80 serves every host in clear text. Port 443 serves the hosts that some Ingress covers in `spec.tls`, with
 //! the same routes. Several Ingresses share a host; of two routes with the same host and path the oldest stays.
 //!
-//! An Ingress is read once a version (`site`), and what its backends lead to is found out again only where one of their
+//! An Ingress is read once a version (`parsed`), and what its backends lead to is found out again only where one of their
 //! Services changes. Hosts are what is made (`build`), each by itself.
 
 mod backend;
 mod build;
+mod host_tls;
 mod hosts;
 mod merge;
+mod parsed;
 mod redirect;
-mod secure;
 mod session;
-mod site;
 mod wide;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::networking::v1::Ingress;
 
-use crate::model::{Action, Host, HostPattern, Kind, ObjectRef, PoolId, alternating};
+use crate::model::{Action, Host, HostPattern, Kind, ObjectRef, Pool, PoolId, alternating};
 use crate::report::Report;
 use crate::source::Key;
 
@@ -30,13 +30,13 @@ use super::class::Classes;
 use super::lookup::Lookup;
 use super::report::Reports;
 use super::user::{User, Users};
-use backend::Leads;
-use site::Alike;
+use backend::ResolvedBackend;
+use parsed::RecentSettings;
 
 pub(super) use build::Builder;
 pub(super) use hosts::Hosts;
+pub(super) use parsed::ParsedIngress;
 pub(super) use session::websocket;
-pub(super) use site::Site;
 pub(super) use wide::Wide;
 
 pub(super) const HTTP: u16 = 80;
@@ -44,24 +44,32 @@ pub(super) const HTTPS: u16 = 443;
 
 /// Every Ingress that is served, and those of which something is told.
 #[derive(Debug, Default)]
-pub(super) struct Sites {
+pub(super) struct Ingresses {
     entries: BTreeMap<Key, Entry>,
     /// How many there were when they were last put close together.
     close: usize,
-    alike: Alike,
+    recent: RecentSettings,
 }
 
 #[derive(Debug, Default)]
 struct Entry {
-    site: Option<Arc<Site>>,
-    /// Where its places lead, each with how many routes go there.
-    leads: Box<[(Leads, usize)]>,
+    ingress: Option<Arc<ParsedIngress>>,
+    /// Its backends, in the order of its references to them.
+    backends: Box<[RoutedBackend]>,
     /// How many routes it has.
     routes: usize,
     told: Box<[Report]>,
 }
 
-impl Sites {
+/// A backend, and the routes that lead to its pool.
+#[derive(Debug)]
+struct RoutedBackend {
+    resolved: ResolvedBackend,
+    /// Count of the routes. Of several backends with one pool, the first has the routes of them all.
+    routes: usize,
+}
+
+impl Ingresses {
     /// Every Ingress that is known here.
     pub(super) fn keys(&self) -> impl Iterator<Item = &Key> {
         self.entries.keys()
@@ -74,8 +82,8 @@ impl Sites {
 
     /// The hosts that an Ingress covers in `spec.tls`.
     pub(super) fn covered(&self, key: &Key) -> impl Iterator<Item = &HostPattern> {
-        let site = self.entries.get(key).and_then(|entry| entry.site.as_ref());
-        site.into_iter().flat_map(|site| site.covers()).map(|(host, _)| host)
+        let ingress = self.entries.get(key).and_then(|entry| entry.ingress.as_ref());
+        ingress.into_iter().flat_map(|ingress| ingress.tls_hosts()).map(|(host, _)| host)
     }
 
     /// Reads a new version of an Ingress, or forgets it. Gives the hosts that it has and had to do with.
@@ -89,48 +97,49 @@ impl Sites {
     ) -> BTreeSet<HostPattern> {
         let (key, mut entry) = self.entries.remove_entry(key).unwrap_or_else(|| (key.clone(), Entry::default()));
         let mut reports = Reports::default();
-        let site = object.and_then(|object| {
+        let ingress = object.and_then(|object| {
             // The same for as long as there is one: whoever counts routes holds it.
-            let known = entry.site.as_ref().map(|site| Arc::clone(&site.owner));
+            let known = entry.ingress.as_ref().map(|ingress| Arc::clone(&ingress.owner));
             let owner = known.unwrap_or_else(|| Arc::new(ObjectRef { kind: Kind::Ingress, key: key.clone() }));
             let named = object.spec.as_ref().and_then(|spec| spec.ingress_class_name.as_deref());
             let class = classes.of(&owner, &object.metadata, named, &mut reports)?;
-            Some(Arc::new(Site::read(owner, object, class, &mut self.alike, &mut reports)))
+            Some(Arc::new(ParsedIngress::read(owner, object, class, &mut self.recent, &mut reports)))
         });
         assembly.told.replace(&mut entry.told, reports.into_sorted());
-        let before = std::mem::replace(&mut entry.site, site);
-        let refers = |site: &Option<Arc<Site>>| site.as_ref().map(|site| site.refers()).unwrap_or_default();
-        users.replace(&User::Ingress(key.clone()), &refers(&before), &refers(&entry.site));
+        let before = std::mem::replace(&mut entry.ingress, ingress);
+        let refers =
+            |ingress: &Option<Arc<ParsedIngress>>| ingress.as_ref().map(|ingress| ingress.refers()).unwrap_or_default();
+        users.replace(&User::Ingress(key.clone()), &refers(&before), &refers(&entry.ingress));
         let mut touched = BTreeSet::new();
-        if let Some(site) = &before {
-            hosts.remove(site);
-            touched.extend(site.touches());
+        if let Some(ingress) = &before {
+            hosts.remove(ingress);
+            touched.extend(ingress.all_hosts());
         }
-        if let Some(site) = &entry.site {
-            hosts.add(site);
-            touched.extend(site.touches());
+        if let Some(ingress) = &entry.ingress {
+            hosts.add(ingress);
+            touched.extend(ingress.all_hosts());
         }
-        entry.follow(lookup, assembly);
-        if entry.site.is_none() {
+        entry.resolve(lookup, assembly);
+        if entry.ingress.is_none() {
             entry.routes = 0;
         }
-        assembly.ingress(&key, entry.site.as_ref().map(|_| entry.routes > 0));
-        if entry.site.is_some() || !entry.told.is_empty() {
+        assembly.ingress(&key, entry.ingress.as_ref().map(|_| entry.routes > 0));
+        if entry.ingress.is_some() || !entry.told.is_empty() {
             self.entries.insert(key, entry);
         }
         touched
     }
 
     /// Finds out anew where an Ingress leads. Gives the hosts whose routes change by it.
-    pub(super) fn follow(&mut self, key: &Key, lookup: &Lookup<'_>, assembly: &mut Assembly) -> BTreeSet<HostPattern> {
+    pub(super) fn resolve(&mut self, key: &Key, lookup: &Lookup<'_>, assembly: &mut Assembly) -> BTreeSet<HostPattern> {
         let Some(entry) = self.entries.get_mut(key) else { return BTreeSet::new() };
-        let changed = entry.follow(lookup, assembly);
-        entry.site.as_ref().filter(|_| changed).map(|site| site.touches()).unwrap_or_default()
+        let changed = entry.resolve(lookup, assembly);
+        entry.ingress.as_ref().filter(|_| changed).map(|ingress| ingress.all_hosts()).unwrap_or_default()
     }
 
-    /// Where a place of a site leads.
-    fn leads(&self, site: &Site, place: usize) -> Option<&Leads> {
-        self.entries.get(&site.owner.key)?.leads.get(place).map(|(leads, _)| leads)
+    /// What a backend of an Ingress resolves to; the backend is named by its index in the Ingress.
+    fn resolved(&self, ingress: &ParsedIngress, backend: usize) -> Option<&ResolvedBackend> {
+        self.entries.get(&ingress.owner.key)?.backends.get(backend).map(|backend| &backend.resolved)
     }
 
     /// Counts the routes that have come and gone, and puts the pools in place that they lead to.
@@ -146,7 +155,7 @@ impl Sites {
             }
         }
         for key in alternating(touched) {
-            let known = self.entries.get_key_value(&key).filter(|(_, entry)| entry.site.is_some());
+            let known = self.entries.get_key_value(&key).filter(|(_, entry)| entry.ingress.is_some());
             let Some((key, entry)) = known else { continue };
             entry.put_pools(assembly);
             assembly.ingress(key, Some(entry.routes > 0));
@@ -173,39 +182,37 @@ fn routes(host: &Host) -> impl Iterator<Item = (&ObjectRef, Option<&PoolId>)> {
 
 impl Entry {
     /// Whether routes change by it. Pools do at once.
-    fn follow(&mut self, lookup: &Lookup<'_>, assembly: &mut Assembly) -> bool {
-        let before = std::mem::take(&mut self.leads);
-        let site = self.site.iter();
-        let places = site.flat_map(|site| site.places.iter().map(|place| backend::follow(site, place, lookup)));
-        self.leads = places.map(|leads| (leads, 0)).collect();
+    fn resolve(&mut self, lookup: &Lookup<'_>, assembly: &mut Assembly) -> bool {
+        let before = std::mem::take(&mut self.backends);
+        let ingress = self.ingress.iter();
+        let resolved =
+            ingress.flat_map(|ingress| ingress.backends.iter().map(|each| backend::resolve(ingress, each, lookup)));
+        self.backends = resolved.map(|resolved| RoutedBackend { resolved, routes: 0 }).collect();
         let mut seen = BTreeSet::new();
-        for (Leads { pool, .. }, used) in &before {
-            let Ok((id, known)) = pool else { continue };
-            // Routes are counted at the first place that leads to a pool, and that one's is served.
+        for old in &before {
+            let Ok((id, known)) = &old.resolved.pool else { continue };
+            // Routes are counted at the first backend with a pool, and that one's pool is served.
             if !seen.insert(id) {
                 continue;
             }
-            if let Some((new, count)) = self.leads_to(id) {
+            if let Some((new, routes)) = self.first_with_pool(id) {
                 if **new == **known {
                     *new = Arc::clone(known);
                 }
-                *count += used;
+                *routes += old.routes;
             } else {
                 assembly.pool(id, None);
             }
         }
         self.put_pools(assembly);
-        let same = |(a, b): (&(Leads, usize), &(Leads, usize))| {
-            let id = |leads: &Leads| leads.pool.as_ref().map(|(id, _)| id.clone()).map_err(|reason| *reason);
-            a.0.reports == b.0.reports && id(&a.0) == id(&b.0)
-        };
-        before.len() != self.leads.len() || !before.iter().zip(&self.leads).all(same)
+        let leads_as_before = |(old, new): (&RoutedBackend, &RoutedBackend)| old.resolved.leads_as(&new.resolved);
+        before.len() != self.backends.len() || !before.iter().zip(&self.backends).all(leads_as_before)
     }
 
-    /// The first place that leads to a pool: its routes are counted there.
-    fn leads_to(&mut self, id: &PoolId) -> Option<(&mut Arc<crate::model::Pool>, &mut usize)> {
-        self.leads.iter_mut().find_map(|(leads, count)| match &mut leads.pool {
-            Ok((own, pool)) if own == id => Some((pool, count)),
+    /// The first backend with this pool, where the pool's routes are counted: its pool and that count.
+    fn first_with_pool(&mut self, id: &PoolId) -> Option<(&mut Arc<Pool>, &mut usize)> {
+        self.backends.iter_mut().find_map(|RoutedBackend { resolved, routes }| match &mut resolved.pool {
+            Ok((own, pool)) if own == id => Some((pool, routes)),
             _ => None,
         })
     }
@@ -213,18 +220,18 @@ impl Entry {
     fn count(&mut self, pool: Option<&PoolId>, comes: bool) {
         let count = |count: &mut usize| *count = if comes { *count + 1 } else { count.saturating_sub(1) };
         count(&mut self.routes);
-        if let Some((_, used)) = pool.and_then(|id| self.leads_to(id)) {
-            count(used);
+        if let Some((_, routes)) = pool.and_then(|id| self.first_with_pool(id)) {
+            count(routes);
         }
     }
 
     fn put_pools(&self, assembly: &mut Assembly) {
         let mut seen = BTreeSet::new();
-        for (leads, used) in &self.leads {
-            if let Ok((id, pool)) = &leads.pool
+        for RoutedBackend { resolved, routes } in &self.backends {
+            if let Ok((id, pool)) = &resolved.pool
                 && seen.insert(id)
             {
-                assembly.pool(id, Some(pool).filter(|_| *used > 0));
+                assembly.pool(id, Some(pool).filter(|_| *routes > 0));
             }
         }
     }

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 
-use crate::model::{Certificate, CertificateId, Endpoint, Endpoints, Manner, Pool};
+use crate::model::{Certificate, CertificateId, Endpoint, Endpoints, ForwardOptions, Pool};
 use crate::source::{Key, Snapshot};
 
 use super::change::Changes;
 use super::report::Fault;
-use super::tls::Certificates;
+use super::tls::CertificateCache;
 
 /// The slices of each Service, and those that mention each pod; kept up to date.
 #[derive(Debug, Default)]
@@ -87,29 +87,29 @@ fn take_out(map: &mut BTreeMap<Key, BTreeSet<String>>, key: Option<Key>, name: &
 pub(super) struct Lookup<'a> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) index: &'a Index,
-    pub(super) certificates: &'a RefCell<Certificates>,
-    pub(super) alike: &'a RefCell<Alike>,
+    pub(super) certificates: &'a RefCell<CertificateCache>,
+    pub(super) interner: &'a RefCell<Interner>,
 }
 
 /// Pools that are made together, and their endpoints: many lead to the same Service.
 #[derive(Debug, Default)]
-pub(super) struct Alike {
+pub(super) struct Interner {
     endpoints: BTreeSet<Endpoints>,
     pools: BTreeSet<Arc<Pool>>,
     /// Those that were made last.
-    manners: VecDeque<Arc<Manner>>,
+    options: VecDeque<Arc<ForwardOptions>>,
     /// How many pools and lists of endpoints there may be before it is looked which are in use.
     room: usize,
 }
 
-impl Alike {
+impl Interner {
     /// So many may be kept that nobody uses.
     const FEW: usize = 16;
     /// So many manners are looked at.
-    const MANNERS: usize = 8;
+    const RECENT_OPTIONS: usize = 8;
 
     /// Forgets those that nobody uses, where there may be many.
-    pub(super) fn settle(&mut self) {
+    pub(super) fn remove_unused(&mut self) {
         if self.endpoints.len() + self.pools.len() > self.room {
             self.pools.retain(|pool| Arc::strong_count(pool) > 1);
             self.endpoints.retain(Endpoints::is_shared);
@@ -144,8 +144,8 @@ impl<'a> Lookup<'a> {
     }
 
     /// The same endpoints, shared with other pools.
-    pub(super) fn shared(&self, endpoints: Vec<Endpoint>) -> Endpoints {
-        let known = &mut self.alike.borrow_mut().endpoints;
+    pub(super) fn intern_endpoints(&self, endpoints: Vec<Endpoint>) -> Endpoints {
+        let known = &mut self.interner.borrow_mut().endpoints;
         if let Some(same) = known.get(endpoints.as_slice()) {
             return same.clone();
         }
@@ -155,8 +155,8 @@ impl<'a> Lookup<'a> {
     }
 
     /// The same pool, shared with others to which it leads under another name.
-    pub(super) fn shared_pool(&self, pool: Pool) -> Arc<Pool> {
-        let known = &mut self.alike.borrow_mut().pools;
+    pub(super) fn intern_pool(&self, pool: Pool) -> Arc<Pool> {
+        let known = &mut self.interner.borrow_mut().pools;
         if let Some(same) = known.get(&pool) {
             return Arc::clone(same);
         }
@@ -166,15 +166,15 @@ impl<'a> Lookup<'a> {
     }
 
     /// How requests are handed on, shared with others that are so.
-    pub(super) fn shared_manner(&self, manner: Manner) -> Arc<Manner> {
-        let known = &mut self.alike.borrow_mut().manners;
-        if let Some(same) = known.iter().find(|known| ***known == manner) {
+    pub(super) fn intern_options(&self, options: ForwardOptions) -> Arc<ForwardOptions> {
+        let known = &mut self.interner.borrow_mut().options;
+        if let Some(same) = known.iter().find(|known| ***known == options) {
             return Arc::clone(same);
         }
-        let manner = Arc::new(manner);
-        known.truncate(Alike::MANNERS - 1);
-        known.push_front(Arc::clone(&manner));
-        manner
+        let options = Arc::new(options);
+        known.truncate(Interner::RECENT_OPTIONS - 1);
+        known.push_front(Arc::clone(&options));
+        options
     }
 
     /// The certificate that a Secret holds.
@@ -186,6 +186,6 @@ impl<'a> Lookup<'a> {
     pub(super) fn usable(&self, id: &CertificateId) -> Option<Arc<Certificate>> {
         let (namespace, name) = id.0.split_once('/')?;
         let id = self.certificate(namespace, name).ok()?;
-        self.certificates.borrow().known(&id)
+        self.certificates.borrow().get(&id)
     }
 }

@@ -9,11 +9,11 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use crate::api::annotations::ProbeSettings;
 use crate::model::{Address, Endpoint, Probe, StatusRange};
 
-use super::service::Resolved;
+use super::service::ResolvedPort;
 
 /// The probe that the first pod behind a Service declares: `readinessProbe.httpGet` of the container that has
 /// the target port, else its `livenessProbe.httpGet`. Defaults are the kubelet's.
-pub(super) fn infer(resolved: &Resolved<'_>) -> Option<Probe> {
+pub(super) fn infer(resolved: &ResolvedPort<'_>) -> Option<Probe> {
     let container = container_of(resolved.pod?, &resolved.target)?;
     let declared = [container.readiness_probe.as_ref(), container.liveness_probe.as_ref()];
     let (probe, get) = declared.into_iter().flatten().find_map(|probe| Some((probe, probe.http_get.as_ref()?)))?;

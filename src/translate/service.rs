@@ -10,9 +10,9 @@ use crate::report::Reason;
 
 use super::lookup::Lookup;
 use super::report::{Fault, Reports};
-use endpoints::Found;
+use endpoints::MergedEndpoints;
 
-pub(super) use endpoints::leaving;
+pub(super) use endpoints::terminating;
 
 /// A port of a Service, as a user refers to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub(super) enum PortRef<'a> {
 
 /// What a reference to a Service port leads to.
 #[derive(Debug)]
-pub(super) struct Resolved<'a> {
+pub(super) struct ResolvedPort<'a> {
     /// The port's name, if it has one.
     pub(super) name: Option<String>,
     /// The port's number.
@@ -43,7 +43,7 @@ pub(super) fn resolve<'a>(
     name: &str,
     port: PortRef<'_>,
     reports: &mut Reports,
-) -> Result<Resolved<'a>, Fault> {
+) -> Result<ResolvedPort<'a>, Fault> {
     let Some(service) = lookup.service(namespace, name) else {
         return Err(Fault {
             reason: Reason::ServiceNotFound,
@@ -57,22 +57,22 @@ pub(super) fn resolve<'a>(
         return external(service, namespace, name, port);
     }
     let port = find_port(service, namespace, name, port)?;
-    let mut found = Found::default();
+    let mut merged = MergedEndpoints::default();
     for (key, slice) in lookup.slices(namespace, name) {
         let object = ObjectRef { kind: Kind::EndpointSlice, key: key.clone() };
-        found.take(slice, port, &object, lookup, reports);
+        merged.add_slice(slice, port, &object, lookup, reports);
     }
-    let pod = found.pods.iter().find_map(|name| lookup.pod(namespace, name));
-    Ok(Resolved {
+    let pod = merged.pods.iter().find_map(|name| lookup.pod(namespace, name));
+    Ok(ResolvedPort {
         name: name_of(port),
         number: port.port,
-        endpoints: found.endpoints.into_values().collect(),
+        endpoints: merged.endpoints.into_values().collect(),
         target: port.target_port.clone().unwrap_or(IntOrString::Int(port.port)),
         pod,
     })
 }
 
-impl Resolved<'_> {
+impl ResolvedPort<'_> {
     /// The port as people call it: its name, else its number.
     pub(super) fn label(&self) -> String {
         self.name.clone().unwrap_or_else(|| self.number.to_string())
@@ -123,7 +123,7 @@ fn port_not_found(namespace: &str, name: &str, wanted: PortRef<'_>, has: &str) -
 }
 
 /// A Service of type ExternalName: a DNS name, at the port that the reference gives. Numbers need not be declared.
-fn external<'a>(service: &Service, namespace: &str, name: &str, port: PortRef<'_>) -> Result<Resolved<'a>, Fault> {
+fn external<'a>(service: &Service, namespace: &str, name: &str, port: PortRef<'_>) -> Result<ResolvedPort<'a>, Fault> {
     let spec = service.spec.as_ref();
     let declared = find_port(service, namespace, name, port);
     let (port_name, number) = match (port, declared) {
@@ -136,7 +136,7 @@ fn external<'a>(service: &Service, namespace: &str, name: &str, port: PortRef<'_
     };
     let text = spec.and_then(|spec| spec.external_name.as_deref()).unwrap_or_default();
     match HostPattern::ingress(text.trim_end_matches('.')) {
-        Ok(HostPattern::Exact(host)) => Ok(Resolved {
+        Ok(HostPattern::Exact(host)) => Ok(ResolvedPort {
             name: port_name,
             number: number.into(),
             endpoints: vec![Endpoint {

@@ -21,7 +21,7 @@ use super::report::{Fault, Reports};
 
 /// Certificates that have been read and can be used, until their Secret changes.
 #[derive(Debug, Default)]
-pub(super) struct Certificates {
+pub(super) struct CertificateCache {
     good: BTreeMap<CertificateId, Arc<Certificate>>,
     /// Those whose Secret has just changed: it may hold the same still.
     before: BTreeMap<CertificateId, Arc<Certificate>>,
@@ -29,9 +29,9 @@ pub(super) struct Certificates {
     read: Vec<CertificateId>,
 }
 
-impl Certificates {
+impl CertificateCache {
     /// Notes that a Secret has changed.
-    pub(super) fn forget(&mut self, secret: &Key) {
+    pub(super) fn invalidate(&mut self, secret: &Key) {
         self.before.extend(self.good.remove_entry(&CertificateId(secret.to_string())));
     }
 
@@ -68,17 +68,17 @@ impl Certificates {
     }
 
     /// One that has been read.
-    pub(super) fn known(&self, id: &CertificateId) -> Option<Arc<Certificate>> {
+    pub(super) fn get(&self, id: &CertificateId) -> Option<Arc<Certificate>> {
         self.good.get(id).cloned()
     }
 
     /// Forgets one that nobody shows.
-    pub(super) fn drop(&mut self, id: &CertificateId) {
+    pub(super) fn forget(&mut self, id: &CertificateId) {
         self.good.remove(id);
     }
 
     /// What has been read since this was called last.
-    pub(super) fn settle(&mut self) -> Vec<CertificateId> {
+    pub(super) fn take_read(&mut self) -> Vec<CertificateId> {
         self.before.clear();
         std::mem::take(&mut self.read)
     }

@@ -17,11 +17,11 @@ use super::claim::{Claims, Ports, covers, of_ingress};
 use super::class::Classes;
 use super::draft::Draft;
 use super::gateway::Frontends;
-use super::ingress::{Builder, HTTP, HTTPS, Hosts, Sites, Wide};
-use super::lookup::{Alike, Index, Lookup};
+use super::ingress::{Builder, HTTP, HTTPS, Hosts, Ingresses, Wide};
+use super::lookup::{Index, Interner, Lookup};
 use super::report::Reports;
 use super::service;
-use super::tls::Certificates;
+use super::tls::CertificateCache;
 use super::user::{User, Users};
 use super::{Options, Translation};
 
@@ -34,10 +34,10 @@ pub struct Translator {
     classes: Option<Classes>,
     told_of_classes: Box<[Report]>,
     index: Index,
-    certificates: RefCell<Certificates>,
-    alike: RefCell<Alike>,
+    certificates: RefCell<CertificateCache>,
+    interner: RefCell<Interner>,
     users: Users,
-    sites: Sites,
+    ingresses: Ingresses,
     hosts: Hosts,
     frontends: Frontends,
     ports: Ports,
@@ -69,9 +69,9 @@ impl Translator {
             told_of_classes: Box::default(),
             index: Index::default(),
             certificates: RefCell::default(),
-            alike: RefCell::default(),
+            interner: RefCell::default(),
             users: Users::default(),
-            sites: Sites::default(),
+            ingresses: Ingresses::default(),
             hosts: Hosts::default(),
             frontends: Frontends::default(),
             ports: Ports::default(),
@@ -94,36 +94,36 @@ impl Translator {
             let mut reports = Reports::default();
             self.classes = Some(Classes::read(snapshot, &self.options, &mut reports));
             self.assembly.told.replace(&mut self.told_of_classes, reports.into_sorted());
-            changes.ingresses.extend(snapshot.ingresses.keys().chain(self.sites.keys()).cloned());
+            changes.ingresses.extend(snapshot.ingresses.keys().chain(self.ingresses.keys()).cloned());
             changes.gateways.extend(snapshot.gateways.keys().chain(self.frontends.keys()).cloned());
         }
         self.work = Work { ingresses: changes.ingresses.len(), ..Work::default() };
         let (hosts, gateways) = self.read(&old, changes);
         let (hosts, gateways) = self.claim(hosts, gateways);
         self.make(&hosts, &gateways);
-        self.alike.get_mut().settle();
-        self.sites.settle();
+        self.interner.get_mut().remove_unused();
+        self.ingresses.settle();
         self.hosts.settle();
-        let Self { snapshot, index, certificates, alike, assembly, .. } = self;
-        assembly.settle(&Lookup { snapshot, index, certificates, alike });
+        let Self { snapshot, index, certificates, interner, assembly, .. } = self;
+        assembly.settle(&Lookup { snapshot, index, certificates, interner });
         self.assembly.translation()
     }
 
     /// Reads what has changed. Gives the hosts and gateways that this touches.
     fn read(&mut self, old: &Snapshot, changes: Changes) -> (BTreeSet<HostPattern>, BTreeSet<Key>) {
-        let Self { snapshot, index, certificates, alike, users, sites, hosts, frontends, assembly, .. } = self;
-        changes.secrets.iter().for_each(|secret| certificates.get_mut().forget(secret));
+        let Self { snapshot, index, certificates, interner, users, ingresses, hosts, frontends, assembly, .. } = self;
+        changes.secrets.iter().for_each(|secret| certificates.get_mut().invalidate(secret));
         let (slices, services) = index.update(old, snapshot, &changes);
-        let lookup = Lookup { snapshot, index, certificates, alike };
+        let lookup = Lookup { snapshot, index, certificates, interner };
         for key in &slices {
             let slice = snapshot.endpoint_slices.get(key);
-            assembly.leave(key, slice.map(|slice| service::leaving(key, slice, &lookup)).unwrap_or_default());
+            assembly.leave(key, slice.map(|slice| service::terminating(key, slice, &lookup)).unwrap_or_default());
         }
         let Some(classes) = &self.classes else { return Default::default() };
         let mut touched = BTreeSet::new();
         for key in alternating(&changes.ingresses) {
             let object = snapshot.ingresses.get(key).map(|object| object.unpack());
-            touched.extend(sites.replace(key, object.as_ref(), classes, &lookup, (hosts, users, assembly)));
+            touched.extend(ingresses.replace(key, object.as_ref(), classes, &lookup, (hosts, users, assembly)));
         }
         let mut gateways = changes.gateways;
         let by_service: BTreeSet<&User> = services.iter().filter_map(|key| users.services.get(key)).flatten().collect();
@@ -132,7 +132,7 @@ impl Translator {
                 User::Ingress(key) if changes.ingresses.contains(key) => {}
                 User::Ingress(key) => {
                     self.work.backends += 1;
-                    touched.extend(sites.follow(key, &lookup, assembly));
+                    touched.extend(ingresses.resolve(key, &lookup, assembly));
                 }
                 User::Gateway(key) => drop(gateways.insert(key.clone())),
             }
@@ -141,7 +141,7 @@ impl Translator {
         let by_map = changes.config_maps.iter().filter_map(|key| users.config_maps.get(key));
         for user in by_secret.chain(by_map).flatten() {
             match user {
-                User::Ingress(key) => touched.extend(sites.covered(key).cloned()),
+                User::Ingress(key) => touched.extend(ingresses.covered(key).cloned()),
                 User::Gateway(key) => drop(gateways.insert(key.clone())),
             }
         }
@@ -195,7 +195,7 @@ impl Translator {
         self.work = Work { hosts: hosts.len(), gateways: gateways.len(), ..self.work };
         let mut replaced = Vec::new();
         for host in alternating(hosts) {
-            let builder = Builder { sites: &self.sites, claims: self.claims(), lookup: self.lookup() };
+            let builder = Builder { ingresses: &self.ingresses, claims: self.claims(), lookup: self.lookup() };
             let Draft { reports, hosts: mut drafted, .. } = builder.build(host);
             for port in [HTTP, HTTPS] {
                 replaced.extend(match drafted.remove(&(port, host.clone())) {
@@ -209,7 +209,7 @@ impl Translator {
             let draft = self.frontends.build(gateway, &self.claims(), &self.lookup());
             replaced.extend(self.frontends.put(gateway, draft, &mut self.assembly));
         }
-        self.sites.count(&replaced, &mut self.assembly);
+        self.ingresses.count(&replaced, &mut self.assembly);
     }
 
     /// The protocol of each port: that of whoever came first to it.
@@ -219,8 +219,8 @@ impl Translator {
         let others = [(HTTP, Protocol::Https), (HTTPS, Protocol::Http)];
         let contested = taken.iter().any(|(.., port, protocol)| others.contains(&(*port, *protocol)));
         let first = if contested { self.hosts.first_of_ports() } else { [None, None] };
-        for ((port, protocol), site) in ours.into_iter().zip(first) {
-            taken.extend(site.map(|site| (site.age(), 0, port, protocol)));
+        for ((port, protocol), ingress) in ours.into_iter().zip(first) {
+            taken.extend(ingress.map(|ingress| (ingress.age(), 0, port, protocol)));
         }
         taken.sort();
         let mut ports = Ports::new();
@@ -241,7 +241,7 @@ impl Translator {
     }
 
     fn lookup(&self) -> Lookup<'_> {
-        let Self { snapshot, index, certificates, alike, .. } = self;
-        Lookup { snapshot, index, certificates, alike }
+        let Self { snapshot, index, certificates, interner, .. } = self;
+        Lookup { snapshot, index, certificates, interner }
     }
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::api::gateway::{BackendAddressPool, BackendHttpSettings, Reference, TrustedRootCertificate};
 use crate::model::{
-    Backend, HostHeader, Manner, ObjectRef, PathMatch, PathRewrite, Pool, PoolId, SecretBytes, Transport, UpstreamTls,
+    Backend, ForwardOptions, HostHeader, ObjectRef, PathMatch, PathRewrite, Pool, PoolId, SecretBytes, Transport,
+    UpstreamTls,
 };
 use crate::report::Reason;
 
@@ -59,7 +60,7 @@ impl<'a> Backends<'a> {
             draft.pools.insert(id.clone(), made);
         }
         draft.parts.pools.entry(pool.value.name.clone()).or_default().insert(id.clone());
-        let manner = Manner {
+        let options = ForwardOptions {
             host: read.host.clone(),
             rewrite: read
                 .path
@@ -68,7 +69,7 @@ impl<'a> Backends<'a> {
             websocket: Arc::clone(&read.websocket),
             affinity: read.affinity.clone(),
         };
-        let backend = Backend { pool: id, manner: Arc::new(manner) };
+        let backend = Backend { pool: id, options: Arc::new(options) };
         let asked = format!("{}.cookieBasedAffinity", settings.field);
         affinity::check(self.owner, &asked, &backend, &mut draft.reports);
         Ok(backend)

@@ -140,7 +140,7 @@ fn service<'a>(
     port: u16,
     lookup: &Lookup<'a>,
     reports: &mut Reports,
-) -> Result<service::Resolved<'a>, Reason> {
+) -> Result<service::ResolvedPort<'a>, Reason> {
     if let Some(other) = namespace.as_ref().filter(|namespace| **namespace != owner.namespace()) {
         reports.error(
             owner,

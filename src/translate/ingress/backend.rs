@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use crate::api::annotations::{BackendProtocol, Settings};
 use crate::model::{
-    Action, Backend, HostHeader, HostPattern, Manner, PathRewrite, Pool, PoolId, Probe, Transport, Unavailable,
+    Action, Backend, ForwardOptions, HostHeader, HostPattern, PathRewrite, Pool, PoolId, Probe, Transport, Unavailable,
     UpstreamTls,
 };
 use crate::report::{Reason, Report};
 
-use super::site::{At, Names, Path, Place, Port, Site};
+use super::parsed::{BackendField, BackendPort, BackendRef, BackendTarget, IngressPath, ParsedIngress};
 use crate::translate::affinity;
 use crate::translate::balance;
 use crate::translate::class::annotation_field;
@@ -17,94 +17,126 @@ use crate::translate::lookup::Lookup;
 use crate::translate::probe;
 use crate::translate::report::Reports;
 use crate::translate::rewrite;
-use crate::translate::service::{self, Resolved};
+use crate::translate::service::{self, ResolvedPort};
 
-/// Where a place of a site leads, whichever of its hosts and paths lead there.
+/// What a backend of an Ingress resolves to, for all hosts and paths that lead there.
 #[derive(Debug, PartialEq)]
-pub(super) struct Leads {
+pub(super) struct ResolvedBackend {
     /// The pool, or why there is none.
     pub(super) pool: Result<(PoolId, Arc<Pool>), Reason>,
     /// What is told where a path leads here.
     pub(super) reports: Box<[Report]>,
 }
 
+impl ResolvedBackend {
+    /// Whether routes to one are routes to the other: the identity of the pool and the reports are equal. The endpoints
+    /// in the pool may differ.
+    pub(super) fn leads_as(&self, other: &Self) -> bool {
+        self.reports == other.reports && self.pool_id() == other.pool_id()
+    }
+
+    fn pool_id(&self) -> Result<&PoolId, Reason> {
+        match &self.pool {
+            Ok((id, _)) => Ok(id),
+            Err(reason) => Err(*reason),
+        }
+    }
+}
+
 /// What a path does with its requests.
-pub(super) fn action(site: &Site, path: &Path, leads: &Leads, lookup: &Lookup<'_>, reports: &mut Reports) -> Action {
-    reports.extend(&leads.reports);
-    match &leads.pool {
+pub(super) fn action(
+    ingress: &ParsedIngress,
+    path: &IngressPath,
+    resolved: &ResolvedBackend,
+    lookup: &Lookup<'_>,
+    reports: &mut Reports,
+) -> Action {
+    reports.extend(&resolved.reports);
+    match &resolved.pool {
         Ok((id, _)) => {
-            let backend = Backend { manner: lookup.shared_manner(manner(site, path, id)), pool: id.clone() };
-            let asked = annotation_field(affinity::annotation(&site.settings.affinity));
-            affinity::check(&site.owner, &asked, &backend, reports);
+            let backend = Backend { options: lookup.intern_options(options(ingress, path, id)), pool: id.clone() };
+            let field = annotation_field(affinity::annotation(&ingress.settings.affinity));
+            affinity::check(&ingress.owner, &field, &backend, reports);
             Action::Forward(backend)
         }
         Err(reason) => Action::Unavailable(Unavailable { reason: reason.name() }),
     }
 }
 
-/// Follows a place of a site.
-pub(super) fn follow(site: &Site, place: &Place, lookup: &Lookup<'_>) -> Leads {
+/// Resolves a backend of an Ingress.
+pub(super) fn resolve(ingress: &ParsedIngress, backend: &BackendRef, lookup: &Lookup<'_>) -> ResolvedBackend {
     let mut reports = Reports::default();
-    let pool = pool(site, place, lookup, &mut reports);
-    Leads { pool, reports: reports.into_sorted() }
+    let pool = pool(ingress, backend, lookup, &mut reports);
+    ResolvedBackend { pool, reports: reports.into_sorted() }
 }
 
-fn pool(site: &Site, place: &Place, lookup: &Lookup<'_>, reports: &mut Reports) -> Result<(PoolId, Arc<Pool>), Reason> {
+fn pool(
+    ingress: &ParsedIngress,
+    backend: &BackendRef,
+    lookup: &Lookup<'_>,
+    reports: &mut Reports,
+) -> Result<(PoolId, Arc<Pool>), Reason> {
     // `spec.defaultBackend` is itself the backend.
-    let Place { at, names } = place;
-    let field = if *at == At::Default { at.to_string() } else { format!("{at}.backend") };
-    let (part, reason, message) = match &**names {
-        Names::Service(service, port) => {
-            return pool_of(site, service, port.as_ref(), &format!("{field}.service"), lookup, reports);
+    let BackendRef { field, target } = backend;
+    let field = if *field == BackendField::Default { field.to_string() } else { format!("{field}.backend") };
+    let (part, reason, message) = match &**target {
+        BackendTarget::Service(service, port) => {
+            return pool_of(ingress, service, port.as_ref(), &format!("{field}.service"), lookup, reports);
         }
-        Names::Resource => {
+        BackendTarget::Resource => {
             (".resource", Reason::Unsupported, "a backend that is a resource is not supported by this version")
         }
-        Names::Nothing => ("", Reason::InvalidValue, "it names no Service"),
+        BackendTarget::Nothing => ("", Reason::InvalidValue, "it names no Service"),
     };
-    reports.error(&site.owner, format!("{field}{part}"), reason, message, "name a Service in backend.service");
+    reports.error(&ingress.owner, format!("{field}{part}"), reason, message, "name a Service in backend.service");
     Err(reason)
 }
 
 /// The pool of a Service's port.
 fn pool_of(
-    site: &Site,
+    ingress: &ParsedIngress,
     service: &str,
-    port: Option<&Port>,
+    port: Option<&BackendPort>,
     field: &str,
     lookup: &Lookup<'_>,
     reports: &mut Reports,
 ) -> Result<(PoolId, Arc<Pool>), Reason> {
-    let namespace = site.owner.namespace();
-    let Some(port) = port.map(Port::as_ref) else {
+    let namespace = ingress.owner.namespace();
+    let Some(port) = port.map(BackendPort::as_ref) else {
         let message = format!("the reference to Service {namespace}/{service} has no port");
-        reports.error(&site.owner, format!("{field}.port"), Reason::InvalidValue, message, "give its name or number");
+        reports.error(
+            &ingress.owner,
+            format!("{field}.port"),
+            Reason::InvalidValue,
+            message,
+            "give its name or number",
+        );
         return Err(Reason::InvalidValue);
     };
     let resolved = match service::resolve(lookup, namespace, service, port, reports) {
         Ok(resolved) => resolved,
         Err(fault) => {
-            reports.fault(&site.owner, field, &fault);
+            reports.fault(&ingress.owner, field, &fault);
             return Err(fault.reason);
         }
     };
     if resolved.endpoints.is_empty() {
         reports.warning(
-            &site.owner,
+            &ingress.owner,
             format!("{field}.name"),
             Reason::NoEndpoints,
             format!("Service {namespace}/{service} has no endpoint for port {}", resolved.label()),
             "see that its selector matches pods and that they run",
         );
     }
-    let id = PoolId(format!("{namespace}/{service}:{} ({})", resolved.label(), site.owner).into());
+    let id = PoolId(format!("{namespace}/{service}:{} ({})", resolved.label(), ingress.owner).into());
     let pool = Pool {
-        transport: transport(&site.settings),
-        probe: infer(site, service, &resolved),
-        balance: balance(site.settings.load_distribution),
-        endpoints: lookup.shared(resolved.endpoints),
+        transport: transport(&ingress.settings),
+        probe: infer(ingress, service, &resolved),
+        balance: balance(ingress.settings.load_distribution),
+        endpoints: lookup.intern_endpoints(resolved.endpoints),
     };
-    Ok((id, lookup.shared_pool(pool)))
+    Ok((id, lookup.intern_pool(pool)))
 }
 
 fn transport(settings: &Settings) -> Transport {
@@ -125,39 +157,39 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-fn infer(site: &Site, service: &str, resolved: &Resolved<'_>) -> Probe {
-    let hostname = site.settings.backend_hostname.as_deref();
+fn infer(ingress: &ParsedIngress, service: &str, resolved: &ResolvedPort<'_>) -> Probe {
+    let hostname = ingress.settings.backend_hostname.as_deref();
     let mut probe = match probe::infer(resolved) {
         Some(inferred) => Probe { host: inferred.host.or(hostname.map(str::to_owned)), ..inferred },
         None => {
-            let https = site.settings.backend_protocol == Some(BackendProtocol::Https);
-            probe::ingress_default(https, hostname.or(first_host(site, service, resolved)))
+            let https = ingress.settings.backend_protocol == Some(BackendProtocol::Https);
+            probe::ingress_default(https, hostname.or(first_host(ingress, service, resolved)))
         }
     };
-    probe::annotate(&mut probe, &site.settings.probe, &resolved.endpoints);
+    probe::annotate(&mut probe, &ingress.settings.probe, &resolved.endpoints);
     probe
 }
 
 /// The first exact host of the Ingress whose requests go to the same port of the same Service.
-fn first_host<'s>(site: &'s Site, service: &str, resolved: &Resolved<'_>) -> Option<&'s str> {
-    let same = |path: &&Path| {
-        let Names::Service(name, Some(port)) = &*site.places[path.place()].names else { return false };
+fn first_host<'s>(ingress: &'s ParsedIngress, service: &str, resolved: &ResolvedPort<'_>) -> Option<&'s str> {
+    let same = |path: &&IngressPath| {
+        let BackendTarget::Service(name, Some(port)) = &*ingress.backends[path.backend()].target else { return false };
         **name == *service
             && match port {
-                Port::Name(name) => resolved.name.as_deref() == Some(name),
-                Port::Number(number) => *number == resolved.number,
+                BackendPort::Name(name) => resolved.name.as_deref() == Some(name),
+                BackendPort::Number(number) => *number == resolved.number,
             }
     };
-    site.paths.iter().filter(same).find_map(|path| match site.host_of(path) {
+    ingress.paths.iter().filter(same).find_map(|path| match ingress.host_of(path) {
         HostPattern::Exact(host) => Some(&**host),
         _ => None,
     })
 }
 
-fn manner(site: &Site, path: &Path, pool: &PoolId) -> Manner {
-    let settings = &site.settings;
-    let request_timeout = site.request_timeout();
-    Manner {
+fn options(ingress: &ParsedIngress, path: &IngressPath, pool: &PoolId) -> ForwardOptions {
+    let settings = &ingress.settings;
+    let request_timeout = ingress.request_timeout();
+    ForwardOptions {
         affinity: affinity::annotated(&settings.affinity, pool, &path.path).map(Arc::new),
         host: settings.backend_hostname.clone().map_or(HostHeader::Preserve, HostHeader::Set),
         rewrite: settings
@@ -165,7 +197,7 @@ fn manner(site: &Site, path: &Path, pool: &PoolId) -> Manner {
             .clone()
             .map(|prepend| PathRewrite { strip: rewrite::literal(&path.path), prepend }),
         request_timeout,
-        websocket: Arc::clone(&site.websocket),
+        websocket: Arc::clone(&ingress.websocket),
     }
 }
 

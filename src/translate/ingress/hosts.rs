@@ -6,9 +6,9 @@ use std::sync::Arc;
 use crate::model::HostPattern;
 use crate::report::Report;
 
+use super::host_tls::{self, HostTls, TlsRequest};
+use super::parsed::ParsedIngress;
 use super::put_close;
-use super::secure::{self, Asked, Secure};
-use super::site::Site;
 use crate::translate::claim::wider;
 use crate::translate::lookup::Lookup;
 use crate::translate::report::{Reports, Told};
@@ -20,7 +20,7 @@ pub(in crate::translate) struct Hosts {
     /// How many there were when they were last put close together.
     close: usize,
     /// How many of them are asked for over TLS.
-    asked: usize,
+    tls_requests: usize,
     /// Those that stand in `spec.tls` alone: a wider host's routes serve them.
     borrowing: BTreeSet<HostPattern>,
 }
@@ -28,8 +28,8 @@ pub(in crate::translate) struct Hosts {
 /// One host.
 #[derive(Debug, Default)]
 struct Named {
-    sites: Vec<Arc<Site>>,
-    asked: Option<Box<Asked>>,
+    ingresses: Vec<Arc<ParsedIngress>>,
+    tls_request: Option<Box<TlsRequest>>,
     /// What was said of who asks, and of what was made: nothing, of most.
     told: Option<Box<[Box<[Report]>; 2]>>,
 }
@@ -54,24 +54,24 @@ impl Hosts {
         put_close(&mut self.hosts, &mut self.close);
     }
 
-    /// Adds a site to its hosts.
-    pub(in crate::translate) fn add(&mut self, site: &Arc<Site>) {
-        for host in site.touches() {
-            let sites = &mut self.hosts.entry(host).or_default().sites;
-            if sites.is_empty() {
+    /// Adds an Ingress to its hosts.
+    pub(in crate::translate) fn add(&mut self, ingress: &Arc<ParsedIngress>) {
+        for host in ingress.all_hosts() {
+            let ingresses = &mut self.hosts.entry(host).or_default().ingresses;
+            if ingresses.is_empty() {
                 // There is one, nearly always.
-                sites.reserve_exact(1);
+                ingresses.reserve_exact(1);
             }
-            let at = sites.partition_point(|other| other.age() < site.age());
-            sites.insert(at, Arc::clone(site));
+            let at = ingresses.partition_point(|other| other.age() < ingress.age());
+            ingresses.insert(at, Arc::clone(ingress));
         }
     }
 
-    /// Removes a site from its hosts.
-    pub(in crate::translate) fn remove(&mut self, site: &Arc<Site>) {
-        for host in site.touches() {
+    /// Removes an Ingress from its hosts.
+    pub(in crate::translate) fn remove(&mut self, ingress: &Arc<ParsedIngress>) {
+        for host in ingress.all_hosts() {
             if let Some(named) = self.hosts.get_mut(&host) {
-                named.sites.retain(|other| !Arc::ptr_eq(other, site));
+                named.ingresses.retain(|other| !Arc::ptr_eq(other, ingress));
             }
         }
     }
@@ -80,11 +80,11 @@ impl Hosts {
     pub(in crate::translate) fn decide(&mut self, host: &HostPattern, lookup: &Lookup<'_>, told: &mut Told) {
         let Some(named) = self.hosts.get_mut(host) else { return };
         let mut reports = Reports::default();
-        let before = named.asked.is_some();
-        named.asked = secure::decide(host, &named.sites, lookup, &mut reports).map(Box::new);
+        let before = named.tls_request.is_some();
+        named.tls_request = host_tls::decide(host, &named.ingresses, lookup, &mut reports).map(Box::new);
         named.tell(0, reports.into_sorted(), told);
-        self.asked = self.asked + usize::from(named.asked.is_some()) - usize::from(before);
-        let borrows = named.asked.is_some() && !named.sites.iter().any(|site| site.serves(host));
+        self.tls_requests = self.tls_requests + usize::from(named.tls_request.is_some()) - usize::from(before);
+        let borrows = named.tls_request.is_some() && !named.ingresses.iter().any(|ingress| ingress.serves(host));
         if borrows {
             self.borrowing.insert(host.clone())
         } else {
@@ -96,7 +96,7 @@ impl Hosts {
     pub(in crate::translate) fn tell(&mut self, host: &HostPattern, reports: Box<[Report]>, told: &mut Told) {
         let Some(named) = self.hosts.get_mut(host) else { return };
         named.tell(1, reports, told);
-        if named.sites.is_empty() {
+        if named.ingresses.is_empty() {
             self.hosts.remove(host);
         }
     }
@@ -106,35 +106,35 @@ impl Hosts {
         self.hosts.keys()
     }
 
-    /// The sites that have to do with a host, oldest first.
-    pub(super) fn sites(&self, host: &HostPattern) -> &[Arc<Site>] {
-        self.hosts.get(host).map_or(&[], |named| &named.sites)
+    /// The Ingresses that have to do with a host, oldest first.
+    pub(super) fn ingresses(&self, host: &HostPattern) -> &[Arc<ParsedIngress>] {
+        self.hosts.get(host).map_or(&[], |named| &named.ingresses)
     }
 
-    /// The oldest site that serves a host.
-    pub(in crate::translate) fn first(&self, host: &HostPattern) -> Option<&Site> {
-        self.sites(host).iter().find(|site| site.serves(host)).map(|site| &**site)
+    /// The oldest Ingress that serves a host.
+    pub(in crate::translate) fn first(&self, host: &HostPattern) -> Option<&ParsedIngress> {
+        self.ingresses(host).iter().find(|ingress| ingress.serves(host)).map(|ingress| &**ingress)
     }
 
     /// How a host comes to be served over TLS, if it does.
-    pub(in crate::translate) fn secure(&self, host: &HostPattern) -> Option<Secure<'_>> {
-        if let Some(asked) = self.asked(host) {
-            return Some(asked.secure());
+    pub(in crate::translate) fn tls(&self, host: &HostPattern) -> Option<HostTls<'_>> {
+        if let Some(request) = self.tls_request(host) {
+            return Some(request.tls());
         }
         self.first(host)?;
-        wider(host).find_map(|wide| Some(self.asked(&wide)?.within(&wide)))
+        wider(host).find_map(|wide| Some(self.tls_request(&wide)?.inherited(&wide)))
     }
 
     /// The oldest Ingress that takes ports 80 and 443.
-    pub(in crate::translate) fn first_of_ports(&self) -> [Option<&Site>; 2] {
+    pub(in crate::translate) fn first_of_ports(&self) -> [Option<&ParsedIngress>; 2] {
         let clear = self.hosts.keys().filter_map(|host| self.first(host));
-        let secure = self.hosts.keys().filter_map(|host| Some(&**self.secure(host)?.site));
-        [clear.min_by_key(|site| site.age()), secure.min_by_key(|site| site.age())]
+        let tls = self.hosts.keys().filter_map(|host| Some(&**self.tls(host)?.ingress));
+        [clear.min_by_key(|ingress| ingress.age()), tls.min_by_key(|ingress| ingress.age())]
     }
 
     /// Whether some Ingress takes ports 80 and 443.
     pub(in crate::translate) fn take_ports(&self) -> [bool; 2] {
-        [self.hosts.keys().any(|host| self.first(host).is_some()), self.asked > 0]
+        [self.hosts.keys().any(|host| self.first(host).is_some()), self.tls_requests > 0]
     }
 
     /// Whether a host has routes of its own.
@@ -148,7 +148,7 @@ impl Hosts {
     }
 
     /// Who asks for a host over TLS.
-    pub(super) fn asked(&self, host: &HostPattern) -> Option<&Asked> {
-        self.hosts.get(host)?.asked.as_deref()
+    pub(super) fn tls_request(&self, host: &HostPattern) -> Option<&TlsRequest> {
+        self.hosts.get(host)?.tls_request.as_deref()
     }
 }

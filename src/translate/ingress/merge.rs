@@ -3,44 +3,48 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::site::{At, Field, Path, Site};
+use super::parsed::{BackendField, HostField, IngressPath, ParsedIngress};
 use crate::model::{HostPattern, ObjectRef, PathMatch};
 use crate::report::Reason;
 use crate::translate::report::Reports;
 
-/// A path, and the site that it is of.
-pub(super) type SitePath<'a> = (&'a Arc<Site>, &'a Path);
+/// A path, and the Ingress that it is of.
+pub(super) type MergedPath<'a> = (&'a Arc<ParsedIngress>, &'a IngressPath);
 
-/// The paths of `host`. `sites` are those that have to do with it, oldest first.
-pub(super) fn merge<'a>(host: &HostPattern, sites: &'a [Arc<Site>], reports: &mut Reports) -> Vec<SitePath<'a>> {
-    let mut taken: BTreeMap<&PathMatch, (&Site, At)> = BTreeMap::new();
+/// The paths of `host`. `ingresses` are those that have to do with it, oldest first.
+pub(super) fn merge<'a>(
+    host: &HostPattern,
+    ingresses: &'a [Arc<ParsedIngress>],
+    reports: &mut Reports,
+) -> Vec<MergedPath<'a>> {
+    let mut taken: BTreeMap<&PathMatch, (&ParsedIngress, BackendField)> = BTreeMap::new();
     let mut merged = Vec::new();
-    for site in sites {
-        for path in site.paths.iter().filter(|path| site.host_of(path) == host) {
-            let place = site.places[path.place()].at;
-            if let Some((winner, field)) = taken.get(&path.path) {
-                conflict(site, host, path, place, (&winner.owner, *field), reports);
+    for ingress in ingresses {
+        for path in ingress.paths.iter().filter(|path| ingress.host_of(path) == host) {
+            let field = ingress.backends[path.backend()].field;
+            if let Some((winner, winner_field)) = taken.get(&path.path) {
+                conflict(ingress, host, path, field, (&winner.owner, *winner_field), reports);
                 continue;
             }
-            taken.insert(&path.path, (site, place));
-            merged.push((site, path));
+            taken.insert(&path.path, (ingress, field));
+            merged.push((ingress, path));
         }
     }
     merged
 }
 
 fn conflict(
-    site: &Site,
+    ingress: &ParsedIngress,
     host: &HostPattern,
-    path: &Path,
-    field: At,
-    (winner, winner_field): (&ObjectRef, At),
+    path: &IngressPath,
+    field: BackendField,
+    (winner, winner_field): (&ObjectRef, BackendField),
     reports: &mut Reports,
 ) {
-    let ours = *winner == *site.owner;
-    if let Some(annotation @ Field::Annotation(_)) = site.names(host).filter(|_| ours) {
+    let ours = *winner == *ingress.owner;
+    if let Some(annotation @ HostField::Annotation(_)) = ingress.field_of(host).filter(|_| ours) {
         return reports.warning(
-            &site.owner,
+            &ingress.owner,
             annotation.to_string(),
             Reason::Conflict,
             format!("host {host} has the path of {field} from {winner_field}, for it is added to both"),
@@ -48,9 +52,9 @@ fn conflict(
         );
     }
     let field = field.to_string();
-    if site.catches_all && *host == HostPattern::Any {
+    if ingress.catches_all && *host == HostPattern::Any {
         return reports.warning(
-            &site.owner,
+            &ingress.owner,
             field,
             Reason::Conflict,
             format!("{winner} came first to the hosts that no rule names, so this serves those of its rules alone"),
@@ -64,7 +68,7 @@ fn conflict(
         other => format!("has the path {other} (Prefix)"),
     };
     reports.error(
-        &site.owner,
+        &ingress.owner,
         field,
         Reason::Conflict,
         format!("{winner} came first and {what} of host {host}, at {winner_field}"),

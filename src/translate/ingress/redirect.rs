@@ -5,41 +5,41 @@ use crate::model::{HostPattern, PathMatch};
 use crate::report::Reason;
 
 use super::HTTPS;
-use super::secure::Secure;
-use super::site::Site;
+use super::host_tls::HostTls;
+use super::parsed::ParsedIngress;
 use crate::translate::claim::Claims;
 use crate::translate::class::annotation_field;
 use crate::translate::report::Reports;
 
 /// Status and port of the redirect that a clear-text route of `host` is, if it is one.
 pub(super) fn decide(
-    site: &Site,
+    ingress: &ParsedIngress,
     path: &PathMatch,
     host: &HostPattern,
-    secure: Option<Secure<'_>>,
+    tls: Option<HostTls<'_>>,
     claims: &Claims<'_>,
     reports: &mut Reports,
 ) -> Option<(u16, u16)> {
     if is_acme_challenge(path) {
         return None;
     }
-    let asked = match site.settings.redirect {
+    let status = match ingress.settings.redirect {
         Some(Redirect::Off) => None,
-        Some(Redirect::MovedPermanently) => secure.map(|_| 301),
-        Some(Redirect::PermanentRedirect) => secure.map(|_| 308),
-        None if site.ingress_nginx => secure.filter(|secure| !secure.within).map(|_| 308),
+        Some(Redirect::MovedPermanently) => tls.map(|_| 301),
+        Some(Redirect::PermanentRedirect) => tls.map(|_| 308),
+        None if ingress.ingress_nginx => tls.filter(|tls| !tls.inherited).map(|_| 308),
         None => None,
     };
-    if let Some(status) = asked {
+    if let Some(status) = status {
         return Some((status, HTTPS));
     }
-    if site.settings.force_redirect != Some(true) {
+    if ingress.settings.force_redirect != Some(true) {
         return None;
     }
-    let port = secure.map(|_| HTTPS).or_else(|| claims.https_port(host));
+    let port = tls.map(|_| HTTPS).or_else(|| claims.https_port(host));
     if port.is_none() {
         reports.warning(
-            &site.owner,
+            &ingress.owner,
             annotation_field("nginx.ingress.kubernetes.io/force-ssl-redirect"),
             Reason::InvalidAnnotation,
             format!("nothing serves host {host} over HTTPS, so it is served over HTTP and not redirected"),

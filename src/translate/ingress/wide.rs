@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::secure::Asked;
+use super::host_tls::TlsRequest;
 use super::{HTTP, HTTPS};
 use crate::model::{HostPattern, Protocol};
 use crate::translate::claim::{Claims, covers};
@@ -14,7 +14,7 @@ pub(in crate::translate) struct Wide(BTreeMap<HostPattern, Seen>);
 /// The same of one wide host.
 #[derive(Debug, Default, PartialEq)]
 struct Seen {
-    asked: Option<Asked>,
+    tls_request: Option<TlsRequest>,
     is_served: bool,
     /// Whether Ingresses have it on ports 80 and 443, and whether it has a certificate there.
     held: [bool; 3],
@@ -24,7 +24,7 @@ impl Seen {
     fn of(host: &HostPattern, claims: &Claims<'_>) -> Self {
         let hosts = claims.hosts;
         Self {
-            asked: hosts.asked(host).cloned(),
+            tls_request: hosts.tls_request(host).cloned(),
             is_served: hosts.is_served(host),
             held: [
                 claims.ingresses_hold(HTTP, Protocol::Http, host),

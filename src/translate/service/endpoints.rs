@@ -18,15 +18,15 @@ const DEFAULT_GRACE: i64 = 30;
 
 /// What the slices of a Service have, merged.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct MergedEndpoints {
     pub(super) endpoints: BTreeMap<Address, Endpoint>,
     /// Names of the pods behind them.
     pub(super) pods: BTreeSet<String>,
 }
 
-impl Found {
+impl MergedEndpoints {
     /// Takes in a slice.
-    pub(super) fn take(
+    pub(super) fn add_slice(
         &mut self,
         slice: &EndpointSlice,
         port: &ServicePort,
@@ -91,7 +91,7 @@ impl Found {
 }
 
 /// The endpoints of a slice that go away.
-pub(in crate::translate) fn leaving(
+pub(in crate::translate) fn terminating(
     key: &Key,
     slice: &EndpointSlice,
     lookup: &Lookup<'_>,

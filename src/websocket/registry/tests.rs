@@ -3,7 +3,7 @@ use std::net::IpAddr;
 
 use super::*;
 use crate::model::{
-    Action, Backend, HostHeader, HostPattern, Kind, Manner, ObjectRef, PathMatch, PoolId, Route, SessionLimits,
+    Action, Backend, ForwardOptions, HostHeader, HostPattern, Kind, ObjectRef, PathMatch, PoolId, Route, SessionLimits,
     WebSocket,
 };
 use crate::websocket::Said;
@@ -12,14 +12,14 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// A route whose sessions are as `websocket` says.
 fn target(websocket: WebSocket) -> Arc<Target> {
-    let manner = Manner {
+    let options = ForwardOptions {
         host: HostHeader::Preserve,
         rewrite: None,
         request_timeout: Duration::from_secs(30),
         affinity: None,
         websocket: Arc::new(websocket),
     };
-    let backend = Backend { pool: PoolId("pool".into()), manner: Arc::new(manner) };
+    let backend = Backend { pool: PoolId("pool".into()), options: Arc::new(options) };
     let owner = Arc::new(ObjectRef::new(Kind::Ingress, "default", "site"));
     let route = Route { field: "spec".into(), owner, path: PathMatch::Any, action: Action::Forward(backend) };
     Arc::new(Target::new(&HostPattern::Any, route.into(), None))

@@ -12,15 +12,15 @@ use k8s_openapi::api::networking::v1::IngressTLS;
 use crate::model::{CertificateId, HostPattern, ObjectRef};
 use crate::report::Reason;
 
-use super::site::Site;
+use super::parsed::ParsedIngress;
 use crate::translate::claim::covers;
 use crate::translate::lookup::Lookup;
 use crate::translate::report::Reports;
 
 /// Who asks for a host to be served over TLS.
 #[derive(Debug, Clone)]
-pub(super) struct Asked {
-    site: Arc<Site>,
+pub(super) struct TlsRequest {
+    ingress: Arc<ParsedIngress>,
     /// Which entry of its `spec.tls`.
     entry: usize,
     /// The certificate in the Secret of that entry, if it can be used.
@@ -29,43 +29,43 @@ pub(super) struct Asked {
 
 /// How a host comes to be served over TLS.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::translate) struct Secure<'a> {
-    /// The site that asks for it.
-    pub(in crate::translate) site: &'a Arc<Site>,
+pub(in crate::translate) struct HostTls<'a> {
+    /// The Ingress that asks for it.
+    pub(in crate::translate) ingress: &'a Arc<ParsedIngress>,
     entry: usize,
-    /// Secret with the certificate, in the namespace of the site; `None`: the listener's default is meant.
+    /// Secret with the certificate, in the namespace of the Ingress; `None`: the listener's default is meant.
     pub(super) secret: Option<&'a str>,
     /// The certificate in that Secret, if it can be used.
     pub(in crate::translate) certificate: Option<&'a CertificateId>,
     /// Whether nobody asked for this host, but for a wider one that takes it in. Without this a request that port 80
     /// hands to the narrow host's routes would be handed to the wide one's on port 443.
-    pub(super) within: bool,
+    pub(super) inherited: bool,
 }
 
-impl Asked {
+impl TlsRequest {
     /// The host that was asked for.
-    pub(super) fn secure(&self) -> Secure<'_> {
-        let Self { site, entry, certificate } = self;
-        let (secret, certificate) = (site.secret(*entry), certificate.as_ref());
-        Secure { site, entry: *entry, secret, certificate, within: false }
+    pub(super) fn tls(&self) -> HostTls<'_> {
+        let Self { ingress, entry, certificate } = self;
+        let (secret, certificate) = (ingress.tls_secret(*entry), certificate.as_ref());
+        HostTls { ingress, entry: *entry, secret, certificate, inherited: false }
     }
 
     /// A narrower one, that nobody asked for. The certificate of `Any` is the listener's default.
-    pub(super) fn within(&self, wide: &HostPattern) -> Secure<'_> {
-        let secure = Secure { within: true, ..self.secure() };
-        if *wide == HostPattern::Any { Secure { secret: None, certificate: None, ..secure } } else { secure }
+    pub(super) fn inherited(&self, wide: &HostPattern) -> HostTls<'_> {
+        let tls = HostTls { inherited: true, ..self.tls() };
+        if *wide == HostPattern::Any { HostTls { secret: None, certificate: None, ..tls } } else { tls }
     }
 }
 
 /// Two that lead to the same, whichever version of the object asks; one that is younger may have come after others.
-impl PartialEq for Asked {
+impl PartialEq for TlsRequest {
     fn eq(&self, other: &Self) -> bool {
-        (self.site.age(), self.entry, &self.certificate) == (other.site.age(), other.entry, &other.certificate)
-            && self.site.secret(self.entry) == other.site.secret(other.entry)
+        (self.ingress.age(), self.entry, &self.certificate) == (other.ingress.age(), other.entry, &other.certificate)
+            && self.ingress.tls_secret(self.entry) == other.ingress.tls_secret(other.entry)
     }
 }
 
-impl Secure<'_> {
+impl HostTls<'_> {
     /// The field that asks for it.
     pub(super) fn field(&self) -> String {
         secret_field(self.entry)
@@ -76,55 +76,55 @@ fn secret_field(entry: usize) -> String {
     format!("spec.tls[{entry}].secretName")
 }
 
-/// Who decides on the certificate of a host. `sites` are those that have to do with it, oldest first.
+/// Who decides on the certificate of a host. `ingresses` are those that have to do with it, oldest first.
 pub(super) fn decide(
     host: &HostPattern,
-    sites: &[Arc<Site>],
+    ingresses: &[Arc<ParsedIngress>],
     lookup: &Lookup<'_>,
     reports: &mut Reports,
-) -> Option<Asked> {
-    let mut held: Option<Asked> = None;
+) -> Option<TlsRequest> {
+    let mut held: Option<TlsRequest> = None;
     let mut first: Option<&ObjectRef> = None;
-    for site in sites {
-        for (_, entry) in site.covers().iter().filter(|(covered, _)| covered == host) {
+    for ingress in ingresses {
+        for (_, entry) in ingress.tls_hosts().iter().filter(|(covered, _)| covered == host) {
             let Some(held) = &held else {
-                match first.filter(|older| older.namespace() != site.owner.namespace()) {
-                    Some(older) => foreign(site, *entry, host, older, reports),
-                    None => held = Some(Asked { site: Arc::clone(site), entry: *entry, certificate: None }),
+                match first.filter(|older| older.namespace() != ingress.owner.namespace()) {
+                    Some(older) => foreign(ingress, *entry, host, older, reports),
+                    None => held = Some(TlsRequest { ingress: Arc::clone(ingress), entry: *entry, certificate: None }),
                 }
                 continue;
             };
-            let winner = &held.site.owner;
-            let secret = held.site.secret(held.entry);
-            let same_secret = secret == site.secret(*entry) && winner.namespace() == site.owner.namespace();
-            if same_secret || Arc::ptr_eq(&held.site, site) && held.entry == *entry {
+            let winner = &held.ingress.owner;
+            let secret = held.ingress.tls_secret(held.entry);
+            let same_secret = secret == ingress.tls_secret(*entry) && winner.namespace() == ingress.owner.namespace();
+            if same_secret || Arc::ptr_eq(&held.ingress, ingress) && held.entry == *entry {
                 continue;
             }
             let secret = secret.unwrap_or("(none)");
             reports.error(
-                &site.owner,
+                &ingress.owner,
                 secret_field(*entry),
                 Reason::Conflict,
                 format!("{winner} came first and serves host {host} with Secret {}/{secret}", winner.namespace()),
                 "name the same Secret, or remove the host from one of the two",
             );
         }
-        first = first.or(site.names(host).map(|_| &*site.owner));
+        first = first.or(ingress.field_of(host).map(|_| &*ingress.owner));
     }
     let mut held = held?;
-    if let Some(secret) = held.site.secret(held.entry) {
-        match lookup.certificate(held.site.owner.namespace(), secret) {
+    if let Some(secret) = held.ingress.tls_secret(held.entry) {
+        match lookup.certificate(held.ingress.owner.namespace(), secret) {
             Ok(id) => held.certificate = Some(id),
-            Err(fault) => reports.fault(&held.site.owner, &secret_field(held.entry), &fault),
+            Err(fault) => reports.fault(&held.ingress.owner, &secret_field(held.entry), &fault),
         }
     }
     Some(held)
 }
 
 /// Nobody puts a certificate on a host that is another namespace's.
-fn foreign(site: &Site, entry: usize, host: &HostPattern, older: &ObjectRef, reports: &mut Reports) {
+fn foreign(ingress: &ParsedIngress, entry: usize, host: &HostPattern, older: &ObjectRef, reports: &mut Reports) {
     reports.error(
-        &site.owner,
+        &ingress.owner,
         secret_field(entry),
         Reason::Conflict,
         format!("{older} of another namespace came first to host {host}, so it alone decides on its certificate"),
@@ -132,14 +132,18 @@ fn foreign(site: &Site, entry: usize, host: &HostPattern, older: &ObjectRef, rep
     );
 }
 
-/// The hosts that one site covers, each with the entry: what names a host exactly counts before a wildcard, and that
+/// The hosts that one Ingress covers, each with the entry: what names a host exactly counts before a wildcard, and that
 /// before an entry without hosts; then the first.
-pub(super) fn covered(site: &Site, tls: &[IngressTLS], reports: &mut Reports) -> Box<[(HostPattern, usize)]> {
+pub(super) fn covered(
+    ingress: &ParsedIngress,
+    tls: &[IngressTLS],
+    reports: &mut Reports,
+) -> Box<[(HostPattern, usize)]> {
     let mut entries: Vec<(u8, HostPattern, usize)> = Vec::new();
     for (place, entry) in tls.iter().enumerate() {
         if entry.secret_name.as_deref().is_none_or(str::is_empty) {
             reports.warning(
-                &site.owner,
+                &ingress.owner,
                 secret_field(place),
                 Reason::InvalidValue,
                 "it names no Secret, so its hosts have no certificate of their own",
@@ -148,11 +152,11 @@ pub(super) fn covered(site: &Site, tls: &[IngressTLS], reports: &mut Reports) ->
         }
         let named = entry.hosts.as_deref().unwrap_or_default();
         if named.is_empty() {
-            entries.extend(site.hosts.iter().map(|(host, _)| (2, host.clone(), place)));
+            entries.extend(ingress.hosts.iter().map(|(host, _)| (2, host.clone(), place)));
         }
         for (at, text) in named.iter().enumerate() {
             let field = format!("spec.tls[{place}].hosts[{at}]");
-            cover(site, text, &field, place, &mut entries, reports);
+            cover(ingress, text, &field, place, &mut entries, reports);
         }
     }
     entries.sort_by_key(|(rank, ..)| *rank);
@@ -168,7 +172,7 @@ pub(super) fn covered(site: &Site, tls: &[IngressTLS], reports: &mut Reports) ->
 }
 
 fn cover(
-    site: &Site,
+    ingress: &ParsedIngress,
     text: &str,
     field: &str,
     place: usize,
@@ -179,7 +183,7 @@ fn cover(
         Ok(host) => host,
         Err(error) => {
             return reports.error(
-                &site.owner,
+                &ingress.owner,
                 field,
                 Reason::InvalidValue,
                 format!("{text:?} is not a host, so it is left out: {error}"),
@@ -188,15 +192,15 @@ fn cover(
         }
     };
     let count = entries.len();
-    if site.hosts.iter().any(|(own, _)| covers(own, &host)) {
+    if ingress.hosts.iter().any(|(own, _)| covers(own, &host)) {
         entries.push((0, host.clone(), place));
     }
-    for (own, _) in site.hosts.iter().filter(|(own, _)| *own != host && covers(&host, own)) {
+    for (own, _) in ingress.hosts.iter().filter(|(own, _)| *own != host && covers(&host, own)) {
         entries.push((1, own.clone(), place));
     }
     if entries.len() == count {
         reports.warning(
-            &site.owner,
+            &ingress.owner,
             field,
             Reason::InvalidValue,
             format!("no rule of this Ingress is for host {text}, so nothing is served for it over TLS"),
