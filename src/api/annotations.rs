@@ -112,31 +112,21 @@ impl Settings {
     }
 }
 
-/// The key that differs from `key` by the fewest letters, if by two at most.
+/// The longest key that a spelling is suggested for. No valid key is longer (Kubernetes: 63 characters after the prefix).
+const MAX_KEY_BYTES: usize = 63;
+
+/// The key of the family that is spelled most like `key`: at most two letters are added, removed or replaced.
 fn nearest(family: &Family, key: &str) -> Option<&'static str> {
+    if key.len() > MAX_KEY_BYTES {
+        return None;
+    }
     family
         .entries
         .iter()
-        .map(|entry| (distance(entry.key, key), entry.key))
+        .map(|entry| (strsim::levenshtein(entry.key, key), entry.key))
         .filter(|(distance, _)| *distance <= 2)
         .min()
         .map(|(_, key)| key)
-}
-
-/// Letters to add, take away or change between two texts.
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().take(100).collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.chars().enumerate() {
-        let mut corner = row[0];
-        row[0] = i + 1;
-        for (j, b) in other.iter().enumerate() {
-            let changed = corner + usize::from(a != *b);
-            corner = row[j + 1];
-            row[j + 1] = changed.min(corner + 1).min(row[j] + 1);
-        }
-    }
-    row[other.len()]
 }
 
 #[cfg(test)]

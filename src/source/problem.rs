@@ -56,34 +56,22 @@ impl Problems {
     }
 }
 
-/// The one of `names` that was probably meant by `word`: equal but for case, or one or two letters away.
+/// The longest word that a spelling is suggested for.
+const MAX_WORD_BYTES: usize = 64;
+
+/// The one of `names` that was probably meant by `word`: it differs in one letter or two, case aside.
 pub(crate) fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let allowed = if word.len() < 4 { 1 } else { 2 };
+    if word.len() > MAX_WORD_BYTES {
+        return None;
+    }
+    let max_distance = if word.len() < 4 { 1 } else { 2 };
     let lower = word.to_ascii_lowercase();
     names
         .into_iter()
-        .map(|name| (distance(&lower, &name.to_ascii_lowercase(), allowed + 1), name))
-        .filter(|(distance, _)| *distance <= allowed)
+        .map(|name| (strsim::levenshtein(&lower, &name.to_ascii_lowercase()), name))
+        .filter(|(distance, _)| *distance <= max_distance)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
-}
-
-/// Levenshtein's distance, or `limit` where it is no less.
-fn distance(a: &str, b: &str, limit: usize) -> usize {
-    if a.len().abs_diff(b.len()) >= limit || a.len() > 64 {
-        return limit;
-    }
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.bytes().enumerate() {
-            let replaced = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()].min(limit)
 }
 
 #[cfg(test)]
