@@ -16,7 +16,7 @@ pub use crate::controller::Published;
 use crate::controller::{Controller, Owners};
 use crate::model::EndpointState;
 use crate::pool::{Health, Policy, Registry};
-use crate::proxy::{Bindings, Listeners, Metrics, Settings, Shared};
+use crate::proxy::{Bindings, Listeners, Metrics, ProxySettings, WorkerState};
 use crate::source::cluster::{self, Troubles};
 use crate::source::{Inputs, Snapshot, directory};
 use crate::status::{self, Facts, MemberState, PoolHealth};
@@ -50,7 +50,7 @@ pub struct Config {
     /// Where listeners are bound.
     pub bindings: Bindings,
     /// For all listeners.
-    pub settings: Settings,
+    pub settings: ProxySettings,
     /// For all sessions.
     pub session_limits: websocket::Limits,
     /// Worker threads.
@@ -142,7 +142,7 @@ pub async fn start(config: Config) -> anyhow::Result<App> {
     tokio::spawn(websocket::tend(sessions.clone(), registry.clone()));
     let (addresses_sender, addresses) = watch::channel(BTreeMap::new());
     let (draining, draining_receiver) = watch::channel(false);
-    let shared = Arc::new(Shared {
+    let shared = Arc::new(WorkerState {
         table: table.clone(),
         sessions: sessions.clone(),
         metrics: metrics.clone(),

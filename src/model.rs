@@ -23,7 +23,7 @@ use imbl::OrdMap;
 use serde::Serialize;
 
 pub use affinity::{Affinity, CookieSecure, SameSite};
-pub use host::{HostPattern, HostPatternError};
+pub use host::{HostPattern, HostPatternError, normalise_host};
 pub use key::{Key, ObjectRef};
 pub use kind::Kind;
 pub use listener::{

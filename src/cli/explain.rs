@@ -10,10 +10,9 @@ use anyhow::{Context, bail};
 use http::Uri;
 
 use crate::model::{
-    Action, Affinity, EndpointState, HostHeader, HostPattern, Kind, ObjectRef, Protocol, normalise_path,
+    Action, Affinity, EndpointState, HostHeader, HostPattern, Kind, ObjectRef, Protocol, normalise_host, normalise_path,
 };
 use crate::pool::{Health, Policy, Pool, Registry};
-use crate::proxy::normalise_host;
 use crate::report::{Report, Severity};
 use crate::source::{Snapshot, directory};
 use crate::table::{Explanation, ListenerTable, Miss, Target, compile};

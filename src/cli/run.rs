@@ -18,7 +18,7 @@ use tracing_subscriber::{Layer, fmt, registry};
 
 use super::demo;
 use crate::app::{self, Config, Source};
-use crate::proxy::{Bindings, Settings};
+use crate::proxy::{Bindings, ProxySettings};
 use crate::source::Key;
 use crate::source::cluster::Scope;
 use crate::status::{self, Publish};
@@ -205,7 +205,7 @@ impl Run {
                 status,
                 serve_controllers: self.serve_controller,
                 bindings: Bindings { address: self.address, ports: self.listen.into_iter().collect() },
-                settings: Settings {
+                settings: ProxySettings {
                     trusted_proxies: self.trusted_proxy,
                     clear_text_http2: self.h2c,
                     access_log: !self.no_access_log,
@@ -233,7 +233,7 @@ pub(super) fn demo(demo: &demo::Demo) -> anyhow::Result<ExitCode> {
         status: status::Options::default(),
         serve_controllers: Vec::new(),
         bindings: Bindings { address: None, ports: BTreeMap::from_iter(prepared.listen) },
-        settings: Settings::default(),
+        settings: ProxySettings::default(),
         session_limits: websocket::Limits::default(),
         workers: 1,
         admin: prepared.admin,

@@ -43,6 +43,11 @@ pub enum HostPatternError {
     Wildcard,
 }
 
+/// The host of a request in the form that is compared: lower case, without the dot that may end a name.
+pub fn normalise_host(host: &str) -> String {
+    host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
+}
+
 impl HostPattern {
     /// Reads an Ingress host (`""` means any host; `*.` takes one label).
     pub fn ingress(text: &str) -> Result<Self, HostPatternError> {

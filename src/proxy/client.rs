@@ -1,5 +1,7 @@
 //! A connection from a client, clear text or TLS.
 
+pub(super) mod tls;
+
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -7,15 +9,15 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::tls::Tls;
+use self::tls::TlsConnection;
 
 /// A connection from a client.
-pub(super) struct Client {
+pub(super) struct ClientStream {
     pub(super) tcp: TcpStream,
-    pub(super) tls: Option<Box<Tls>>,
+    pub(super) tls: Option<Box<TlsConnection>>,
 }
 
-impl AsyncRead for Client {
+impl AsyncRead for ClientStream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let Self { tcp, tls } = self.get_mut();
         match tls {
@@ -25,7 +27,7 @@ impl AsyncRead for Client {
     }
 }
 
-impl AsyncWrite for Client {
+impl AsyncWrite for ClientStream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let Self { tcp, tls } = self.get_mut();
         match tls {

@@ -8,21 +8,21 @@ use http::header::{self, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
-use super::access::Record;
-use super::body::ResponseBody;
-use super::context::Context;
-use super::forward;
-use super::refusal::Refusal;
-use super::request::{self, Asked};
 use crate::model::{Action, Redirect};
+use crate::proxy::forward;
+use crate::proxy::forward::body::ResponseBody;
+use crate::proxy::request::context::ConnectionContext;
+use crate::proxy::request::record::RequestRecord;
+use crate::proxy::request::refusal::Refusal;
+use crate::proxy::request::target::{self, RequestTarget};
 use crate::table::Target;
 
 /// Answers one request.
 pub(super) async fn answer(
-    context: Arc<Context>,
+    context: Arc<ConnectionContext>,
     request: Request<Incoming>,
 ) -> Result<Response<ResponseBody>, Infallible> {
-    let record = Box::new(Record::new(Arc::clone(&context), &request));
+    let record = Box::new(RequestRecord::new(Arc::clone(&context), &request));
     let (head, http1) = (*request.method() == Method::HEAD, request.version() < Version::HTTP_2);
     let mut response = match decide(&context, request, record).await {
         Ok(response) => response,
@@ -33,7 +33,7 @@ pub(super) async fn answer(
             response
         }
     };
-    if http1 && response.status() != StatusCode::SWITCHING_PROTOCOLS && context.shared.is_draining() {
+    if http1 && response.status() != StatusCode::SWITCHING_PROTOCOLS && context.state.is_draining() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response)
@@ -41,12 +41,12 @@ pub(super) async fn answer(
 
 /// The decision: refuse, redirect or forward.
 async fn decide(
-    context: &Context,
+    context: &ConnectionContext,
     request: Request<Incoming>,
-    mut record: Box<Record>,
-) -> Result<Response<ResponseBody>, (Refusal, Box<Record>)> {
+    mut record: Box<RequestRecord>,
+) -> Result<Response<ResponseBody>, (Refusal, Box<RequestRecord>)> {
     let (parts, body) = request.into_parts();
-    let asked = match request::read(&parts) {
+    let asked = match target::read(&parts) {
         Ok(asked) => asked,
         Err(refusal) => return Err((refusal, record)),
     };
@@ -80,9 +80,9 @@ async fn decide(
 }
 
 /// The route for a request, from the newest table, which is let go of at once.
-fn find(context: &Context, asked: &Asked) -> Result<Arc<Target>, Refusal> {
-    let table = context.shared.table.load();
-    let listener = table.listener(context.front.port).ok_or_else(Refusal::not_found)?;
+fn find(context: &ConnectionContext, asked: &RequestTarget) -> Result<Arc<Target>, Refusal> {
+    let table = context.state.table.load();
+    let listener = table.listener(context.listener.port).ok_or_else(Refusal::not_found)?;
     if let Some(name) = context.server_name.as_deref().filter(|name| *name != asked.host()) {
         let shown = listener.certificate(Some(name)).map(|certificate| &certificate.id);
         let wanted = listener.certificate(Some(asked.host())).map(|certificate| &certificate.id);
@@ -93,11 +93,11 @@ fn find(context: &Context, asked: &Asked) -> Result<Arc<Target>, Refusal> {
     listener.find(asked.host(), asked.path()).cloned().ok_or_else(Refusal::not_found)
 }
 
-fn redirected(context: &Context, asked: &Asked, redirect: &Redirect) -> Response<ResponseBody> {
+fn redirected(context: &ConnectionContext, asked: &RequestTarget, redirect: &Redirect) -> Response<ResponseBody> {
     let given = asked.authority().rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
     // A client that came by the port where the listener is really bound is led to where the other is bound.
-    let bound = context.shared.addresses.borrow().get(&redirect.port).map(SocketAddr::port);
-    let direct = given == Some(context.front.bound.port()) && given != Some(context.front.port);
+    let bound = context.state.addresses.borrow().get(&redirect.port).map(SocketAddr::port);
+    let direct = given == Some(context.listener.bound.port()) && given != Some(context.listener.port);
     let port = if direct { bound.unwrap_or(redirect.port) } else { redirect.port };
     let path = asked.uri.path_and_query().map_or("/", |path| path.as_str());
     let location = match port {

@@ -1,5 +1,10 @@
 //! Handing a request to a member of the pool, and its answer back.
 
+mod affinity;
+pub(super) mod body;
+mod rewrite;
+pub(super) mod upstream;
+
 use std::borrow::Cow;
 use std::pin::pin;
 use std::sync::Arc;
@@ -11,20 +16,21 @@ use http_body::Body;
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use super::access::Record;
-use super::affinity::Sticky;
-use super::body::{Progress, RequestBody, ResponseBody, Source};
-use super::context::Context;
-use super::patience::{Patience, within};
-use super::refusal::Refusal;
-use super::request::Asked;
-use super::shared::{self, Way};
-use super::upgrade::{self, Attempt, Granted, Opening};
-use super::upstream::{self, Failed, Line};
-use super::{extended, headers, rewrite};
+use self::affinity::AffinityCookies;
+use self::body::{AnswerSource, Progress, RequestBody, ResponseBody};
+use self::upstream::{ExchangeError, Http1Connection};
 use crate::model::Backend;
 use crate::pool::dial::DialError;
 use crate::pool::{Lease, Pool, Token};
+use crate::proxy::request::context::ConnectionContext;
+use crate::proxy::request::headers;
+use crate::proxy::request::record::RequestRecord;
+use crate::proxy::request::refusal::Refusal;
+use crate::proxy::request::target::RequestTarget;
+use crate::proxy::session::extended;
+use crate::proxy::session::http2_sessions::{self, SessionTransport};
+use crate::proxy::session::upgrade::{self, HandshakeAttempt, MemberStream, SessionRequest};
+use crate::proxy::timer::{PooledTimer, within};
 use crate::websocket::Handshake;
 
 /// Members that are tried for one request.
@@ -32,19 +38,19 @@ const MEMBERS_TRIED: usize = 3;
 /// How long a backend may take to say 100 (Continue) before the body is sent all the same.
 const CONTINUE_WAIT: Duration = Duration::from_secs(1);
 
-type Answer = Result<Response<ResponseBody>, (Refusal, Box<Record>)>;
+type Answer = Result<Response<ResponseBody>, (Refusal, Box<RequestRecord>)>;
 
 /// Forwards a request along its route.
 ///
 /// # Errors
 /// No member can answer it: the refusal says why, and the record comes back with it.
 pub(super) async fn forward(
-    context: &Context,
+    context: &ConnectionContext,
     request: Request<Incoming>,
-    asked: &Asked,
+    asked: &RequestTarget,
     backend: &Backend,
     pool: &Pool,
-    mut record: Box<Record>,
+    mut record: Box<RequestRecord>,
 ) -> Answer {
     let (mut parts, body) = request.into_parts();
     let has_body = !body.is_end_stream();
@@ -63,7 +69,7 @@ pub(super) async fn forward(
     };
     parts.uri = uri;
 
-    let sticky = Sticky::read(backend.affinity.as_deref(), &parts.headers, headers::over_tls(&parts.headers));
+    let sticky = AffinityCookies::read(backend.affinity.as_deref(), &parts.headers, headers::over_tls(&parts.headers));
     headers::frame(&mut parts.headers, &parts.method, has_body);
     let silence = backend.request_timeout;
     let (body, progress) = if has_body { with_body(&parts, body, silence) } else { (RequestBody::empty(), None) };
@@ -88,13 +94,13 @@ pub(super) async fn forward(
     match (response.status(), opening) {
         (StatusCode::SWITCHING_PROTOCOLS, Some(mut opening)) => {
             let member = match source {
-                Source::Own(answer) => match answer.and_then(upstream::Answer::into_switched) {
-                    Some((stream, first)) => Granted::Own(stream, first),
+                AnswerSource::Own(answer) => match answer.and_then(upstream::Http1Body::into_switched) {
+                    Some((stream, first)) => MemberStream::Own(stream, first),
                     None => return Err((broke_off(), record)),
                 },
-                Source::Shared(_, place) => {
+                AnswerSource::Shared(_, place) => {
                     opening.place = Some(place);
-                    Granted::Upgraded(hyper::upgrade::on(&mut response))
+                    MemberStream::Upgraded(hyper::upgrade::on(&mut response))
                 }
             };
             upgrade::open(context, opening, response, member, lease, record)
@@ -132,13 +138,13 @@ pub(super) async fn forward(
 /// # Errors
 /// It asks in a wrong way, or for more than there may be.
 fn opening(
-    context: &Context,
+    context: &ConnectionContext,
     parts: &mut request::Parts,
     has_body: bool,
-    asked: &Asked,
-    record: &Record,
-) -> Result<Option<Opening>, Refusal> {
-    let sessions = &context.shared.sessions;
+    asked: &RequestTarget,
+    record: &RequestRecord,
+) -> Result<Option<SessionRequest>, Refusal> {
+    let sessions = &context.state.sessions;
     let extended = extended::protocol(parts).is_some();
     let read = if extended {
         extended::request(parts).map(Some)
@@ -151,29 +157,29 @@ fn opening(
     });
     let (Some(handshake), Some(target)) = (read?, &record.target) else { return Ok(None) };
     let Some(client) = parts.extensions.remove::<hyper::upgrade::OnUpgrade>() else { return Ok(None) };
-    let settings = &context.shared.settings;
+    let settings = &context.state.settings;
     let client_address = headers::client(&parts.headers, context.peer, |peer| settings.trusts(peer));
     let permit = sessions.admit(target, client_address).map_err(|rejected| {
         sessions.refused(record.route(), rejected.name());
         Refusal::rejected(rejected)
     })?;
     let user_agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-    Ok(Some(Opening {
+    Ok(Some(SessionRequest {
         handshake,
         client,
         extended,
         place: None,
-        attempt: Attempt::new(sessions.clone(), Arc::clone(target)),
+        attempt: HandshakeAttempt::new(sessions.clone(), Arc::clone(target)),
         permit,
         client_address,
-        port: context.front.port,
+        port: context.listener.port,
         path: asked.path().to_owned(),
         user_agent: user_agent.unwrap_or_default().to_owned(),
     }))
 }
 
 /// Makes the request's head the one that goes out, whoever the member will be.
-fn prepare(context: &Context, asked: &Asked, parts: &mut request::Parts, upgrade: bool) {
+fn prepare(context: &ConnectionContext, asked: &RequestTarget, parts: &mut request::Parts, upgrade: bool) {
     headers::request(&mut parts.headers, &context.hop, &asked.authority);
     if upgrade {
         upgrade::mark(&mut parts.headers);
@@ -193,16 +199,16 @@ fn with_body(parts: &request::Parts, incoming: Incoming, silence: Duration) -> (
 
 /// What there is to ask a member on.
 enum Opened {
-    Line(Line),
+    Connection(Http1Connection),
     /// It has been asked already, on a connection that is shared.
-    Answered(Response<()>, Source),
+    Answered(Response<()>, AnswerSource),
 }
 
 /// One request, until a member has answered it.
 struct Exchange<'a> {
     backend: &'a Backend,
     pool: &'a Pool,
-    asked: &'a Asked,
+    asked: &'a RequestTarget,
     /// The members that its cookie names.
     wanted: &'a [Token],
     /// Whether it asks for an upgrade, and so for a connection of its own.
@@ -215,8 +221,8 @@ impl Exchange<'_> {
         &self,
         mut request: request::Parts,
         body: RequestBody,
-        record: &mut Record,
-    ) -> Result<(Response<()>, Source, Lease), Refusal> {
+        record: &mut RequestRecord,
+    ) -> Result<(Response<()>, AnswerSource, Lease), Refusal> {
         let bodiless = self.progress.is_none();
         let repeatable = bodiless && idempotent(&request.method);
         let deadline = Instant::now() + self.backend.request_timeout;
@@ -235,14 +241,14 @@ impl Exchange<'_> {
             let unused = if fresh { None } else { upstream::take(&lease, repeatable) };
             let reused = unused.is_some();
             let opened = match unused {
-                Some(line) => Ok(Opened::Line(line)),
+                Some(line) => Ok(Opened::Connection(line)),
                 None => match within(deadline, Box::pin(self.open(&lease, &request, host.as_ref()))).await {
                     Some(opened) => opened,
                     None => return Err(self.timed_out()),
                 },
             };
             let line = match opened {
-                Ok(Opened::Line(line)) => line,
+                Ok(Opened::Connection(line)) => line,
                 Ok(Opened::Answered(response, source)) => return Ok((response, source, lease)),
                 Err(error) => {
                     tracing::warn!(pool = %self.pool.id, %error, "can't connect to member");
@@ -256,8 +262,8 @@ impl Exchange<'_> {
                 request.headers.insert(header::HOST, host);
             }
             let body = body.take().unwrap_or_else(RequestBody::empty);
-            let Failed { error, begun, spoilt } = match self.answer(line, &request, body, deadline).await {
-                Ok((response, answer)) => return Ok((response, Source::Own(Some(answer)), lease)),
+            let ExchangeError { error, begun, spoilt } = match self.answer(line, &request, body, deadline).await {
+                Ok((response, answer)) => return Ok((response, AnswerSource::Own(Some(answer)), lease)),
                 Err(Failure::Refused(refusal)) => return Err(refusal),
                 Err(Failure::Broke(failed)) => failed,
             };
@@ -293,35 +299,35 @@ impl Exchange<'_> {
         host: Option<&HeaderValue>,
     ) -> Result<Opened, DialError> {
         if self.upgrade && self.backend.websocket.backend_http2 {
-            match shared::way(lease).await? {
-                Way::Shared(mut connection) => {
+            match http2_sessions::way(lease).await? {
+                SessionTransport::Shared(mut connection) => {
                     let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
                     match connection.ask(request, host).await {
                         Ok(response) => {
                             let (response, body) = divide(response);
-                            return Ok(Opened::Answered(response, Source::Shared(body, connection.into_place())));
+                            return Ok(Opened::Answered(response, AnswerSource::Shared(body, connection.into_place())));
                         }
                         Err(error) => tracing::debug!(pool = %self.pool.id, %error, "no session over HTTP/2"),
                     }
                 }
-                Way::Own(Some(stream)) => return Ok(Opened::Line(Line::new(stream))),
-                Way::Own(None) => {}
+                SessionTransport::Own(Some(stream)) => return Ok(Opened::Connection(Http1Connection::new(stream))),
+                SessionTransport::Own(None) => {}
             }
         }
-        lease.member().connector.dial().await.map(|stream| Opened::Line(Line::new(stream)))
+        lease.member().connector.dial().await.map(|stream| Opened::Connection(Http1Connection::new(stream)))
     }
 
     /// Sends the request, and waits for the answer's head until the deadline, which moves on while the request's body
     /// does.
     async fn answer(
         &self,
-        line: Line,
+        line: Http1Connection,
         request: &request::Parts,
         body: RequestBody,
         deadline: Instant,
-    ) -> Result<(Response<()>, upstream::Answer), Failure> {
+    ) -> Result<(Response<()>, upstream::Http1Body), Failure> {
         let mut asking = pin!(line.ask(request, body));
-        let mut patience = Patience::until(deadline);
+        let mut patience = PooledTimer::until(deadline);
         loop {
             tokio::select! {
                 biased;
@@ -329,7 +335,7 @@ impl Exchange<'_> {
                 () = &mut patience => {
                     let moved = self.progress.as_ref().map(|progress| progress.last() + self.backend.request_timeout);
                     match moved {
-                        Some(later) if later > Instant::now() => patience = Patience::until(later),
+                        Some(later) if later > Instant::now() => patience = PooledTimer::until(later),
                         _ => return Err(Failure::Refused(self.timed_out())),
                     }
                 }
@@ -349,7 +355,7 @@ impl Exchange<'_> {
 
 enum Failure {
     Refused(Refusal),
-    Broke(Failed),
+    Broke(ExchangeError),
 }
 
 fn divide(response: Response<Incoming>) -> (Response<()>, Incoming) {

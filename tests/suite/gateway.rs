@@ -15,7 +15,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use steadygate::app::{App, Config, Source, start};
-use steadygate::proxy::{Bindings, Settings};
+use steadygate::proxy::{Bindings, ProxySettings};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
@@ -47,7 +47,7 @@ impl Gateway {
             status: Default::default(),
             serve_controllers: Vec::new(),
             bindings: Bindings { address: Some(Ipv4Addr::LOCALHOST.into()), ports },
-            settings: Settings::default(),
+            settings: ProxySettings::default(),
             session_limits: Default::default(),
             workers: 2,
             admin: loopback(0),

@@ -1,0 +1,94 @@
+//! What the backend is asked for: the path and the host that it sees.
+
+use std::borrow::Cow;
+
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Uri};
+
+use crate::model::{HostHeader, PathRewrite, Transport};
+use crate::pool::Member;
+use crate::proxy::request::target::RequestTarget;
+
+/// The request target for the backend. A path that is rewritten, or that has `.` or `..` elements, goes out in the form
+/// that was matched, so that the backend can't read it otherwise; any other goes out as it came.
+pub(in crate::proxy) fn target(asked: &RequestTarget, rewrite: Option<&PathRewrite>) -> Option<Uri> {
+    let (uri, path) = (&asked.uri, asked.path());
+    let dots = uri.path().split('/').any(is_dots);
+    if rewrite.is_none() && !dots && path != "*" && uri.scheme().is_none() {
+        return Some(uri.clone());
+    }
+    let path = match rewrite {
+        Some(rewrite) if path != "*" => Cow::Owned(rewritten(path, rewrite)),
+        _ if dots || path == "*" => Cow::Borrowed(path),
+        _ => Cow::Borrowed(uri.path()),
+    };
+    let text = match uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.into_owned(),
+    };
+    PathAndQuery::try_from(text).ok().map(Uri::from)
+}
+
+/// Whether a path element is `.` or `..`, however it is encoded.
+fn is_dots(element: &str) -> bool {
+    let (mut rest, mut dots) = (element, 0);
+    while let Some(after) = [".", "%2e", "%2E"].iter().find_map(|dot| rest.strip_prefix(dot)) {
+        (rest, dots) = (after, dots + 1);
+    }
+    rest.is_empty() && (1..=2).contains(&dots)
+}
+
+fn rewritten(path: &str, PathRewrite { strip, prepend }: &PathRewrite) -> String {
+    let starts = path.get(..strip.len()).is_some_and(|start| start.eq_ignore_ascii_case(strip));
+    let rest = if starts { &path[strip.len()..] } else { path };
+    format!("{}/{}", prepend.trim_end_matches('/'), rest.trim_start_matches('/'))
+}
+
+/// `Host` for the backend. `None`: it can't be one.
+pub(in crate::proxy) fn host(header: &HostHeader, asked: &RequestTarget, member: &Member) -> Option<HeaderValue> {
+    let host = match header {
+        HostHeader::Preserve if !asked.authority.is_empty() => return Some(asked.authority.clone()),
+        HostHeader::Set(host) => host.clone(),
+        HostHeader::Preserve | HostHeader::Member => {
+            let address = member.key.address;
+            let default = match *member.key.transport {
+                Transport::Http => 80,
+                Transport::Https(_) => 443,
+            };
+            match &member.key.name {
+                Some(name) if address.port() == default => name.clone(),
+                Some(name) => format!("{name}:{}", address.port()),
+                None => address.to_string(),
+            }
+        }
+    };
+    HeaderValue::from_maybe_shared(bytes::Bytes::from(host)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proxy::request::target;
+
+    fn sent(uri: &str, rewrite: Option<(&str, &str)>) -> String {
+        let request = http::Request::get(uri).header("host", "a").body(()).expect("a request");
+        let Ok(asked) = target::read(&request.into_parts().0) else { panic!("refused") };
+        let rewrite = rewrite.map(|(strip, prepend)| PathRewrite { strip: strip.into(), prepend: prepend.into() });
+        target(&asked, rewrite.as_ref()).expect("a target").to_string()
+    }
+
+    #[test]
+    fn the_backend_sees_what_was_matched() {
+        assert_eq!(sent("/a//b/%7Ex?q=../1", None), "/a//b/%7Ex?q=../1");
+        assert_eq!(sent("/public/../admin?x", None), "/admin?x");
+        assert_eq!(sent("/public/%2e%2E/admin", None), "/admin");
+    }
+
+    #[test]
+    fn the_start_of_a_path_is_replaced_as_arm_does() {
+        assert_eq!(sent("/home/", Some(("", "/override/"))), "/override/home/");
+        assert_eq!(sent("/pathrule/home/?a", Some(("/pathrule", "/override/"))), "/override/home/?a");
+        assert_eq!(sent("/PathRule", Some(("/pathrule", "/override"))), "/override/");
+        assert_eq!(sent("//%70athrule/home", Some(("/pathrule", "/override"))), "/override/home");
+    }
+}

@@ -1,0 +1,298 @@
+//! Heads of HTTP/1.1 messages (RFC 9112 sections 2 to 6): a request's as it is sent, an answer's as it is read.
+
+use std::mem::MaybeUninit;
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, Response, StatusCode, request};
+use httparse::{ParserConfig, Status};
+use hyper::ext::ReasonPhrase;
+
+use super::MalformedAnswer;
+use super::framing::BodyFraming;
+
+/// Headers that an answer may have.
+const HEADERS: usize = 100;
+/// Bytes of its head.
+const BYTES: usize = 256 * 1024;
+
+/// Writes a request's head.
+pub(super) fn write(request: &request::Parts, out: &mut BytesMut) {
+    let target = request.uri.path_and_query().map_or("/", |target| target.as_str());
+    for part in [request.method.as_str(), " ", target, " HTTP/1.1\r\n"] {
+        out.put_slice(part.as_bytes());
+    }
+    fields(&request.headers, out);
+    out.put_slice(b"\r\n");
+}
+
+/// Writes header or trailer fields.
+pub(super) fn fields(fields: &HeaderMap, out: &mut BytesMut) {
+    for (name, value) in fields {
+        out.reserve(name.as_str().len() + value.len() + 4);
+        write_name(name.as_str(), out);
+        out.put_slice(b": ");
+        out.put_slice(value.as_bytes());
+        out.put_slice(b"\r\n");
+    }
+}
+
+/// Writes a name in the usual case, and those of RFC 6455 as it has them: there are backends that look for that.
+fn write_name(name: &str, out: &mut BytesMut) {
+    let start = out.len();
+    out.put_slice(name.as_bytes());
+    let mut first = true;
+    for byte in &mut out[start..] {
+        if first {
+            byte.make_ascii_uppercase();
+        }
+        first = *byte == b'-';
+    }
+    if name.starts_with("sec-websocket-") {
+        out[start..][..13].copy_from_slice(b"Sec-WebSocket");
+    }
+}
+
+/// An answer's head.
+#[derive(Debug)]
+pub(super) struct AnswerHead {
+    pub(super) response: Response<()>,
+    /// How its body's end is told.
+    pub(super) framing: BodyFraming,
+    /// Whether the connection may be used again after it.
+    pub(super) keep: bool,
+}
+
+/// Whether a head may be whole, of which so much was read before and was not: a quick look for an empty line. It is always worth
+/// a closer look at first, and once it is too long.
+pub(super) fn may_be_whole(read: &[u8], before: usize) -> bool {
+    let new = &read[before.saturating_sub(3)..];
+    let ends = |pair: &[u8]| matches!(pair, [b'\n', b'\n', ..] | [b'\n', b'\r', b'\n']);
+    before == 0 || read.len() > BYTES || new.windows(3).any(ends) || new.ends_with(b"\n\n")
+}
+
+/// Takes the head of the answer to a request of this method from what has been read. `None`: it is not whole yet.
+///
+/// # Errors
+/// It is none.
+pub(super) fn take(read: &mut BytesMut, method: &Method) -> Result<Option<AnswerHead>, MalformedAnswer> {
+    if read.is_empty() {
+        return Ok(None);
+    }
+    let mut lines = [const { MaybeUninit::uninit() }; HEADERS];
+    let mut parsed = httparse::Response::new(&mut []);
+    let length = match ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, read, &mut lines) {
+        Ok(Status::Complete(length)) if length <= BYTES => length,
+        Ok(Status::Partial) if read.len() <= BYTES => return Ok(None),
+        Ok(_) => return Err(MalformedAnswer("a header that is too long")),
+        Err(httparse::Error::TooManyHeaders) => return Err(MalformedAnswer("too many headers")),
+        Err(_) => return Err(MalformedAnswer("a header that is not HTTP/1.1")),
+    };
+    let status =
+        StatusCode::from_u16(parsed.code.unwrap_or_default()).map_err(|_| MalformedAnswer("no valid status"))?;
+    let (reason, version) = (parsed.reason.unwrap_or_default(), parsed.version);
+    // The usual one says nothing; nor does none, where there is a usual one.
+    let usual = status.canonical_reason().is_some_and(|usual| usual == reason || reason.is_empty());
+    let reason = (!usual).then(|| reason.to_owned());
+    // The texts stay where they are, and are found there once the head has been taken.
+    let start = read.as_ptr() as usize;
+    let place = |text: &[u8]| {
+        let at = text.as_ptr() as usize - start;
+        at..at + text.len()
+    };
+    let places: Vec<_> = parsed.headers.iter().map(|line| (place(line.name.as_bytes()), place(line.value))).collect();
+    let head: Bytes = read.split_to(length).freeze();
+    let (mut headers, mut told) = (HeaderMap::with_capacity(places.len()), FramingHeaders::default());
+    for (name, value) in places {
+        let name = HeaderName::from_bytes(&head[name]).map_err(|_| MalformedAnswer("a bad header name"))?;
+        let value =
+            HeaderValue::from_maybe_shared(head.slice(value)).map_err(|_| MalformedAnswer("a bad header value"))?;
+        told.note(&name, &value)?;
+        headers.append(name, value);
+    }
+    if let Some(length) = told.length.filter(|_| told.repeated) {
+        headers.insert(header::CONTENT_LENGTH, length.into());
+    }
+    let (framing, keep) = told.framing(method, status, version == Some(1));
+    let mut response = Response::new(());
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    if let Some(reason) = reason.and_then(|reason| ReasonPhrase::try_from(reason.into_bytes()).ok()) {
+        response.extensions_mut().insert(reason);
+    }
+    Ok(Some(AnswerHead { response, framing, keep }))
+}
+
+/// What a header says of the message's end, and the connection's.
+#[derive(Debug, Default)]
+struct FramingHeaders {
+    length: Option<u64>,
+    /// Whether it says so more than once.
+    repeated: bool,
+    coded: bool,
+    chunked: bool,
+    close: bool,
+}
+
+impl FramingHeaders {
+    fn note(&mut self, name: &HeaderName, value: &HeaderValue) -> Result<(), MalformedAnswer> {
+        if *name == header::CONTENT_LENGTH {
+            let length = length(value).ok_or(MalformedAnswer("a Content-Length that is no number"))?;
+            if self.length.is_some_and(|before| before != length) {
+                return Err(MalformedAnswer("two Content-Lengths that differ"));
+            }
+            self.repeated |= self.length.is_some() || value.as_bytes().contains(&b',');
+            self.length = Some(length);
+        } else if *name == header::TRANSFER_ENCODING {
+            // The last coding of the last line is the outermost.
+            let last = value.as_bytes().rsplit(|byte| *byte == b',').next().unwrap_or_default();
+            self.coded = true;
+            self.chunked = last.trim_ascii().eq_ignore_ascii_case(b"chunked");
+        } else if *name == header::CONNECTION {
+            let mut options = value.as_bytes().split(|byte| *byte == b',');
+            self.close |= options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"));
+        }
+        Ok(())
+    }
+
+    /// RFC 9112 section 6.3; and whether the connection may be used again.
+    fn framing(&self, method: &Method, status: StatusCode, http11: bool) -> (BodyFraming, bool) {
+        // With both, somebody on the way may have taken the other for the end.
+        let keep = http11 && !self.close && !(self.coded && self.length.is_some());
+        let bodiless = status.is_informational() || matches!(status.as_u16(), 204 | 304);
+        let framing = match self.length {
+            _ if bodiless || *method == Method::HEAD => BodyFraming::Length(0),
+            _ if self.chunked => BodyFraming::CHUNKED,
+            Some(length) if !self.coded => BodyFraming::Length(length),
+            _ => return (BodyFraming::UntilEnd, false),
+        };
+        (framing, keep)
+    }
+}
+
+/// A `Content-Length`: digits alone. A list of the same is taken as one (RFC 9110 section 8.6).
+pub(super) fn length(value: &HeaderValue) -> Option<u64> {
+    let mut lengths = value.to_str().ok()?.split(',').map(|length| {
+        let length = length.trim_matches([' ', '\t']);
+        if length.starts_with('+') { None } else { length.parse().ok() }
+    });
+    let first = lengths.next()?;
+    if lengths.all(|length| length == first) { first } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(text: &[u8], method: &Method) -> Result<Option<AnswerHead>, MalformedAnswer> {
+        take(&mut BytesMut::from(text), method)
+    }
+
+    #[test]
+    fn a_request_has_the_usual_names_and_those_of_the_rfc() {
+        let request = Request::get("/chat?x=1")
+            .header("host", "a.example")
+            .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+            .header("x-forwarded-for", "192.0.2.1")
+            .header("x-forwarded-for", "192.0.2.2")
+            .body(())
+            .expect("valid");
+        let mut out = BytesMut::new();
+        write(&request.into_parts().0, &mut out);
+        let expected = "GET /chat?x=1 HTTP/1.1\r\nHost: a.example\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+            X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-For: 192.0.2.2\r\n\r\n";
+        assert_eq!(std::str::from_utf8(&out).expect("text"), expected);
+    }
+
+    #[test]
+    fn an_answer_is_read_when_it_is_whole() {
+        let answer = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nX-A: 1\r\nx-a: 2\r\n\r\n";
+        for length in 0..answer.len() {
+            assert!(read(&answer[..length], &Method::GET).expect("good so far").is_none(), "{length}");
+            assert!(length == 0 || !may_be_whole(&answer[..length], length - 1) || length == 1, "{length}");
+        }
+        assert!((1..answer.len()).all(|before| may_be_whole(answer, before)));
+        let mut buffer = BytesMut::from(&[&answer[..], b"first"].concat()[..]);
+        let head = take(&mut buffer, &Method::GET).expect("good").expect("whole");
+        assert_eq!(&buffer[..], b"first");
+        assert_eq!(head.response.headers()["upgrade"], "websocket");
+        assert_eq!(head.response.headers().get_all("x-a").iter().count(), 2);
+        assert!(head.response.extensions().get::<ReasonPhrase>().is_none());
+        let head = read(b"HTTP/1.1 200 Fine\r\n\r\n", &Method::GET).expect("good").expect("whole");
+        assert_eq!(head.response.extensions().get::<ReasonPhrase>().map(ReasonPhrase::as_bytes), Some(&b"Fine"[..]));
+        let head = read(b"HTTP/1.1 520 \r\nContent-Length: 3, 3\r\n\r\n", &Method::GET).expect("good").expect("whole");
+        assert_eq!(head.response.extensions().get::<ReasonPhrase>().map(ReasonPhrase::as_bytes), Some(&b""[..]));
+        assert_eq!(head.response.headers()["content-length"], "3");
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(
+            start in prop::sample::select(&["", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nA:"][..]),
+            bytes in prop::collection::vec(any::<u8>(), 0..100),
+        ) {
+            let _ = read(&[start.as_bytes(), &bytes, b"\r\n\r\n"].concat(), &Method::GET);
+        }
+    }
+
+    #[test]
+    fn what_is_no_answer_is_refused() {
+        let long = format!("HTTP/1.1 200 OK\r\nX-Long: {}", "x".repeat(BYTES));
+        let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "X-A: 1\r\n".repeat(HEADERS + 1));
+        for other in [
+            "junk",
+            "HTTP/2.0 200 OK\r\n\r\n",
+            "HTTP/1.1 99 Low\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nA B: 1\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nA: 1\r\n folded\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: +1\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 1, 2\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n",
+            &long,
+            &many,
+        ] {
+            assert!(read(other.as_bytes(), &Method::GET).is_err(), "{}", &other[..other.len().min(80)]);
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_body_is_told_as_the_rfc_has_it() {
+        let (get, head) = (Method::GET, Method::HEAD);
+        for (method, text, expected, kept) in [
+            (&get, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", BodyFraming::Length(5), true),
+            (
+                &get,
+                "HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\nContent-Length: 5\r\n\r\n",
+                BodyFraming::Length(5),
+                true,
+            ),
+            (&head, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", BodyFraming::Length(0), true),
+            (&get, "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", BodyFraming::Length(0), true),
+            (&get, "HTTP/1.1 204 No Content\r\n\r\n", BodyFraming::Length(0), true),
+            (&get, "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n", BodyFraming::CHUNKED, true),
+            (&get, "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", BodyFraming::CHUNKED, true),
+            (
+                &get,
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n",
+                BodyFraming::CHUNKED,
+                false,
+            ),
+            (&get, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, gzip\r\n\r\n", BodyFraming::UntilEnd, false),
+            (&get, "HTTP/1.1 200 OK\r\n\r\n", BodyFraming::UntilEnd, false),
+            (
+                &get,
+                "HTTP/1.1 200 OK\r\nConnection: x, Close\r\nContent-Length: 5\r\n\r\n",
+                BodyFraming::Length(5),
+                false,
+            ),
+            (&get, "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\n", BodyFraming::Length(5), false),
+        ] {
+            let head = read(text.as_bytes(), method).expect("good").expect("whole");
+            assert_eq!((head.framing, head.keep), (expected, kept), "{method} {text}");
+        }
+    }
+}

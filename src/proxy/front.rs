@@ -1,0 +1,9 @@
+//! From bytes to requests: open ports, worker threads, client connections.
+//!
+//! Knows nothing of routes: each request is given to `decision`.
+
+mod connection;
+mod listeners;
+mod worker;
+
+pub use listeners::{Bindings, DrainingWorkers, Listeners};

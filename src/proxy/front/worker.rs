@@ -1,0 +1,112 @@
+//! One worker: a thread with its own runtime, its own sockets and its own connections to members.
+
+use std::collections::HashMap;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, oneshot};
+
+use super::connection;
+use crate::proxy::forward::upstream;
+use crate::proxy::request::BoundListener;
+use crate::proxy::request::WorkerState;
+use crate::proxy::request::metrics;
+use crate::proxy::session::http2_sessions;
+
+/// What a worker is told.
+pub(in crate::proxy) enum WorkerCommand {
+    /// Accept connections of a listener.
+    Listen(Arc<BoundListener>, TcpListener),
+    /// Stop accepting at a frontend port.
+    Close(u16),
+}
+
+/// Time between two looks for idle connections to let go of.
+const SWEEP: Duration = Duration::from_secs(5);
+/// Pause after an accept that failed, as when there are no file descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Runs until the commands end and every connection and session has.
+pub(in crate::proxy) fn run(
+    shared: &Arc<WorkerState>,
+    mut commands: mpsc::Receiver<WorkerCommand>,
+) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let (alive, mut all_gone) = mpsc::channel::<()>(1);
+        let mut open: HashMap<u16, oneshot::Sender<()>> = HashMap::new();
+        let mut departures = shared.departures.clone();
+        let sweeper = tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    () = tokio::time::sleep(SWEEP) => {}
+                    // At once where pods go away.
+                    Ok(()) = departures.changed() => {}
+                }
+                upstream::sweep();
+                http2_sessions::sweep();
+                metrics::sweep();
+            }
+        });
+        while let Some(command) = commands.recv().await {
+            match command {
+                WorkerCommand::Listen(front, socket) => {
+                    let (stop, stopped) = oneshot::channel();
+                    open.insert(front.port, stop);
+                    tokio::spawn(accept(Arc::clone(shared), front, socket, stopped, alive.clone()));
+                }
+                WorkerCommand::Close(port) => drop(open.remove(&port)),
+            }
+        }
+        open.clear();
+        drop(alive);
+        // Every connection and session holds a sender; nothing is ever sent.
+        all_gone.recv().await;
+        sweeper.abort();
+    });
+    Ok(())
+}
+
+/// Accepts until told to stop, then takes what the kernel has already accepted for us, so that closing the socket
+/// resets nobody.
+async fn accept(
+    shared: Arc<WorkerState>,
+    front: Arc<BoundListener>,
+    socket: TcpListener,
+    mut stopped: oneshot::Receiver<()>,
+    alive: mpsc::Sender<()>,
+) {
+    let listener = match tokio::net::TcpListener::from_std(socket) {
+        Ok(listener) => listener,
+        Err(error) => return tracing::error!(port = front.port, %error, "listener can't be used"),
+    };
+    let serve = |stream: TcpStream, peer| {
+        let serving = connection::serve(Arc::clone(&shared), Arc::clone(&front), stream, peer, alive.clone());
+        // Boxed, as every large future that is spawned: tokio moves it several times.
+        tokio::spawn(Box::pin(serving));
+    };
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            accepted = listener.accept() => accepted,
+            _ = &mut stopped => break,
+        };
+        match accepted {
+            Ok((stream, peer)) => serve(stream, peer),
+            Err(error) => {
+                tracing::warn!(port = front.port, %error, "accept failed");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    let Ok(socket) = listener.into_std() else { return };
+    while let Ok((stream, peer)) = socket.accept() {
+        if stream.set_nonblocking(true).is_ok()
+            && let Ok(stream) = TcpStream::from_std(stream)
+        {
+            serve(stream, peer);
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What is counted of requests and sessions.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use crate::table::Target;
+
+/// Seconds.
+const BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+
+/// The object that a route belongs to. A gateway has as many as people wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Owner {
+    /// `Ingress default/site`; empty where no route was found.
+    route: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answered {
+    route: String,
+    code: u16,
+}
+
+/// The counters of a route, as one worker has found them.
+struct Found {
+    target: Weak<Target>,
+    durations: Histogram,
+    requests: Vec<(u16, Counter)>,
+}
+
+thread_local! {
+    /// By the target's address, which stays its own for as long as it is pointed to from here.
+    static FOUND: RefCell<HashMap<*const Target, Found>> = RefCell::default();
+}
+
+/// Lets go of the counters of routes that are gone.
+pub(in crate::proxy) fn sweep() {
+    FOUND.with_borrow_mut(|found| found.retain(|_, found| found.target.strong_count() > 0));
+}
+
+/// Counters of the data plane. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    requests: Family<Answered, Counter>,
+    durations: Family<Owner, Histogram>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self { requests: Family::default(), durations: Family::new_with_constructor(|| Histogram::new(BUCKETS)) }
+    }
+}
+
+impl Metrics {
+    /// Names them.
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register("requests", "Requests answered, by route and status", self.requests.clone());
+        registry.register(
+            "request_duration_seconds",
+            "Time from a request's header to the end of its answer",
+            self.durations.clone(),
+        );
+    }
+
+    /// Drops what was counted for an object that has no route any more, so that what is kept is bounded by what is
+    /// served.
+    pub fn forget(&self, route: &str) {
+        let owner = Owner { route: route.to_owned() };
+        self.durations.remove(&owner);
+        for code in 100..600 {
+            self.requests.remove(&Answered { route: route.to_owned(), code });
+        }
+    }
+
+    /// Counts an answer. Counters are looked for once for each worker and route.
+    pub(in crate::proxy) fn answered(&self, target: Option<&Arc<Target>>, code: u16, seconds: f64) {
+        let Some(target) = target else {
+            self.requests(String::new(), code).inc();
+            return self.durations(String::new()).observe(seconds);
+        };
+        FOUND.with_borrow_mut(|found| {
+            let found = found.entry(Arc::as_ptr(target)).or_insert_with(|| Found {
+                target: Arc::downgrade(target),
+                durations: self.durations(target.name().to_owned()),
+                requests: Vec::new(),
+            });
+            found.durations.observe(seconds);
+            let known = found.requests.iter().position(|(of, _)| *of == code);
+            let at = known.unwrap_or_else(|| {
+                found.requests.push((code, self.requests(target.name().to_owned(), code)));
+                found.requests.len() - 1
+            });
+            found.requests[at].1.inc();
+        });
+    }
+
+    fn requests(&self, route: String, code: u16) -> Counter {
+        self.requests.get_or_create_owned(&Answered { route, code })
+    }
+
+    fn durations(&self, route: String) -> Histogram {
+        self.durations.get_or_create_owned(&Owner { route })
+    }
+}

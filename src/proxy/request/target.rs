@@ -1,0 +1,168 @@
+//! What a request asks for, made unambiguous before anything is decided on it (RFC 9112 sections 3.2 and 6,
+//! RFC 9113 section 8.3).
+
+use std::borrow::Cow;
+
+use http::header::{self, HeaderMap, HeaderValue};
+use http::uri::Authority;
+use http::{Method, StatusCode, Uri, Version, request};
+
+use super::refusal::Refusal;
+use crate::model::{normalise_host, normalise_path};
+use crate::proxy::session::extended;
+
+/// What is asked for. Nearly always it is what the client has written, and shared with it.
+pub(in crate::proxy) struct RequestTarget {
+    /// Host and port as the client wrote them; empty in HTTP/1.0 without `Host`.
+    pub(in crate::proxy) authority: HeaderValue,
+    /// Host alone, in lower case.
+    pub(in crate::proxy) host: HeaderValue,
+    /// As the client wrote it.
+    pub(in crate::proxy) uri: Uri,
+    /// Path in the form in which it is compared, where it did not come in that.
+    normalised: Option<String>,
+}
+
+impl RequestTarget {
+    pub(in crate::proxy) fn authority(&self) -> &str {
+        self.authority.to_str().unwrap_or_default()
+    }
+
+    pub(in crate::proxy) fn host(&self) -> &str {
+        self.host.to_str().unwrap_or_default()
+    }
+
+    /// Path in the form in which it is compared.
+    pub(in crate::proxy) fn path(&self) -> &str {
+        self.normalised.as_deref().unwrap_or(self.uri.path())
+    }
+}
+
+/// Reads a request's host and path.
+///
+/// # Errors
+/// It could be read in more than one way, or in none.
+pub(in crate::proxy) fn read(parts: &request::Parts) -> Result<RequestTarget, Refusal> {
+    let extended = extended::protocol(parts);
+    if extended.is_some_and(|protocol| !protocol.eq_ignore_ascii_case("websocket")) {
+        return Err(Refusal::protocol());
+    }
+    if matches!(parts.method, Method::CONNECT | Method::TRACE) && extended.is_none() {
+        let message = "this method is not forwarded";
+        return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message));
+    }
+    if extended.is_some() && parts.uri.authority().is_none() {
+        return Err(Refusal::malformed("an extended CONNECT has an :authority"));
+    }
+    check_framing(&parts.headers, parts.version)?;
+    let authority = authority(&parts.uri, &parts.headers, parts.version)?;
+    let host = host(&authority)?;
+    let normalised = match parts.uri.path() {
+        path if path.starts_with('/') => match normalise_path(path) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(path) => Some(path),
+        },
+        "*" | "" if parts.method == Method::OPTIONS => Some("*".to_owned()),
+        _ => return Err(Refusal::malformed("the request target is not a path")),
+    };
+    Ok(RequestTarget { authority, host, uri: parts.uri.clone(), normalised })
+}
+
+/// The host of an authority.
+fn host(authority: &HeaderValue) -> Result<HeaderValue, Refusal> {
+    let text = authority.to_str().map_err(|_| no_host())?;
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-');
+    if text.bytes().all(plain) && !text.ends_with('.') {
+        return Ok(authority.clone());
+    }
+    let authority: Authority = text.parse().map_err(|_| no_host())?;
+    if text.contains('@') || authority.host().is_empty() {
+        return Err(no_host());
+    }
+    HeaderValue::from_str(&normalise_host(authority.host())).map_err(|_| no_host())
+}
+
+/// One way to tell where the body ends, or none at all.
+fn check_framing(headers: &HeaderMap, version: Version) -> Result<(), Refusal> {
+    let lengths = headers.get_all(header::CONTENT_LENGTH).iter().count();
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    if lengths > 1 {
+        return Err(Refusal::malformed("Content-Length is given more than once"));
+    }
+    let Some(coding) = codings.next() else { return Ok(()) };
+    if lengths > 0 {
+        return Err(Refusal::malformed("both Content-Length and Transfer-Encoding are given"));
+    }
+    if version == Version::HTTP_10 {
+        return Err(Refusal::malformed("Transfer-Encoding is not part of HTTP/1.0"));
+    }
+    if codings.next().is_some() || !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
+        return Err(Refusal::malformed("the only Transfer-Encoding taken is chunked"));
+    }
+    Ok(())
+}
+
+fn no_host() -> Refusal {
+    Refusal::malformed("the Host header is not a host and port")
+}
+
+fn authority(uri: &Uri, headers: &HeaderMap, version: Version) -> Result<HeaderValue, Refusal> {
+    let value = |text: &str| HeaderValue::from_str(text).map_err(|_| no_host());
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let named = hosts.next();
+    if hosts.next().is_some() {
+        return Err(Refusal::malformed("more than one Host is given"));
+    }
+    let host = named.map(|host| host.to_str().map(str::trim)).transpose().map_err(|_| no_host())?;
+    match (uri.authority(), named, host) {
+        (Some(target), _, Some(host)) if !target.as_str().eq_ignore_ascii_case(host) => {
+            Err(Refusal::malformed("the request target and the Host header name different hosts"))
+        }
+        (Some(target), ..) => value(target.as_str()),
+        (None, Some(named), Some(host)) if named.len() == host.len() => Ok(named.clone()),
+        (None, _, Some(host)) => value(host),
+        (None, _, None) if version == Version::HTTP_10 => Ok(HeaderValue::from_static("")),
+        (None, _, None) => Err(Refusal::malformed("no Host is given")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(build: request::Builder) -> request::Parts {
+        build.body(()).expect("a request").into_parts().0
+    }
+
+    fn asked(build: request::Builder) -> Result<(String, String), StatusCode> {
+        read(&parts(build))
+            .map(|asked| (asked.host().to_owned(), asked.path().to_owned()))
+            .map_err(|refusal| refusal.status)
+    }
+
+    #[test]
+    fn host_and_path_are_read_in_one_form() {
+        let get = |uri: &str, host: &str| asked(http::Request::get(uri).header("host", host));
+        let expected = Ok(("a.example".to_owned(), "/x".to_owned()));
+        assert_eq!(get("/x", "A.Example."), expected);
+        assert_eq!(get("/y/../x", "a.example:8080"), expected);
+        assert_eq!(get("http://a.example/x", "a.example"), expected);
+        assert_eq!(get("/x", "[::1]:80").map(|(host, _)| host), Ok("[::1]".to_owned()));
+    }
+
+    #[test]
+    fn what_could_be_read_in_two_ways_is_refused() {
+        let bad = Err(StatusCode::BAD_REQUEST);
+        assert_eq!(asked(http::Request::get("/")), bad);
+        assert_eq!(asked(http::Request::get("/").header("host", "a").header("host", "b")), bad);
+        assert_eq!(asked(http::Request::get("http://a/").header("host", "b")), bad);
+        assert_eq!(asked(http::Request::get("/").header("host", "u@a")), bad);
+        assert_eq!(asked(http::Request::get("/").header("host", "a b")), bad);
+        let post = || http::Request::post("/").header("host", "a");
+        assert_eq!(asked(post().header("content-length", "1").header("transfer-encoding", "chunked")), bad);
+        assert_eq!(asked(post().header("content-length", "1").header("content-length", "1")), bad);
+        assert_eq!(asked(post().header("transfer-encoding", "gzip, chunked")), bad);
+        assert_eq!(asked(post().version(Version::HTTP_10).header("transfer-encoding", "chunked")), bad);
+        assert!(asked(http::Request::get("/").version(Version::HTTP_10)).is_ok());
+    }
+}
