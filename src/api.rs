@@ -4,9 +4,9 @@
 //! knows the rest of the program.
 
 pub mod annotations;
+pub mod application_gateway;
 pub mod cookie;
-pub mod gateway;
 mod session;
 
-pub use gateway::{ApplicationGateway, ApplicationGatewaySpec, crd_yaml};
+pub use application_gateway::{ApplicationGateway, ApplicationGatewaySpec, crd_yaml};
 pub use session::SessionSettings;

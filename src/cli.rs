@@ -66,7 +66,7 @@ pub fn main() -> ExitCode {
 }
 
 fn crds() -> anyhow::Result<ExitCode> {
-    print!("{}", crate::api::gateway::crd_yaml());
+    print!("{}", crate::api::application_gateway::crd_yaml());
     Ok(ExitCode::SUCCESS)
 }
 

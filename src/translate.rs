@@ -11,12 +11,12 @@
 //! of it is what a new one makes of the same snapshot.
 
 mod affinity;
+mod application_gateway;
 mod assembly;
 mod change;
 mod claim;
 mod class;
 mod draft;
-mod gateway;
 mod ingress;
 mod last_good;
 mod lookup;
@@ -33,7 +33,7 @@ mod websocket;
 
 use imbl::OrdSet;
 
-use crate::api::gateway::LoadDistributionAlgorithm;
+use crate::api::application_gateway::LoadDistributionAlgorithm;
 use crate::model::{Balance, Model};
 use crate::report::Report;
 use crate::source::Snapshot;

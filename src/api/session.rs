@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::gateway::IdleCounts;
+use super::application_gateway::IdleCounts;
 
 /// What WebSocket sessions are asked for. `None`: nobody asked; zero: what was written, which `translate` reads as
 /// "no limit", "off" or "at once".

@@ -10,7 +10,9 @@ use k8s_openapi::jiff::Timestamp;
 use super::problem::{self, Problems, shortened};
 use super::{MemberState, Parts, PoolHealth};
 use crate::api::ApplicationGateway;
-use crate::api::gateway::{AddressKind, ApplicationGatewayStatus, ElementStatus, GatewayAddress, PoolStatus};
+use crate::api::application_gateway::{
+    AddressKind, ApplicationGatewayStatus, ElementStatus, GatewayAddress, PoolStatus,
+};
 use crate::model::PoolId;
 use crate::report::{Reason, Severity};
 

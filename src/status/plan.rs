@@ -14,7 +14,7 @@ use super::gateway::Gateway;
 use super::problem::Problems;
 use super::{Facts, Parts, PoolHealth, Publish};
 use crate::api::ApplicationGateway;
-use crate::api::gateway::ApplicationGatewayStatus;
+use crate::api::application_gateway::ApplicationGatewayStatus;
 use crate::model::{Kind, ObjectRef, PoolId};
 use crate::report::Report;
 use crate::source::{Identity, Key, PackedIngress};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::api::ApplicationGatewaySpec;
-use crate::api::gateway::{Reference, RequestRoutingRule, UrlPathMap};
+use crate::api::application_gateway::{Reference, RequestRoutingRule, UrlPathMap};
 use crate::report::{Report, Severity};
 
 /// Problems that a message names; of the others it says how many there are.

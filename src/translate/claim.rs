@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::model::{HostPattern, ObjectRef, Protocol};
 
-use super::gateway::Frontends;
+use super::application_gateway::Frontends;
 use super::ingress::{HTTP, HTTPS, Hosts, ParsedIngress};
 
 /// When an object came: its creation, those without one last; then kind, namespace, name.

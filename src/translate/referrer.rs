@@ -3,9 +3,9 @@
 use imbl::ordmap::DiffItem;
 
 use super::Options;
+use super::application_gateway;
 use super::change::changed;
 use super::class::Classes;
-use super::gateway;
 use super::multiset::Multiset;
 use super::report::Reports;
 use crate::api::ApplicationGateway;
@@ -71,7 +71,7 @@ impl Referrer {
         let owner = ObjectRef { kind: Kind::ApplicationGateway, key: key.clone() };
         let named = gateway.spec.ingress_class_name.as_deref();
         if self.classes.of(&owner, &gateway.metadata, named, &mut Reports::default()).is_some() {
-            let refers = gateway::refers(&owner, gateway);
+            let refers = application_gateway::refers(&owner, gateway);
             refers.secrets.into_iter().for_each(|name| count(&mut self.secrets, name, comes));
             refers.config_maps.into_iter().for_each(|name| count(&mut self.config_maps, name, comes));
         }

@@ -11,12 +11,12 @@ use crate::model::{HostPattern, Kind, ObjectRef, Protocol, alternating};
 use crate::report::Report;
 use crate::source::{Key, Snapshot};
 
+use super::application_gateway::Frontends;
 use super::assembly::Assembly;
 use super::change::Changes;
 use super::claim::{Claims, Ports, covers, of_ingress};
 use super::class::Classes;
 use super::draft::Draft;
-use super::gateway::Frontends;
 use super::ingress::{Builder, HTTP, HTTPS, Hosts, Ingresses, Wide};
 use super::lookup::{Index, Interner, Lookup};
 use super::report::Reports;

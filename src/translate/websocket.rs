@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::api::SessionSettings;
-use crate::api::gateway;
+use crate::api::application_gateway;
 use crate::model::{IdleCounts, Ping, SessionLimits, WebSocket};
 
 /// Draining that is asked for without a time, as AGIC has it.
@@ -33,8 +33,8 @@ pub(super) fn with_defaults(settings: &SessionSettings, request_timeout: Duratio
     WebSocket {
         idle_timeout: Some(idle_timeout.unwrap_or(request_timeout)).filter(|time| !time.is_zero()),
         idle_counts: match idle_counts {
-            None | Some(gateway::IdleCounts::Any) => IdleCounts::Any,
-            Some(gateway::IdleCounts::Messages) => IdleCounts::Messages,
+            None | Some(application_gateway::IdleCounts::Any) => IdleCounts::Any,
+            Some(application_gateway::IdleCounts::Messages) => IdleCounts::Messages,
         },
         ping: ping_interval.filter(|time| !time.is_zero()).map(|interval| Ping { interval, timeout }),
         max_age: max_age.filter(|time| !time.is_zero()),

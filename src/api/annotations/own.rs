@@ -3,7 +3,7 @@
 mod websocket;
 
 use super::{Entry, Redirect, read};
-use crate::api::gateway::LoadDistributionAlgorithm;
+use crate::api::application_gateway::LoadDistributionAlgorithm;
 
 /// The same here and with AGIC.
 pub(super) const SSL_REDIRECT: Entry = Entry {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::AffinitySettings;
 use crate::api::SessionSettings;
-use crate::api::gateway::LoadDistributionAlgorithm;
+use crate::api::application_gateway::LoadDistributionAlgorithm;
 
 /// What the annotations of one Ingress, and of its class, ask for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! What WebSocket sessions are asked for.
 
 use super::super::{Entry, read};
-use crate::api::gateway::IdleCounts;
+use crate::api::application_gateway::IdleCounts;
 
 pub(super) const IDLE_TIMEOUT: Entry = Entry {
     key: "websocket-idle-timeout",

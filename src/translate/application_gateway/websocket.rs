@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use crate::api::SessionSettings;
-use crate::api::gateway::{ConnectionDraining, WebSocketSettings};
+use crate::api::application_gateway::{ConnectionDraining, WebSocketSettings};
 use crate::model::ObjectRef;
 use crate::report::Reason;
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::api::application_gateway::{BackendHttpSettings, CookieBasedAffinity, Protocol, Reference};
 use crate::api::cookie;
-use crate::api::gateway::{BackendHttpSettings, CookieBasedAffinity, Protocol, Reference};
 use crate::model::{Affinity, Balance, HostHeader, HostPattern, ObjectRef, WebSocket};
 use crate::report::Reason;
 

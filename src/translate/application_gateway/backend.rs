@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::api::gateway::{BackendAddressPool, BackendHttpSettings, Reference, TrustedRootCertificate};
+use crate::api::application_gateway::{BackendAddressPool, BackendHttpSettings, Reference, TrustedRootCertificate};
 use crate::model::{
     Backend, ForwardOptions, HostHeader, ObjectRef, PathMatch, PathRewrite, Pool, PoolId, SecretBytes, Transport,
     UpstreamTls,

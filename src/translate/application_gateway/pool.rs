@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::api::gateway::{BackendAddress, BackendAddressPool, ServiceRef};
+use crate::api::application_gateway::{BackendAddress, BackendAddressPool, ServiceRef};
 use crate::model::{Address, Endpoint, EndpointState, HostPattern, ObjectRef, Probe};
 use crate::report::Reason;
 

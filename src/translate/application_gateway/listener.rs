@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::api::gateway::{HttpListener, Protocol as Spoken};
+use crate::api::application_gateway::{HttpListener, Protocol as Spoken};
 use crate::model::{CertificateId, HostPattern, ObjectRef, Protocol};
 use crate::report::Reason;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use crate::api::ApplicationGatewaySpec;
-use crate::api::gateway::{
+use crate::api::application_gateway::{
     BackendAddressPool, BackendHttpSettings, FrontendPort, HttpListener, Probe, Reference, RequestRoutingRule,
     SslCertificate, TrustedRootCertificate, UrlPathMap,
 };

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::api::gateway::{PathRule, Reference, RequestRoutingRule, RuleType, UrlPathMap};
+use crate::api::application_gateway::{PathRule, Reference, RequestRoutingRule, RuleType, UrlPathMap};
 use crate::model::{Action, ObjectRef, PathMatch, Route, Unavailable};
 use crate::report::Reason;
 

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::api::ApplicationGateway;
-use crate::api::gateway::RequestRoutingRule;
+use crate::api::application_gateway::RequestRoutingRule;
 use crate::model::{Action, HostPattern, ObjectRef, PathMatch, Protocol, Route};
 use crate::report::Reason;
 use crate::source::Key;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::api::gateway::{Probe as Written, ProbeMatch, Protocol};
+use crate::api::application_gateway::{Probe as Written, ProbeMatch, Protocol};
 use crate::model::{HostHeader, ObjectRef, Probe, StatusRange};
 use crate::report::Reason;
 
