@@ -20,7 +20,7 @@ use crate::source::{Input, Inputs, Origins, Snapshot};
 use crate::status::Facts;
 use crate::table::Handle;
 use crate::translate::{LastGood, Options, Translator};
-use crate::websocket::{About, Sessions};
+use crate::websocket::{SessionInfo, Sessions};
 
 pub(crate) use owners::Owners;
 
@@ -138,8 +138,8 @@ impl Controller {
             let table = self.table.load();
             let places = table.places();
             let removed = self.sessions.routes_removed(|session| {
-                let About { port, said, target, .. } = &session.about;
-                places.has(*port, said.host(), said.path(), &target.id, session.member())
+                let SessionInfo { port, handshake, target, .. } = &session.info;
+                places.has(*port, handshake.host(), handshake.path(), &target.id, session.member())
             });
             if removed > 0 {
                 tracing::info!(sessions = removed, "closing sessions whose routes have been removed");

@@ -35,7 +35,7 @@ pub use affinity::Token;
 pub use member::{Health, Lease, Member, Outcome};
 pub use presence::{Standings, ends_tenure};
 pub use registry::{Policy, Registry};
-pub use tenure::{Leave, Tenure, Word};
+pub use tenure::{Departure, PodNotice, Tenure};
 
 /// How long a request waits for the first answer to a probe, where no member has been probed yet.
 const FIRST_PROBE_WAIT: Duration = Duration::from_secs(1);

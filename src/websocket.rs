@@ -4,26 +4,34 @@
 //! here unmasks, changes or buffers a message.
 
 mod admission;
+mod close_order;
+mod close_pace;
+mod control_frame;
 mod counters;
+mod end;
 mod frame;
+mod frame_header;
 mod handshake;
+mod handshake_texts;
 mod metrics;
-mod order;
-mod pace;
 mod registry;
 mod relay;
 mod session;
 mod tend;
+mod token_bucket;
 mod totals;
 
 pub use admission::Rejected;
-pub use counters::{Counters, Seen};
-pub use frame::{Frames, close_frame};
+pub use close_order::{CloseCause, CloseOrder, ScheduledClose};
+pub use close_pace::CloseWindow;
+pub use control_frame::{MAX_CLOSE_REASON_BYTES, close_frame};
+pub use counters::{CounterValues, Counters};
+pub use end::{End, EndCause, Side};
+pub use frame::Frames;
 pub use handshake::{Handshake, RequestFault, ResponseFault, accept};
-pub use order::{Asked, Order, Why};
-pub use pace::Window;
-pub use registry::{Limits, Permit, Sessions};
-pub use relay::{End, EndCause, Side, Stream, relay};
-pub use session::{About, Said, Session, SessionGuard};
+pub use handshake_texts::HandshakeTexts;
+pub use registry::{Limits, Permit, SessionGuard, Sessions};
+pub use relay::{RelayStream, relay};
+pub use session::{Session, SessionInfo};
 pub use tend::tend;
-pub use totals::Totals;
+pub use totals::{CloseClass, Totals};

@@ -5,7 +5,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use steadygate::websocket::{Counters, Frames, Seen};
+use steadygate::websocket::{Counters, Frames, CounterValues};
 
 fuzz_target!(|input: &[u8]| {
     let Some((cuts, rest)) = input.split_first() else { return };
@@ -21,15 +21,15 @@ fuzz_target!(|input: &[u8]| {
         frames.observe(piece, &counters);
         at += length;
         let (expected, whole) = reference(&stream[..at]);
-        assert_eq!(counters.seen(), expected);
+        assert_eq!(counters.values(), expected);
         assert_eq!(frames.at_boundary(), whole);
         assert!(ahead.at_boundary() || boundary == length);
     }
 });
 
 /// What a reader that has all bytes finds (RFC 6455 section 5.2), and whether they end with a frame.
-fn reference(stream: &[u8]) -> (Seen, bool) {
-    let mut seen = Seen { bytes: stream.len() as u64, ..Seen::default() };
+fn reference(stream: &[u8]) -> (CounterValues, bool) {
+    let mut seen = CounterValues { bytes: stream.len() as u64, ..CounterValues::default() };
     let mut rest = stream;
     while !rest.is_empty() {
         let Some((head, payload, after)) = head(rest) else { return (seen, false) };

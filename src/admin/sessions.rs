@@ -19,7 +19,7 @@ pub use filter::{Filter, encode};
 pub use listed::{Closing, Direction, Listed, Listing};
 
 use super::{Rooms, text, with_type};
-use crate::websocket::{Session, Window};
+use crate::websocket::{CloseWindow, Session};
 use command::Command;
 use listed::Pods;
 
@@ -120,7 +120,7 @@ async fn close(rooms: &Rooms, body: Incoming) -> Result<String, Refused> {
     let count = chosen(rooms, filter.clone(), move |sessions, _| {
         tracing::info!(sessions = sessions.len(), %filter, code = order.code, reason = %order.reason, ?over,
             "closing sessions: asked for at the admin port");
-        all.ask(sessions, Window::over(over), &order);
+        all.schedule_close(sessions, CloseWindow::over(over), &order);
         sessions.len()
     });
     Ok(json!({ "closing": count.await? }).to_string())

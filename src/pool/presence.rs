@@ -84,7 +84,7 @@ impl Presence {
         inner.deadline = grace(state).map(|_| deadline);
         inner.before = std::mem::replace(&mut inner.tenure, Arc::new(Tenure::new(grace(state).is_some())));
         self.number.fetch_add(1, Ordering::Release);
-        inner.before.leave(deadline.saturating_duration_since(now));
+        inner.before.depart(deadline.saturating_duration_since(now));
         true
     }
 
@@ -139,7 +139,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::pool::{Leave, Word};
+    use crate::pool::{Departure, PodNotice};
 
     const GRACE: Duration = Duration::from_secs(30);
     const TERMINATING: Option<EndpointState> = Some(EndpointState::Terminating { grace: GRACE });
@@ -147,8 +147,8 @@ mod tests {
     const READY: Option<EndpointState> = Some(EndpointState::Ready);
 
     /// What a tenure that is over now says.
-    fn left(grace: Duration) -> Word {
-        Word::Leave(Leave { since: Instant::now(), grace })
+    fn left(grace: Duration) -> PodNotice {
+        PodNotice::Departing(Departure { since: Instant::now(), grace })
     }
 
     fn of(states: &[Option<EndpointState>]) -> Presence {
@@ -163,9 +163,9 @@ mod tests {
     async fn a_pod_that_terminates_is_left_within_half_its_grace() {
         let presence = of(&[READY]);
         let tenure = presence.tenure(presence.number());
-        assert_eq!(tenure.word(), Word::Stay);
+        assert_eq!(tenure.pod_notice(), PodNotice::Staying);
         assert!(presence.take(TERMINATING), "idle connections go");
-        assert_eq!(tenure.word(), left(GRACE));
+        assert_eq!(tenure.pod_notice(), left(GRACE));
         assert!(!presence.take(TERMINATING), "told once");
     }
 
@@ -178,7 +178,7 @@ mod tests {
         assert!(presence.take(None), "idle connections go");
         assert!(!presence.take(None));
         presence.take(READY);
-        assert_eq!(tenure.word(), Word::Stay);
+        assert_eq!(tenure.pod_notice(), PodNotice::Staying);
     }
 
     #[tokio::test(start_paused = true)]
@@ -186,8 +186,8 @@ mod tests {
         let presence = of(&[READY]);
         let begun = presence.number();
         presence.take(TERMINATING);
-        assert!(matches!(presence.tenure(begun).word(), Word::Leave(_)));
-        assert_eq!(presence.tenure(presence.number()).word(), Word::Expiring);
+        assert!(matches!(presence.tenure(begun).pod_notice(), PodNotice::Departing(_)));
+        assert_eq!(presence.tenure(presence.number()).pod_notice(), PodNotice::Expiring);
     }
 
     #[tokio::test(start_paused = true)]
@@ -196,11 +196,11 @@ mod tests {
         let tenure = presence.tenure(presence.number());
         tokio::time::advance(GRACE / 3).await;
         presence.take(ENDING);
-        assert_eq!(tenure.word(), left(GRACE * 2 / 3));
+        assert_eq!(tenure.pod_notice(), left(GRACE * 2 / 3));
         let tenure = presence.tenure(presence.number());
         tokio::time::advance(GRACE).await;
         presence.take(None);
-        assert_eq!(tenure.word(), left(Duration::ZERO));
+        assert_eq!(tenure.pod_notice(), left(Duration::ZERO));
     }
 
     #[test]
@@ -208,9 +208,9 @@ mod tests {
         for way in [&[READY, TERMINATING, None, READY][..], &[READY, TERMINATING, READY], &[READY, ENDING, READY]] {
             let presence = of(way);
             let tenure = presence.tenure(presence.number());
-            assert_eq!(tenure.word(), Word::Stay);
+            assert_eq!(tenure.pod_notice(), PodNotice::Staying);
             presence.take(Some(EndpointState::NotReady));
-            assert_eq!(tenure.word(), Word::Stay);
+            assert_eq!(tenure.pod_notice(), PodNotice::Staying);
         }
     }
 }

@@ -5,51 +5,52 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// What is said of the pod that serves a session.
+/// What the source has reported of the pod that serves a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Word {
+pub enum PodNotice {
     /// The pod stays.
-    Stay,
-    /// The pod was going away already when the session was opened, for want of a better one: it stays while the pod serves.
+    Staying,
+    /// The pod was terminating when the session was opened, because no better pod was there. The session stays open for as long
+    /// as the pod serves.
     Expiring,
     /// The pod is going away.
-    Leave(Leave),
+    Departing(Departure),
 }
 
 /// How a pod goes away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Leave {
-    /// When that was said.
+pub struct Departure {
+    /// When the departure was reported.
     pub since: Instant,
-    /// What it had left of its grace then.
+    /// What was left of the pod's grace period at that moment.
     pub grace: Duration,
 }
 
-/// The time of one pod at an address. Sessions hold it.
+/// The time of one pod at an address. Each session holds the tenure in which its member was chosen.
 #[derive(Debug, Default)]
 pub struct Tenure {
     expiring: bool,
-    leave: OnceLock<Leave>,
+    departure: OnceLock<Departure>,
 }
 
 impl Tenure {
-    /// One that begins. `expiring`: the pod is going away already.
+    /// A tenure that begins now. `expiring`: the pod is terminating already.
     pub(super) fn new(expiring: bool) -> Self {
         Self { expiring, ..Self::default() }
     }
 
-    /// What is said now.
-    pub fn word(&self) -> Word {
-        match self.leave.get() {
-            Some(leave) => Word::Leave(*leave),
-            None if self.expiring => Word::Expiring,
-            None => Word::Stay,
+    /// What has been reported of the pod so far.
+    pub fn pod_notice(&self) -> PodNotice {
+        match self.departure.get() {
+            Some(departure) => PodNotice::Departing(*departure),
+            None if self.expiring => PodNotice::Expiring,
+            None => PodNotice::Staying,
         }
     }
 
-    /// The pod goes away, and has this much left of its grace. Said once; whoever has to act on it is told by
-    /// [`super::Registry::departures`].
-    pub(crate) fn leave(&self, grace: Duration) {
-        let _ = self.leave.set(Leave { since: Instant::now(), grace });
+    /// Reports that the pod goes away, with this much left of its grace period. Only the first report counts. Tasks that have to
+    /// act on it are woken by [`super::Registry::departures`].
+    pub(crate) fn depart(&self, grace: Duration) {
+        let _ = self.departure.set(Departure { since: Instant::now(), grace });
     }
 }

@@ -1,34 +1,34 @@
-//! Whether a route takes one more session.
+//! The limits on sessions and handshakes of each route, and the reason why a session is not admitted.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::token_bucket::TokenBucket;
 use crate::model::SessionLimits;
 
-/// Why a session may not be opened.
+/// Why a session is not admitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Rejected {
-    /// The gateway has as many as it may.
+    /// The gateway has as many sessions as it allows.
     #[error("this gateway has as many WebSocket sessions open as it may")]
     Gateway,
-    /// The route has.
+    /// The route has as many sessions as it allows.
     #[error("this route has as many WebSocket sessions open as it may")]
     Route,
-    /// The client has, by this route.
+    /// The client has as many sessions by this route as one client may.
     #[error("you have as many WebSocket sessions open here as one client may")]
     Client,
-    /// The route has had as many handshakes within a second as it may.
+    /// The route has had as many handshakes within a second as it allows.
     #[error("more WebSocket handshakes a second than this route takes")]
     Rate,
 }
 
 impl Rejected {
-    /// For metrics.
+    /// The outcome of the handshake, for metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::Gateway => "gateway_limit",
@@ -38,7 +38,7 @@ impl Rejected {
         }
     }
 
-    /// For logs and the reason header.
+    /// The word for logs and the reason header.
     pub fn reason(self) -> &'static str {
         match self {
             Self::Gateway => "GatewaySessionLimit",
@@ -48,12 +48,12 @@ impl Rejected {
         }
     }
 
-    /// Whether it is the one who asks that asks too much.
+    /// Whether the limit is one of the client's and not of the gateway's.
     pub fn is_clients(self) -> bool {
         matches!(self, Self::Client | Self::Rate)
     }
 
-    /// Seconds after which to ask again.
+    /// The value of `Retry-After`, in seconds.
     pub fn retry_after(self) -> u32 {
         match self {
             Self::Rate => 1,
@@ -62,28 +62,32 @@ impl Rejected {
     }
 }
 
-/// What one client is: an IPv4 address, or the 64 bits of IPv6 that a site is given.
-fn client_of(address: IpAddr) -> IpAddr {
+/// The address that stands for a client: an IPv4 address, or the 64 bits of IPv6 that one site is given.
+fn client_prefix(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(v6) => IpAddr::from(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
     }
 }
 
-/// Those who have been let in, by route. A route that nobody is in, and that has its whole rate, takes no room.
+/// The sessions that have been admitted, by route. A route without sessions takes no memory once its rate is whole again.
 #[derive(Debug, Default)]
-pub(super) struct Admission(HashMap<Arc<str>, Inside>);
+pub(super) struct Admission(HashMap<Arc<str>, RouteUsage>);
 
+/// What one route has of its limits.
 #[derive(Debug, Default)]
-struct Inside {
+struct RouteUsage {
     sessions: u32,
-    /// Where a limit tells them apart.
+    /// Sessions by client, once the route limits them.
     clients: Option<HashMap<IpAddr, u32>>,
-    rate: Option<Bucket>,
+    handshakes: Option<TokenBucket>,
 }
 
 impl Admission {
-    /// Lets one in, if the limits permit it. `clients` gives those who are in already.
+    /// Admits a session, if the limits allow it. `clients` gives the clients of the route's open sessions.
+    ///
+    /// # Errors
+    /// The limit that is reached.
     pub(super) fn enter(
         &mut self,
         route: &Arc<str>,
@@ -91,97 +95,63 @@ impl Admission {
         limits: SessionLimits,
         clients: impl FnOnce() -> Vec<IpAddr>,
     ) -> Result<(), Rejected> {
-        let (now, client) = (Instant::now(), client_of(client));
-        let inside = self.0.entry(Arc::clone(route)).or_default();
-        if limits.sessions.is_some_and(|limit| inside.sessions >= limit) {
+        let (now, client) = (Instant::now(), client_prefix(client));
+        let usage = self.0.entry(Arc::clone(route)).or_default();
+        if limits.sessions.is_some_and(|limit| usage.sessions >= limit) {
             return Err(Rejected::Route);
         }
         if let Some(limit) = limits.sessions_per_client {
-            let known = inside.clients.get_or_insert_with(|| {
-                let mut known = HashMap::new();
-                clients().into_iter().for_each(|client| *known.entry(client_of(client)).or_default() += 1);
-                known
+            let by_client = usage.clients.get_or_insert_with(|| {
+                let mut by_client = HashMap::new();
+                clients().into_iter().for_each(|client| *by_client.entry(client_prefix(client)).or_default() += 1);
+                by_client
             });
-            if known.get(&client).copied().unwrap_or_default() >= limit {
+            if by_client.get(&client).copied().unwrap_or_default() >= limit {
                 return Err(Rejected::Client);
             }
         }
         if let Some(rate) = limits.handshake_rate {
-            let bucket = inside.rate.get_or_insert_with(|| Bucket::new(rate, now));
+            let bucket = usage.handshakes.get_or_insert_with(|| TokenBucket::new(rate, now));
             if !bucket.take(rate, now) {
                 return Err(Rejected::Rate);
             }
         }
-        inside.sessions += 1;
-        if let Some(known) = &mut inside.clients {
-            *known.entry(client).or_default() += 1;
+        usage.sessions += 1;
+        if let Some(by_client) = &mut usage.clients {
+            *by_client.entry(client).or_default() += 1;
         }
         Ok(())
     }
 
-    /// One has gone.
+    /// Counts a session less.
     pub(super) fn leave(&mut self, route: &Arc<str>, client: IpAddr) {
-        let Some(inside) = self.0.get_mut(route) else { return };
-        inside.sessions = inside.sessions.saturating_sub(1);
-        if let Some(known) = &mut inside.clients
-            && let Entry::Occupied(mut own) = known.entry(client_of(client))
+        let Some(usage) = self.0.get_mut(route) else { return };
+        usage.sessions = usage.sessions.saturating_sub(1);
+        if let Some(by_client) = &mut usage.clients
+            && let Entry::Occupied(mut own) = by_client.entry(client_prefix(client))
         {
             *own.get_mut() -= 1;
             if *own.get() == 0 {
                 own.remove();
             }
         }
-        if inside.sessions == 0 && inside.rate.is_none() {
+        if usage.sessions == 0 && usage.handshakes.is_none() {
             self.0.remove(route);
         }
     }
 
-    /// Forgets routes that nobody is in.
+    /// Frees the memory of routes without sessions.
     pub(super) fn sweep(&mut self) {
         let now = Instant::now();
-        let waits = |inside: &Inside| inside.rate.as_ref().is_some_and(|rate| !rate.is_full(now));
-        self.0.retain(|_, inside| inside.sessions > 0 || waits(inside));
-    }
-}
-
-/// A token bucket that holds one second's worth.
-#[derive(Debug)]
-pub(super) struct Bucket {
-    tokens: f64,
-    rate: u32,
-    filled: Instant,
-}
-
-impl Bucket {
-    /// A full one.
-    pub(super) fn new(rate: u32, now: Instant) -> Self {
-        Self { tokens: f64::from(rate), rate, filled: now }
-    }
-
-    /// Takes one of `rate` a second, if there is one.
-    pub(super) fn take(&mut self, rate: u32, now: Instant) -> bool {
-        self.rate = rate;
-        self.fill(now);
-        let some = self.tokens >= 1.0;
-        if some {
-            self.tokens -= 1.0;
-        }
-        some
-    }
-
-    fn fill(&mut self, now: Instant) {
-        let come = now.saturating_duration_since(self.filled).as_secs_f64() * f64::from(self.rate);
-        self.tokens = (self.tokens + come).min(f64::from(self.rate));
-        self.filled = now;
-    }
-
-    fn is_full(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.filled) >= Duration::from_secs(1)
+        let refills = |usage: &RouteUsage| usage.handshakes.as_ref().is_some_and(|bucket| !bucket.is_full(now));
+        self.0.retain(|_, usage| usage.sessions > 0 || refills(usage));
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const LIMITS: SessionLimits = SessionLimits {

@@ -1,54 +1,28 @@
-//! Where frames begin and end (RFC 6455 section 5.2), and what they are, found while the bytes go by.
+//! Frame boundaries (RFC 6455 section 5.2), found while the bytes of one direction pass.
 
 use super::counters::Counters;
+use super::frame_header::{FrameHeader, MAX_HEADER_BYTES, NO_STATUS, OPCODE_CLOSE, OPCODE_PONG};
 
-/// Longest header: two bytes, eight of length, four of mask.
-pub(super) const LONGEST: usize = 14;
-const CLOSE: u8 = 0x8;
-const PONG: u8 = 0xa;
-
-/// Follows one direction of a session: 40 bytes, no copy, no unmasking of data.
+/// A parser that follows the frames of one direction of a session. It takes 40 bytes, and neither copies nor unmasks data.
 #[derive(Debug, Clone, Default)]
 pub struct Frames {
-    /// The header of the frame at hand, as far as it has come.
-    header: [u8; LONGEST],
-    /// Bytes of it, while it is not whole.
-    have: u8,
+    /// The header of the current frame, as far as it has arrived.
+    header: [u8; MAX_HEADER_BYTES],
+    /// The number of its bytes that have arrived; 0 once it is complete.
+    header_bytes: u8,
     opcode: u8,
-    /// Bytes of a Close frame's status that have come.
-    code_have: u8,
+    /// The number of bytes of a Close frame's status that have arrived.
+    code_bytes: u8,
     code: [u8; 2],
     close_seen: bool,
     data_seen: bool,
     other_seen: bool,
-    /// What is still to come of the payload.
-    rest: u64,
-}
-
-/// A frame's header, whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Head {
-    /// Whether it ends its message.
-    pub(super) fin: bool,
-    /// 0 to 15.
-    pub(super) opcode: u8,
-    /// Bytes of payload.
-    pub(super) payload: u64,
-}
-
-impl Head {
-    pub(super) fn is_close(self) -> bool {
-        self.opcode == CLOSE
-    }
-
-    /// Whether it is part of a message, and not a control frame.
-    pub(super) fn is_data(self) -> bool {
-        self.opcode < CLOSE
-    }
+    /// Bytes of the current frame's payload that have not arrived yet.
+    payload_left: u64,
 }
 
 impl Frames {
-    /// Takes in bytes that are passed on.
+    /// Follows and counts bytes that are passed on.
     pub fn observe(&mut self, mut bytes: &[u8], counters: &Counters) {
         counters.add_bytes(bytes.len());
         while !bytes.is_empty() {
@@ -56,7 +30,7 @@ impl Frames {
         }
     }
 
-    /// Takes in bytes up to the next boundary, and gives how many that were.
+    /// Follows and counts bytes up to the next frame boundary. Gives their number.
     pub fn observe_to_boundary(&mut self, bytes: &[u8], counters: &Counters) -> usize {
         let mut taken = 0;
         while taken < bytes.len() && !self.at_boundary() {
@@ -66,14 +40,14 @@ impl Frames {
         taken
     }
 
-    /// Whether the next byte begins a frame: only here may the gateway put in a frame of its own.
+    /// Whether the next byte begins a frame. Only here may the gateway insert a frame of its own.
     pub fn at_boundary(&self) -> bool {
-        self.have == 0 && self.rest == 0
+        self.header_bytes == 0 && self.payload_left == 0
     }
 
-    /// The bytes of a header that is not whole.
-    pub(super) fn begun(&self) -> &[u8] {
-        &self.header[..usize::from(self.have)]
+    /// The bytes of a header that is not complete.
+    pub(super) fn partial_header(&self) -> &[u8] {
+        &self.header[..usize::from(self.header_bytes)]
     }
 
     /// Whether a Close frame has begun.
@@ -81,104 +55,104 @@ impl Frames {
         self.close_seen
     }
 
-    /// Whether a byte of a message has come since this was last asked.
+    /// Whether a byte of a message has passed since the last call.
     pub fn take_data_seen(&mut self) -> bool {
         std::mem::take(&mut self.data_seen)
     }
 
-    /// Whether a byte of anything but Pong frames has come since this was last asked.
+    /// Whether a byte of anything but Pong frames has passed since the last call.
     pub(super) fn take_other_seen(&mut self) -> bool {
         std::mem::take(&mut self.other_seen)
     }
 
-    /// Takes in some of `bytes`, at least one.
+    /// Follows some of `bytes`, at least one. Gives their number.
     fn step(&mut self, bytes: &[u8], counters: &Counters) -> usize {
-        if self.rest > 0 {
-            return self.skip(bytes, counters);
+        if self.payload_left > 0 {
+            return self.skip_payload(bytes, counters);
         }
-        let (taken, head) = self.head(bytes);
-        if let Some(head) = head {
-            self.begin(head, counters);
+        let (taken, header) = self.read_header(bytes);
+        if let Some(header) = header {
+            self.begin_frame(header, counters);
         }
         taken
     }
 
-    /// Takes in payload.
-    pub(super) fn skip(&mut self, bytes: &[u8], counters: &Counters) -> usize {
-        let skipped = usize::try_from(self.rest).unwrap_or(usize::MAX).min(bytes.len());
-        self.rest -= skipped as u64;
-        self.data_seen |= self.opcode < CLOSE;
-        self.other_seen |= self.opcode != PONG;
-        if self.opcode == CLOSE && self.code_have < 2 {
-            for byte in &bytes[..skipped.min(usize::from(2 - self.code_have))] {
-                self.code[usize::from(self.code_have)] = *byte;
-                self.code_have += 1;
+    /// Follows bytes of the payload. Gives their number.
+    pub(super) fn skip_payload(&mut self, bytes: &[u8], counters: &Counters) -> usize {
+        let skipped = usize::try_from(self.payload_left).unwrap_or(usize::MAX).min(bytes.len());
+        self.payload_left -= skipped as u64;
+        self.data_seen |= self.opcode < OPCODE_CLOSE;
+        self.other_seen |= self.opcode != OPCODE_PONG;
+        if self.opcode == OPCODE_CLOSE && self.code_bytes < 2 {
+            for byte in &bytes[..skipped.min(usize::from(2 - self.code_bytes))] {
+                self.code[usize::from(self.code_bytes)] = *byte;
+                self.code_bytes += 1;
             }
-            if self.code_have == 2 {
+            if self.code_bytes == 2 {
                 counters.closed(self.close_code());
             }
         }
         skipped
     }
 
-    /// Whether payload is to come before the next header.
+    /// Whether the current frame's payload is not complete.
     pub(super) fn within_payload(&self) -> bool {
-        self.rest > 0
+        self.payload_left > 0
     }
 
-    /// Takes in bytes of a header: how many, and the header once it is whole.
-    pub(super) fn head(&mut self, bytes: &[u8]) -> (usize, Option<Head>) {
-        if self.have == 0
+    /// Follows bytes of a header. Gives their number, and the header once it is complete.
+    pub(super) fn read_header(&mut self, bytes: &[u8]) -> (usize, Option<FrameHeader>) {
+        if self.header_bytes == 0
             && let Some(header) = bytes.first_chunk()
         {
             self.header = *header;
-            return (self.length(), Some(self.read()));
+            return (self.header_length(), Some(self.decode()));
         }
         let mut taken = 0;
         loop {
-            let have = usize::from(self.have);
-            let needed = if have < 2 { 2 } else { self.length() };
-            if have == needed {
-                self.have = 0;
-                return (taken, Some(self.read()));
+            let header_bytes = usize::from(self.header_bytes);
+            let needed = if header_bytes < 2 { 2 } else { self.header_length() };
+            if header_bytes == needed {
+                self.header_bytes = 0;
+                return (taken, Some(self.decode()));
             }
-            let some = (needed - have).min(bytes.len() - taken);
+            let some = (needed - header_bytes).min(bytes.len() - taken);
             if some == 0 {
                 return (taken, None);
             }
-            self.header[have..have + some].copy_from_slice(&bytes[taken..taken + some]);
-            self.have += some as u8;
+            self.header[header_bytes..header_bytes + some].copy_from_slice(&bytes[taken..taken + some]);
+            self.header_bytes += some as u8;
             taken += some;
         }
     }
 
-    /// The header, which is whole.
-    fn read(&self) -> Head {
+    /// Decodes the header, which is complete.
+    fn decode(&self) -> FrameHeader {
         let [first, second, a, b, c, d, e, f, g, h, ..] = self.header;
         let payload = match second & 0x7f {
             126 => u64::from(u16::from_be_bytes([a, b])),
             127 => u64::from_be_bytes([a, b, c, d, e, f, g, h]),
             short => u64::from(short),
         };
-        Head { fin: first & 0x80 != 0, opcode: first & 0x0f, payload }
+        FrameHeader { fin: first & 0x80 != 0, opcode: first & 0x0f, payload }
     }
 
-    /// A frame with this header goes by.
-    pub(super) fn begin(&mut self, head: Head, counters: &Counters) {
-        counters.frame(head);
-        self.opcode = head.opcode;
-        self.rest = head.payload;
-        self.data_seen |= head.is_data();
-        self.other_seen |= head.opcode != PONG;
-        if head.opcode == CLOSE && self.code_have < 2 {
-            self.code_have = 0;
+    /// Begins a frame with this header, and counts it.
+    pub(super) fn begin_frame(&mut self, header: FrameHeader, counters: &Counters) {
+        counters.frame(header);
+        self.opcode = header.opcode;
+        self.payload_left = header.payload;
+        self.data_seen |= header.is_data();
+        self.other_seen |= header.opcode != OPCODE_PONG;
+        if header.opcode == OPCODE_CLOSE && self.code_bytes < 2 {
+            self.code_bytes = 0;
             self.close_seen = true;
             counters.closed(NO_STATUS);
         }
     }
 
-    /// Length of the header whose first two bytes are there.
-    fn length(&self) -> usize {
+    /// The length of the header, whose first two bytes have arrived.
+    fn header_length(&self) -> usize {
         let extended = match self.header[1] & 0x7f {
             126 => 2,
             127 => 8,
@@ -196,37 +170,10 @@ impl Frames {
         if !self.masked() {
             return u16::from_be_bytes(self.code);
         }
-        let mask = &self.header[self.length() - 4..];
+        let mask = &self.header[self.header_length() - 4..];
         u16::from_be_bytes([high ^ mask[0], low ^ mask[1]])
     }
 }
 
-/// What a Close frame without a status means (section 7.1.5); never sent.
-const NO_STATUS: u16 = 1005;
-
-/// A Close frame with a status code and a reason of at most 123 bytes (section 5.5.1). Frames to a server are masked.
-pub fn close_frame(code: u16, reason: &str, mask: Option<[u8; 4]>) -> Vec<u8> {
-    let mut payload = code.to_be_bytes().to_vec();
-    payload.extend_from_slice(&reason.as_bytes()[..reason.floor_char_boundary(123)]);
-    control_frame(CLOSE, payload, mask)
-}
-
-/// A Ping frame without payload (section 5.5.2).
-pub(super) fn ping_frame(mask: Option<[u8; 4]>) -> Vec<u8> {
-    control_frame(0x9, Vec::new(), mask)
-}
-
-fn control_frame(opcode: u8, mut payload: Vec<u8>, mask: Option<[u8; 4]>) -> Vec<u8> {
-    let mut frame = vec![0x80 | opcode, payload.len() as u8];
-    if let Some(mask) = mask {
-        frame[1] |= 0x80;
-        frame.extend(mask);
-        payload.iter_mut().zip(mask.iter().cycle()).for_each(|(byte, mask)| *byte ^= mask);
-    }
-    frame.extend(payload);
-    frame
-}
-
 #[cfg(test)]
-#[path = "frame/tests.rs"]
 mod tests;

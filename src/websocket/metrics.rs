@@ -1,4 +1,4 @@
-//! What is counted of sessions, as Prometheus reads it.
+//! The totals of sessions as Prometheus metrics.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,11 +9,11 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
-use super::counters::Seen;
+use super::counters::CounterValues;
 use super::registry::Sessions;
-use super::totals::{DURATIONS, Totals};
+use super::totals::{CloseClass, DURATION_BOUNDS, Totals};
 
-/// An exemplar's labels, of which there are none.
+/// The labels of an exemplar; no exemplar is given.
 type NoLabels = [(&'static str, &'static str); 0];
 type Labels<'a> = Vec<(&'static str, &'a str)>;
 
@@ -36,44 +36,50 @@ impl Collector for Sessions {
         })?;
         let help = "WebSocket sessions ended, by route, who closed first, and the status of that Close frame";
         counters(&mut encoder, "websocket_closes", help, &totals, |totals, labels| {
-            let closes = totals.closes.iter();
-            closes.map(|((who, code), count)| (with(labels, &[("initiator", who), ("code", code)]), *count)).collect()
+            let labels = |class: &CloseClass| with(labels, &[("initiator", class.initiator), ("code", class.code)]);
+            totals.closes.iter().map(|(class, count)| (labels(class), *count)).collect()
         })?;
         let help = "Bytes relayed in WebSocket sessions, frame headers included; up: from clients";
         counters(&mut encoder, "websocket_bytes", help, &totals, |totals, labels| {
-            directions(totals).map(|(way, seen)| (with(labels, &[("direction", way)]), seen.bytes)).into()
+            directions(totals).map(|(name, values)| (with(labels, &[("direction", name)]), values.bytes)).into()
         })?;
         let help = "WebSocket messages relayed, by type; fragmented: those in several frames";
         counters(&mut encoder, "websocket_messages", help, &totals, |totals, labels| {
-            let kinds = |seen: &Seen| [("text", seen.text), ("binary", seen.binary), ("fragmented", seen.continued)];
-            each(totals, labels, "type", kinds)
+            by_type(totals, labels, |values| {
+                [("text", values.text), ("binary", values.binary), ("fragmented", values.continued)]
+            })
         })?;
         let help = "WebSocket control frames relayed";
         counters(&mut encoder, "websocket_control_frames", help, &totals, |totals, labels| {
-            each(totals, labels, "type", |seen| [("ping", seen.pings), ("pong", seen.pongs)])
+            by_type(totals, labels, |values| [("ping", values.pings), ("pong", values.pongs)])
         })?;
         durations(&mut encoder, &totals)
     }
 }
 
-fn directions(totals: &Totals) -> [(&'static str, &Seen); 2] {
+/// The counters of both directions, with the value of the label `direction`.
+fn directions(totals: &Totals) -> [(&'static str, &CounterValues); 2] {
     [("up", &totals.up), ("down", &totals.down)]
 }
 
-fn each<'a, const N: usize>(
+/// The series of a family that is split by direction and type.
+fn by_type<'a, const N: usize>(
     totals: &Totals,
     labels: &Labels<'a>,
-    name: &'static str,
-    kinds: impl Fn(&Seen) -> [(&'static str, u64); N],
+    types: impl Fn(&CounterValues) -> [(&'static str, u64); N],
 ) -> Vec<(Labels<'a>, u64)> {
-    let of = |(way, seen)| kinds(seen).map(|(kind, count)| (with(labels, &[("direction", way), (name, kind)]), count));
-    directions(totals).into_iter().flat_map(of).collect()
+    let series = |(direction, values)| {
+        types(values).map(|(name, count)| (with(labels, &[("direction", direction), ("type", name)]), count))
+    };
+    directions(totals).into_iter().flat_map(series).collect()
 }
 
+/// The labels, and more of them.
 fn with<'a>(labels: &Labels<'a>, more: &[(&'static str, &'a str)]) -> Labels<'a> {
     labels.iter().chain(more).copied().collect()
 }
 
+/// Encodes a family of counters: `series` gives those of one object.
 fn counters<'a>(
     encoder: &mut DescriptorEncoder<'_>,
     name: &str,
@@ -90,16 +96,17 @@ fn counters<'a>(
     Ok(())
 }
 
+/// Encodes the histogram of durations.
 fn durations(encoder: &mut DescriptorEncoder<'_>, totals: &BTreeMap<String, Totals>) -> fmt::Result {
     let help = "Seconds that WebSocket sessions lasted";
     let name = "websocket_session_duration_seconds";
     let mut family = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
     for (route, totals) in totals {
-        let bounds = DURATIONS.into_iter().chain([f64::INFINITY]);
+        let bounds = DURATION_BOUNDS.into_iter().chain([f64::INFINITY]);
         let buckets: Vec<(f64, u64)> = bounds.zip(totals.durations).collect();
         let labels = [("route", route.as_str())];
         let mut metric: MetricEncoder<'_> = family.encode_family(&labels)?;
-        metric.encode_histogram::<NoLabels>(totals.duration, totals.durations.iter().sum(), &buckets, None)?;
+        metric.encode_histogram::<NoLabels>(totals.total_duration, totals.durations.iter().sum(), &buckets, None)?;
     }
     Ok(())
 }

@@ -1,7 +1,9 @@
-//! The sessions of the process: who may open one, which there are, what has been counted, and the word to many at once that it is
-//! time to go.
+//! The sessions of the process: which are open, what has been counted, who may open one more, and when many close at once.
+
+mod guard;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -9,29 +11,31 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::admission::{Admission, Rejected};
-use super::order::Order;
-use super::pace::{Pace, Window};
-use super::session::{About, Session, SessionGuard};
+use super::close_order::{CloseCause, CloseOrder};
+use super::close_pace::{ClosePace, CloseWindow};
+use super::end::End;
+use super::session::{Session, SessionInfo};
 use super::totals::Totals;
-use super::{End, Why};
 use crate::model::ObjectRef;
-use crate::pool::{Lease, Leave, Tenure, Word};
+use crate::pool::{Departure, Lease, PodNotice, Tenure};
 use crate::table::Target;
 
-/// Time in which a route that is removed may come back (an object that is deleted and applied again) before any of its sessions
-/// is closed.
-const ROUTE_GRACE: Duration = Duration::from_secs(5);
-/// Time in which its sessions are closed, unless it says otherwise.
-const ROUTE_WINDOW: Duration = Duration::from_secs(15);
-/// What is left of a pod's grace for the answers to the last Close.
-const ANSWER_TIME: Duration = Duration::from_secs(2);
+pub use guard::{Permit, SessionGuard};
+
+/// Time in which a removed route may come back, as when an object is deleted and applied again. Until then none of its sessions is
+/// closed.
+const ROUTE_GRACE_PERIOD: Duration = Duration::from_secs(5);
+/// Time in which the sessions of a removed route are closed, where the route does not set a drain timeout.
+const ROUTE_CLOSE_PERIOD: Duration = Duration::from_secs(15);
+/// The part of a pod's grace period that is left for the peers' answers to the last Close.
+const CLOSE_ANSWER_TIME: Duration = Duration::from_secs(2);
 
 /// What an operator can set for all sessions.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Sessions open at once; `None`: as many as there are file descriptors for.
     pub sessions: Option<u32>,
-    /// Closings a second that the gateway asks for.
+    /// The most sessions that the gateway closes in a second.
     pub close_rate: u32,
 }
 
@@ -41,21 +45,22 @@ impl Default for Limits {
     }
 }
 
-/// All sessions. Cheap to clone; one a process.
+/// The registry of sessions. Cheap to clone; one a process.
 #[derive(Debug, Clone)]
 pub struct Sessions(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
+    /// Permits that are held.
     open: AtomicUsize,
     limits: Limits,
-    /// When all have to have gone.
-    drain: OnceLock<Instant>,
-    pace: Mutex<Pace>,
+    /// When all sessions have to be closed; set once the gateway drains.
+    drain_deadline: OnceLock<Instant>,
+    pace: Mutex<ClosePace>,
     live: Mutex<Live>,
 }
 
-/// Under one lock, so that nothing is counted twice, or not at all, when a session ends.
+/// What changes when a session opens or ends. It is under one lock, so that an ending session is counted exactly once.
 #[derive(Debug, Default)]
 struct Live {
     last_id: u64,
@@ -67,23 +72,6 @@ struct Live {
     served: HashSet<Arc<ObjectRef>>,
 }
 
-/// Leave to open a session, counted while this lives.
-#[derive(Debug)]
-pub struct Permit {
-    sessions: Sessions,
-    /// Where it is counted, once it is.
-    counted: Option<(Arc<str>, std::net::IpAddr)>,
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        self.sessions.0.open.fetch_sub(1, Ordering::Relaxed);
-        if let Some((route, client)) = self.counted.take() {
-            self.sessions.lock().admission.leave(&route, client);
-        }
-    }
-}
-
 impl Default for Sessions {
     fn default() -> Self {
         Self::new(Limits::default())
@@ -91,13 +79,13 @@ impl Default for Sessions {
 }
 
 impl Sessions {
-    /// None yet.
+    /// A registry without sessions.
     pub fn new(limits: Limits) -> Self {
         Self(Arc::new(Inner {
             open: AtomicUsize::new(0),
             limits,
-            drain: OnceLock::new(),
-            pace: Mutex::new(Pace::new(limits.close_rate)),
+            drain_deadline: OnceLock::new(),
+            pace: Mutex::new(ClosePace::new(limits.close_rate)),
             live: Mutex::default(),
         }))
     }
@@ -106,80 +94,81 @@ impl Sessions {
     ///
     /// # Errors
     /// A limit is reached.
-    pub fn admit(&self, target: &Target, client: std::net::IpAddr) -> Result<Permit, Rejected> {
+    pub fn admit(&self, target: &Target, client: IpAddr) -> Result<Permit, Rejected> {
         let open = self.0.open.fetch_add(1, Ordering::Relaxed);
-        let mut permit = Permit { sessions: self.clone(), counted: None };
+        let mut permit = Permit::new(self.clone());
         if self.0.limits.sessions.is_some_and(|limit| open >= limit as usize) {
             return Err(Rejected::Gateway);
         }
         let mut live = self.lock();
         let Live { admission, sessions, .. } = &mut *live;
-        // Those of the route, where they are to be told apart for the first time.
+        // The clients of the route's open sessions: needed once, where the route begins to limit sessions per client.
         let clients = || {
-            let of_route = sessions.values().filter(|session| session.about.target.id == target.id);
-            of_route.map(|session| session.about.client).collect()
+            let of_route = sessions.values().filter(|session| session.info.target.id == target.id);
+            of_route.map(|session| session.info.client).collect()
         };
         let entered = admission.enter(&target.id, client, target.limits(), clients);
         drop(live);
         entered?;
-        permit.counted = Some((Arc::clone(&target.id), client));
+        permit.count_for(&target.id, client);
         Ok(permit)
     }
 
-    /// What came of a handshake that opened no session, counted for the object that made the route.
+    /// Counts the outcome of a handshake that opened no session, for the object that made the route.
     pub fn refused(&self, route: &str, outcome: &'static str) {
         self.lock().totals(route).refused(outcome);
     }
 
     /// Opens a session, which lasts as long as the guard.
-    pub fn open(&self, permit: Permit, about: About, lease: Lease) -> SessionGuard {
+    pub fn open(&self, permit: Permit, info: SessionInfo, lease: Lease) -> SessionGuard {
         let tenure = lease.tenure();
-        self.open_in(permit, about, lease, tenure)
+        self.open_in(permit, info, lease, tenure)
     }
 
-    pub(super) fn open_in(&self, permit: Permit, about: About, lease: Lease, tenure: Arc<Tenure>) -> SessionGuard {
+    pub(super) fn open_in(&self, permit: Permit, info: SessionInfo, lease: Lease, tenure: Arc<Tenure>) -> SessionGuard {
         let mut live = self.lock();
         live.last_id += 1;
-        let session = Arc::new(Session::new(live.last_id, about, lease, tenure));
+        let session = Arc::new(Session::new(live.last_id, info, lease, tenure));
         live.totals(session.route()).opened();
         live.sessions.insert(session.id, Arc::clone(&session));
         drop(live);
-        // A word that came before it was in the list has not reached it.
-        if let Some(latest) = self.0.drain.get() {
-            self.ask(&[Arc::clone(&session)], Window::until(*latest), &Why::Gateway.into());
+        // A drain or a departure that began before the session was in the list has not reached it.
+        if let Some(deadline) = self.0.drain_deadline.get() {
+            self.schedule_close(&[Arc::clone(&session)], CloseWindow::until(*deadline), &CloseCause::Gateway.into());
         }
-        if let Word::Leave(leave) = session.word()
-            && session.hear_pod()
+        if let PodNotice::Departing(departure) = session.pod_notice()
+            && session.take_pod_notice()
         {
-            self.ask(&[Arc::clone(&session)], window(&session, leave), &Why::Member.into());
+            let window = departure_window(&session, departure);
+            self.schedule_close(&[Arc::clone(&session)], window, &CloseCause::Member.into());
         }
         SessionGuard::new(self.clone(), session, permit)
     }
 
-    /// A session has ended.
-    pub(super) fn close(&self, session: &Session, end: &End) {
+    /// Takes a session that has ended off the list, and counts it.
+    fn close(&self, session: &Session, end: &End) {
         let mut live = self.lock();
         if live.sessions.remove(&session.id).is_none() {
             return;
         }
         let totals = live.totals(session.route());
         totals.ended(session, end);
-        if totals.open == 0 && !live.served.contains(&session.about.target.route.owner) {
+        if totals.open == 0 && !live.served.contains(&session.info.target.route.owner) {
             live.totals.remove(session.route());
         }
     }
 
-    /// How many are open.
+    /// The number of open sessions.
     pub fn count(&self) -> usize {
         self.lock().sessions.len()
     }
 
-    /// Those that are open, from the oldest.
+    /// The open sessions, from the oldest.
     pub fn list(&self) -> Vec<Arc<Session>> {
         self.lock().sessions.values().cloned().collect()
     }
 
-    /// What has been counted by the object that made the route: of sessions that have ended, and of those that are open.
+    /// The totals of each object that makes routes, over ended and open sessions.
     pub fn totals(&self) -> BTreeMap<String, Totals> {
         let live = self.lock();
         let mut totals = live.totals.clone();
@@ -191,8 +180,8 @@ impl Sessions {
         totals
     }
 
-    /// Takes in which objects have routes now that had none, and which have none any more. What was counted is kept for
-    /// those that have, and for those that have sessions: it is bounded by what is served.
+    /// Updates which objects have routes: `come` have them from now on, `gone` have none any more. Totals are kept for objects that
+    /// have routes or open sessions, so that their number is bounded by what is served.
     pub fn set_served(&self, come: impl IntoIterator<Item = Arc<ObjectRef>>, gone: &BTreeSet<Arc<ObjectRef>>) {
         let mut live = self.lock();
         let Live { served, totals, .. } = &mut *live;
@@ -206,64 +195,64 @@ impl Sessions {
         }
     }
 
-    /// Asks every session to close (1001), those that open later too, by `limit` from now.
+    /// Closes every session within `limit` from now with status 1001, those that open later too.
     pub fn drain(&self, limit: Duration) {
-        let latest = Instant::now() + limit;
-        let _ = self.0.drain.set(latest);
-        self.ask(&self.list(), Window::until(latest), &Why::Gateway.into());
+        let deadline = Instant::now() + limit;
+        let _ = self.0.drain_deadline.set(deadline);
+        self.schedule_close(&self.list(), CloseWindow::until(deadline), &CloseCause::Gateway.into());
     }
 
-    /// Asks the sessions of pods that have begun to go away to close.
-    pub(super) fn follow_pods(&self) {
-        let mut leaving: BTreeMap<(Option<Instant>, Duration), Vec<Arc<Session>>> = BTreeMap::new();
+    /// Schedules the close of sessions whose pod has begun to go away.
+    pub(super) fn follow_departures(&self) {
+        let mut departing: BTreeMap<CloseWindow, Vec<Arc<Session>>> = BTreeMap::new();
         for session in self.list() {
-            if let Word::Leave(leave) = session.word()
-                && session.hear_pod()
+            if let PodNotice::Departing(departure) = session.pod_notice()
+                && session.take_pod_notice()
             {
-                let Window { over, latest, .. } = window(&session, leave);
-                leaving.entry((latest, over)).or_default().push(session);
+                departing.entry(departure_window(&session, departure)).or_default().push(session);
             }
         }
-        for ((latest, over), sessions) in leaving {
-            self.ask(&sessions, Window { latest, ..Window::over(over) }, &Why::Member.into());
+        for (window, sessions) in departing {
+            self.schedule_close(&sessions, window, &CloseCause::Member.into());
         }
     }
 
-    /// Asks the sessions that `stays` is false of to close, for nothing leads to their backend any more. Gives how many.
+    /// Schedules the close of the sessions for which `stays` is false, because no route leads to their backend any more. A session
+    /// whose route has come back in time stays open. Gives how many closes were scheduled.
     pub fn routes_removed(&self, stays: impl Fn(&Session) -> bool) -> usize {
         let mut removed: BTreeMap<Duration, Vec<Arc<Session>>> = BTreeMap::new();
         for session in self.list() {
-            let told = session.is_asked(Why::RouteRemoved);
-            match (stays(&session), told) {
+            let scheduled = session.has_scheduled_close(CloseCause::RouteRemoved);
+            match (stays(&session), scheduled) {
                 (false, false) => {
                     let over = session.settings().and_then(|settings| settings.drain).unwrap_or_default();
                     removed.entry(over).or_default().push(session);
                 }
-                // It has come back in time.
-                (true, true) => session.withdraw(Why::RouteRemoved),
-                _ => {}
+                (true, true) => session.cancel_close(CloseCause::RouteRemoved),
+                (true, false) | (false, true) => {}
             }
         }
         let mut count = 0;
         for (over, sessions) in removed {
             count += sessions.len();
-            self.ask(&sessions, removed_window(over), &Why::RouteRemoved.into());
+            self.schedule_close(&sessions, removal_window(over), &CloseCause::RouteRemoved.into());
         }
         count
     }
 
-    /// Asks a session to close whose route was removed while it opened.
+    /// Schedules the close of a session whose route was removed while it was opened.
     pub fn route_removed(&self, session: &Arc<Session>) {
-        self.ask(std::slice::from_ref(session), removed_window(Duration::ZERO), &Why::RouteRemoved.into());
+        let window = removal_window(Duration::ZERO);
+        self.schedule_close(std::slice::from_ref(session), window, &CloseCause::RouteRemoved.into());
     }
 
-    /// Forgets what is known of routes without sessions.
+    /// Frees what admission keeps of routes without sessions.
     pub(super) fn sweep(&self) {
         self.lock().admission.sweep();
     }
 
-    /// Asks sessions to close, each at its own moment.
-    pub fn ask(&self, sessions: &[Arc<Session>], window: Window, order: &Order) {
+    /// Schedules the close of sessions, each at a moment of its own within the window.
+    pub fn schedule_close(&self, sessions: &[Arc<Session>], window: CloseWindow, order: &CloseOrder) {
         if sessions.is_empty() {
             return;
         }
@@ -271,7 +260,7 @@ impl Sessions {
         let moments = pace.moments(sessions.len(), window);
         drop(pace);
         for (session, moment) in sessions.iter().zip(moments) {
-            session.ask(moment, order.clone());
+            session.schedule_close(moment, order.clone());
         }
     }
 
@@ -289,20 +278,21 @@ impl Live {
     }
 }
 
-/// When sessions are closed whose route is removed; `over` is what the route says, if it does.
-fn removed_window(over: Duration) -> Window {
-    let latest = over.is_zero().then(|| Instant::now() + ROUTE_WINDOW);
-    Window { after: ROUTE_GRACE, over, latest }
+/// When sessions of a removed route are closed. `over` is the drain timeout of the route; zero: it sets none.
+fn removal_window(over: Duration) -> CloseWindow {
+    let latest = over.is_zero().then(|| Instant::now() + ROUTE_CLOSE_PERIOD);
+    CloseWindow { after: ROUTE_GRACE_PERIOD, over, latest }
 }
 
-/// When a session on a pod that goes away is closed: within half the grace, so that the rest is for the answers and for those
-/// who come late; or over the time that its route gives, if the grace is that long.
-fn window(session: &Session, leave: Leave) -> Window {
+/// When a session is closed whose pod goes away. Without a drain timeout of its route: within half the pod's grace period. The other
+/// half is for the peers' answers, and for sessions that open late. With one: over that time, but not longer than the grace period
+/// without [`CLOSE_ANSWER_TIME`].
+fn departure_window(session: &Session, departure: Departure) -> CloseWindow {
     match session.settings().and_then(|settings| settings.drain) {
-        None => Window::until(leave.since + leave.grace / 2),
+        None => CloseWindow::until(departure.since + departure.grace / 2),
         Some(over) => {
-            let latest = leave.since + leave.grace.saturating_sub(ANSWER_TIME).max(leave.grace / 2);
-            Window { latest: Some(latest), ..Window::over(over) }
+            let room = departure.grace.saturating_sub(CLOSE_ANSWER_TIME).max(departure.grace / 2);
+            CloseWindow { latest: Some(departure.since + room), ..CloseWindow::over(over) }
         }
     }
 }

@@ -1,34 +1,43 @@
-//! What is counted of the sessions of one object's routes.
+//! The totals of the sessions of one object's routes.
 
 use std::collections::BTreeMap;
 
-use super::counters::Seen;
-use super::relay::End;
+use super::counters::CounterValues;
+use super::end::End;
 use super::session::Session;
 
 /// Upper bounds of the classes of durations, in seconds.
-pub(super) const DURATIONS: [f64; 10] =
+pub(super) const DURATION_BOUNDS: [f64; 10] =
     [1.0, 10.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0, 43_200.0, 86_400.0, 604_800.0];
 
-/// Sessions of one object's routes, counted.
+/// The totals of the sessions of one object's routes.
 #[derive(Debug, Clone, Default)]
 pub struct Totals {
-    /// Open now.
+    /// Sessions that are open.
     pub open: u64,
-    /// Handshakes, by what came of them.
+    /// Handshakes, by outcome.
     pub handshakes: BTreeMap<&'static str, u64>,
-    /// Sessions ended, by cause.
+    /// Ended sessions, by cause.
     pub ended: BTreeMap<&'static str, u64>,
-    /// The same, by who closed first and with which status.
-    pub closes: BTreeMap<(&'static str, &'static str), u64>,
-    /// From clients to backends.
-    pub up: Seen,
-    /// From backends to clients.
-    pub down: Seen,
-    /// Ended sessions, by class of duration: each class alone, the last without a bound.
-    pub durations: [u64; DURATIONS.len() + 1],
-    /// Of ended sessions, in seconds.
-    pub duration: f64,
+    /// Ended sessions, by who closed first and with which status.
+    pub closes: BTreeMap<CloseClass, u64>,
+    /// Bytes and frames from clients to backends.
+    pub up: CounterValues,
+    /// Bytes and frames from backends to clients.
+    pub down: CounterValues,
+    /// Ended sessions, by class of duration. Each class is counted alone; the last has no upper bound.
+    pub durations: [u64; DURATION_BOUNDS.len() + 1],
+    /// The sum of the durations of ended sessions, in seconds.
+    pub total_duration: f64,
+}
+
+/// How sessions were closed: who closed first, and the class of the Close status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CloseClass {
+    /// See [`End::initiator`].
+    pub initiator: &'static str,
+    /// The status; a class of statuses where there are many (`3xxx`), and `none` for no Close frame.
+    pub code: &'static str,
 }
 
 impl Totals {
@@ -41,26 +50,27 @@ impl Totals {
         *self.handshakes.entry(outcome).or_default() += 1;
     }
 
-    /// Adds what a session has counted.
+    /// Adds the counters of a session.
     pub(super) fn add(&mut self, session: &Session) {
-        self.up.add(&session.up.seen());
-        self.down.add(&session.down.seen());
+        self.up.add(&session.up.values());
+        self.down.add(&session.down.values());
     }
 
     pub(super) fn ended(&mut self, session: &Session, end: &End) {
         self.open = self.open.saturating_sub(1);
         self.add(session);
         *self.ended.entry(end.name()).or_default() += 1;
-        *self.closes.entry((end.initiator(), class(end.code))).or_default() += 1;
+        let class = CloseClass { initiator: end.initiator(), code: code_class(end.code) };
+        *self.closes.entry(class).or_default() += 1;
         let seconds = session.opened.elapsed().as_secs_f64();
-        let at = DURATIONS.iter().position(|bound| seconds <= *bound).unwrap_or(DURATIONS.len());
-        self.durations[at] += 1;
-        self.duration += seconds;
+        let class = DURATION_BOUNDS.iter().position(|bound| seconds <= *bound).unwrap_or(DURATION_BOUNDS.len());
+        self.durations[class] += 1;
+        self.total_duration += seconds;
     }
 }
 
-/// The class of a Close status, of which there are few.
-fn class(code: Option<u16>) -> &'static str {
+/// The class of a Close status. There are few, so that a peer cannot make a metric grow.
+fn code_class(code: Option<u16>) -> &'static str {
     match code {
         None => "none",
         Some(1000) => "1000",

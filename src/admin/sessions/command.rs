@@ -5,18 +5,16 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::Filter;
-use crate::websocket::{Order, Why};
+use crate::websocket::{CloseCause, CloseOrder, MAX_CLOSE_REASON_BYTES};
 
-/// Longest reason: a Close frame has 125 bytes, two of which are its status (RFC 6455 section 5.5).
-const LONGEST_REASON: usize = 123;
-/// Longest time over which closings are spread, in seconds.
-const LONGEST_OVER: u64 = 24 * 60 * 60;
+/// The longest time over which closes are spread, in seconds.
+const MAX_OVER_SECONDS: u64 = 24 * 60 * 60;
 
 /// Which sessions are to close, how, and over how long.
 #[derive(Debug)]
 pub(super) struct Command {
     pub(super) filter: Filter,
-    pub(super) order: Order,
+    pub(super) order: CloseOrder,
     pub(super) over: Duration,
 }
 
@@ -64,20 +62,22 @@ impl Command {
                 format!("nothing says which sessions: give at least one of {fields}, or \"all\": true")
             });
         }
-        let mut order = Order::from(Why::Command);
+        let mut order = CloseOrder::from(CloseCause::Command);
         if let Some(code) = body.code {
             order.code = sendable(code)?;
         }
         if let Some(reason) = body.reason {
-            if reason.len() > LONGEST_REASON {
+            if reason.len() > MAX_CLOSE_REASON_BYTES {
                 let length = reason.len();
-                return Err(format!("reason {reason:?} has {length} bytes: a Close frame takes {LONGEST_REASON}"));
+                return Err(format!(
+                    "reason {reason:?} has {length} bytes: a Close frame takes {MAX_CLOSE_REASON_BYTES}"
+                ));
             }
             order.reason = reason.into();
         }
         let over = body.over_seconds.unwrap_or_default();
-        if over > LONGEST_OVER {
-            return Err(format!("over_seconds {over} is longer than a day: give {LONGEST_OVER} at most"));
+        if over > MAX_OVER_SECONDS {
+            return Err(format!("over_seconds {over} is longer than a day: give {MAX_OVER_SECONDS} at most"));
         }
         Ok(Self { filter, order, over: Duration::from_secs(over) })
     }
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn what_is_not_said_is_the_commands_own() {
         let command = Command::read(br#"{"all": true}"#).expect("valid");
-        assert_eq!((command.order, command.over), (Why::Command.into(), Duration::ZERO));
+        assert_eq!((command.order, command.over), (CloseCause::Command.into(), Duration::ZERO));
         assert!(command.filter.is_empty());
         let text = r#"{"route": "default/site", "id": 7, "code": 4000, "reason": "moved", "over_seconds": 60}"#;
         let command = Command::read(text.as_bytes()).expect("valid");

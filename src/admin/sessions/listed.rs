@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::filter::Facts;
 use crate::model::{Address, Model};
-use crate::websocket::{Asked, Counters, Session};
+use crate::websocket::{Counters, ScheduledClose, Session};
 
 /// What `GET /sessions` answers.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -111,15 +111,15 @@ impl Direction {
 
 impl From<&Counters> for Direction {
     fn from(counters: &Counters) -> Self {
-        let seen = counters.seen();
+        let values = counters.values();
         Self {
-            bytes: seen.bytes,
-            text: seen.text,
-            binary: seen.binary,
-            fragmented: seen.continued,
-            pings: seen.pings,
-            pongs: seen.pongs,
-            close: seen.close,
+            bytes: values.bytes,
+            text: values.text,
+            binary: values.binary,
+            fragmented: values.continued,
+            pings: values.pings,
+            pongs: values.pongs,
+            close: values.close,
         }
     }
 }
@@ -142,41 +142,41 @@ impl<'a> Pods<'a> {
         Facts {
             id: session.id,
             route: session.route(),
-            route_id: &session.about.target.id,
+            route_id: &session.info.target.id,
             pool: session.pool(),
             member: session.member(),
             pod: self.0.get(&session.member()).copied(),
-            client: session.about.client,
+            client: session.info.client,
         }
     }
 }
 
 impl<'a> Listed<'a> {
     pub(super) fn of(session: &'a Session, pods: &'a Pods<'_>) -> Self {
-        let (facts, about) = (pods.facts(session), &session.about);
-        let asked = session.asked();
+        let (facts, info) = (pods.facts(session), &session.info);
+        let scheduled = session.scheduled_close();
         Self {
             id: facts.id,
             route: facts.route.into(),
-            rule: (&*about.target.route.field).into(),
+            rule: (&*info.target.route.field).into(),
             route_id: facts.route_id.into(),
             pool: facts.pool.into(),
             member: facts.member,
             pod: facts.pod.map(Into::into),
             client: facts.client,
-            port: about.port,
-            host: about.said.host().into(),
-            path: about.said.path().into(),
-            version: format!("{:?}", about.version).into(),
-            user_agent: about.said.user_agent().into(),
-            subprotocol: about.said.subprotocol().into(),
-            request_id: about.said.request_id().into(),
+            port: info.port,
+            host: info.handshake.host().into(),
+            path: info.handshake.path().into(),
+            version: format!("{:?}", info.version).into(),
+            user_agent: info.handshake.user_agent().into(),
+            subprotocol: info.handshake.subprotocol().into(),
+            request_id: info.handshake.request_id().into(),
             opened: time(session.opened).into(),
             age_seconds: seconds(session.opened.elapsed()),
             silence_seconds: seconds(session.silence()),
-            state: if asked.is_some() { "closing" } else { "open" }.into(),
-            closing: asked.map(|Asked { moment, order }| Closing {
-                why: order.why.name().into(),
+            state: if scheduled.is_some() { "closing" } else { "open" }.into(),
+            closing: scheduled.map(|ScheduledClose { moment, order }| Closing {
+                why: order.cause.name().into(),
                 code: order.code,
                 reason: order.reason,
                 at: time(moment).into(),

@@ -11,7 +11,7 @@ use crate::admin::sessions::Listed;
 use crate::model::{Action, Address, Endpoint, Model, Pool};
 use crate::pool::{Policy, Registry, Standings, ends_tenure};
 use crate::table::{Places, RoutingTable, compile};
-use crate::websocket::Why;
+use crate::websocket::CloseCause;
 
 /// What is served after the change, compiled, with members that nobody asks anything.
 pub(super) struct After {
@@ -119,9 +119,9 @@ impl After {
     fn cause(&self, before: &Before, places: &Places<'_>, place: &Place<'_>) -> Option<&'static str> {
         let Place { port, host, path, route_id, member } = *place;
         if before.publishes && !places.has(port, host, path, route_id, member) {
-            return Some(Why::RouteRemoved.name());
+            return Some(CloseCause::RouteRemoved.name());
         }
-        ends_tenure(before.standings.of(member), self.standings.of(member)).then(|| Why::Member.name())
+        ends_tenure(before.standings.of(member), self.standings.of(member)).then(|| CloseCause::Member.name())
     }
 
     /// Those of these sessions that would be closed.

@@ -219,7 +219,7 @@ impl Whole {
             let whole = self.presences.entry(*address).or_default();
             whole.take(standings.of(*address));
             let said = |presence: &Presence| {
-                (presence.number(), presence.is_named(), presence.tenure(presence.number()).word())
+                (presence.number(), presence.is_named(), presence.tenure(presence.number()).pod_notice())
             };
             prop_assert_eq!(said(&place.presence), said(whole), "{}", address);
         }

@@ -11,7 +11,7 @@ use super::headers::REQUEST_ID;
 use super::refusal::REASON;
 use crate::proxy::session::upgrade::SessionRequest;
 use crate::table::Target;
-use crate::websocket::{About, End, Said, Session};
+use crate::websocket::{End, HandshakeTexts, Session, SessionInfo};
 
 /// What is known of a request so far. Dropping it writes it down: at the end of the answer's body, or where the
 /// client has gone before that.
@@ -69,10 +69,16 @@ impl RequestRecord {
         target: Arc<Target>,
         opening: &SessionRequest,
         subprotocol: &str,
-    ) -> (About, Option<ActiveRequest>) {
-        let said = Said::new(text(&self.host), &opening.path, &opening.user_agent, subprotocol, text(&self.request_id));
+    ) -> (SessionInfo, Option<ActiveRequest>) {
+        let handshake = HandshakeTexts::new(
+            text(&self.host),
+            &opening.path,
+            &opening.user_agent,
+            subprotocol,
+            text(&self.request_id),
+        );
         let (port, client) = (opening.port, opening.client_address);
-        (About { target, port, client, version: self.version, said }, self.active.take())
+        (SessionInfo { target, port, client, version: self.version, handshake }, self.active.take())
     }
 
     /// The object whose route was taken; empty for none.
@@ -110,20 +116,20 @@ impl Drop for RequestRecord {
 
 /// Writes down that a session has been opened.
 pub(in crate::proxy) fn session_opened(session: &Session) {
-    let About { client, version, said, target, .. } = &session.about;
-    let (host, path, user_agent) = (said.host(), said.path(), said.user_agent());
+    let SessionInfo { client, version, handshake, target, .. } = &session.info;
+    let (host, path, user_agent) = (handshake.host(), handshake.path(), handshake.user_agent());
     tracing::info!(target: "access", session = session.id, %client, ?version, host, path, user_agent,
-        subprotocol = said.subprotocol(), route = session.route(), rule = &*target.route.field, pool = session.pool(),
-        member = %session.member(), request_id = said.request_id(), "session opened");
+        subprotocol = handshake.subprotocol(), route = session.route(), rule = &*target.route.field, pool = session.pool(),
+        member = %session.member(), request_id = handshake.request_id(), "session opened");
 }
 
 /// Writes down how a session ended.
 pub(in crate::proxy) fn session_closed(session: &Session, end: &End) {
-    let About { client, said, target, .. } = &session.about;
-    let (host, path, seconds) = (said.host(), said.path(), session.opened.elapsed().as_secs_f64());
-    let (up, down) = (session.up.seen(), session.down.seen());
+    let SessionInfo { client, handshake, target, .. } = &session.info;
+    let (host, path, seconds) = (handshake.host(), handshake.path(), session.opened.elapsed().as_secs_f64());
+    let (up, down) = (session.up.values(), session.down.values());
     tracing::info!(target: "access", session = session.id, %client, host, path, seconds, route = session.route(),
-        rule = &*target.route.field, pool = session.pool(), member = %session.member(), request_id = said.request_id(),
+        rule = &*target.route.field, pool = session.pool(), member = %session.member(), request_id = handshake.request_id(),
         cause = end.name(), initiator = end.initiator(), code = end.code, detail = end.detail(),
         messages_up = up.messages(), messages_down = down.messages(), bytes_up = up.bytes, bytes_down = down.bytes,
         "session closed");

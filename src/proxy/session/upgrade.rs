@@ -19,7 +19,7 @@ use crate::proxy::request::headers;
 use crate::proxy::request::record::{self, RequestRecord};
 use crate::proxy::request::refusal::Refusal;
 use crate::table::Target;
-use crate::websocket::{self, About, End, Handshake, Permit, Session, Sessions};
+use crate::websocket::{self, End, Handshake, Permit, Session, SessionInfo, Sessions};
 
 /// Marks headers as those of an opening handshake, or of its answer.
 pub(in crate::proxy) fn mark(headers: &mut HeaderMap) {
@@ -153,6 +153,6 @@ async fn peers(client: OnUpgrade, member: MemberStream) -> hyper::Result<(PeerSt
 
 /// Whether the newest table has a place for a session: its route may have been removed while the backend made up its mind.
 fn still_leads(context: &ConnectionContext, session: &Session) -> bool {
-    let About { port, said, target, .. } = &session.about;
-    context.state.table.load().places().has(*port, said.host(), said.path(), &target.id, session.member())
+    let SessionInfo { port, handshake, target, .. } = &session.info;
+    context.state.table.load().places().has(*port, handshake.host(), handshake.path(), &target.id, session.member())
 }

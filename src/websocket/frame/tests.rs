@@ -3,6 +3,7 @@ use std::ops::Range;
 use proptest::prelude::*;
 
 use super::*;
+use crate::websocket::control_frame::{close_frame, ping_frame};
 
 /// A frame as the RFC draws it, with the shortest length form that fits.
 #[derive(Debug, Clone)]
@@ -49,7 +50,7 @@ fn frames() -> impl Strategy<Value = Vec<Frame>> {
     let frame = (any::<bool>(), 0..16u8, any::<Option<[u8; 4]>>(), length, any::<u8>()).prop_map(
         |(fin, opcode, mask, length, fill)| {
             // Control frames are short and whole (section 5.5).
-            let control = opcode >= CLOSE;
+            let control = opcode >= OPCODE_CLOSE;
             let length = if control { length.min(125) } else { length };
             Frame { fin: fin || control, opcode, mask, payload: vec![fill; length] }
         },
@@ -64,11 +65,11 @@ fn reference(frames: &[Frame], end: usize) -> (bool, Counts) {
         let whole = frame.header_length() + frame.payload.len();
         if end >= at + whole - frame.payload.len() && end > at {
             counts.text += u64::from(frame.fin && frame.opcode == 1);
-            counts.messages += u64::from(frame.fin && frame.opcode < CLOSE);
+            counts.messages += u64::from(frame.fin && frame.opcode < OPCODE_CLOSE);
             counts.pings += u64::from(frame.opcode == 9);
             counts.pongs += u64::from(frame.opcode == 10);
             let begins = at + whole - frame.payload.len();
-            if frame.opcode == CLOSE && frame.payload.len() >= 2 && end >= begins + 2 {
+            if frame.opcode == OPCODE_CLOSE && frame.payload.len() >= 2 && end >= begins + 2 {
                 counts.close.get_or_insert(u16::from_be_bytes([frame.payload[0], frame.payload[1]]));
             }
         }
@@ -92,7 +93,7 @@ struct Counts {
 }
 
 fn counts(counters: &Counters) -> Counts {
-    let seen = counters.seen();
+    let seen = counters.values();
     Counts {
         bytes: seen.bytes,
         messages: seen.text + seen.binary + seen.continued,
@@ -108,7 +109,7 @@ proptest! {
     fn a_stream_cut_anywhere_is_read_as_the_whole(frames in frames(), cuts in prop::collection::vec(1..200usize, 1..50)) {
         let stream: Vec<u8> = frames.iter().flat_map(Frame::bytes).collect();
         // A second Close frame is against the RFC; only the first counts.
-        prop_assume!(frames.iter().filter(|frame| frame.opcode == CLOSE).count() < 2);
+        prop_assume!(frames.iter().filter(|frame| frame.opcode == OPCODE_CLOSE).count() < 2);
         let (mut tracker, counters) = (Frames::default(), Counters::default());
         let (mut at, mut cuts) = (0, cuts.into_iter().cycle());
         while at < stream.len() {
@@ -156,11 +157,11 @@ fn a_close_frame_is_seen_and_made() {
         let (mut tracker, counters) = (Frames::default(), Counters::default());
         tracker.observe(&close_frame(1001, "going away", mask), &counters);
         assert!(tracker.close_seen() && tracker.at_boundary());
-        assert_eq!(counters.seen().close, Some(1001));
+        assert_eq!(counters.values().close, Some(1001));
     }
     let (mut tracker, counters) = (Frames::default(), Counters::default());
     tracker.observe(&[0x88, 0], &counters);
-    assert_eq!(counters.seen().close, Some(NO_STATUS));
+    assert_eq!(counters.values().close, Some(NO_STATUS));
     assert_eq!(close_frame(1001, "", None), [0x88, 2, 0x03, 0xe9]);
     assert_eq!(close_frame(1001, &"x".repeat(500), None).len(), 127);
     assert_eq!(close_frame(1001, &"é".repeat(100), None).len(), 126, "no half of a character");

@@ -1,12 +1,12 @@
 use std::future::poll_fn;
-use std::net::IpAddr;
 
 use super::*;
 use crate::model::{
     Action, Backend, ForwardOptions, HostHeader, HostPattern, Kind, ObjectRef, PathMatch, PoolId, Route, SessionLimits,
     WebSocket,
 };
-use crate::websocket::Said;
+use crate::websocket::handshake_texts::HandshakeTexts;
+use crate::websocket::totals::CloseClass;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -25,23 +25,23 @@ fn target(websocket: WebSocket) -> Arc<Target> {
     Arc::new(Target::new(&HostPattern::Any, route.into(), None))
 }
 
-/// A session in that time of a pod.
+/// A session in this tenure.
 pub(in crate::websocket) fn open(sessions: &Sessions, tenure: &Arc<Tenure>, websocket: WebSocket) -> SessionGuard {
     let (target, client) = (target(websocket), IpAddr::from([192, 0, 2, 1]));
     let permit = sessions.admit(&target, client).expect("within the limits");
-    let said = Said::new("chat.example", "/ws", "test/1", "chat", "id");
-    let about = About { target, port: 80, client, version: http::Version::HTTP_11, said };
-    sessions.open_in(permit, about, Lease::for_test(), Arc::clone(tenure))
+    let handshake = HandshakeTexts::new("chat.example", "/ws", "test/1", "chat", "id");
+    let info = SessionInfo { target, port: 80, client, version: http::Version::HTTP_11, handshake };
+    sessions.open_in(permit, info, Lease::for_test(), Arc::clone(tenure))
 }
 
 fn many(sessions: &Sessions, tenure: &Arc<Tenure>, count: usize) -> Vec<SessionGuard> {
     (0..count).map(|_| open(sessions, tenure, WebSocket::default())).collect()
 }
 
-/// When they have been asked to close, in order, and why.
-fn moments(guards: &[SessionGuard]) -> Vec<(Instant, Why)> {
-    let asked = guards.iter().filter_map(|guard| guard.session().asked());
-    let mut moments: Vec<_> = asked.map(|asked| (asked.moment, asked.order.why)).collect();
+/// When the sessions are scheduled to close, in order, and why.
+fn moments(guards: &[SessionGuard]) -> Vec<(Instant, CloseCause)> {
+    let scheduled = guards.iter().filter_map(|guard| guard.session().scheduled_close());
+    let mut moments: Vec<_> = scheduled.map(|close| (close.moment, close.order.cause)).collect();
     moments.sort();
     moments
 }
@@ -53,13 +53,13 @@ async fn pods_that_go_share_one_pace_and_each_session_is_asked_once() {
     guards.extend(many(&sessions, &tenures[1], 500));
     let stays = many(&sessions, &Arc::default(), 1);
     let began = Instant::now();
-    tenures.iter().for_each(|tenure| tenure.leave(30 * SECOND));
-    sessions.follow_pods();
+    tenures.iter().for_each(|tenure| tenure.depart(30 * SECOND));
+    sessions.follow_departures();
     let first = moments(&guards);
     assert_eq!(first.len(), 1_000);
     assert!(first.windows(2).all(|pair| pair[1].0 - pair[0].0 == SECOND / 1_000));
-    assert_eq!(first[999], (began + 999 * SECOND / 1_000, Why::Member));
-    sessions.follow_pods();
+    assert_eq!(first[999], (began + 999 * SECOND / 1_000, CloseCause::Member));
+    sessions.follow_departures();
     assert_eq!((moments(&guards), moments(&stays)), (first, Vec::new()));
     // One that came late, in the same pod's time.
     assert_eq!(moments(&[open(&sessions, &tenures[0], WebSocket::default())]).len(), 1);
@@ -80,8 +80,8 @@ async fn a_pods_sessions_are_closed_within_half_its_grace_or_as_the_route_says()
         let (tenure, began) = (Arc::<Tenure>::default(), Instant::now());
         let websocket = WebSocket { drain: drain.map(Duration::from_secs), ..WebSocket::default() };
         let guards: Vec<_> = (0..10).map(|_| open(&sessions, &tenure, websocket.clone())).collect();
-        tenure.leave(30 * SECOND);
-        sessions.follow_pods();
+        tenure.depart(30 * SECOND);
+        sessions.follow_departures();
         let told = moments(&guards);
         let took = (told[9].0 - began).as_secs();
         assert!(last.contains(&took), "{drain:?} {close_rate}: {took}");
@@ -93,8 +93,8 @@ async fn sessions_of_one_pod_share_its_window_though_time_goes_by() {
     let (sessions, tenure) = (Sessions::default(), Arc::<Tenure>::default());
     let websocket = WebSocket { drain: Some(30 * SECOND), ..WebSocket::default() };
     let guards: Vec<_> = (0..1_000).map(|_| open(&sessions, &tenure, websocket.clone())).collect();
-    tenure.leave(30 * SECOND);
-    sessions.follow_pods();
+    tenure.depart(30 * SECOND);
+    sessions.follow_departures();
     let moments = moments(&guards);
     let first = moments.iter().filter(|(moment, _)| *moment < Instant::now() + SECOND).count();
     assert!(first < 60, "{first} of 1,000 in the first of 28 s");
@@ -109,35 +109,52 @@ async fn a_route_that_comes_back_in_time_keeps_its_sessions() {
     assert_eq!(sessions.routes_removed(|_| true), 0);
     assert_eq!(moments(&guards), Vec::new());
     let live = sessions.list();
-    sessions.ask(&live, Window::over(60 * SECOND), &Why::Command.into());
+    sessions.schedule_close(&live, CloseWindow::over(60 * SECOND), &CloseCause::Command.into());
     assert_eq!(sessions.routes_removed(|_| false), 2);
-    let why = || live[1].asked().map(|asked| (asked.moment >= Instant::now() + 6 * SECOND, asked.order.why));
-    assert_eq!(why(), Some((false, Why::RouteRemoved)));
+    let why =
+        || live[1].scheduled_close().map(|close| (close.moment >= Instant::now() + 6 * SECOND, close.order.cause));
+    assert_eq!(why(), Some((false, CloseCause::RouteRemoved)));
     assert_eq!(sessions.routes_removed(|_| true), 0);
-    assert_eq!(why(), Some((true, Why::Command)), "what else was asked is asked still");
+    assert_eq!(why(), Some((true, CloseCause::Command)), "what else was asked is asked still");
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_word_wakes_who_waits_reaches_who_comes_late_and_the_earlier_moment_is_right() {
+async fn each_close_that_is_scheduled_wakes_the_relay() {
     let (sessions, tenure) = (Sessions::default(), Arc::<Tenure>::default());
     let mut guard = open(&sessions, &tenure, WebSocket::default());
-    let waiting = tokio::spawn(async move {
-        poll_fn(|cx| guard.poll_told(cx)).await;
-        let first = guard.session().asked().map(|asked| asked.order.why);
-        poll_fn(|cx| guard.poll_told(cx)).await;
-        (first, guard.session().asked().map(|asked| asked.order.why))
+    let relay = tokio::spawn(async move {
+        poll_fn(|cx| guard.poll_notified(cx)).await;
+        let first = guard.session().scheduled_close().map(|close| close.order.cause);
+        poll_fn(|cx| guard.poll_notified(cx)).await;
+        (first, guard.session().scheduled_close().map(|close| close.order.cause))
     });
     tokio::task::yield_now().await;
     let live = sessions.list();
-    sessions.ask(&live, Window::over(60 * SECOND), &Why::Command.into());
+    sessions.schedule_close(&live, CloseWindow::over(60 * SECOND), &CloseCause::Command.into());
     tokio::task::yield_now().await;
-    live[0].ask(Instant::now() + 60 * SECOND, Why::Idle.into());
-    assert_eq!(waiting.await.expect("told"), (Some(Why::Command), Some(Why::Command)));
-    live[0].ask(Instant::now() - SECOND, Why::Rebalance.into());
-    assert_eq!(live[0].asked().map(|asked| asked.order.why), Some(Why::Rebalance));
+    live[0].schedule_close(Instant::now() + 60 * SECOND, CloseCause::Idle.into());
+    assert_eq!(relay.await.expect("woken twice"), (Some(CloseCause::Command), Some(CloseCause::Command)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_earliest_close_wins() {
+    let sessions = Sessions::default();
+    let guard = open(&sessions, &Arc::default(), WebSocket::default());
+    let session = guard.session();
+    let cause = || session.scheduled_close().map(|close| close.order.cause);
+    session.schedule_close(Instant::now() + 60 * SECOND, CloseCause::Command.into());
+    session.schedule_close(Instant::now() + 60 * SECOND, CloseCause::Idle.into());
+    assert_eq!(cause(), Some(CloseCause::Command), "of two at one moment the first");
+    session.schedule_close(Instant::now() - SECOND, CloseCause::Rebalance.into());
+    assert_eq!(cause(), Some(CloseCause::Rebalance));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_opens_during_a_drain_is_closed_too() {
+    let sessions = Sessions::default();
     sessions.drain(Duration::ZERO);
     let late = moments(&many(&sessions, &Arc::default(), 1));
-    assert_eq!(late, [(Instant::now(), Why::Gateway)], "one that opens during the drain");
+    assert_eq!(late, [(Instant::now(), CloseCause::Gateway)]);
     assert_eq!(sessions.count(), 0);
 }
 
@@ -147,8 +164,8 @@ async fn sessions_whose_route_has_gone_are_closed_and_no_others() {
     let guards = many(&sessions, &Arc::default(), 3);
     assert_eq!(sessions.routes_removed(|_| true), 0);
     assert_eq!(sessions.routes_removed(|session| session.id != 2), 1);
-    let asked: Vec<_> = guards.iter().map(|guard| guard.session().asked().map(|asked| asked.order)).collect();
-    assert_eq!(asked, [None, Some(Why::RouteRemoved.into()), None]);
+    let asked: Vec<_> = guards.iter().map(|guard| guard.session().scheduled_close().map(|close| close.order)).collect();
+    assert_eq!(asked, [None, Some(CloseCause::RouteRemoved.into()), None]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -163,10 +180,10 @@ async fn what_is_counted_neither_jumps_nor_stays_when_a_session_ends_and_its_obj
     let before = sessions.totals();
     assert_eq!((before[ROUTE].open, before[ROUTE].up.bytes), (1, 100));
     tokio::time::advance(5 * SECOND).await;
-    guard.end(&End { cause: crate::websocket::EndCause::Ordered(Why::Idle.into()), code: Some(1001) });
+    guard.end(&End { cause: crate::websocket::end::EndCause::Ordered(CloseCause::Idle.into()), code: Some(1001) });
     let after = sessions.totals().remove(ROUTE).expect("served");
     assert_eq!((after.open, after.up.bytes, after.ended.get("idle"), after.durations[1]), (0, 100, Some(&1), 1));
-    assert_eq!(after.closes, BTreeMap::from([(("gateway", "1001"), 1)]));
+    assert_eq!(after.closes, BTreeMap::from([(CloseClass { initiator: "gateway", code: "1001" }, 1)]));
     assert_eq!(after.handshakes, BTreeMap::from([("opened", 1), ("route_limit", 1)]));
     let guard = open(&sessions, &Arc::default(), WebSocket::default());
     sessions.set_served([], &BTreeSet::from([served()]));

@@ -1,144 +1,152 @@
-//! One direction of a session: what is read from one peer and written to the other.
+//! One direction of a session: what is read from one peer (the reader) is written to the other (the writer).
+//!
+//! ```text
+//! event                              reader          writer
+//! bytes are read                     Open            Open; bytes that it does not take yet wait in `pending` (back-pressure)
+//! the end is read                    Open ─▶ Ended   Open ────────────────────────────▶ ShutDown
+//! the same, while ends are deferred  Open ─▶ Ended   Open ─▶ EndDeferred ─ released ──▶ ShutDown
+//! the stream is found reset          Open ─▶ Reset   Open ────────────────────────────▶ ShutDown
+//! a write fails                      as it was       any ─────────────────────────────▶ ShutDown, `failure` has the error
+//! ```
+
+mod closing;
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::ReadBuf;
-
-use super::Stream;
-use super::gate::Gate;
+use super::message_limiter::MessageLimiter;
+use super::stream::{RelayStream, poll_read};
+use crate::websocket::close_order::CloseCause;
+use crate::websocket::control_frame::ping_frame;
 use crate::websocket::counters::Counters;
-use crate::websocket::frame::ping_frame;
-use crate::websocket::{Frames, Why, close_frame};
+use crate::websocket::frame::Frames;
 
 /// What flows from one peer to the other.
 #[derive(Default)]
 pub(super) struct Direction {
     /// Bytes that the writer could not take yet. Empty, and without heap, while it keeps up.
     pending: Vec<u8>,
-    /// How many of `pending` have been written.
+    /// How many bytes of `pending` have been written.
     written: usize,
-    /// Whether the writer may hold bytes back until flushed.
-    dirty: bool,
-    /// Whether the writer is a server, to whom frames are masked.
+    /// Whether the writer may hold bytes back until it is flushed.
+    needs_flush: bool,
+    /// Whether the writer is a server: frames that the gateway sends to it are masked.
     to_server: bool,
-    /// Whether a Ping of the gateway's waits for its boundary.
-    pub(super) ping: bool,
-    /// A Close that waits for its boundary, to be the last.
-    pub(super) closing: Option<Box<[u8]>>,
+    /// Whether a Ping of the gateway's waits for the next frame boundary.
+    pub(super) ping_pending: bool,
+    /// A Close of the gateway's that waits for the next frame boundary. It is the last frame that the writer gets.
+    close_pending: Option<Box<[u8]>>,
     pub(super) frames: Frames,
-    /// What the reader may send.
-    pub(super) gate: Option<Box<Gate>>,
-    state: State,
-    reader_ended: bool,
-    /// Whether the reader's end without a Close, between two frames, is kept from the writer.
-    pub(super) hold: bool,
-    /// Bytes that came with the handshake.
-    first: Box<[u8]>,
-    /// Whether the writer was too slow for what it was given.
-    blocked: bool,
-    moved: Moved,
-    /// Why the direction ended, if not by the reader's word.
+    /// The limits on the reader's messages, where the route sets any.
+    pub(super) limiter: Option<Box<MessageLimiter>>,
+    reader: Reader,
+    writer: Writer,
+    /// Whether the reader's end is kept from the writer for a while, where it comes without a Close and between two frames.
+    defers_end: bool,
+    /// Bytes that came with the handshake, and are not passed on yet.
+    handshake_bytes: Box<[u8]>,
+    /// Whether the writer was too slow at the last write.
+    write_blocked: bool,
+    activity: Activity,
+    /// Why the direction ended, where a stream failed.
     pub(super) failure: Option<io::Error>,
 }
 
-/// Signs of life since they were last asked for.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Moved {
-    /// Bytes came from the reader.
-    pub(super) read: bool,
-    /// They were of Pong frames alone.
-    pub(super) pong_alone: bool,
-    /// The writer took bytes after it had been too slow for them.
-    pub(super) wrote: bool,
-    /// The gateway's Ping has been put between the reader's frames.
-    pub(super) pinged: bool,
-}
-
-#[derive(Default, PartialEq)]
-enum State {
+/// The state of the stream that is read.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+enum Reader {
     #[default]
     Open,
-    /// The reader has ended; the writer is still to be told.
-    ReadEnded,
-    Done,
+    /// It has ended, or a read has failed.
+    Ended,
+    /// A read has failed because the peer has reset the stream: it takes nothing more either.
+    Reset,
+}
+
+/// The state of the stream that is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+enum Writer {
+    #[default]
+    Open,
+    /// The reader has ended, and the writer is not told for the time being.
+    EndDeferred,
+    /// It has been shut down, or a write has failed.
+    ShutDown,
+}
+
+/// Signs of life of the two peers since the last look.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Activity {
+    /// Bytes were read.
+    pub(super) read: bool,
+    /// All of them were of Pong frames.
+    pub(super) only_pongs: bool,
+    /// The writer took bytes after it had been too slow.
+    pub(super) write_resumed: bool,
+    /// The gateway's Ping was written.
+    pub(super) ping_sent: bool,
 }
 
 impl Direction {
-    pub(super) fn new(first: &[u8], to_server: bool) -> Self {
-        Self { first: first.into(), to_server, ..Self::default() }
+    /// A direction to the backend (a server) or to the client. `handshake_bytes` came with the handshake and are passed on first.
+    pub(super) fn new(handshake_bytes: &[u8], to_server: bool) -> Self {
+        Self { handshake_bytes: handshake_bytes.into(), to_server, ..Self::default() }
     }
 
-    /// Signs of life since this was last asked.
-    pub(super) fn take_moved(&mut self) -> Moved {
-        let mut moved = std::mem::take(&mut self.moved);
-        moved.pong_alone = moved.read && !self.frames.take_other_seen();
-        moved
+    /// Has the reader's end kept from the writer until [`Self::release_end`].
+    pub(super) fn defer_end(&mut self) {
+        self.defers_end = true;
     }
 
-    /// The limit that the reader has broken, if it has.
-    pub(super) fn fault(&self) -> Option<Why> {
-        self.gate.as_ref().and_then(|gate| gate.fault)
-    }
-
-    /// Has a Close with this status be the last that the writer gets.
-    pub(super) fn close(&mut self, code: u16, reason: &str) {
-        let mask = self.mask();
-        self.closing = Some(close_frame(code, reason, mask).into());
-    }
-
-    fn take_ping(&mut self) -> Vec<u8> {
-        self.ping = false;
-        self.moved.pinged = true;
-        ping_frame(self.mask())
-    }
-
-    fn mask(&self) -> Option<[u8; 4]> {
-        self.to_server.then(|| {
-            let mut mask = [0; 4];
-            // From a strong source (RFC 6455 section 10.3). It fails only where the system has none, and then it is no secret.
-            let _ = aws_lc_rs::rand::fill(&mut mask);
-            mask
-        })
-    }
-
-    /// Whether nothing is read until the writer has taken what there is.
-    pub(super) fn holds_back(&self) -> bool {
-        !self.pending.is_empty()
-    }
-
-    /// Whether a frame of the gateway's may be written after what has been passed on.
-    fn between_frames(&self) -> bool {
-        let kept_back =
-            || self.gate.as_ref().is_some_and(|gate| gate.fault.is_some() || !self.frames.begun().is_empty());
-        self.frames.at_boundary() || kept_back()
-    }
-
-    /// Whether the reading side has said that it is done.
-    pub(super) fn ended(&self) -> bool {
-        self.frames.close_seen() || self.state != State::Open
-    }
-
-    /// Whether the reader has closed or ended. False where it was the writer that failed.
-    pub(super) fn reader_done(&self) -> bool {
-        self.frames.close_seen() || self.reader_ended
-    }
-
-    /// Whether the reader has just been found to have reset its stream.
-    pub(super) fn reader_reset(&self) -> bool {
-        let reset = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionReset;
-        self.reader_ended && self.failure.as_ref().is_some_and(reset)
+    /// Passes the reader's end on from now on. Gives whether it was deferred until now.
+    pub(super) fn release_end(&mut self) -> bool {
+        if self.writer == Writer::EndDeferred {
+            self.writer = Writer::Open;
+        }
+        std::mem::take(&mut self.defers_end)
     }
 
     /// Whether the reader's end is being kept from the writer.
-    pub(super) fn held(&self) -> bool {
-        self.hold && self.state == State::ReadEnded && self.frames.at_boundary() && !self.frames.close_seen()
+    pub(super) fn end_deferred(&self) -> bool {
+        self.writer == Writer::EndDeferred
     }
 
-    /// Moves bytes until the reader has ended and the writer has been told. A stream that fails ends this direction
+    /// Signs of life since the last call.
+    pub(super) fn take_activity(&mut self) -> Activity {
+        let mut activity = std::mem::take(&mut self.activity);
+        activity.only_pongs = activity.read && !self.frames.take_other_seen();
+        activity
+    }
+
+    /// The limit that the reader has broken, if it has.
+    pub(super) fn violation(&self) -> Option<CloseCause> {
+        self.limiter.as_ref().and_then(|limiter| limiter.violation)
+    }
+
+    /// Whether nothing is read until the writer has taken what is pending.
+    pub(super) fn is_backpressured(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// Whether this direction ends: the reader has closed or ended, or the writer has failed.
+    pub(super) fn is_ending(&self) -> bool {
+        self.reader_done() || self.writer == Writer::ShutDown
+    }
+
+    /// Whether the reader has sent a Close or ended. False where the writer alone has failed.
+    pub(super) fn reader_done(&self) -> bool {
+        self.frames.close_seen() || self.reader != Reader::Open
+    }
+
+    /// Whether the reader has reset its stream.
+    pub(super) fn reader_reset(&self) -> bool {
+        self.reader == Reader::Reset
+    }
+
+    /// Moves bytes until the reader has ended and the writer has been shut down. A stream that fails ends this direction
     /// alone: what flows the other way may still arrive. Pending for good once the reader has broken a limit.
-    pub(super) fn poll_relay<R: Stream, W: Stream>(
+    pub(super) fn poll_relay<R: RelayStream, W: RelayStream>(
         &mut self,
         reader: &mut R,
         writer: &mut W,
@@ -152,13 +160,13 @@ impl Direction {
             Poll::Ready(Err(error)) => {
                 self.failure = Some(error);
                 self.pending = Vec::new();
-                self.state = State::Done;
+                self.writer = Writer::ShutDown;
                 Poll::Ready(())
             }
         }
     }
 
-    fn poll_move<R: Stream, W: Stream>(
+    fn poll_move<R: RelayStream, W: RelayStream>(
         &mut self,
         reader: &mut R,
         writer: &mut W,
@@ -167,38 +175,39 @@ impl Direction {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         loop {
-            if self.state == State::Done {
+            if self.writer == Writer::ShutDown {
                 return Poll::Ready(Ok(()));
             }
+            // First what is left from before: pending bytes, then those of the handshake, then the gateway's Ping.
             ready!(self.poll_pending(writer, cx))?;
-            if self.fault().is_some() {
+            if self.violation().is_some() {
                 return Poll::Pending;
             }
-            if !self.first.is_empty() {
-                let first = std::mem::take(&mut self.first);
-                self.pass(writer, &first, counters, cx)?;
+            if !self.handshake_bytes.is_empty() {
+                let bytes = std::mem::take(&mut self.handshake_bytes);
+                self.pass(writer, &bytes, counters, cx)?;
                 continue;
             }
-            if self.ping && self.between_frames() && self.state == State::Open {
+            if self.ping_pending && self.between_frames() && self.reader == Reader::Open {
                 self.pending = self.take_ping();
                 continue;
             }
-            if self.held() {
+            // Then the reader's end, if it has come.
+            if self.writer == Writer::EndDeferred {
                 self.flush(writer, cx)?;
                 return Poll::Pending;
             }
-            if self.state == State::ReadEnded {
+            if self.reader != Reader::Open {
                 // A writer that is gone already needs not be told.
                 let _ = ready!(Pin::new(&mut *writer).poll_shutdown(cx));
-                self.state = State::Done;
+                self.writer = Writer::ShutDown;
                 continue;
             }
+            // Then new bytes.
             let bytes = match poll_read(reader, scratch, cx) {
                 Poll::Ready(Ok(bytes)) if !bytes.is_empty() => bytes,
                 Poll::Ready(result) => {
-                    self.failure = result.err();
-                    self.state = State::ReadEnded;
-                    self.reader_ended = true;
+                    self.reader_ended(result.err());
                     continue;
                 }
                 Poll::Pending => {
@@ -210,21 +219,31 @@ impl Direction {
         }
     }
 
+    /// Notes that the reader has ended, or that a read has failed.
+    fn reader_ended(&mut self, error: Option<io::Error>) {
+        let reset = error.as_ref().is_some_and(|error| error.kind() == io::ErrorKind::ConnectionReset);
+        self.reader = if reset { Reader::Reset } else { Reader::Ended };
+        self.failure = error;
+        if self.defers_end && self.frames.at_boundary() && !self.frames.close_seen() {
+            self.writer = Writer::EndDeferred;
+        }
+    }
+
     /// Passes on what has been read.
-    fn pass<W: Stream>(
+    fn pass<W: RelayStream>(
         &mut self,
         writer: &mut W,
         bytes: &[u8],
         counters: &Counters,
         cx: &mut Context<'_>,
     ) -> io::Result<()> {
-        self.moved.read = true;
-        if let Some(gate) = &mut self.gate {
-            let passed = gate.pass(&mut self.frames, bytes, counters);
-            self.write(writer, &passed.kept[..passed.kept_length], cx)?;
-            return self.write(writer, &bytes[..passed.length], cx);
+        self.activity.read = true;
+        if let Some(limiter) = &mut self.limiter {
+            let admitted = limiter.admit(&mut self.frames, bytes, counters);
+            self.write(writer, admitted.held_back(), cx)?;
+            return self.write(writer, &bytes[..admitted.length], cx);
         }
-        if self.ping {
+        if self.ping_pending {
             let passed = self.frames.observe_to_boundary(bytes, counters);
             self.write(writer, &bytes[..passed], cx)?;
             if self.frames.at_boundary() {
@@ -238,87 +257,46 @@ impl Direction {
         self.write(writer, bytes, cx)
     }
 
-    /// Passes on the rest of the current frame, then the gateway's Close, then nothing more; ready when the reader
-    /// has closed too. A writer that has gone is not told; its reader's answer is waited for all the same.
-    pub(super) fn poll_close<R: Stream, W: Stream>(
-        &mut self,
-        reader: &mut R,
-        writer: &mut W,
-        counters: &Counters,
-        scratch: &mut [u8],
-        cx: &mut Context<'_>,
-    ) -> Poll<()> {
-        if self.state != State::Done {
-            match self.poll_tell(writer, scratch, reader, counters, cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(())) => return Poll::Ready(()),
-                Poll::Ready(Err(_)) => self.state = State::Done,
-            }
-        }
-        while !self.reader_done() {
-            match ready!(poll_read(reader, scratch, cx)) {
-                Ok(bytes) if !bytes.is_empty() => self.frames.observe(bytes, &Counters::default()),
-                _ => self.reader_ended = true,
-            }
-        }
-        Poll::Ready(())
+    /// Whether a frame of the gateway's may be written after what has been passed on. Where the limiter holds back the beginning of
+    /// a header, or a frame that breaks a limit, the writer is between two frames although the parser is within one.
+    fn between_frames(&self) -> bool {
+        let held_back = || {
+            let limiter = self.limiter.as_ref();
+            limiter.is_some_and(|limiter| limiter.violation.is_some() || !self.frames.partial_header().is_empty())
+        };
+        self.frames.at_boundary() || held_back()
     }
 
-    /// The part of [`Self::poll_close`] that writes. Fails when the writer does.
-    fn poll_tell<R: Stream, W: Stream>(
-        &mut self,
-        writer: &mut W,
-        scratch: &mut [u8],
-        reader: &mut R,
-        counters: &Counters,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
-        loop {
-            ready!(self.poll_pending(writer, cx))?;
-            if self.between_frames()
-                && let Some(close) = self.closing.take()
-                && (!self.frames.close_seen() || self.fault().is_some())
-            {
-                self.pending = close.into();
-                continue;
-            }
-            self.flush(writer, cx)?;
-            if self.reader_done() {
-                // Within a frame that will not be completed there is nothing to say.
-                self.closing = None;
-                return if self.dirty { Poll::Pending } else { Poll::Ready(Ok(())) };
-            }
-            let bytes = match ready!(poll_read(reader, scratch, cx)) {
-                Ok(bytes) if !bytes.is_empty() => bytes,
-                _ => {
-                    self.reader_ended = true;
-                    continue;
-                }
-            };
-            let passed = if self.closing.is_some() { self.frames.observe_to_boundary(bytes, counters) } else { 0 };
-            self.write(writer, &bytes[..passed], cx)?;
-            if self.closing.is_some() && passed < bytes.len() {
-                self.pending.extend(self.closing.take().unwrap_or_default());
-            }
-            // What comes behind the boundary is not passed on, but may be the peer's Close, and counts as that.
-            self.frames.observe(&bytes[passed..], &Counters::default());
-        }
+    fn take_ping(&mut self) -> Vec<u8> {
+        self.ping_pending = false;
+        self.activity.ping_sent = true;
+        ping_frame(self.mask())
     }
 
-    /// Writes what it can; keeps the rest.
-    fn write<W: Stream>(&mut self, writer: &mut W, mut bytes: &[u8], cx: &mut Context<'_>) -> io::Result<()> {
+    /// A mask for a frame of the gateway's, where the writer is a server.
+    fn mask(&self) -> Option<[u8; 4]> {
+        self.to_server.then(|| {
+            let mut mask = [0; 4];
+            // From a strong source (RFC 6455 section 10.3). It fails only where the system has none, and then it is no secret.
+            let _ = aws_lc_rs::rand::fill(&mut mask);
+            mask
+        })
+    }
+
+    /// Writes what the writer takes now, and keeps the rest in `pending`.
+    fn write<W: RelayStream>(&mut self, writer: &mut W, mut bytes: &[u8], cx: &mut Context<'_>) -> io::Result<()> {
         if !self.pending.is_empty() {
             self.pending.extend_from_slice(bytes);
             return Ok(());
         }
         while !bytes.is_empty() {
-            self.dirty = true;
+            self.needs_flush = true;
             match Pin::new(&mut *writer).poll_write(cx, bytes) {
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
                 Poll::Ready(Ok(count)) => bytes = &bytes[count..],
                 Poll::Ready(Err(error)) => return Err(error),
                 Poll::Pending => {
-                    self.blocked = true;
+                    self.write_blocked = true;
                     self.pending.extend_from_slice(bytes);
                     return Ok(());
                 }
@@ -327,19 +305,19 @@ impl Direction {
         Ok(())
     }
 
-    /// Writes what was kept, and gives its memory back.
-    fn poll_pending<W: Stream>(&mut self, writer: &mut W, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Writes what is pending, and frees its memory.
+    fn poll_pending<W: RelayStream>(&mut self, writer: &mut W, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.written < self.pending.len() {
-            self.dirty = true;
+            self.needs_flush = true;
             match Pin::new(&mut *writer).poll_write(cx, &self.pending[self.written..])? {
                 Poll::Pending => {
-                    self.blocked = true;
+                    self.write_blocked = true;
                     return Poll::Pending;
                 }
                 Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(count) => self.written += count,
             }
-            self.moved.wrote |= std::mem::take(&mut self.blocked);
+            self.activity.write_resumed |= std::mem::take(&mut self.write_blocked);
         }
         if !self.pending.is_empty() {
             self.pending = Vec::new();
@@ -349,39 +327,16 @@ impl Direction {
     }
 
     /// Flushes as far as the writer can now; it wakes the task when it can do more.
-    fn flush<W: Stream>(&mut self, writer: &mut W, cx: &mut Context<'_>) -> io::Result<()> {
-        if self.dirty {
+    fn flush<W: RelayStream>(&mut self, writer: &mut W, cx: &mut Context<'_>) -> io::Result<()> {
+        if self.needs_flush {
             match Pin::new(writer).poll_flush(cx) {
                 Poll::Ready(result) => {
                     result?;
-                    self.dirty = false;
+                    self.needs_flush = false;
                 }
                 Poll::Pending => {}
             }
         }
         Ok(())
     }
-}
-
-/// Ends the writing half, and reads to the end of the other.
-pub(super) fn poll_discard<S: Stream>(stream: &mut S, scratch: &mut [u8], cx: &mut Context<'_>) -> Poll<()> {
-    // Both are over when they fail.
-    let _ = ready!(Pin::new(&mut *stream).poll_shutdown(cx));
-    loop {
-        match ready!(poll_read(stream, scratch, cx)) {
-            Ok(bytes) if !bytes.is_empty() => {}
-            _ => return Poll::Ready(()),
-        }
-    }
-}
-
-/// Reads what there is; empty at the end of the stream. TLS peers that leave without a close_notify have ended too.
-fn poll_read<'a, R: Stream>(reader: &mut R, scratch: &'a mut [u8], cx: &mut Context<'_>) -> Poll<io::Result<&'a [u8]>> {
-    let mut buffer = ReadBuf::new(scratch);
-    match ready!(Pin::new(reader).poll_read(cx, &mut buffer)) {
-        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Poll::Ready(Err(error)),
-        _ => {}
-    }
-    let count = buffer.filled().len();
-    Poll::Ready(Ok(&scratch[..count]))
 }

@@ -1,13 +1,18 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::time::Instant;
 
+use super::tunnel::POD_NOTICE_TIMEOUT;
 use super::*;
-use crate::model::{Ping, SessionLimits};
+use crate::model::{IdleCounts, Ping, SessionLimits, WebSocket};
 use crate::pool::Tenure;
-use crate::websocket::Sessions;
-use crate::websocket::close_frame;
+use crate::websocket::control_frame::close_frame;
+use crate::websocket::end::Side;
+use crate::websocket::registry::Sessions;
 use crate::websocket::registry::tests::open;
+use crate::websocket::session::Session;
 
 /// A relay between two in-memory pipes: the client's end, the backend's end, and the relay's result.
 fn start(
@@ -40,7 +45,7 @@ async fn bytes_go_both_ways_and_half_close_is_passed_on() {
     assert_eq!((seen.as_slice(), echoed.as_slice()), (&b"hello"[..], &b"still here"[..]));
     let (end, session) = task.await.expect("ends");
     assert!(matches!(end.cause, EndCause::Closed(Side::Client)), "{end:?}");
-    assert_eq!((session.up.seen().bytes, session.down.seen().bytes), (5, 10));
+    assert_eq!((session.up.values().bytes, session.down.values().bytes), (5, 10));
 }
 
 #[tokio::test]
@@ -81,7 +86,7 @@ async fn what_is_on_its_way_arrives_though_the_other_direction_fails() {
     }
     sender.await.expect("sent");
     drop(client);
-    assert_eq!(task.await.expect("ends").1.down.seen().bytes, 4096);
+    assert_eq!(task.await.expect("ends").1.down.values().bytes, 4096);
 }
 
 #[tokio::test]
@@ -126,8 +131,8 @@ async fn orphaned(word: Option<Duration>, sent: &[u8]) -> (Vec<u8>, Duration, &'
     let told = tokio::spawn(async move {
         if let Some(word) = word {
             tokio::time::sleep(word).await;
-            tenure.leave(Duration::from_secs(3600));
-            sessions.follow_pods();
+            tenure.depart(Duration::from_secs(3600));
+            sessions.follow_departures();
         }
     });
     let mut more = Vec::new();
@@ -144,7 +149,7 @@ async fn orphaned(word: Option<Duration>, sent: &[u8]) -> (Vec<u8>, Duration, &'
 
 #[tokio::test(start_paused = true)]
 async fn a_backend_that_dies_without_a_close_when_its_pod_goes_has_the_gateway_say_it() {
-    for word in [Duration::ZERO, WORD_WAIT / 2] {
+    for word in [Duration::ZERO, POD_NOTICE_TIMEOUT / 2] {
         let (seen, took, cause) = orphaned(Some(word), FRAMES).await;
         assert_eq!((seen, cause), (close_frame(1001, "backend going away", None), "member_drain"));
         assert!(took >= word && took < word + Duration::from_millis(5), "{took:?}");
@@ -154,7 +159,7 @@ async fn a_backend_that_dies_without_a_close_when_its_pod_goes_has_the_gateway_s
 #[tokio::test(start_paused = true)]
 async fn a_backend_that_dies_is_passed_on_as_it_is_where_its_pod_stays_or_a_frame_is_not_whole() {
     let (seen, took, cause) = orphaned(None, FRAMES).await;
-    assert_eq!((seen.as_slice(), took.as_millis(), cause), (&[][..], WORD_WAIT.as_millis(), "backend"));
+    assert_eq!((seen.as_slice(), took.as_millis(), cause), (&[][..], POD_NOTICE_TIMEOUT.as_millis(), "backend"));
     let close = close_frame(1000, "", None);
     for sent in [&FRAMES[..2], &close] {
         let (seen, took, cause) = orphaned(None, sent).await;
@@ -168,8 +173,8 @@ async fn the_sessions_of_a_pod_that_goes_are_closed_and_no_others() {
     let (mut client, mut backend, task) = start(&sessions, &leaving, WebSocket::default(), 64);
     let (mut other, mut echo, _task) = start(&sessions, &staying, WebSocket::default(), 64);
     tokio::task::yield_now().await;
-    leaving.leave(Duration::ZERO);
-    sessions.follow_pods();
+    leaving.depart(Duration::ZERO);
+    sessions.follow_departures();
     let (mut up, mut down) = ([0; 2], [0; 4]);
     backend.read_exact(&mut up).await.expect("the backend is told");
     client.read_exact(&mut down).await.expect("the client is told");

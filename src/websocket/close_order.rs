@@ -1,4 +1,4 @@
-//! That the gateway closes a session, and why.
+//! The order to close a session: its cause, the Close frame that both peers get, and the moment at which it is carried out.
 
 use std::borrow::Cow;
 
@@ -6,51 +6,35 @@ use tokio::time::Instant;
 
 /// Why the gateway closes a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Why {
-    /// The gateway is going away.
+pub enum CloseCause {
+    /// The gateway shuts down.
     Gateway,
-    /// The backend's pod is.
+    /// The backend's pod goes away.
     Member,
-    /// Nothing leads to its backend any more.
+    /// No route leads to the session's backend any more.
     RouteRemoved,
-    /// Somebody asked for it.
+    /// An operator asked for it.
     Command,
-    /// The backend fails its probe.
+    /// The backend fails its health probe.
     Unhealthy,
-    /// It has reached its route's age.
+    /// The session has reached the maximum age of its route.
     MaxAge,
-    /// Other members have fewer sessions.
+    /// Other members of the pool have fewer sessions.
     Rebalance,
-    /// Nobody has said anything for the idle timeout.
+    /// No byte, or no message, has passed for the idle timeout.
     Idle,
-    /// The client did not answer a ping.
+    /// The client did not answer a Ping.
     ClientGone,
-    /// The backend did not.
+    /// The backend did not answer a Ping.
     BackendGone,
-    /// A message of the client's is larger than its route takes.
+    /// A message of the client is larger than the route allows.
     MessageSize,
-    /// The client sends more messages than its route takes.
+    /// The client sends more messages a second than the route allows.
     MessageRate,
 }
 
-impl Why {
-    /// All of them.
-    pub const ALL: [Self; 12] = [
-        Self::Gateway,
-        Self::Member,
-        Self::RouteRemoved,
-        Self::Command,
-        Self::Unhealthy,
-        Self::MaxAge,
-        Self::Rebalance,
-        Self::Idle,
-        Self::ClientGone,
-        Self::BackendGone,
-        Self::MessageSize,
-        Self::MessageRate,
-    ];
-
-    /// For logs and metrics.
+impl CloseCause {
+    /// The cause in one word, for logs and metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::Gateway => "drain",
@@ -68,7 +52,7 @@ impl Why {
         }
     }
 
-    /// The status of the Close frame (RFC 6455 section 7.4.1; 1012 is registered as "service restart").
+    /// The status code of the Close frame (RFC 6455 section 7.4.1; 1012 is registered as "service restart").
     pub fn code(self) -> u16 {
         match self {
             Self::Unhealthy | Self::MaxAge | Self::Rebalance => 1012,
@@ -78,7 +62,7 @@ impl Why {
         }
     }
 
-    /// The reason in the Close frame.
+    /// The reason text of the Close frame.
     fn reason(self) -> &'static str {
         match self {
             Self::Gateway => "going away",
@@ -97,28 +81,28 @@ impl Why {
     }
 }
 
-/// What is said to both peers when a session is closed.
+/// The order to close a session: its cause, and the Close frame that both peers get.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Order {
-    /// Why.
-    pub why: Why,
-    /// Status of the Close frame.
+pub struct CloseOrder {
+    /// Why the session is closed.
+    pub cause: CloseCause,
+    /// Status code of the Close frame.
     pub code: u16,
-    /// Reason in the Close frame.
+    /// Reason text of the Close frame, at most 123 bytes.
     pub reason: Cow<'static, str>,
 }
 
-impl From<Why> for Order {
-    fn from(why: Why) -> Self {
-        Self { why, code: why.code(), reason: why.reason().into() }
+impl From<CloseCause> for CloseOrder {
+    fn from(cause: CloseCause) -> Self {
+        Self { cause, code: cause.code(), reason: cause.reason().into() }
     }
 }
 
-/// An order, and when it is to be carried out.
+/// A close order with the moment at which it is carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
-    /// When.
+pub struct ScheduledClose {
+    /// When the session is closed.
     pub moment: Instant,
-    /// What.
-    pub order: Order,
+    /// How it is closed.
+    pub order: CloseOrder,
 }
