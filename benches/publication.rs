@@ -37,7 +37,7 @@ fn host(number: usize, pool: &str, version: usize) -> Arc<Host> {
     let route = Route {
         field: "spec.rules[0].http.paths[0]".into(),
         owner: Arc::new(ObjectRef::new(Kind::Ingress, format!("tenant-{}", number % 977), format!("site-{number}"))),
-        path: PathMatch::prefix("/").expect("a path"),
+        matches: PathMatch::prefix("/").expect("a path").into(),
         action: Action::Forward(backend),
     };
     Arc::new(Host { certificate: Some(CertificateId("default/wildcard".to_owned())), routes: vec![route.into()] })

@@ -20,7 +20,7 @@ use crate::source::{Input, Inputs, Origins, Snapshot};
 use crate::status::Facts;
 use crate::table::Handle;
 use crate::translate::{LastGood, Options, Translator};
-use crate::websocket::{SessionInfo, Sessions};
+use crate::websocket::Sessions;
 
 pub(crate) use owners::Owners;
 
@@ -136,11 +136,8 @@ impl Controller {
             gone.iter().for_each(|gone| self.metrics.forget(&gone.to_string()));
             self.sessions.set_served(come, &gone);
             let table = self.table.load();
-            let places = table.places();
-            let removed = self.sessions.routes_removed(|session| {
-                let SessionInfo { port, handshake, target, .. } = &session.info;
-                places.has(*port, handshake.host(), handshake.path(), &target.id, session.member())
-            });
+            let routes = table.session_routes();
+            let removed = self.sessions.routes_removed(|session| session.is_covered_by(&routes));
             if removed > 0 {
                 tracing::info!(sessions = removed, "closing sessions whose routes have been removed");
             }

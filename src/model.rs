@@ -12,6 +12,8 @@ mod listener;
 mod order;
 mod path;
 mod pool;
+mod precedence;
+mod route;
 mod tls;
 mod websocket;
 
@@ -35,6 +37,8 @@ pub use pool::{
     Address, Balance, Endpoint, EndpointState, Endpoints, Pool, PoolId, Probe, StatusRange, StatusRangeError,
     Transport, UpstreamTls,
 };
+pub use precedence::{HostPrecedence, MatchPrecedence};
+pub use route::{RouteId, RouteMatch};
 pub use tls::{Certificate, CertificateId, SecretBytes};
 pub use websocket::{IdleCounts, Ping, SessionLimits, WebSocket};
 

@@ -8,15 +8,16 @@ mod by_name;
 mod certificate;
 mod compile;
 mod look_up;
-mod settle;
+mod session_routes;
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use imbl::OrdMap;
 
-use crate::model::{Action, CertificateId, Host, HostPattern, Protocol, Route, SessionLimits};
+use crate::model::{Action, CertificateId, Host, HostPattern, ObjectRef, Protocol, Route, RouteId, SessionLimits};
 use crate::pool::Pool;
 
 use by_name::ByName;
@@ -25,7 +26,7 @@ use certificate::Certificates;
 pub use certificate::ServedCertificate;
 pub use compile::compile;
 pub use look_up::{Considered, Explanation, Miss};
-pub use settle::Places;
+pub use session_routes::{SessionOrigin, SessionRoutes};
 
 /// Everything the proxy asks, compiled from one model.
 #[derive(Debug, Default)]
@@ -45,7 +46,7 @@ pub struct ListenerTable {
     hosts: OrdMap<HostPattern, Arc<Host>>,
     exact: ByName,
     single_label: ByName,
-    /// In the order of their patterns.
+    /// In the order of their precedence, each pattern once.
     globs: Arc<Vec<Arc<HostTable>>>,
     any: Option<Arc<HostTable>>,
     certificates: OrdMap<CertificateId, Arc<ServedCertificate>>,
@@ -59,13 +60,17 @@ pub struct HostTable {
     host: Arc<Host>,
     /// Of each route of the host, in the same order.
     targets: Box<[Arc<Target>]>,
-    /// Whether the first takes every path.
+    /// Whether the first route takes every path. No other is asked then: since routes are in the order of their precedence, none
+    /// goes before it.
     takes_all: bool,
     /// Where there are too many routes to look at one by one.
     paths: Option<Box<Paths>>,
 }
 
 /// The routes of a host by their paths.
+///
+/// Invariant: exact paths go before prefixes, the longest prefix before shorter ones, and both before all others
+/// ([`crate::model::MatchPrecedence`]). So a look-up asks the maps in that order and takes the first route that it finds.
 #[derive(Debug, Default)]
 struct Paths {
     exact: HashMap<Box<str>, usize>,
@@ -83,26 +88,39 @@ pub struct Target {
     pub route: Arc<Route>,
     /// The pool of a route that forwards.
     pub pool: Option<Arc<Pool>>,
-    /// Owner, host and path, which stay the same through every change of what else the route says:
-    /// `Ingress default/site chat.example.com /ws`.
-    pub id: Arc<str>,
+    /// The host that the route belongs to.
+    host: HostPattern,
 }
 
 impl Target {
-    /// A route of the host `pattern`.
-    pub(crate) fn new(pattern: &HostPattern, route: Arc<Route>, pool: Option<Arc<Pool>>) -> Self {
-        let id = format!("{} {pattern} {}", route.owner, route.path).into();
-        Self { route, pool, id }
+    /// A route of `host`.
+    pub(crate) fn new(host: &HostPattern, route: Arc<Route>, pool: Option<Arc<Pool>>) -> Self {
+        Self { route, pool, host: host.clone() }
     }
 
-    /// The owner, as logs and metrics name it: `Ingress default/site`.
-    pub fn name(&self) -> &str {
-        // There is no space in kind and name.
-        let end = self.id.match_indices(' ').nth(1).map_or(self.id.len(), |(at, _)| at);
-        &self.id[..end]
+    /// The object that the route was made from. Logs and metrics name it.
+    pub fn owner(&self) -> &Arc<ObjectRef> {
+        &self.route.owner
     }
 
-    /// What is refused of its sessions.
+    /// The identity of the route.
+    pub fn id(&self) -> RouteId {
+        let Route { owner, matches, .. } = &*self.route;
+        RouteId { owner: Arc::clone(owner), host: self.host.clone(), matches: matches.clone() }
+    }
+
+    /// Whether [`Self::id`] would give `id`.
+    pub fn has_id(&self, id: &RouteId) -> bool {
+        let RouteId { owner, host, matches } = id;
+        self.route.matches == *matches && self.host == *host && self.route.owner == *owner
+    }
+
+    /// Whether one of its pools has a member at this address.
+    pub fn leads_to(&self, member: SocketAddr) -> bool {
+        self.pool.as_ref().is_some_and(|pool| pool.has(member))
+    }
+
+    /// The limits of its sessions.
     pub fn limits(&self) -> SessionLimits {
         match &self.route.action {
             Action::Forward(backend) => backend.websocket.limits,

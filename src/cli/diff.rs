@@ -17,7 +17,7 @@ use crate::model::{Address, Kind, Model};
 use crate::report::{Report, Severity};
 use crate::source::{Input, Snapshot, directory};
 use crate::translate::{LastGood, Options, translate};
-use closes::{After, Before, Closes, PlaceClosed};
+use closes::{After, Before, ClosedRoute, Closes};
 use compare::Changes;
 use view::View;
 
@@ -65,7 +65,7 @@ enum Told {
     /// Of a gateway that runs.
     Counted(Closes),
     /// Without one: whose sessions would be closed, if there are any.
-    Places { places: Vec<PlaceClosed> },
+    Places { places: Vec<ClosedRoute> },
 }
 
 impl Diff {
@@ -132,7 +132,7 @@ impl Diff {
                         "backends that are DNS names are left out: their addresses are not known here".to_owned(),
                     );
                 }
-                Told::Places { places: after.places(&before, &old).into_iter().collect() }
+                Told::Places { places: after.closed_routes(&before, &old).into_iter().collect() }
             }
         };
         Ok(Found { changes: Changes::between(&old_view, &new_view), errors, sessions: Sessions { doubts, told } })

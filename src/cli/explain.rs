@@ -10,7 +10,8 @@ use anyhow::{Context, bail};
 use http::Uri;
 
 use crate::model::{
-    Action, Affinity, EndpointState, HostHeader, HostPattern, Kind, ObjectRef, Protocol, normalise_host, normalise_path,
+    Action, Affinity, EndpointState, HostHeader, HostPattern, Kind, ObjectRef, Protocol, Route, normalise_host,
+    normalise_path,
 };
 use crate::pool::{Health, Policy, Pool, Registry};
 use crate::report::{Report, Severity};
@@ -143,7 +144,7 @@ fn certificate(listener: &ListenerTable, host: &str) -> String {
 
 /// Prints what the route does; gives whether it would serve the request.
 async fn tell(target: &Target) -> bool {
-    println!("route      {}: {}, path {}", target.name(), target.route.field, target.route.path);
+    println!("route      {}: {}, path {}", target.owner(), target.route.field, target.route.matches);
     match &target.route.action {
         Action::Redirect(redirect) => {
             println!("answer     {} to https, port {}", redirect.status, redirect.port);
@@ -221,8 +222,8 @@ fn others(explanation: &Explanation) {
             Some(Miss::Path) => "another path",
             Some(Miss::Precedence) => "matches too, but goes after the one chosen",
         };
-        let route = &considered.route;
-        println!("not        {}: {}, host {}, path {}: {why}", route.owner, route.field, considered.host, route.path);
+        let Route { owner, field, matches, .. } = &*considered.route;
+        println!("not        {owner}: {field}, host {}, path {matches}: {why}", considered.host);
     }
 }
 
@@ -291,7 +292,7 @@ mod tests {
     use imbl::OrdMap;
 
     use super::*;
-    use crate::model::{Host, Listener, Model, PathMatch, Redirect, Route};
+    use crate::model::{Host, Listener, Model, PathMatch, Redirect};
     use crate::report::Reason;
 
     const SERVICE: &str = "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {ports: [{port: 80}]}\n";
@@ -367,7 +368,7 @@ mod tests {
         let route = Route {
             field: "spec.rules[0]".into(),
             owner: ObjectRef::new(Kind::Ingress, "default", "i").into(),
-            path: PathMatch::prefix("/").expect("a path"),
+            matches: PathMatch::prefix("/").expect("a path").into(),
             action: Action::Redirect(Redirect { status: 308, port: 443 }),
         };
         let host = Arc::new(Host { certificate: None, routes: vec![route.into()] });

@@ -97,7 +97,7 @@ mod tests {
             let route = |owner: &u8| Route {
                 field: "".into(),
                 owner: Arc::new(ObjectRef::new(Kind::Ingress, "default", owner.to_string())),
-                path: PathMatch::Any,
+                matches: PathMatch::Any.into(),
                 action: Action::NotFound,
             };
             let routes = owners.iter().map(|owner| Arc::new(route(owner))).collect();

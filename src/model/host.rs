@@ -7,8 +7,7 @@ use serde::{Serialize, Serializer};
 
 /// A host as a user wrote it, in lower case, without a port.
 ///
-/// The order of the variants is the order of precedence: exact, then wildcard, then none.
-/// Between two wildcards the one with more literal characters wins.
+/// Its `Ord` is for the keys of maps. It is not the precedence, which is [`Self::precedence`].
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum HostPattern {
     /// `chat.example.com`: this host alone.
@@ -96,9 +95,8 @@ impl HostPattern {
         }
     }
 
-    /// How much of the host the pattern spells out: the count of literal characters. Among
-    /// wildcards that match, the highest wins.
-    pub fn literal_length(&self) -> usize {
+    /// How much of the host the pattern spells out: the count of literal characters.
+    pub(crate) fn literal_length(&self) -> usize {
         match self {
             Self::Exact(name) => name.len(),
             Self::SingleLabel(parent) => parent.len() + 1,

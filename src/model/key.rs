@@ -63,14 +63,6 @@ impl ObjectRef {
         Self { kind, key: Key::new(namespace, name) }
     }
 
-    /// The object that has routes and is displayed so.
-    pub fn read(text: &str) -> Option<Self> {
-        let (kind, key) = text.split_once(' ')?;
-        let (namespace, name) = key.split_once('/')?;
-        let kind = Kind::named(kind).filter(|kind| kind.has_routes())?;
-        Some(Self::new(kind, namespace, name))
-    }
-
     /// Namespace; empty for kinds that have none.
     pub fn namespace(&self) -> &str {
         self.key.namespace()
@@ -105,15 +97,6 @@ impl Serialize for ObjectRef {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn who_has_routes_is_read_as_it_is_displayed() {
-        for kind in Kind::OBJECTS.into_iter().filter(|kind| kind.has_routes()) {
-            let owner = ObjectRef::new(kind, "a", "b.c");
-            assert_eq!(ObjectRef::read(&owner.to_string()), Some(owner));
-        }
-        assert_eq!(ObjectRef::read("Service a/b"), None);
-    }
 
     #[test]
     fn keys_are_in_the_order_of_their_namespaces_then_names() {

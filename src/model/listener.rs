@@ -7,14 +7,14 @@ use std::time::Duration;
 use imbl::OrdMap;
 use serde::Serialize;
 
-use super::{Affinity, CertificateId, HostPattern, ObjectRef, PathMatch, PoolId, WebSocket};
+use super::{Affinity, CertificateId, HostPattern, ObjectRef, PoolId, RouteMatch, WebSocket};
 
 /// What is served on one frontend port.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Listener {
     /// What is spoken there.
     pub protocol: Protocol,
-    /// Routes by host. Precedence among hosts is `HostPattern`'s: exact, wildcard, any.
+    /// Routes by host, in the order of a map's keys. The precedence among hosts is [`HostPattern::precedence`].
     pub hosts: OrdMap<HostPattern, Arc<Host>>,
     /// Certificate for TLS clients whose server name no host's certificate fits, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -37,8 +37,7 @@ pub struct Host {
     /// is meant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub certificate: Option<CertificateId>,
-    /// Routes in order of precedence: `Exact`, then `Prefix` from the longest, then patterns as listed,
-    /// then at most one `Any`.
+    /// Routes in the order of their precedence ([`RouteMatch::precedence`]), patterns as they are listed.
     pub routes: Vec<Arc<Route>>,
 }
 
@@ -50,8 +49,9 @@ pub struct Route {
     pub field: Arc<str>,
     /// The object that made it.
     pub owner: Arc<ObjectRef>,
-    /// Which paths.
-    pub path: PathMatch,
+    /// Which requests.
+    #[serde(flatten)]
+    pub matches: RouteMatch,
     /// What to do.
     pub action: Action,
 }

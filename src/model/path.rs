@@ -2,25 +2,25 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-/// A path condition.
+/// A condition on the path of a request.
 ///
-/// The order of the variants is the order of precedence within one host; among prefixes the
-/// longest wins, among patterns the first listed.
+/// Its `Ord` is for the keys of maps. It is not the precedence, which is [`super::RouteMatch::precedence`].
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PathMatch {
     /// The path itself, with case (Ingress `pathType: Exact`).
-    Exact(String),
+    Exact(Arc<str>),
     /// By path element, with case (Ingress `pathType: Prefix`). Held without a trailing slash;
     /// the empty text is `/`, which takes every path.
-    Prefix(String),
+    Prefix(Arc<str>),
     /// The text itself, without case (a `paths` entry of an ApplicationGateway without `*`).
     /// Held in lower case.
-    PatternExact(String),
+    PatternExact(Arc<str>),
     /// Whatever starts with the text, without case (`/images/*`). Held in lower case.
-    PatternPrefix(String),
+    PatternPrefix(Arc<str>),
     /// Every path: the default of a host.
     Any,
 }
@@ -47,14 +47,14 @@ impl PathMatch {
     pub fn exact(text: &str) -> Result<Self, PathMatchError> {
         let text = encode(text);
         check(&text)?;
-        Ok(Self::Exact(normalise_path(&text).into_owned()))
+        Ok(Self::Exact(normalise_path(&text).into()))
     }
 
     /// Reads an Ingress path of type `Prefix`.
     pub fn prefix(text: &str) -> Result<Self, PathMatchError> {
         let text = encode(text);
         check(&text)?;
-        Ok(Self::Prefix(normalise_path(&text).trim_end_matches('/').to_owned()))
+        Ok(Self::Prefix(normalise_path(&text).trim_end_matches('/').into()))
     }
 
     /// Reads a `paths` entry of an ApplicationGateway.
@@ -68,16 +68,16 @@ impl PathMatch {
         }
         let literal = encode(literal);
         check(&literal)?;
-        let literal = normalise_path(&literal).to_ascii_lowercase();
+        let literal = normalise_path(&literal).to_ascii_lowercase().into();
         Ok(if star { Self::PatternPrefix(literal) } else { Self::PatternExact(literal) })
     }
 
     /// Whether `path`, in the form that [`normalise_path`] gives, is one of those meant.
     pub fn matches(&self, path: &str) -> bool {
         match self {
-            Self::Exact(exact) => exact == path,
+            Self::Exact(exact) => **exact == *path,
             Self::Prefix(prefix) => {
-                path.strip_prefix(prefix.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                path.strip_prefix(&**prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
             }
             Self::PatternExact(text) => path.eq_ignore_ascii_case(text),
             Self::PatternPrefix(text) => {

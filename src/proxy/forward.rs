@@ -151,16 +151,17 @@ fn opening(
     } else {
         Handshake::read(&parts.method, parts.version, &parts.headers, has_body)
     };
+    let Some(target) = &record.target else { return Ok(None) };
     let read = read.map_err(|fault| {
-        sessions.refused(record.route(), "malformed");
+        sessions.refused(target.owner(), "malformed");
         Refusal::handshake(fault, extended)
     });
-    let (Some(handshake), Some(target)) = (read?, &record.target) else { return Ok(None) };
+    let Some(handshake) = read? else { return Ok(None) };
     let Some(client) = parts.extensions.remove::<hyper::upgrade::OnUpgrade>() else { return Ok(None) };
     let settings = &context.state.settings;
     let client_address = headers::client(&parts.headers, context.peer, |peer| settings.trusts(peer));
     let permit = sessions.admit(target, client_address).map_err(|rejected| {
-        sessions.refused(record.route(), rejected.name());
+        sessions.refused(target.owner(), rejected.name());
         Refusal::rejected(rejected)
     })?;
     let user_agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());

@@ -1,6 +1,5 @@
 //! Which certificate a TLS client is shown: by server name (SNI, RFC 6066 section 3).
 
-use std::cmp::Reverse;
 use std::sync::Arc;
 
 use imbl::OrdMap;
@@ -76,24 +75,12 @@ impl ListenerTable {
     pub fn certificate(&self, name: Option<&str>) -> Option<&Arc<ServedCertificate>> {
         let of = |id: &Option<CertificateId>| self.certificates.get(id.as_ref()?);
         let named = |name: &str| {
-            let exact = self.exact.get(name).and_then(|routes| of(&routes.host.certificate));
-            exact.or_else(|| self.wildcard_certificate(name, of))
+            // In the precedence of the routes, so that a client is shown the certificate of the host that takes its requests.
+            let mut hosts = self.exact.get(name).into_iter().chain(self.wildcards(name));
+            hosts.find_map(|routes| of(&routes.host.certificate))
         };
         let any = || self.any.as_ref().and_then(|routes| of(&routes.host.certificate));
         name.and_then(named).or_else(any).or_else(|| of(&self.default_certificate))
-    }
-
-    /// In the order of precedence that routes have, so that a host is shown the certificate of those who serve it.
-    fn wildcard_certificate<'a>(
-        &'a self,
-        name: &str,
-        of: impl Fn(&Option<CertificateId>) -> Option<&'a Arc<ServedCertificate>>,
-    ) -> Option<&'a Arc<ServedCertificate>> {
-        let single = name.split_once('.').and_then(|(_, parent)| self.single_label.get(parent));
-        let globs = self.globs.iter().filter(|routes| routes.pattern.matches(name));
-        let shown = single.into_iter().chain(globs);
-        let shown = shown.filter_map(|routes| Some((routes.pattern.literal_length(), of(&routes.host.certificate)?)));
-        shown.min_by_key(|(literal, _)| Reverse(*literal)).map(|(_, found)| found)
     }
 }
 

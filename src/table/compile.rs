@@ -9,8 +9,8 @@ use super::{ByName, Certificates, HostTable, ListenerTable, Paths, RoutingTable,
 use crate::model::{Action, Host, HostPattern, Listener, Model, PathMatch, PoolId, Route};
 use crate::pool::Pool;
 
-/// Up to so many routes of a host are looked at one by one.
-const FEW: usize = 8;
+/// Routes of a host up to which a look-up scans them one by one.
+const MAX_SCANNED_ROUTES: usize = 8;
 
 /// Pools by identity.
 type Pools = OrdMap<PoolId, Arc<Pool>>;
@@ -66,12 +66,11 @@ impl ListenerTable {
                 HostPattern::Exact(name) => self.exact.set(name, routes),
                 HostPattern::SingleLabel(parent) => self.single_label.set(parent, routes),
                 HostPattern::Glob(_) => {
-                    let globs = Arc::make_mut(&mut self.globs);
-                    let (at, replaced) = match globs.binary_search_by(|glob| glob.pattern.cmp(pattern)) {
-                        Ok(at) => (at, at + 1),
-                        Err(at) => (at, at),
+                    let replaced = match self.glob_index(pattern) {
+                        Ok(index) => index..index + 1,
+                        Err(index) => index..index,
                     };
-                    globs.splice(at..replaced, routes);
+                    Arc::make_mut(&mut self.globs).splice(replaced, routes);
                 }
                 HostPattern::Any => self.any = routes,
             }
@@ -88,9 +87,13 @@ impl HostTable {
             };
             Arc::new(Target::new(pattern, Arc::clone(route), pool))
         };
-        let paths = (host.routes.len() > FEW).then(|| Box::new(Paths::new(host)));
+        debug_assert!(
+            host.routes.is_sorted_by(|a, b| a.matches.precedence() <= b.matches.precedence()),
+            "the routes of a host are in the order of their precedence"
+        );
+        let paths = (host.routes.len() > MAX_SCANNED_ROUTES).then(|| Box::new(Paths::new(host)));
         let targets = host.routes.iter().map(target).collect();
-        let first = host.routes.first().map(|route| &route.path);
+        let first = host.routes.first().map(|route| &route.matches.path);
         let takes_all = first.is_some_and(|path| matches!(path, PathMatch::Prefix(prefix) if prefix.is_empty()));
         Self { pattern: pattern.clone(), host: Arc::clone(host), targets, takes_all, paths }
     }
@@ -109,11 +112,11 @@ impl Paths {
         let mut paths = Self::default();
         for (index, route) in host.routes.iter().enumerate() {
             // The first of two equal paths is the one that the model prefers.
-            match &route.path {
-                PathMatch::Exact(path) => drop(paths.exact.entry(path.as_str().into()).or_insert(index)),
+            match &route.matches.path {
+                PathMatch::Exact(path) => drop(paths.exact.entry((&**path).into()).or_insert(index)),
                 PathMatch::Prefix(path) => {
                     paths.longest_prefix = paths.longest_prefix.max(path.len());
-                    paths.prefix.entry(path.as_str().into()).or_insert(index);
+                    paths.prefix.entry((&**path).into()).or_insert(index);
                 }
                 PathMatch::PatternExact(_) | PathMatch::PatternPrefix(_) | PathMatch::Any => paths.others.push(index),
             }

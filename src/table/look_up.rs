@@ -1,13 +1,12 @@
 //! Which route takes a request.
 //!
-//! Among all routes whose host and path match, the host decides first (exact, then wildcard from the most
-//! literal, then any), and within a host the path (exact, then the longest prefix, then patterns as
-//! listed, then the default). (networking.k8s.io/v1 HTTPIngressPath; ARM multi-site listeners.)
+//! The precedence is `model::precedence`'s. Each host keeps its routes in that order, and the hosts with wildcards are kept in that
+//! order; a property test compares the look-up with the naive reading of the specification.
 
 use std::sync::Arc;
 
 use super::{HostTable, ListenerTable, Paths, Target};
-use crate::model::{HostPattern, Route};
+use crate::model::{HostPattern, Route, RouteId};
 
 impl ListenerTable {
     /// The route for `host` (lower case, without port) and `path` (normalised).
@@ -17,24 +16,44 @@ impl ListenerTable {
     }
 
     fn find_wildcard(&self, host: &str, path: &str) -> Option<&Arc<Target>> {
-        let parent = host.split_once('.').filter(|(label, _)| !label.is_empty()).map(|(_, parent)| parent);
-        let single = parent.and_then(|parent| self.single_label.get(parent));
-        if self.globs.is_empty() {
-            return single?.find(path);
-        }
-        let globs = self.globs.iter().filter(|routes| routes.pattern.matches(host));
-        let mut matching: Vec<&Arc<HostTable>> = single.into_iter().chain(globs).collect();
-        // Stable: of two that spell out as much, the single label comes first, then the patterns in order.
-        matching.sort_by_key(|routes| std::cmp::Reverse(routes.pattern.literal_length()));
-        matching.into_iter().find_map(|routes| routes.find(path))
+        self.wildcards(host).find_map(|routes| routes.find(path))
     }
 
-    /// The routes of the hosts that are shown so: a wildcard of an Ingress and one of a gateway may be.
-    pub(super) fn shown_as(&self, shown: &str) -> impl Iterator<Item = &Arc<HostTable>> {
-        let single = shown.strip_prefix("*.").and_then(|parent| self.single_label.get(parent));
-        let globs = self.globs.iter().filter(move |routes| routes.name() == shown);
-        let any = self.any.as_ref().filter(|_| shown == "*");
-        self.exact.get(shown).into_iter().chain(single).chain(any).chain(globs)
+    /// The wildcard hosts that match `host`, in the order of their precedence.
+    pub(super) fn wildcards(&self, host: &str) -> impl Iterator<Item = &Arc<HostTable>> {
+        let parent = host.split_once('.').filter(|(label, _)| !label.is_empty()).map(|(_, parent)| parent);
+        let single = parent.and_then(|parent| self.single_label.get(parent));
+        let before = single.map_or(0, |single| {
+            self.globs.partition_point(|glob| glob.pattern.precedence() < single.pattern.precedence())
+        });
+        let (before, after) = self.globs.split_at(before);
+        let matching = move |routes: &&Arc<HostTable>| routes.pattern.matches(host);
+        before.iter().filter(matching).chain(single).chain(after.iter().filter(matching))
+    }
+
+    /// Where the glob is, or where it belongs.
+    pub(super) fn glob_index(&self, pattern: &HostPattern) -> Result<usize, usize> {
+        self.globs.binary_search_by(|glob| glob.pattern.precedence().cmp(&pattern.precedence()))
+    }
+
+    /// The routes of the host with exactly this pattern.
+    fn host(&self, pattern: &HostPattern) -> Option<&Arc<HostTable>> {
+        match pattern {
+            HostPattern::Exact(name) => self.exact.get(name),
+            HostPattern::SingleLabel(parent) => self.single_label.get(parent),
+            HostPattern::Glob(_) => self.glob_index(pattern).ok().map(|index| &self.globs[index]),
+            HostPattern::Any => self.any.as_ref(),
+        }
+    }
+
+    /// Whether the listener has the route with this identity, whichever requests reach it.
+    pub(super) fn has_route(&self, id: &RouteId) -> bool {
+        self.host(&id.host).is_some_and(|routes| routes.targets.iter().any(|target| target.has_id(id)))
+    }
+
+    /// The identity of every route.
+    pub fn route_ids(&self) -> impl Iterator<Item = RouteId> {
+        self.hosts().flat_map(|routes| &routes.targets).map(|target| target.id())
     }
 
     fn hosts(&self) -> impl Iterator<Item = &Arc<HostTable>> {
@@ -45,22 +64,14 @@ impl ListenerTable {
     pub fn explain(&self, host: &str, path: &str) -> Explanation {
         let chosen = self.find(host, path).cloned();
         let mut hosts: Vec<_> = self.hosts().collect();
-        hosts.sort_by(|a, b| {
-            let (a, b) = (&a.pattern, &b.pattern);
-            let rank = |pattern: &HostPattern| match pattern {
-                HostPattern::Exact(_) => 0,
-                HostPattern::SingleLabel(_) | HostPattern::Glob(_) => 1,
-                HostPattern::Any => 2,
-            };
-            rank(a).cmp(&rank(b)).then(b.literal_length().cmp(&a.literal_length())).then(a.cmp(b))
-        });
+        hosts.sort_by(|a, b| a.pattern.precedence().cmp(&b.pattern.precedence()));
         let mut considered = Vec::new();
         for routes in hosts {
             let host_matches = routes.pattern.matches(host);
             for target in &routes.targets {
                 let miss = if !host_matches {
                     Some(Miss::Host)
-                } else if !target.route.path.matches(path) {
+                } else if !target.route.matches.accepts(path) {
                     Some(Miss::Path)
                 } else if chosen.as_ref().is_some_and(|chosen| !Arc::ptr_eq(chosen, target)) {
                     Some(Miss::Precedence)
@@ -81,10 +92,10 @@ impl HostTable {
         }
         let routes = &self.host.routes;
         let index = match &self.paths {
-            None => routes.iter().position(|route| route.path.matches(path)),
+            None => routes.iter().position(|route| route.matches.accepts(path)),
             Some(paths) => paths
                 .find(path)
-                .or_else(|| paths.others.iter().copied().find(|index| routes[*index].path.matches(path))),
+                .or_else(|| paths.others.iter().copied().find(|index| routes[*index].matches.accepts(path))),
         };
         self.targets.get(index?)
     }
@@ -149,7 +160,7 @@ pub(super) mod tests {
 
     use super::*;
     use crate::model::{Action, Host, Kind, Listener, Model, ObjectRef, PathMatch, Protocol, Route, Unavailable};
-    use crate::table::{RoutingTable, compile};
+    use crate::table::{RoutingTable, SessionOrigin, compile};
 
     /// A model with one clear-text listener on port 80 and the given hosts and path prefixes.
     pub(in crate::table) fn model(routes: &[(&str, &str)]) -> Model {
@@ -164,27 +175,19 @@ pub(super) mod tests {
         for (index, (pattern, path)) in routes.into_iter().enumerate() {
             let host = hosts.entry(pattern).or_insert_with(|| Arc::new(Host { certificate: None, routes: Vec::new() }));
             let host = Arc::make_mut(host);
-            if host.routes.iter().any(|route| route.path == path) {
+            if host.routes.iter().any(|route| route.matches.path == path) {
                 continue;
             }
             host.routes.push(Arc::new(Route {
                 field: format!("spec.rules[{index}]").into(),
                 owner: ObjectRef::new(Kind::Ingress, "default", "site").into(),
-                path,
+                matches: path.into(),
                 action: Action::Unavailable(Unavailable { reason: "Test" }),
             }));
-            host.routes.sort_by(|a, b| in_order(&a.path, &b.path));
+            host.routes.sort_by(|a, b| a.matches.precedence().cmp(&b.matches.precedence()));
         }
         let listener = Listener { protocol: Protocol::Http, hosts, default_certificate: None };
         Model { listeners: BTreeMap::from([(80, listener)]), ..Model::default() }
-    }
-
-    /// As the model has the routes of a host.
-    fn in_order(a: &PathMatch, b: &PathMatch) -> std::cmp::Ordering {
-        match (a, b) {
-            (PathMatch::Prefix(a), PathMatch::Prefix(b)) => b.len().cmp(&a.len()),
-            (a, b) => a.cmp(b),
-        }
     }
 
     /// The specification, read naively: of all routes that match, the best by host, then by path.
@@ -204,7 +207,8 @@ pub(super) mod tests {
             (by_host, pattern.literal_length(), single, by_path, length)
         };
         let hosts = model.listeners[&80].hosts.iter().filter(|(pattern, _)| pattern.matches(host));
-        let routes = hosts.flat_map(|(pattern, host)| host.routes.iter().map(move |route| (pattern, &route.path)));
+        let routes =
+            hosts.flat_map(|(pattern, host)| host.routes.iter().map(move |route| (pattern, &route.matches.path)));
         let matching = routes.filter(|(_, candidate)| candidate.matches(path));
         matching.max_by_key(|(pattern, path)| rank(pattern, path)).map(|(_, path)| path.clone())
     }
@@ -248,7 +252,7 @@ pub(super) mod tests {
             let table = compile(&model, 1, &OrdMap::new());
             let listener = table.listener(80).expect("port 80");
             for (host, path) in requests {
-                let found = listener.find(&host, &path).map(|target| target.route.path.clone());
+                let found = listener.find(&host, &path).map(|target| target.route.matches.path.clone());
                 let expected = naive(&model, &host, &path);
                 prop_assert_eq!(found, expected, "{} {}", host, path);
                 let explanation = listener.explain(&host, &path);
@@ -262,22 +266,23 @@ pub(super) mod tests {
     fn answers(
         table: &RoutingTable,
         requests: &[(String, String)],
-        ids: &[Arc<str>],
-    ) -> Vec<Option<(Arc<str>, Arc<str>)>> {
+        ids: &[RouteId],
+    ) -> Vec<Option<(RouteId, Arc<str>)>> {
         let listener = table.listener(80).expect("port 80");
-        let found = requests.iter().map(|(host, path)| {
-            listener.find(host, path).map(|target| (Arc::clone(&target.id), target.route.field.clone()))
+        let found = requests
+            .iter()
+            .map(|(host, path)| listener.find(host, path).map(|target| (target.id(), target.route.field.clone())));
+        let (routes, member) = (table.session_routes(), ([127, 0, 0, 1], 1).into());
+        let there = ids.iter().map(|id| {
+            let origin = SessionOrigin { port: 80, host: "not.anywhere", path: "/", route: Some(id), member };
+            routes.covers(&origin).then(|| (id.clone(), "".into()))
         });
-        let (places, nowhere) = (table.places(), ([127, 0, 0, 1], 1).into());
-        let there =
-            ids.iter().map(|id| places.has(80, "not.anywhere", "/", id, nowhere).then(|| (Arc::clone(id), "".into())));
         found.chain(there).collect()
     }
 
     /// All routes.
-    fn ids(table: &RoutingTable) -> BTreeSet<Arc<str>> {
-        let listener = table.listener(80).expect("port 80");
-        listener.hosts().flat_map(|routes| &routes.targets).map(|target| Arc::clone(&target.id)).collect()
+    fn ids(table: &RoutingTable) -> BTreeSet<RouteId> {
+        table.listener(80).expect("port 80").route_ids().collect()
     }
 
     proptest! {
@@ -336,8 +341,13 @@ pub(super) mod tests {
             for path in
                 [format!("/exact/{number}"), format!("/prefix/{}y", "x/".repeat(number)), format!("/pattern/{number}")]
             {
-                let expected = routes.iter().map(|route| &route.path).find(|route| route.matches(&path)).cloned();
-                assert_eq!(listener.find("", &path).map(|target| target.route.path.clone()), expected, "{path}");
+                let expected =
+                    routes.iter().map(|route| &route.matches.path).find(|route| route.matches(&path)).cloned();
+                assert_eq!(
+                    listener.find("", &path).map(|target| target.route.matches.path.clone()),
+                    expected,
+                    "{path}"
+                );
             }
         }
     }

@@ -155,10 +155,10 @@ impl<'a> Gateway<'a> {
                 self.note(frontend, &routes, draft);
             }
             // What no rule takes is not for a wider host, which may be another tenant's.
-            if !routes.iter().any(|route| route.path == PathMatch::Any) {
+            if !routes.iter().any(|route| route.matches.path == PathMatch::Any) {
                 let action = Action::NotFound;
                 let (field, owner) = (frontend.field.as_str().into(), Arc::new(self.owner.clone()));
-                routes.push(Route { field, owner, path: PathMatch::Any, action });
+                routes.push(Route { field, owner, matches: PathMatch::Any.into(), action });
             }
             for host in &held {
                 draft.host(port, protocol, (*host).clone(), routes.clone());

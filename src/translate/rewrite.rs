@@ -6,7 +6,7 @@ use crate::model::PathMatch;
 /// of `/pathrule/*`; nothing where it takes every path.
 pub(super) fn literal(path: &PathMatch) -> String {
     match path {
-        PathMatch::Exact(text) | PathMatch::Prefix(text) | PathMatch::PatternExact(text) => text.clone(),
+        PathMatch::Exact(text) | PathMatch::Prefix(text) | PathMatch::PatternExact(text) => text.to_string(),
         PathMatch::PatternPrefix(text) => text.trim_end_matches('/').to_owned(),
         PathMatch::Any => String::new(),
     }

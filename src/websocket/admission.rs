@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::token_bucket::TokenBucket;
-use crate::model::SessionLimits;
+use crate::model::{RouteId, SessionLimits};
 
 /// Why a session is not admitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -72,7 +72,7 @@ fn client_prefix(address: IpAddr) -> IpAddr {
 
 /// The sessions that have been admitted, by route. A route without sessions takes no memory once its rate is whole again.
 #[derive(Debug, Default)]
-pub(super) struct Admission(HashMap<Arc<str>, RouteUsage>);
+pub(super) struct Admission(HashMap<Arc<RouteId>, RouteUsage>);
 
 /// What one route has of its limits.
 #[derive(Debug, Default)]
@@ -84,19 +84,22 @@ struct RouteUsage {
 }
 
 impl Admission {
-    /// Admits a session, if the limits allow it. `clients` gives the clients of the route's open sessions.
+    /// Admits a session, if the limits allow it; returns the identity that the sessions of the route share. `clients` gives the
+    /// clients of the route's open sessions.
     ///
     /// # Errors
     /// The limit that is reached.
     pub(super) fn enter(
         &mut self,
-        route: &Arc<str>,
+        route: &RouteId,
         client: IpAddr,
         limits: SessionLimits,
         clients: impl FnOnce() -> Vec<IpAddr>,
-    ) -> Result<(), Rejected> {
+    ) -> Result<Arc<RouteId>, Rejected> {
         let (now, client) = (Instant::now(), client_prefix(client));
-        let usage = self.0.entry(Arc::clone(route)).or_default();
+        let shared = self.0.get_key_value(route).map(|(shared, _)| Arc::clone(shared));
+        let route = shared.unwrap_or_else(|| Arc::new(route.clone()));
+        let usage = self.0.entry(Arc::clone(&route)).or_default();
         if limits.sessions.is_some_and(|limit| usage.sessions >= limit) {
             return Err(Rejected::Route);
         }
@@ -120,11 +123,11 @@ impl Admission {
         if let Some(by_client) = &mut usage.clients {
             *by_client.entry(client).or_default() += 1;
         }
-        Ok(())
+        Ok(route)
     }
 
     /// Counts a session less.
-    pub(super) fn leave(&mut self, route: &Arc<str>, client: IpAddr) {
+    pub(super) fn leave(&mut self, route: &RouteId, client: IpAddr) {
         let Some(usage) = self.0.get_mut(route) else { return };
         usage.sessions = usage.sessions.saturating_sub(1);
         if let Some(by_client) = &mut usage.clients
@@ -153,6 +156,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::model::{HostPattern, Kind, ObjectRef, PathMatch};
 
     const LIMITS: SessionLimits = SessionLimits {
         sessions: None,
@@ -163,8 +167,16 @@ mod tests {
     };
 
     impl Admission {
-        fn try_enter(&mut self, route: &Arc<str>, client: IpAddr, limits: &SessionLimits) -> Result<(), Rejected> {
-            self.enter(route, client, *limits, Vec::new)
+        fn try_enter(&mut self, route: &RouteId, client: IpAddr, limits: &SessionLimits) -> Result<(), Rejected> {
+            self.enter(route, client, *limits, Vec::new).map(drop)
+        }
+    }
+
+    fn route_of(name: &str) -> RouteId {
+        RouteId {
+            owner: Arc::new(ObjectRef::new(Kind::Ingress, "default", name)),
+            host: HostPattern::Any,
+            matches: PathMatch::Any.into(),
         }
     }
 
@@ -174,33 +186,33 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn each_limit_is_kept_and_who_leaves_makes_room() {
-        let (mut admission, route) = (Admission::default(), Arc::from("a"));
+        let (mut admission, route) = (Admission::default(), route_of("a"));
         let limits = SessionLimits { sessions: Some(3), sessions_per_client: Some(2), ..LIMITS };
         assert_eq!(
             [1, 1, 1].map(|n| admission.try_enter(&route, client(n), &limits)),
             [Ok(()), Ok(()), Err(Rejected::Client)]
         );
         assert_eq!([2, 3].map(|n| admission.try_enter(&route, client(n), &limits)), [Ok(()), Err(Rejected::Route)]);
-        assert_eq!(admission.try_enter(&Arc::from("b"), client(1), &limits), Ok(()), "each route for itself");
+        assert_eq!(admission.try_enter(&route_of("b"), client(1), &limits), Ok(()), "each route for itself");
         admission.leave(&route, client(1));
         assert_eq!(admission.try_enter(&route, client(1), &limits), Ok(()));
         for number in [1, 1, 2] {
             admission.leave(&route, client(number));
         }
-        admission.leave(&Arc::from("b"), client(1));
+        admission.leave(&route_of("b"), client(1));
         assert!(admission.0.is_empty());
     }
 
     #[tokio::test]
     async fn a_limit_that_comes_later_counts_those_who_are_in_already() {
-        let (mut admission, route) = (Admission::default(), Arc::from("a"));
+        let (mut admission, route) = (Admission::default(), route_of("a"));
         for number in [1, 1, 2] {
             assert_eq!(admission.try_enter(&route, client(number), &LIMITS), Ok(()));
         }
         let limits = SessionLimits { sessions: Some(5), sessions_per_client: Some(2), ..LIMITS };
         let inside = || vec![client(1), client(1), client(2)];
-        assert_eq!(admission.enter(&route, client(1), limits, inside), Err(Rejected::Client));
-        assert_eq!(admission.enter(&route, client(2), limits, Vec::new), Ok(()));
+        assert_eq!(admission.enter(&route, client(1), limits, inside).err(), Some(Rejected::Client));
+        assert_eq!(admission.try_enter(&route, client(2), &limits), Ok(()));
         assert_eq!(admission.try_enter(&route, client(3), &limits), Ok(()));
         assert_eq!(admission.try_enter(&route, client(4), &limits), Err(Rejected::Route));
         for number in [1, 1, 2, 2, 3] {
@@ -211,7 +223,7 @@ mod tests {
 
     #[tokio::test]
     async fn addresses_of_one_ipv6_site_are_one_client() {
-        let (mut admission, route) = (Admission::default(), Arc::from("a"));
+        let (mut admission, route) = (Admission::default(), route_of("a"));
         let limits = SessionLimits { sessions_per_client: Some(1), ..LIMITS };
         let [one, same, other] =
             ["2001:db8::1", "2001:db8::ffff:1", "2001:db8:0:1::1"].map(|ip| ip.parse().expect("one"));
@@ -224,7 +236,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_rate_is_a_second_s_worth_at_once_and_then_one_by_one() {
-        let (mut admission, route) = (Admission::default(), Arc::from("a"));
+        let (mut admission, route) = (Admission::default(), route_of("a"));
         let limits = SessionLimits { handshake_rate: Some(10), ..LIMITS };
         let mut enter = |count| (0..count).filter(|_| admission.try_enter(&route, client(1), &limits).is_ok()).count();
         assert_eq!(enter(15), 10);

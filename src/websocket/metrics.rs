@@ -19,7 +19,8 @@ type Labels<'a> = Vec<(&'static str, &'a str)>;
 
 impl Collector for Sessions {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let totals = self.totals();
+        let totals: BTreeMap<String, Totals> =
+            self.totals().into_iter().map(|(owner, totals)| (owner.to_string(), totals)).collect();
         let open = totals.iter().map(|(route, totals)| (vec![("route", route.as_str())], totals.open as i64));
         let help = "WebSocket sessions open, by route";
         let mut family = encoder.encode_descriptor("websocket_sessions_open", help, None, MetricType::Gauge)?;

@@ -67,7 +67,7 @@ struct Live {
     sessions: BTreeMap<u64, Arc<Session>>,
     admission: Admission,
     /// By the object that made the route.
-    totals: BTreeMap<String, Totals>,
+    totals: BTreeMap<Arc<ObjectRef>, Totals>,
     /// Objects that have routes.
     served: HashSet<Arc<ObjectRef>>,
 }
@@ -102,21 +102,21 @@ impl Sessions {
         }
         let mut live = self.lock();
         let Live { admission, sessions, .. } = &mut *live;
+        let route = target.id();
         // The clients of the route's open sessions: needed once, where the route begins to limit sessions per client.
         let clients = || {
-            let of_route = sessions.values().filter(|session| session.info.target.id == target.id);
+            let of_route = sessions.values().filter(|session| session.info.target.has_id(&route));
             of_route.map(|session| session.info.client).collect()
         };
-        let entered = admission.enter(&target.id, client, target.limits(), clients);
+        let entered = admission.enter(&route, client, target.limits(), clients);
         drop(live);
-        entered?;
-        permit.count_for(&target.id, client);
+        permit.count_for(entered?, client);
         Ok(permit)
     }
 
     /// Counts the outcome of a handshake that opened no session, for the object that made the route.
-    pub fn refused(&self, route: &str, outcome: &'static str) {
-        self.lock().totals(route).refused(outcome);
+    pub fn refused(&self, owner: &Arc<ObjectRef>, outcome: &'static str) {
+        self.lock().totals(owner).refused(outcome);
     }
 
     /// Opens a session, which lasts as long as the guard.
@@ -129,7 +129,7 @@ impl Sessions {
         let mut live = self.lock();
         live.last_id += 1;
         let session = Arc::new(Session::new(live.last_id, info, lease, tenure));
-        live.totals(session.route()).opened();
+        live.totals(session.owner()).opened();
         live.sessions.insert(session.id, Arc::clone(&session));
         drop(live);
         // A drain or a departure that began before the session was in the list has not reached it.
@@ -151,10 +151,10 @@ impl Sessions {
         if live.sessions.remove(&session.id).is_none() {
             return;
         }
-        let totals = live.totals(session.route());
+        let totals = live.totals(session.owner());
         totals.ended(session, end);
-        if totals.open == 0 && !live.served.contains(&session.info.target.route.owner) {
-            live.totals.remove(session.route());
+        if totals.open == 0 && !live.served.contains(session.owner()) {
+            live.totals.remove(session.owner());
         }
     }
 
@@ -169,11 +169,11 @@ impl Sessions {
     }
 
     /// The totals of each object that makes routes, over ended and open sessions.
-    pub fn totals(&self) -> BTreeMap<String, Totals> {
+    pub fn totals(&self) -> BTreeMap<Arc<ObjectRef>, Totals> {
         let live = self.lock();
         let mut totals = live.totals.clone();
         for session in live.sessions.values() {
-            if let Some(totals) = totals.get_mut(session.route()) {
+            if let Some(totals) = totals.get_mut(session.owner()) {
                 totals.add(session);
             }
         }
@@ -190,8 +190,7 @@ impl Sessions {
             served.remove(gone);
         }
         if !gone.is_empty() {
-            let is_served = |route: &str| ObjectRef::read(route).is_some_and(|owner| served.contains(&owner));
-            totals.retain(|route, totals| totals.open > 0 || is_served(route));
+            totals.retain(|owner, totals| totals.open > 0 || served.contains(owner));
         }
     }
 
@@ -270,11 +269,8 @@ impl Sessions {
 }
 
 impl Live {
-    fn totals(&mut self, route: &str) -> &mut Totals {
-        if !self.totals.contains_key(route) {
-            self.totals.insert(route.to_owned(), Totals::default());
-        }
-        self.totals.get_mut(route).expect("it has just been put there")
+    fn totals(&mut self, owner: &Arc<ObjectRef>) -> &mut Totals {
+        self.totals.entry(Arc::clone(owner)).or_default()
     }
 }
 

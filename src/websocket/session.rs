@@ -15,9 +15,9 @@ use tokio::time::Instant;
 use super::close_order::{CloseCause, CloseOrder, ScheduledClose};
 use super::counters::Counters;
 use super::handshake_texts::HandshakeTexts;
-use crate::model::{self, Action};
+use crate::model::{self, Action, ObjectRef};
 use crate::pool::{Lease, PodNotice, Tenure};
-use crate::table::Target;
+use crate::table::{SessionOrigin, SessionRoutes, Target};
 
 /// What a session is about: who opened it, by which route, and how.
 #[derive(Debug)]
@@ -89,9 +89,16 @@ impl Session {
         &self.lease
     }
 
-    /// The object that made its route: `Ingress default/site`.
-    pub fn route(&self) -> &str {
-        self.info.target.name()
+    /// The object that its route was made from.
+    pub fn owner(&self) -> &Arc<ObjectRef> {
+        self.info.target.owner()
+    }
+
+    /// Whether it may stay, as far as the routes of a table tell.
+    pub fn is_covered_by(&self, routes: &SessionRoutes<'_>) -> bool {
+        let SessionInfo { port, handshake, target, .. } = &self.info;
+        let (host, path, member) = (handshake.host(), handshake.path(), self.member());
+        routes.covers(&SessionOrigin { port: *port, host, path, route: Some(&target.id()), member })
     }
 
     /// The id of the pool that its member was chosen from.

@@ -5,6 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 
+use crate::model::RouteId;
+
 /// What sessions are chosen by.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
@@ -23,12 +25,11 @@ enum Pod {
 }
 
 /// What a filter looks at.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Facts<'a> {
     pub(super) id: u64,
-    /// `Ingress default/site`
-    pub(super) route: &'a str,
-    pub(super) route_id: &'a str,
+    /// Chosen by what it displays: its owner (`Ingress default/site`), the name of that (`default/site`), or all of it.
+    pub(super) route: RouteId,
     pub(super) pool: &'a str,
     pub(super) member: SocketAddr,
     /// `Pod default/chat-7d9f`
@@ -78,9 +79,8 @@ impl Filter {
 
     pub(super) fn matches(&self, session: &Facts<'_>) -> bool {
         let route = |route: &String| {
-            session.route == route
-                || session.route_id == route
-                || session.route.split_once(' ').is_some_and(|(_, name)| name == route)
+            let RouteId { owner, .. } = &session.route;
+            owner.to_string() == *route || owner.key.to_string() == *route || session.route.to_string() == *route
         };
         let pool = |pool: &String| {
             let rest = session.pool.strip_prefix(pool.as_str());
@@ -177,15 +177,21 @@ fn decode(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::model::{HostPattern, Kind, ObjectRef, PathMatch};
 
     const ROUTE_ID: &str = "Ingress default/site chat.example.com /ws";
 
     fn facts() -> Facts<'static> {
         Facts {
             id: 7,
-            route: "Ingress default/site",
-            route_id: ROUTE_ID,
+            route: RouteId {
+                owner: Arc::new(ObjectRef::new(Kind::Ingress, "default", "site")),
+                host: HostPattern::ingress("chat.example.com").expect("a host"),
+                matches: PathMatch::prefix("/ws").expect("a path").into(),
+            },
             pool: "default/chat:http (Ingress default/site)",
             member: "10.0.0.7:8080".parse().expect("an address"),
             pod: Some("Pod default/chat-7d9f"),

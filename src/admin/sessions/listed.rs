@@ -141,8 +141,7 @@ impl<'a> Pods<'a> {
     pub(super) fn facts<'b>(&'b self, session: &'b Session) -> Facts<'b> {
         Facts {
             id: session.id,
-            route: session.route(),
-            route_id: &session.info.target.id,
+            route: session.info.target.id(),
             pool: session.pool(),
             member: session.member(),
             pod: self.0.get(&session.member()).copied(),
@@ -157,9 +156,9 @@ impl<'a> Listed<'a> {
         let scheduled = session.scheduled_close();
         Self {
             id: facts.id,
-            route: facts.route.into(),
+            route: facts.route.owner.to_string().into(),
             rule: (&*info.target.route.field).into(),
-            route_id: facts.route_id.into(),
+            route_id: facts.route.to_string().into(),
             pool: facts.pool.into(),
             member: facts.member,
             pod: facts.pod.map(Into::into),

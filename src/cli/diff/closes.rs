@@ -8,14 +8,16 @@ use serde::Serialize;
 
 use super::view::View;
 use crate::admin::sessions::Listed;
-use crate::model::{Action, Address, Endpoint, Model, Pool};
+use crate::model::{Action, Address, Endpoint, HostPattern, Model, PathMatch, Pool, Route, RouteId};
 use crate::pool::{Policy, Registry, Standings, ends_tenure};
-use crate::table::{Places, RoutingTable, compile};
+use crate::table::{RoutingTable, SessionOrigin, SessionRoutes, compile};
 use crate::websocket::CloseCause;
 
 /// What is served after the change, compiled, with members that nobody asks anything.
 pub(super) struct After {
     table: RoutingTable,
+    /// The routes of the table by port and by what their identity displays, which is all that a gateway tells of it.
+    route_ids: HashMap<(u16, String), RouteId>,
     standings: Standings,
     /// Never driven: neither a probe nor a look-up is made.
     _runtime: tokio::runtime::Runtime,
@@ -112,28 +114,32 @@ impl After {
         });
         let registry = Registry::new(runtime.handle().clone(), Policy { allow_loopback: true });
         let table = compile(model, 1, &registry.apply(&pools.collect(), &model.departing));
-        Ok(Self { table, standings: standings(model, names), _runtime: runtime })
+        let listeners = table.ports().filter_map(|port| Some((port, table.listener(port)?)));
+        let route_ids =
+            listeners.flat_map(|(port, listener)| listener.route_ids().map(move |id| ((port, id.to_string()), id)));
+        Ok(Self { route_ids: route_ids.collect(), table, standings: standings(model, names), _runtime: runtime })
     }
 
-    /// Why a session at this place would be closed, if it would.
-    fn cause(&self, before: &Before, places: &Places<'_>, place: &Place<'_>) -> Option<&'static str> {
-        let Place { port, host, path, route_id, member } = *place;
-        if before.publishes && !places.has(port, host, path, route_id, member) {
+    /// Why a session would be closed, if it would.
+    fn cause(&self, before: &Before, routes: &SessionRoutes<'_>, session: &SessionOrigin<'_>) -> Option<&'static str> {
+        if before.publishes && !routes.covers(session) {
             return Some(CloseCause::RouteRemoved.name());
         }
+        let member = session.member;
         ends_tenure(before.standings.of(member), self.standings.of(member)).then(|| CloseCause::Member.name())
     }
 
     /// Those of these sessions that would be closed.
     pub(super) fn closes(&self, before: &Before, sessions: &[Listed<'_>]) -> Closes {
-        let places = self.table.places();
+        let routes = self.table.session_routes();
         let mut groups: BTreeMap<(&'static str, &str, SocketAddr), Vec<u64>> = BTreeMap::new();
         let (going, staying): (Vec<_>, Vec<_>) = sessions.iter().partition(|session| session.closing.is_some());
         for session in staying {
-            let Listed { port, host, path, route_id, member, .. } = session;
-            let place = Place { port: *port, host, path, route_id, member: *member };
-            if let Some(cause) = self.cause(before, &places, &place) {
-                groups.entry((cause, &session.route, *member)).or_default().push(session.id);
+            let (port, member) = (session.port, session.member);
+            let route = self.route_ids.get(&(port, session.route_id.to_string()));
+            let origin = SessionOrigin { port, host: &session.host, path: &session.path, route, member };
+            if let Some(cause) = self.cause(before, &routes, &origin) {
+                groups.entry((cause, &session.route, member)).or_default().push(session.id);
             }
         }
         let by: Vec<_> = groups
@@ -148,23 +154,25 @@ impl After {
         }
     }
 
-    /// Where sessions would be closed, if there are any: routes, and the members to which they led.
-    pub(super) fn places(&self, before: &Before, model: &Model) -> BTreeSet<PlaceClosed> {
-        let places = self.table.places();
+    /// The routes whose sessions would be closed, if they have any, and the members to which they led.
+    pub(super) fn closed_routes(&self, before: &Before, model: &Model) -> BTreeSet<ClosedRoute> {
+        let routes = self.table.session_routes();
         let mut closed = BTreeSet::new();
         for (port, listener) in &model.listeners {
             for (pattern, host) in &listener.hosts {
                 for route in &host.routes {
                     let Action::Forward(backend) = &route.action else { continue };
-                    let (host, path) = (sample(&pattern.to_string()), sample_path(&route.path.to_string()));
-                    let route_id = format!("{} {pattern} {}", route.owner, route.path);
+                    let (host, path) = (sample_host(pattern), sample_path(&route.matches.path));
+                    let Route { owner, matches, .. } = &**route;
+                    let id = RouteId { owner: owner.clone(), host: pattern.clone(), matches: matches.clone() };
                     let endpoints = model.pools.get(&backend.pool).into_iter().flat_map(|pool| &pool.endpoints);
                     for endpoint in endpoints {
                         let Address::Socket(member) = endpoint.address else { continue };
-                        let place = Place { port: *port, host: &host, path: &path, route_id: &route_id, member };
-                        if let Some(cause) = self.cause(before, &places, &place) {
-                            let pod = endpoint.target.clone();
-                            closed.insert(PlaceClosed { cause, port: *port, route_id: route_id.clone(), member, pod });
+                        let port = *port;
+                        let origin = SessionOrigin { port, host: &host, path, route: Some(&id), member };
+                        if let Some(cause) = self.cause(before, &routes, &origin) {
+                            let (route_id, pod) = (id.to_string(), endpoint.target.clone());
+                            closed.insert(ClosedRoute { cause, port, route_id, member, pod });
                         }
                     }
                 }
@@ -174,18 +182,9 @@ impl After {
     }
 }
 
-/// Where a session is.
-struct Place<'a> {
-    port: u16,
-    host: &'a str,
-    path: &'a str,
-    route_id: &'a str,
-    member: SocketAddr,
-}
-
-/// A place whose sessions would be closed.
+/// A route whose sessions at one member would be closed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub(super) struct PlaceClosed {
+pub(super) struct ClosedRoute {
     pub(super) cause: &'static str,
     pub(super) port: u16,
     pub(super) route_id: String,
@@ -193,13 +192,22 @@ pub(super) struct PlaceClosed {
     pub(super) pod: Option<String>,
 }
 
-/// A host that the pattern takes.
-fn sample(pattern: &str) -> String {
-    if pattern == "*" { String::new() } else { pattern.replace(['*', '?'], "x") }
+/// A host that the pattern matches.
+fn sample_host(pattern: &HostPattern) -> String {
+    match pattern {
+        HostPattern::Any => String::new(),
+        pattern => pattern.to_string().replace(['*', '?'], "x"),
+    }
 }
 
-/// A path that a route takes, from how it is shown.
-fn sample_path(path: &str) -> String {
-    let path = path.trim_start_matches(['=', '~']).trim().trim_end_matches('*');
-    if path.is_empty() { "/".to_owned() } else { path.to_owned() }
+/// A path that the condition matches.
+fn sample_path(path: &PathMatch) -> &str {
+    match path {
+        PathMatch::Any => "/",
+        PathMatch::Prefix(prefix) if prefix.is_empty() => "/",
+        PathMatch::Exact(text)
+        | PathMatch::Prefix(text)
+        | PathMatch::PatternExact(text)
+        | PathMatch::PatternPrefix(text) => text,
+    }
 }

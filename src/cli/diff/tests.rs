@@ -66,7 +66,7 @@ fn a_change_closes_what_the_controller_would() {
         let causes: Vec<_> = closes.by.iter().map(|group| group.cause).collect();
         assert_eq!((&causes[..], closes.closed), (expected, expected.len()), "{what}");
         assert_eq!((closes.open, closes.already_closing), (2, 1), "{what}");
-        let places: Vec<_> = after.places(&before, &old).into_iter().map(|place| place.cause).collect();
+        let places: Vec<_> = after.closed_routes(&before, &old).into_iter().map(|place| place.cause).collect();
         assert_eq!(places, expected, "{what}");
     }
 }

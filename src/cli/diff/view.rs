@@ -123,7 +123,7 @@ impl Member {
 }
 
 impl Route {
-    /// As [`crate::table::Target::id`].
+    /// The identity, as [`crate::model::RouteId`] displays it.
     pub(super) fn id(&self, host: &str) -> String {
         let Owner { kind, namespace, name } = &self.owner;
         format!("{kind} {namespace}/{name} {host} {}", self.path)

@@ -88,13 +88,13 @@ impl Metrics {
         FOUND.with_borrow_mut(|found| {
             let found = found.entry(Arc::as_ptr(target)).or_insert_with(|| Found {
                 target: Arc::downgrade(target),
-                durations: self.durations(target.name().to_owned()),
+                durations: self.durations(target.owner().to_string()),
                 requests: Vec::new(),
             });
             found.durations.observe(seconds);
             let known = found.requests.iter().position(|(of, _)| *of == code);
             let at = known.unwrap_or_else(|| {
-                found.requests.push((code, self.requests(target.name().to_owned(), code)));
+                found.requests.push((code, self.requests(target.owner().to_string(), code)));
                 found.requests.len() - 1
             });
             found.requests[at].1.inc();

@@ -1,5 +1,7 @@
 //! One record of each request and session, written when it ends.
 
+use std::cell::RefCell;
+use std::fmt::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -80,11 +82,23 @@ impl RequestRecord {
         let (port, client) = (opening.port, opening.client_address);
         (SessionInfo { target, port, client, version: self.version, handshake }, self.active.take())
     }
+}
 
-    /// The object whose route was taken; empty for none.
-    pub(in crate::proxy) fn route(&self) -> &str {
-        self.target.as_ref().map_or("", |target| target.name())
-    }
+thread_local! {
+    /// Where the owner of a route is written for the log: as a text, since displayed values are logged without quotes.
+    static OWNER: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Gives `log` the name of the object that a route was made from; empty without a route.
+fn with_owner(target: Option<&Target>, log: impl FnOnce(&str)) {
+    OWNER.with_borrow_mut(|text| {
+        text.clear();
+        if let Some(target) = target {
+            let written = write!(text, "{}", target.owner());
+            debug_assert!(written.is_ok(), "a String takes every text");
+        }
+        log(text);
+    });
 }
 
 fn text(value: &Option<HeaderValue>) -> &str {
@@ -107,10 +121,12 @@ impl Drop for RequestRecord {
         let rule = self.target.as_ref().map_or("", |target| &target.route.field);
         let member = self.member.map(|member| member.to_string()).unwrap_or_default();
         let (client, method, version) = (self.context.peer, &self.method, self.version);
-        let (host, path, route) = (text(&self.host), self.uri.path(), self.route());
+        let (host, path, sent) = (text(&self.host), self.uri.path(), self.sent);
         let (request_id, reason) = (text(&self.request_id), text(&self.reason));
-        tracing::info!(target: "access", %client, %method, ?version, host, path, status, sent = self.sent, seconds, route,
-            rule, pool, member, request_id, reason, "request");
+        with_owner(self.target.as_deref(), |route| {
+            tracing::info!(target: "access", %client, %method, ?version, host, path, status, sent, seconds, route, rule, pool,
+                member, request_id, reason, "request");
+        });
     }
 }
 
@@ -118,9 +134,11 @@ impl Drop for RequestRecord {
 pub(in crate::proxy) fn session_opened(session: &Session) {
     let SessionInfo { client, version, handshake, target, .. } = &session.info;
     let (host, path, user_agent) = (handshake.host(), handshake.path(), handshake.user_agent());
-    tracing::info!(target: "access", session = session.id, %client, ?version, host, path, user_agent,
-        subprotocol = handshake.subprotocol(), route = session.route(), rule = &*target.route.field, pool = session.pool(),
-        member = %session.member(), request_id = handshake.request_id(), "session opened");
+    with_owner(Some(target), |route| {
+        tracing::info!(target: "access", session = session.id, %client, ?version, host, path, user_agent,
+            subprotocol = handshake.subprotocol(), route, rule = &*target.route.field, pool = session.pool(),
+            member = %session.member(), request_id = handshake.request_id(), "session opened");
+    });
 }
 
 /// Writes down how a session ended.
@@ -128,9 +146,11 @@ pub(in crate::proxy) fn session_closed(session: &Session, end: &End) {
     let SessionInfo { client, handshake, target, .. } = &session.info;
     let (host, path, seconds) = (handshake.host(), handshake.path(), session.opened.elapsed().as_secs_f64());
     let (up, down) = (session.up.values(), session.down.values());
-    tracing::info!(target: "access", session = session.id, %client, host, path, seconds, route = session.route(),
-        rule = &*target.route.field, pool = session.pool(), member = %session.member(), request_id = handshake.request_id(),
-        cause = end.name(), initiator = end.initiator(), code = end.code, detail = end.detail(),
-        messages_up = up.messages(), messages_down = down.messages(), bytes_up = up.bytes, bytes_down = down.bytes,
-        "session closed");
+    with_owner(Some(target), |route| {
+        tracing::info!(target: "access", session = session.id, %client, host, path, seconds, route,
+            rule = &*target.route.field, pool = session.pool(), member = %session.member(), request_id = handshake.request_id(),
+            cause = end.name(), initiator = end.initiator(), code = end.code, detail = end.detail(),
+            messages_up = up.messages(), messages_down = down.messages(), bytes_up = up.bytes, bytes_down = down.bytes,
+            "session closed");
+    });
 }

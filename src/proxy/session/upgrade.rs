@@ -19,7 +19,7 @@ use crate::proxy::request::headers;
 use crate::proxy::request::record::{self, RequestRecord};
 use crate::proxy::request::refusal::Refusal;
 use crate::table::Target;
-use crate::websocket::{self, End, Handshake, Permit, Session, SessionInfo, Sessions};
+use crate::websocket::{self, End, Handshake, Permit, Session, Sessions};
 
 /// Marks headers as those of an opening handshake, or of its answer.
 pub(in crate::proxy) fn mark(headers: &mut HeaderMap) {
@@ -53,7 +53,7 @@ impl HandshakeAttempt {
 impl Drop for HandshakeAttempt {
     fn drop(&mut self) {
         if let Some(outcome) = self.outcome {
-            self.sessions.refused(self.target.name(), outcome);
+            self.sessions.refused(self.target.owner(), outcome);
         }
     }
 }
@@ -151,8 +151,7 @@ async fn peers(client: OnUpgrade, member: MemberStream) -> hyper::Result<(PeerSt
     Ok((client, member, (up, down)))
 }
 
-/// Whether the newest table has a place for a session: its route may have been removed while the backend made up its mind.
+/// Whether the newest table covers a session: its route may have been removed while the backend made up its mind.
 fn still_leads(context: &ConnectionContext, session: &Session) -> bool {
-    let SessionInfo { port, handshake, target, .. } = &session.info;
-    context.state.table.load().places().has(*port, handshake.host(), handshake.path(), &target.id, session.member())
+    session.is_covered_by(&context.state.table.load().session_routes())
 }

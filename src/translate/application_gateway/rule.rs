@@ -179,7 +179,12 @@ impl<'a> Routes<'_, 'a> {
     }
 
     fn push(&mut self, field: &str, path: PathMatch, action: Action) {
-        self.routes.push(Route { field: field.into(), owner: Arc::clone(&self.shared_owner), path, action });
+        self.routes.push(Route {
+            field: field.into(),
+            owner: Arc::clone(&self.shared_owner),
+            matches: path.into(),
+            action,
+        });
     }
 }
 

@@ -104,7 +104,7 @@ impl<'a> Builder<'a> {
                 Some((status, port)) => Route {
                     field: ingress.backends[own.backend()].field.path(),
                     owner: Arc::clone(&ingress.owner),
-                    path: own.path.clone(),
+                    matches: own.path.clone().into(),
                     action: Action::Redirect(Redirect { status, port }),
                 },
                 None => self.forward(path, draft),
@@ -136,7 +136,7 @@ impl<'a> Builder<'a> {
             self.ingresses.resolved(ingress, path.backend()).expect("an Ingress that has hosts is in the list");
         let action = backend::action(ingress, path, resolved, &self.lookup, &mut draft.reports);
         let (field, owner) = (ingress.backends[path.backend()].field.path(), Arc::clone(&ingress.owner));
-        Route { field, owner, path: path.path.clone(), action }
+        Route { field, owner, matches: path.path.clone().into(), action }
     }
 
     fn certificate(&self, host: &HostPattern, tls: HostTls<'_>, draft: &mut Draft) {

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::Sessions;
+use crate::model::RouteId;
 use crate::pool::PodNotice;
 use crate::websocket::close_order::CloseCause;
 use crate::websocket::close_pace::CloseWindow;
@@ -18,7 +19,7 @@ use crate::websocket::session::Session;
 pub struct Permit {
     sessions: Sessions,
     /// The route and the client that the session is counted for, once it is.
-    counted: Option<(Arc<str>, IpAddr)>,
+    counted: Option<(Arc<RouteId>, IpAddr)>,
 }
 
 /// A session that is open. It is in the registry's list until this is dropped.
@@ -37,8 +38,8 @@ impl Permit {
     }
 
     /// Has the route's books kept as well.
-    pub(super) fn count_for(&mut self, route: &Arc<str>, client: IpAddr) {
-        self.counted = Some((Arc::clone(route), client));
+    pub(super) fn count_for(&mut self, route: Arc<RouteId>, client: IpAddr) {
+        self.counted = Some((route, client));
     }
 }
 

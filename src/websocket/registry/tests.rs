@@ -21,7 +21,7 @@ fn target(websocket: WebSocket) -> Arc<Target> {
     };
     let backend = Backend { pool: PoolId("pool".into()), options: Arc::new(options) };
     let owner = Arc::new(ObjectRef::new(Kind::Ingress, "default", "site"));
-    let route = Route { field: "spec".into(), owner, path: PathMatch::Any, action: Action::Forward(backend) };
+    let route = Route { field: "spec".into(), owner, matches: PathMatch::Any.into(), action: Action::Forward(backend) };
     Arc::new(Target::new(&HostPattern::Any, route.into(), None))
 }
 
@@ -170,23 +170,22 @@ async fn sessions_whose_route_has_gone_are_closed_and_no_others() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_counted_neither_jumps_nor_stays_when_a_session_ends_and_its_object_goes() {
-    const ROUTE: &str = "Ingress default/site";
-    let served = || Arc::new(ObjectRef::new(Kind::Ingress, "default", "site"));
+    let owner = Arc::new(ObjectRef::new(Kind::Ingress, "default", "site"));
     let sessions = Sessions::default();
     let guard = open(&sessions, &Arc::default(), WebSocket::default());
-    sessions.set_served([served()], &BTreeSet::new());
+    sessions.set_served([Arc::clone(&owner)], &BTreeSet::new());
     guard.session().up.add_bytes(100);
-    sessions.refused(ROUTE, "route_limit");
+    sessions.refused(&owner, "route_limit");
     let before = sessions.totals();
-    assert_eq!((before[ROUTE].open, before[ROUTE].up.bytes), (1, 100));
+    assert_eq!((before[&owner].open, before[&owner].up.bytes), (1, 100));
     tokio::time::advance(5 * SECOND).await;
     guard.end(&End { cause: crate::websocket::end::EndCause::Ordered(CloseCause::Idle.into()), code: Some(1001) });
-    let after = sessions.totals().remove(ROUTE).expect("served");
+    let after = sessions.totals().remove(&owner).expect("served");
     assert_eq!((after.open, after.up.bytes, after.ended.get("idle"), after.durations[1]), (0, 100, Some(&1), 1));
     assert_eq!(after.closes, BTreeMap::from([(CloseClass { initiator: "gateway", code: "1001" }, 1)]));
     assert_eq!(after.handshakes, BTreeMap::from([("opened", 1), ("route_limit", 1)]));
     let guard = open(&sessions, &Arc::default(), WebSocket::default());
-    sessions.set_served([], &BTreeSet::from([served()]));
+    sessions.set_served([], &BTreeSet::from([owner]));
     assert_eq!(sessions.totals().len(), 1, "it has a session");
     drop(guard);
     assert!(sessions.totals().is_empty());

@@ -78,7 +78,7 @@ fn winner_index(rules: &[(&str, &str)], request: &str) -> Option<usize> {
 
 fn first_match<'a>(host: &'a Host, request: &str) -> Option<&'a str> {
     let request = normalise_path(request);
-    let route = host.routes.iter().find(|route| route.path.matches(&request))?;
-    assert!(!matches!(route.path, PathMatch::Any), "no case here has a default backend");
+    let route = host.routes.iter().find(|route| route.matches.accepts(&request))?;
+    assert!(!matches!(route.matches.path, PathMatch::Any), "no case here has a default backend");
     Some(&route.field)
 }
