@@ -6,7 +6,9 @@
 pub mod annotations;
 pub mod application_gateway;
 pub mod cookie;
-mod session;
+mod read;
+pub mod session;
+pub mod value;
 
 pub use application_gateway::{ApplicationGateway, ApplicationGatewaySpec, crd_yaml};
 pub use session::SessionSettings;

@@ -7,10 +7,12 @@ mod affinity;
 mod agic;
 mod nginx;
 mod own;
-mod read;
 mod settings;
 
 use std::collections::BTreeMap;
+
+use super::session::{SESSION_SETTINGS, SessionSetting};
+use super::value::Values;
 
 pub use affinity::{AffinityBy, AffinitySettings, SameSite, SessionCookie};
 pub use settings::{BackendProtocol, ProbeSettings, Redirect, Settings};
@@ -20,9 +22,11 @@ pub use settings::{BackendProtocol, ProbeSettings, Redirect, Settings};
 pub struct Entry {
     /// Key without the family's prefix: `ssl-redirect`.
     pub key: &'static str,
-    /// What a value looks like: `true or false`.
-    pub value: &'static str,
-    /// What it does, with its default; for one that is not supported: what to do instead, if anything.
+    /// Values that it takes.
+    pub values: Values,
+    /// What stands where it is not written; empty where there is no default.
+    pub default: &'static str,
+    /// What it does; for one that is not supported: what to do instead, if anything.
     pub meaning: &'static str,
     /// How to take a value in. `None`: known, and not supported by this version.
     read: Option<Read>,
@@ -43,16 +47,26 @@ impl Entry {
 pub struct Family {
     /// Prefix of its keys, with the slash.
     pub prefix: &'static str,
-    /// Its annotations, by key.
+    /// Its annotations.
     pub entries: &'static [Entry],
+    /// Settings of WebSocket sessions that it has too.
+    pub session_settings: &'static [SessionSetting],
+}
+
+impl Family {
+    /// The keys of all its annotations, without the prefix.
+    fn keys(&self) -> impl Iterator<Item = &'static str> {
+        let settings = self.session_settings.iter().map(|setting| setting.annotation);
+        self.entries.iter().map(|entry| entry.key).chain(settings)
+    }
 }
 
 /// Every family, in the order in which they are read: where two give the same setting, the later family
 /// stands.
 pub const FAMILIES: &[Family] = &[
-    Family { prefix: "nginx.ingress.kubernetes.io/", entries: nginx::ENTRIES },
-    Family { prefix: "appgw.ingress.kubernetes.io/", entries: agic::ENTRIES },
-    Family { prefix: "steadygate.io/", entries: own::ENTRIES },
+    Family { prefix: "nginx.ingress.kubernetes.io/", entries: nginx::ENTRIES, session_settings: &[] },
+    Family { prefix: "appgw.ingress.kubernetes.io/", entries: agic::ENTRIES, session_settings: &[] },
+    Family { prefix: "steadygate.io/", entries: own::ENTRIES, session_settings: SESSION_SETTINGS },
 ];
 
 /// An annotation that was not taken in.
@@ -102,6 +116,9 @@ impl Settings {
     }
 
     fn read_one(&mut self, family: &Family, key: &str, value: &str) -> Result<(), ProblemKind> {
+        if let Some(setting) = family.session_settings.iter().find(|setting| setting.annotation == key) {
+            return (setting.read)(&mut self.session, value).map_err(ProblemKind::Invalid);
+        }
         let Some(entry) = family.entries.iter().find(|entry| entry.key == key) else {
             return Err(ProblemKind::Unknown(nearest(family, key)));
         };
@@ -120,13 +137,8 @@ fn nearest(family: &Family, key: &str) -> Option<&'static str> {
     if key.len() > MAX_KEY_BYTES {
         return None;
     }
-    family
-        .entries
-        .iter()
-        .map(|entry| (strsim::levenshtein(entry.key, key), entry.key))
-        .filter(|(distance, _)| *distance <= 2)
-        .min()
-        .map(|(_, key)| key)
+    let distances = family.keys().map(|own| (strsim::levenshtein(own, key), own));
+    distances.filter(|(distance, _)| *distance <= 2).min().map(|(_, key)| key)
 }
 
 #[cfg(test)]
@@ -179,7 +191,7 @@ mod tests {
     #[test]
     fn each_key_stands_once_in_its_table() {
         for family in FAMILIES {
-            let mut keys: Vec<_> = family.entries.iter().map(|entry| entry.key).collect();
+            let mut keys: Vec<_> = family.keys().collect();
             keys.sort_unstable();
             let count = keys.len();
             keys.dedup();

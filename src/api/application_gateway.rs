@@ -11,7 +11,6 @@ mod backend;
 mod listener;
 mod rule;
 mod status;
-mod websocket;
 
 use kube::{CustomResource, CustomResourceExt, KubeSchema};
 use schemars::JsonSchema;
@@ -24,7 +23,6 @@ pub use backend::{
 pub use listener::{FrontendPort, HttpListener, SslCertificate, TrustedRootCertificate};
 pub use rule::{PathRule, RequestRoutingRule, RuleType, UrlPathMap};
 pub use status::{AddressKind, ApplicationGatewayStatus, ElementStatus, GatewayAddress, PoolStatus};
-pub use websocket::{IdleCounts, WebSocketSettings};
 
 /// What an ApplicationGateway serves.
 #[derive(CustomResource, KubeSchema, Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]

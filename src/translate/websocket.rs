@@ -3,13 +3,8 @@
 use std::time::Duration;
 
 use crate::api::SessionSettings;
-use crate::api::application_gateway;
+use crate::api::session::{self, DEFAULT_PING_TIMEOUT};
 use crate::model::{IdleCounts, Ping, SessionLimits, WebSocket};
-
-/// Draining that is asked for without a time, as AGIC has it.
-pub(super) const DEFAULT_DRAIN: Duration = Duration::from_secs(30);
-
-const DEFAULT_PING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The settings with their defaults.
 pub(super) fn with_defaults(settings: &SessionSettings, request_timeout: Duration) -> WebSocket {
@@ -33,8 +28,8 @@ pub(super) fn with_defaults(settings: &SessionSettings, request_timeout: Duratio
     WebSocket {
         idle_timeout: Some(idle_timeout.unwrap_or(request_timeout)).filter(|time| !time.is_zero()),
         idle_counts: match idle_counts {
-            None | Some(application_gateway::IdleCounts::Any) => IdleCounts::Any,
-            Some(application_gateway::IdleCounts::Messages) => IdleCounts::Messages,
+            None | Some(session::IdleCounts::Any) => IdleCounts::Any,
+            Some(session::IdleCounts::Messages) => IdleCounts::Messages,
         },
         ping: ping_interval.filter(|time| !time.is_zero()).map(|interval| Ping { interval, timeout }),
         max_age: max_age.filter(|time| !time.is_zero()),

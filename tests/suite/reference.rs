@@ -8,27 +8,39 @@ use steadygate::report::Reason;
 
 #[test]
 fn the_page_of_annotations_is_that_of_the_code() {
-    let mut page = "# Annotations\n\nGenerated from the tables in `src/api/annotations`. Where two families give the same setting, \
-        the later table stands. On an IngressClass they are the defaults of its Ingresses. A value that can't be read is \
-        reported and its default stays; so is a key that is not in these tables. A WebSocket session keeps the settings \
-        that it was opened with.\n"
+    let mut page = "# Annotations\n\nGenerated from the tables in `src/api/annotations` and the list in `src/api/session.rs`. Where two \
+        families have one setting, the later table on this page is used. On an IngressClass, annotations are the defaults of its \
+        Ingresses. A value that can't be read is reported, and the default stays; a key that is not on this page is reported \
+        too. A WebSocket session keeps the settings that it was opened with.\n"
         .to_owned();
     for family in FAMILIES {
         let _infallible = write!(page, "\n## `{}`\n", family.prefix);
-        for (title, supported) in [("Supported", true), ("Known, not supported by this version", false)] {
-            let entries: Vec<_> = family.entries.iter().filter(|entry| entry.supported() == supported).collect();
-            if entries.is_empty() {
-                continue;
-            }
-            let _infallible = write!(page, "\n{title}:\n\n| key | value | meaning |\n| --- | --- | --- |\n");
-            for entry in entries {
-                let cell = |text: &str| text.replace('|', "\\|");
-                let _infallible =
-                    writeln!(page, "| `{}` | {} | {} |", entry.key, cell(entry.value), cell(entry.meaning));
+        page += "\nSupported:\n\n| key | value | default | meaning |\n| --- | --- | --- | --- |\n";
+        for entry in family.entries.iter().filter(|entry| entry.supported()) {
+            row(&mut page, entry.key, &[&entry.values.to_string(), entry.default, entry.meaning]);
+        }
+        for setting in family.session_settings {
+            let (values, default) = (setting.values.to_string(), setting.default.to_string());
+            row(&mut page, setting.annotation, &[&values, &default, setting.meaning]);
+        }
+        let unsupported: Vec<_> = family.entries.iter().filter(|entry| !entry.supported()).collect();
+        if !unsupported.is_empty() {
+            page += "\nKnown, but not supported by this version:\n\n| key | instead |\n| --- | --- |\n";
+            for entry in unsupported {
+                row(&mut page, entry.key, &[entry.meaning]);
             }
         }
     }
     hold("docs/annotations.md", &page);
+}
+
+/// Adds a row to a table: its key as code, and further cells.
+fn row(page: &mut String, key: &str, cells: &[&str]) {
+    let _infallible = write!(page, "| `{key}` |");
+    for cell in cells {
+        let _infallible = write!(page, " {} |", cell.replace('|', "\\|"));
+    }
+    page.push('\n');
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Entry, ProblemKind, read};
+use super::{Entry, ProblemKind};
 use crate::api::cookie;
+use crate::api::value::{Seconds, ValueKind, Values};
 
 /// What annotations ask for. Each family has its own cookie.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -57,35 +58,38 @@ pub enum SameSite {
     Strict,
 }
 
-/// Oldest cookie that can be asked for.
-const LONGEST: u32 = 2_147_483_647;
+/// Lifetime of a cookie.
+type CookieAge = Seconds<1, 2_147_483_647>;
 
 pub(super) const AGIC: Entry = Entry {
     key: "cookie-based-affinity",
-    value: "true or false",
-    meaning: "whether clients come back to their member by the cookie ApplicationGatewayAffinity, and over HTTPS also by \
-              ApplicationGatewayAffinityCORS; false unless given",
+    values: bool::VALUES,
+    default: "false",
+    meaning: "Whether clients come back to their member by the cookie ApplicationGatewayAffinity, and over HTTPS also by \
+              ApplicationGatewayAffinityCORS.",
     read: Some(|settings, text| {
-        settings.affinity.by = Some(if read::boolean(text)? { AffinityBy::Agic } else { AffinityBy::Off });
+        settings.affinity.by = Some(if bool::from_text(text)? { AffinityBy::Agic } else { AffinityBy::Off });
         Ok(())
     }),
 };
 
 pub(super) const AGIC_DISTINCT: Entry = Entry {
     key: "cookie-based-affinity-distinct-name",
-    value: "true or false",
-    meaning: "whether that cookie has a name of its own for each backend: without, of several backends of a host the one \
-              asked last has the cookie; false unless given",
+    values: bool::VALUES,
+    default: "false",
+    meaning: "Whether that cookie has a name of its own for each backend. If not, a client that uses several backends of a \
+              host has the cookie of the last one only.",
     read: Some(|settings, text| {
-        settings.affinity.distinct_name = Some(read::boolean(text)?);
+        settings.affinity.distinct_name = Some(bool::from_text(text)?);
         Ok(())
     }),
 };
 
 pub(super) const NGINX: Entry = Entry {
     key: "affinity",
-    value: "cookie",
-    meaning: "clients come back to their member by a cookie; each request goes anywhere unless given",
+    values: Values::Words("cookie"),
+    default: "each request goes to any member",
+    meaning: "Clients come back to their member by a cookie.",
     read: Some(|settings, text| {
         if text != "cookie" {
             return Err("cookie".to_owned().into());
@@ -97,9 +101,10 @@ pub(super) const NGINX: Entry = Entry {
 
 pub(super) const NGINX_MODE: Entry = Entry {
     key: "affinity-mode",
-    value: "balanced or persistent",
-    meaning: "the same here: a client stays as long as its member takes requests. Where members are added, ingress-nginx \
-              moves some clients to them if balanced; here new clients alone go there",
+    values: Values::Words("balanced or persistent"),
+    default: "",
+    meaning: "Both values have one effect here: a client stays as long as its member takes requests. Where members are added, \
+              ingress-nginx moves some clients to them if balanced; here only new clients go there.",
     read: Some(|_, text| match text {
         "balanced" | "persistent" => Ok(()),
         _ => Err("balanced or persistent".to_owned().into()),
@@ -108,8 +113,9 @@ pub(super) const NGINX_MODE: Entry = Entry {
 
 pub(super) const NGINX_NAME: Entry = Entry {
     key: "session-cookie-name",
-    value: "cookie name",
-    meaning: "name of the cookie; INGRESSCOOKIE unless given",
+    values: Values::Words("cookie name"),
+    default: "INGRESSCOOKIE",
+    meaning: "Name of the cookie.",
     read: Some(|settings, text| {
         settings.affinity.cookie.name =
             Some(checked(text, cookie::is_name, "a cookie name: letters, digits, '-' and '_'")?);
@@ -119,8 +125,9 @@ pub(super) const NGINX_NAME: Entry = Entry {
 
 pub(super) const NGINX_PATH: Entry = Entry {
     key: "session-cookie-path",
-    value: "path",
-    meaning: "Path of the cookie; the rule's path unless given",
+    values: Values::Words("path"),
+    default: "the rule's path",
+    meaning: "`Path` of the cookie.",
     read: Some(|settings, text| {
         settings.affinity.cookie.path =
             Some(checked(text, cookie::is_path, "a path that begins with '/', without ';'")?);
@@ -130,8 +137,9 @@ pub(super) const NGINX_PATH: Entry = Entry {
 
 pub(super) const NGINX_DOMAIN: Entry = Entry {
     key: "session-cookie-domain",
-    value: "DNS name",
-    meaning: "Domain of the cookie; the host alone unless given",
+    values: Values::Words("DNS name"),
+    default: "the host alone",
+    meaning: "`Domain` of the cookie.",
     read: Some(|settings, text| {
         settings.affinity.cookie.domain = Some(checked(text, cookie::is_domain, "a DNS name, such as example.com")?);
         Ok(())
@@ -140,8 +148,9 @@ pub(super) const NGINX_DOMAIN: Entry = Entry {
 
 pub(super) const NGINX_SAMESITE: Entry = Entry {
     key: "session-cookie-samesite",
-    value: "None, Lax or Strict",
-    meaning: "SameSite of the cookie; left to browsers, which take it for Lax, unless given",
+    values: Values::Words("None, Lax or Strict"),
+    default: "not sent; browsers take that for Lax",
+    meaning: "`SameSite` of the cookie.",
     read: Some(|settings, text| {
         settings.affinity.cookie.same_site = Some(match text {
             "None" => SameSite::None,
@@ -155,30 +164,33 @@ pub(super) const NGINX_SAMESITE: Entry = Entry {
 
 pub(super) const NGINX_SECURE: Entry = Entry {
     key: "session-cookie-secure",
-    value: "true or false",
-    meaning: "whether the cookie is Secure; if it is set over HTTPS, unless given",
+    values: bool::VALUES,
+    default: "true over HTTPS, else false",
+    meaning: "Whether the cookie is `Secure`.",
     read: Some(|settings, text| {
-        settings.affinity.cookie.secure = Some(read::boolean(text)?);
+        settings.affinity.cookie.secure = Some(bool::from_text(text)?);
         Ok(())
     }),
 };
 
 pub(super) const NGINX_MAX_AGE: Entry = Entry {
     key: "session-cookie-max-age",
-    value: "seconds, 1 to 2147483647",
-    meaning: "Max-Age of the cookie; until the browser ends unless given",
+    values: CookieAge::VALUES,
+    default: "until the browser ends",
+    meaning: "`Max-Age` of the cookie.",
     read: Some(|settings, text| {
-        settings.affinity.cookie.max_age = Some(read::seconds(text, 1, LONGEST)?);
+        settings.affinity.cookie.max_age = Some(CookieAge::from_text(text)?);
         Ok(())
     }),
 };
 
 pub(super) const NGINX_EXPIRES: Entry = Entry {
     key: "session-cookie-expires",
-    value: "seconds, 1 to 2147483647",
-    meaning: "the older name of session-cookie-max-age, which stands where both are given; sent as Max-Age",
+    values: CookieAge::VALUES,
+    default: "",
+    meaning: "The older name of session-cookie-max-age, which is used where both are written. Sent as `Max-Age`.",
     read: Some(|settings, text| {
-        settings.affinity.cookie.expires = Some(read::seconds(text, 1, LONGEST)?);
+        settings.affinity.cookie.expires = Some(CookieAge::from_text(text)?);
         Ok(())
     }),
 };

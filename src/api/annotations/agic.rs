@@ -1,14 +1,18 @@
 //! `appgw.ingress.kubernetes.io/`: the 26 annotations of AGIC, the Azure ingress controller.
 
 use super::own::SSL_REDIRECT;
-use super::{BackendProtocol, Entry, affinity, read};
+use super::{BackendProtocol, Entry, affinity};
+use crate::api::read;
+use crate::api::session::DrainTime;
+use crate::api::value::{ProbeThreshold, ProbeTime, RequestTimeout, ValueKind, Values};
 
 /// The table.
 pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         key: "backend-path-prefix",
-        value: "path",
-        meaning: "what backends see in place of the rule's path; nothing changes unless given",
+        values: Values::Words("path"),
+        default: "the path stays",
+        meaning: "Path that backends see in place of the rule's path.",
         read: Some(|settings, text| {
             settings.backend_path_prefix = Some(read::path(text)?);
             Ok(())
@@ -16,8 +20,9 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
     Entry {
         key: "backend-hostname",
-        value: "host name",
-        meaning: "the Host that backends and their probes see; the client's unless given",
+        values: Values::Words("host name"),
+        default: "that of the client",
+        meaning: "`Host` that backends and their probes see.",
         read: Some(|settings, text| {
             settings.backend_hostname = Some(read::host(text)?);
             Ok(())
@@ -25,8 +30,9 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
     Entry {
         key: "backend-protocol",
-        value: "http or https",
-        meaning: "what backends speak; http unless given",
+        values: Values::Words("http or https"),
+        default: "http",
+        meaning: "Protocol of the backends.",
         read: Some(|settings, text| {
             settings.backend_protocol = Some(match text.to_ascii_lowercase().as_str() {
                 "http" => BackendProtocol::Http,
@@ -39,17 +45,19 @@ pub(super) const ENTRIES: &[Entry] = &[
     SSL_REDIRECT,
     Entry {
         key: "request-timeout",
-        value: "seconds, 1 to 86400",
-        meaning: "time for a backend's answer, and a WebSocket session's idle timeout; 30 unless given",
+        values: RequestTimeout::VALUES,
+        default: "30",
+        meaning: "Time for a backend's answer, and idle timeout of a WebSocket session.",
         read: Some(|settings, text| {
-            settings.request_timeout = Some(read::seconds(text, 1, 86_400)?);
+            settings.request_timeout = Some(RequestTimeout::from_text(text)?);
             Ok(())
         }),
     },
     Entry {
         key: "hostname-extension",
-        value: "host names with commas",
-        meaning: "more hosts for each rule",
+        values: Values::Words("host names with commas"),
+        default: "",
+        meaning: "More hosts for each rule.",
         read: Some(|settings, text| {
             settings.hostname_extension = read::list(text);
             Ok(())
@@ -57,8 +65,9 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
     Entry {
         key: "health-probe-hostname",
-        value: "host name",
-        meaning: "the Host that probes send; what the pod's own probe sends, or the rule's host, unless given",
+        values: Values::Words("host name"),
+        default: "that of the pod's own probe, else the rule's host",
+        meaning: "`Host` that probes send.",
         read: Some(|settings, text| {
             settings.probe.hostname = Some(read::host(text)?);
             Ok(())
@@ -66,8 +75,9 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
     Entry {
         key: "health-probe-port",
-        value: "port",
-        meaning: "the port that probes ask; that of the pod's own probe, or the member's, unless given",
+        values: Values::Words("port"),
+        default: "that of the pod's own probe, else the member's",
+        meaning: "Port that probes connect to.",
         read: Some(|settings, text| {
             settings.probe.port = Some(read::port(text)?);
             Ok(())
@@ -75,8 +85,9 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
     Entry {
         key: "health-probe-path",
-        value: "path",
-        meaning: "the path that probes ask for; that of the pod's own probe, or /, unless given",
+        values: Values::Words("path"),
+        default: "that of the pod's own probe, else /",
+        meaning: "Path that probes request.",
         read: Some(|settings, text| {
             settings.probe.path = Some(read::path(text)?);
             Ok(())
@@ -84,8 +95,9 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
     Entry {
         key: "health-probe-status-codes",
-        value: "statuses and ranges with commas",
-        meaning: "statuses that count as healthy; 200-399, or 100-499 where the pods declare no probe, unless given",
+        values: Values::Words("statuses and ranges with commas"),
+        default: "200-399, or 100-499 where the pods declare no probe",
+        meaning: "Statuses that count as healthy.",
         read: Some(|settings, text| {
             settings.probe.status_codes = Some(read::statuses(text)?);
             Ok(())
@@ -93,39 +105,43 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
     Entry {
         key: "health-probe-interval",
-        value: "seconds, 1 to 86400",
-        meaning: "time between two probes; that of the pod's own probe, or 30, unless given",
+        values: ProbeTime::VALUES,
+        default: "that of the pod's own probe, else 30",
+        meaning: "Time between two probes.",
         read: Some(|settings, text| {
-            settings.probe.interval = Some(read::seconds(text, 1, 86_400)?);
+            settings.probe.interval = Some(ProbeTime::from_text(text)?);
             Ok(())
         }),
     },
     Entry {
         key: "health-probe-timeout",
-        value: "seconds, 1 to 86400",
-        meaning: "time in which a probe's answer must have come; that of the pod's own probe, or 30, unless given",
+        values: ProbeTime::VALUES,
+        default: "that of the pod's own probe, else 30",
+        meaning: "Time in which a probe's answer must have come.",
         read: Some(|settings, text| {
-            settings.probe.timeout = Some(read::seconds(text, 1, 86_400)?);
+            settings.probe.timeout = Some(ProbeTime::from_text(text)?);
             Ok(())
         }),
     },
     Entry {
         key: "health-probe-unhealthy-threshold",
-        value: "1 to 20",
-        meaning: "failures in a row that mark a member down; those of the pod's own probe, or 3, unless given",
+        values: ProbeThreshold::VALUES,
+        default: "that of the pod's own probe, else 3",
+        meaning: "Failures in a row that mark a member down.",
         read: Some(|settings, text| {
-            settings.probe.unhealthy_threshold = Some(read::number(text, 1, 20)?);
+            settings.probe.unhealthy_threshold = Some(ProbeThreshold::from_text(text)?);
             Ok(())
         }),
     },
     Entry {
         key: "connection-draining",
-        value: "true or false",
-        meaning: "whether the WebSocket sessions of a pod that goes away, or of a rule that is removed, are closed \
-                  (1001) over connection-draining-timeout; else it is over half of the pod's grace, or half of 30 \
-                  seconds for a rule; requests in progress are let finish either way; false unless given",
+        values: bool::VALUES,
+        default: "false",
+        meaning: "Whether the WebSocket sessions of a pod that goes away, or of a rule that is removed, are closed (1001) \
+                  over connection-draining-timeout. If not, they are closed over half of the pod's grace period, or half \
+                  of 30 seconds for a rule. Requests in progress are finished in both cases.",
         read: Some(|settings, text| {
-            settings.connection_draining = Some(read::boolean(text)?);
+            settings.connection_draining = Some(bool::from_text(text)?);
             // What is left of the class; the Ingress's own comes after this.
             settings.session.drain = None;
             Ok(())
@@ -133,10 +149,11 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
     Entry {
         key: "connection-draining-timeout",
-        value: "seconds, 1 to 3600",
-        meaning: "time over which those sessions are closed; 30 unless given; no effect without connection-draining",
+        values: DrainTime::VALUES,
+        default: "30",
+        meaning: "Time over which those sessions are closed. No effect without connection-draining.",
         read: Some(|settings, text| {
-            settings.connection_draining_timeout = Some(read::seconds(text, 1, 3600)?);
+            settings.connection_draining_timeout = Some(DrainTime::from_text(text)?);
             Ok(())
         }),
     },
@@ -154,5 +171,5 @@ pub(super) const ENTRIES: &[Entry] = &[
 ];
 
 const fn unsupported(key: &'static str, instead: &'static str) -> Entry {
-    Entry { key, value: "", meaning: instead, read: None }
+    Entry { key, values: Values::Words(""), default: "", meaning: instead, read: None }
 }

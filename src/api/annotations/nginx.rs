@@ -1,33 +1,37 @@
 //! `nginx.ingress.kubernetes.io/`: the annotations of ingress-nginx that migrations need.
 
-use super::{BackendProtocol, Entry, ProblemKind, Redirect, affinity, read};
+use super::{BackendProtocol, Entry, ProblemKind, Redirect, affinity};
+use crate::api::read;
+use crate::api::value::{RequestTimeout, ValueKind, Values};
 
 /// The table.
 pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         key: "ssl-redirect",
-        value: "true or false",
-        meaning: "whether port 80 answers 308 to HTTPS where the host has TLS; \
-                  true on a class of ingress-nginx, else false, unless given",
+        values: bool::VALUES,
+        default: "true on a class of ingress-nginx, else false",
+        meaning: "Whether port 80 answers 308 to HTTPS where the host has TLS.",
         read: Some(|settings, text| {
-            let redirect = if read::boolean(text)? { Redirect::PermanentRedirect } else { Redirect::Off };
+            let redirect = if bool::from_text(text)? { Redirect::PermanentRedirect } else { Redirect::Off };
             settings.redirect = Some(redirect);
             Ok(())
         }),
     },
     Entry {
         key: "force-ssl-redirect",
-        value: "true or false",
-        meaning: "whether port 80 answers 308 to HTTPS though this Ingress has no TLS; false unless given",
+        values: bool::VALUES,
+        default: "false",
+        meaning: "Whether port 80 answers 308 to HTTPS although this Ingress has no TLS.",
         read: Some(|settings, text| {
-            settings.force_redirect = Some(read::boolean(text)?);
+            settings.force_redirect = Some(bool::from_text(text)?);
             Ok(())
         }),
     },
     Entry {
         key: "backend-protocol",
-        value: "HTTP or HTTPS",
-        meaning: "what backends speak; HTTP unless given",
+        values: Values::Words("HTTP or HTTPS"),
+        default: "HTTP",
+        meaning: "Protocol of the backends.",
         read: Some(|settings, text| {
             settings.backend_protocol = Some(match text.to_ascii_uppercase().as_str() {
                 "HTTP" => BackendProtocol::Http,
@@ -42,18 +46,19 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
     Entry {
         key: "proxy-read-timeout",
-        value: "seconds, 1 to 86400",
-        meaning: "time for a backend's answer, and a WebSocket session's idle timeout; \
-                  60 on a class of ingress-nginx, else 30, unless given",
+        values: RequestTimeout::VALUES,
+        default: "60 on a class of ingress-nginx, else 30",
+        meaning: "Time for a backend's answer, and idle timeout of a WebSocket session.",
         read: Some(|settings, text| {
-            settings.request_timeout = Some(read::seconds(text, 1, 86_400)?);
+            settings.request_timeout = Some(RequestTimeout::from_text(text)?);
             Ok(())
         }),
     },
     Entry {
         key: "server-alias",
-        value: "host names with commas",
-        meaning: "more hosts for each rule",
+        values: Values::Words("host names with commas"),
+        default: "",
+        meaning: "More hosts for each rule.",
         read: Some(|settings, text| {
             settings.server_alias = read::list(text);
             Ok(())
@@ -61,8 +66,9 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
     Entry {
         key: "upstream-vhost",
-        value: "host name",
-        meaning: "the Host that backends see; the client's unless given",
+        values: Values::Words("host name"),
+        default: "that of the client",
+        meaning: "`Host` that backends see.",
         read: Some(|settings, text| {
             settings.backend_hostname = Some(read::host(text)?);
             Ok(())
@@ -164,5 +170,5 @@ const SNIPPET: &str = "snippets are never run: they put text into a configuratio
                        source of the gravest vulnerabilities of their controller";
 
 const fn unsupported(key: &'static str, instead: &'static str) -> Entry {
-    Entry { key, value: "", meaning: instead, read: None }
+    Entry { key, values: Values::Words(""), default: "", meaning: instead, read: None }
 }

@@ -1,17 +1,18 @@
-//! `steadygate.io/`: what no other family can say.
+//! `steadygate.io/`: settings that no other family has. Those of WebSocket sessions are in `api::session`.
 
-mod websocket;
-
-use super::{Entry, Redirect, read};
+use super::{Entry, Redirect};
 use crate::api::application_gateway::LoadDistributionAlgorithm;
+use crate::api::session::DrainTime;
+use crate::api::value::{ValueKind, Values};
 
-/// The same here and with AGIC.
+/// This entry is one of AGIC too.
 pub(super) const SSL_REDIRECT: Entry = Entry {
     key: "ssl-redirect",
-    value: "true or false",
-    meaning: "whether port 80 answers 301 to HTTPS where the host has TLS; false unless given",
+    values: bool::VALUES,
+    default: "false",
+    meaning: "Whether port 80 answers 301 to HTTPS where the host has TLS.",
     read: Some(|settings, text| {
-        let redirect = if read::boolean(text)? { Redirect::MovedPermanently } else { Redirect::Off };
+        let redirect = if bool::from_text(text)? { Redirect::MovedPermanently } else { Redirect::Off };
         settings.redirect = Some(redirect);
         Ok(())
     }),
@@ -22,8 +23,9 @@ pub(super) const ENTRIES: &[Entry] = &[
     SSL_REDIRECT,
     Entry {
         key: "load-distribution",
-        value: "round-robin or least-connections",
-        meaning: "which member takes the next request; round-robin unless given",
+        values: Values::Words("round-robin or least-connections"),
+        default: "round-robin",
+        meaning: "Which member takes the next request.",
         read: Some(|settings, text| {
             settings.load_distribution = Some(match text {
                 "round-robin" => LoadDistributionAlgorithm::RoundRobin,
@@ -33,18 +35,14 @@ pub(super) const ENTRIES: &[Entry] = &[
             Ok(())
         }),
     },
-    websocket::IDLE_TIMEOUT,
-    websocket::IDLE_COUNTS,
-    websocket::PING_INTERVAL,
-    websocket::PING_TIMEOUT,
-    websocket::MAX_AGE,
-    websocket::DRAIN_TIMEOUT,
-    websocket::UNHEALTHY_GRACE,
-    websocket::REBALANCE,
-    websocket::MAX_SESSIONS,
-    websocket::MAX_SESSIONS_PER_CLIENT,
-    websocket::HANDSHAKE_RATE,
-    websocket::MAX_MESSAGE_SIZE,
-    websocket::MESSAGE_RATE,
-    websocket::BACKEND_HTTP2,
+    Entry {
+        key: "websocket-drain-timeout",
+        values: DrainTime::VALUES,
+        default: "what connection-draining gives, else half of the pod's grace period, or half of 30 seconds for a rule",
+        meaning: "Time over which the sessions of a pod that goes away, or of a rule that is removed, are closed (1001).",
+        read: Some(|settings, text| {
+            settings.session.drain = Some(DrainTime::from_text(text)?);
+            Ok(())
+        }),
+    },
 ];

@@ -7,8 +7,10 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Protocol, Reference, WebSocketSettings};
+use super::{Protocol, Reference};
 use crate::api::cookie::NAME_PATTERN;
+use crate::api::session::{DEFAULT_DRAIN_TIME, DrainTime, WebSocketSettings};
+use crate::api::value::{DefaultValue, ValueKind, description};
 
 /// Where requests may go (ARM `backendAddressPools`): addresses, and the endpoints of a Service.
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
@@ -142,9 +144,12 @@ pub struct ConnectionDraining {
     /// Whether `drainTimeoutInSec` is the time for it. If false, it is half of the pod's grace, or half of 30 seconds
     /// for a rule.
     pub enabled: bool,
-    /// Seconds over which the sessions are closed, 1–3600. Default: 30.
+    /// Time over which the sessions are closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 3600))]
+    #[schemars(
+        description = description("Time over which the sessions are closed.", DrainTime::VALUES, DefaultValue::Number(DEFAULT_DRAIN_TIME.as_secs())),
+        range(min = DrainTime::VALUES.min(), max = DrainTime::VALUES.max())
+    )]
     pub drain_timeout_in_sec: Option<i32>,
 }
 

@@ -8,6 +8,7 @@ use crate::api::application_gateway::{
     BackendAddressPool, BackendHttpSettings, FrontendPort, HttpListener, Probe, Reference, RequestRoutingRule,
     SslCertificate, TrustedRootCertificate, UrlPathMap,
 };
+use crate::api::value::ValueKind;
 use crate::model::ObjectRef;
 use crate::report::Reason;
 
@@ -160,6 +161,29 @@ pub(super) fn in_range<T: Copy + PartialOrd + Display, N: TryFrom<T>>(
     if (first..=last).contains(&value) {
         return N::try_from(value).ok();
     }
+    out_of_range(owner, field, value, (first, last), reports);
+    None
+}
+
+/// A value of this kind, or a report and `None`.
+pub(super) fn read_number<K: ValueKind>(
+    owner: &ObjectRef,
+    field: String,
+    value: K::Field,
+    reports: &mut Reports,
+) -> Option<K::Value> {
+    let range = K::VALUES.range().unwrap_or_default();
+    K::from_field(value).map_err(|number| out_of_range(owner, field, number, range, reports)).ok()
+}
+
+/// Reports a number that is outside its range.
+pub(super) fn out_of_range(
+    owner: &ObjectRef,
+    field: String,
+    value: impl Display,
+    (first, last): (impl Display, impl Display),
+    reports: &mut Reports,
+) {
     reports.error(
         owner,
         field,
@@ -167,7 +191,6 @@ pub(super) fn in_range<T: Copy + PartialOrd + Display, N: TryFrom<T>>(
         format!("{value} is outside {first} to {last} and is not used"),
         format!("write a number from {first} to {last}"),
     );
-    None
 }
 
 /// A port from 1 to 65535, or a report and `None`.

@@ -1,12 +1,11 @@
 //! `probes`, read: values in their ranges, or ARM's defaults and a report.
 
-use std::time::Duration;
-
 use crate::api::application_gateway::{Probe as Written, ProbeMatch, Protocol};
+use crate::api::value::{ProbeThreshold, ProbeTime};
 use crate::model::{HostHeader, ObjectRef, Probe, StatusRange};
 use crate::report::Reason;
 
-use super::element::{Element, in_range, port};
+use super::element::{Element, port, read_number};
 use crate::translate::report::Reports;
 
 /// Text of the body that is compared at most (ARM's limit), in characters.
@@ -32,12 +31,13 @@ pub(super) fn read(
         expected,
     } = value;
     let default = Probe::arm_default(*protocol == Protocol::Https);
-    let mut number_of =
-        |name: &str, value: &Option<i32>, range| in_range(owner, format!("{field}.{name}"), (*value)?, range, reports);
-    let seconds = |value: u32| Duration::from_secs(value.into());
-    let interval = number_of("interval", interval, (1, 86_400)).map(seconds);
-    let timeout = number_of("timeout", timeout, (1, 86_400)).map(seconds);
-    let threshold = number_of("unhealthyThreshold", unhealthy_threshold, (1, 20));
+    let mut time_of = |name: &str, value: &Option<i32>| {
+        read_number::<ProbeTime>(owner, format!("{field}.{name}"), (*value)?, reports)
+    };
+    let interval = time_of("interval", interval);
+    let timeout = time_of("timeout", timeout);
+    let threshold = unhealthy_threshold
+        .and_then(|value| read_number::<ProbeThreshold>(owner, format!("{field}.unhealthyThreshold"), value, reports));
     let number = number.and_then(|number| port(owner, format!("{field}.port"), number, reports));
     let picks = pick_host_name_from_backend_http_settings.unwrap_or_default();
     let (statuses, body) = match expected {

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use crate::api::application_gateway::{BackendHttpSettings, CookieBasedAffinity, Protocol, Reference};
 use crate::api::cookie;
+use crate::api::value::RequestTimeout;
 use crate::model::{Affinity, Balance, HostHeader, HostPattern, ObjectRef, WebSocket};
 use crate::report::Reason;
 
-use super::element::{Element, in_range, port};
+use super::element::{Element, port, read_number};
 use super::websocket;
 use crate::translate::affinity;
 use crate::translate::balance;
@@ -31,7 +32,7 @@ pub(super) struct Settings<'a> {
     pub(super) roots: &'a [Reference],
 }
 
-const DEFAULT_TIMEOUT: u64 = 30;
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Reads one element.
 pub(super) fn read<'a>(
@@ -55,10 +56,9 @@ pub(super) fn read<'a>(
         connection_draining,
         web_socket,
     } = value;
-    let timeout = request_timeout
-        .and_then(|value| in_range(owner, format!("{field}.requestTimeout"), value, (1, 86_400), reports))
+    let request_timeout = request_timeout
+        .and_then(|value| read_number::<RequestTimeout>(owner, format!("{field}.requestTimeout"), value, reports))
         .unwrap_or(DEFAULT_TIMEOUT);
-    let request_timeout = Duration::from_secs(timeout);
     let session = websocket::read(owner, field, web_socket.as_ref(), connection_draining.as_ref(), reports);
     let picks = pick_host_name_from_backend_address.unwrap_or_default();
     Settings {

@@ -6,12 +6,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::api::SessionSettings;
 use crate::api::annotations::Settings;
+use crate::api::session::DEFAULT_DRAIN_TIME;
 use crate::model::{ObjectRef, WebSocket};
 use crate::report::Reason;
 
 use crate::translate::class::annotation_field;
 use crate::translate::report::Reports;
-use crate::translate::websocket::{DEFAULT_DRAIN, with_defaults};
+use crate::translate::websocket::with_defaults;
 
 /// Time for the answer's header. Classes that are taken over from ingress-nginx keep its default.
 pub(super) fn request_timeout(settings: &Settings, ingress_nginx: bool) -> Duration {
@@ -21,7 +22,7 @@ pub(super) fn request_timeout(settings: &Settings, ingress_nginx: bool) -> Durat
 /// What they ask for, with defaults.
 pub(in crate::translate) fn websocket(settings: &Settings, ingress_nginx: bool) -> WebSocket {
     let draining = settings.connection_draining.unwrap_or_default();
-    let drain = draining.then(|| settings.connection_draining_timeout.unwrap_or(DEFAULT_DRAIN));
+    let drain = draining.then(|| settings.connection_draining_timeout.unwrap_or(DEFAULT_DRAIN_TIME));
     let session = SessionSettings { drain: settings.session.drain.or(drain), ..settings.session.clone() };
     with_defaults(&session, request_timeout(settings, ingress_nginx))
 }
