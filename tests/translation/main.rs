@@ -1,4 +1,4 @@
-//! Translation, and what is told of it: on its own, so that its memory is not that of a gateway's test.
+//! Translation and the status that follows from it. A binary of its own, since a test of `suite` measures its process.
 
 mod golden;
 mod status;

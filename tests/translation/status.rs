@@ -1,8 +1,8 @@
-//! What objects are told, by example: `tests/status/<case>.yaml` holds manifests, then a line `# Output`, then each status
-//! that is to be written and each Event. `BLESS=1` rewrites the output.
+//! Status, by example: `tests/status/<case>.yaml` holds manifests, then a line `# Output`, then each status that is to be
+//! written and each Event. `BLESS=1` rewrites the output.
 //!
-//! Among the first lines, `# publish: ADDRESS` has an address published, `# down: ADDRESS` has a member fail its probe, and
-//! `# unopened: PORT` has a port closed.
+//! Headers in the first lines: `# publish: ADDRESS` publishes an address, `# down: ADDRESS` lets a member fail its probe, and
+//! `# unopened: PORT` leaves a port closed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -22,7 +22,7 @@ use crate::golden::manifests;
 
 const MARK: &str = "# Output\n";
 
-/// What a plan is made from, kept.
+/// All that a plan of writes is made from.
 struct Case {
     facts: Facts,
     health: BTreeMap<PoolId, PoolHealth>,
@@ -63,7 +63,7 @@ impl Case {
         View { facts, health, publish, manager: CONTROLLER, written, now }.plan()
     }
 
-    /// As an API server takes what we apply.
+    /// Applies a status to the snapshot, as an API server does.
     fn apply(&mut self, changes: &[Change]) {
         let mut snapshot = Snapshot::clone(&self.facts.snapshot);
         let entry = ManagedFieldsEntry {
@@ -118,7 +118,7 @@ fn health(model: &Model, down: &BTreeSet<String>) -> BTreeMap<PoolId, PoolHealth
 }
 
 #[test]
-fn every_object_is_told_as_written() {
+fn every_case_gets_the_status_as_written() {
     let bless = std::env::var_os("BLESS").is_some();
     let mut wrong = Vec::new();
     for file in cases() {
@@ -136,7 +136,7 @@ fn every_object_is_told_as_written() {
 }
 
 #[test]
-fn what_was_written_is_not_written_again() {
+fn a_status_that_is_written_is_not_written_again() {
     for file in cases() {
         let text = fs::read_to_string(&file).expect("readable");
         let mut case = Case::read(text.split_once(MARK).map_or(&*text, |(input, _)| input));
@@ -167,7 +167,7 @@ fn a_condition_keeps_its_time_until_its_status_changes() {
 }
 
 #[test]
-fn what_is_not_known_stays() {
+fn the_address_in_a_status_is_kept_while_it_is_unknown() {
     let mut case = Case::read("");
     let text = "apiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata: {name: ours}\n\
         spec: {controller: steadygate.io/ingress-controller}\n---\n\

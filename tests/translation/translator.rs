@@ -1,4 +1,4 @@
-//! A translator that goes from snapshot to snapshot says what a new one says of each, and makes anew what has changed alone.
+//! A translator that follows snapshots gives for each what a new one gives, and rebuilds only what has changed.
 
 use std::sync::Arc;
 
@@ -124,7 +124,7 @@ fn slice(rng: &mut Rng, namespace: &str, name: &str) -> Value {
         "endpoints": endpoints, "ports": [{"name": "http", "port": 8080}]})
 }
 
-/// Changes one object of the snapshot: makes it, changes it or removes it.
+/// Adds, changes or removes one object of the snapshot.
 fn change(rng: &mut Rng, snapshot: &mut Snapshot) {
     let namespace = pick(rng, &["one", "one", "two"]);
     let key = |name: &str| Key::new(namespace, name);
@@ -193,7 +193,7 @@ fn change(rng: &mut Rng, snapshot: &mut Snapshot) {
     }
 }
 
-/// What is equal in both is the same object, if it was not away meanwhile.
+/// Whether all parts that are equal in both models are shared, and not copies.
 fn shares(before: &Model, now: &Model) -> bool {
     fn all<K: Ord + Clone, V: PartialEq>(before: &imbl::OrdMap<K, Arc<V>>, now: &imbl::OrdMap<K, Arc<V>>) -> bool {
         now.iter().all(|(key, value)| before.get(key).is_none_or(|old| Arc::ptr_eq(old, value) || **old != **value))
@@ -209,7 +209,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, max_shrink_iters: 64, ..ProptestConfig::default() })]
 
     #[test]
-    fn one_that_remembers_says_what_a_new_one_says(seed: u64, batches in prop::collection::vec(1..4usize, 1..40)) {
+    fn an_updated_translator_gives_what_a_new_one_gives(seed: u64, batches in prop::collection::vec(1..4usize, 1..40)) {
         let mut rng = Rng::with_seed(seed);
         let mut snapshot = Snapshot::default();
         (0..30).for_each(|_| change(&mut rng, &mut snapshot));
@@ -283,7 +283,7 @@ fn secret(host: &str) -> Value {
 }
 
 #[test]
-fn what_is_made_anew_is_what_has_changed() {
+fn only_what_changed_is_rebuilt() {
     let mut snapshot = many(1_000);
     let mut translator = Translator::new(Options::default());
     let mut before = translator.update(&snapshot);

@@ -1,4 +1,4 @@
-//! Invariant 1: the same snapshot gives a byte-identical model, whatever order its objects came in.
+//! Translation is deterministic: a snapshot gives a byte-identical model, in whatever order its objects came.
 
 use std::sync::LazyLock;
 
@@ -8,14 +8,12 @@ use steadygate::report::Report;
 use steadygate::source::Snapshot;
 use steadygate::translate::{Options, translate};
 
-use super::{cases, manifests};
+use super::case::{Case, cases};
+use super::manifests;
 
 /// The documents of every case, by case.
 pub(super) fn inputs() -> &'static [Vec<Value>] {
-    static INPUTS: LazyLock<Vec<Vec<Value>>> = LazyLock::new(|| {
-        let texts = cases().into_iter().map(|file| std::fs::read_to_string(file).expect("readable"));
-        texts.map(|text| manifests::documents(text.split(super::MARK).next().unwrap_or_default())).collect()
-    });
+    static INPUTS: LazyLock<Vec<Vec<Value>>> = LazyLock::new(|| cases().iter().map(Case::documents).collect());
     &INPUTS
 }
 
@@ -33,7 +31,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, max_shrink_iters: 16, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_order_in_which_objects_come_means_nothing(
+    fn the_order_in_which_objects_come_does_not_matter(
         (case, order) in any::<prop::sample::Index>().prop_flat_map(|index| {
             let case = index.get(inputs()).clone();
             (Just(case.clone()), Just(case).prop_shuffle())

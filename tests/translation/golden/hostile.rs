@@ -1,5 +1,4 @@
-//! Invariants 6 and 7, for translation: no value in any object makes it panic, print a key, or make a model that
-//! names what it does not hold.
+//! Translation of hostile values: none makes it panic, print a key, or give a model with a name that leads nowhere.
 
 use proptest::prelude::*;
 use serde_json::Value;
@@ -8,7 +7,7 @@ use steadygate::translate::{Options, translate};
 
 use super::manifests;
 
-/// Values that stand where others were meant.
+/// Values for fields that expect others.
 const STRANGE: &[&str] = &[
     "",
     "/",

@@ -1,7 +1,7 @@
-//! Manifests in a text -> Snapshot, for tests. Strict: an unknown kind, or a field that is unknown, fails the test.
+//! Reads manifests into a snapshot, for tests. An unknown kind or field fails the test.
 //!
-//! `{{cert:NAME}}` and `{{key:NAME}}` stand for a certificate for the host NAME and its key, made anew in each run, so
-//! that no key is checked in.
+//! `{{cert:NAME}}` and `{{key:NAME}}` are replaced by a certificate for the host NAME and its key. They are generated in each
+//! run, so that no key is checked in.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex};

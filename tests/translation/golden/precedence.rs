@@ -1,5 +1,5 @@
-//! The tables of the Ingress documentation ("Path types", "Examples"; "Hostname wildcards"), row by row, and
-//! each row through the whole of translation.
+//! The tables of the Ingress documentation ("Path types", "Examples"; "Hostname wildcards"): each row is translated and
+//! looked up.
 
 use steadygate::model::{Host, HostPattern, PathMatch, normalise_path};
 use steadygate::translate::{Options, translate};
@@ -46,7 +46,7 @@ fn an_exact_path_beats_a_prefix() {
 }
 
 #[test]
-fn case_counts() {
+fn paths_are_case_sensitive() {
     assert_eq!(winner(&[("Exact", "/foo")], "/FOO"), None);
     assert_eq!(winner(&[("Prefix", "/foo")], "/FOO/bar"), None);
 }

@@ -24,7 +24,7 @@ fn broken(spec: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_is_valid_breaks_no_rule() {
+fn a_valid_object_breaks_no_rule() {
     let spec = "
         frontendPorts: [{name: p, port: 80}]
         httpListeners:
@@ -45,7 +45,7 @@ fn what_is_valid_breaks_no_rule() {
 }
 
 #[test]
-fn each_rule_refuses_what_it_is_for() {
+fn each_rule_refuses_its_mistake() {
     for (spec, message) in [
         (
             "httpListeners: [{name: l, frontendPort: {name: p}, protocol: Http, hostName: a, hostNames: [b]}]",
@@ -79,7 +79,7 @@ fn each_rule_refuses_what_it_is_for() {
 }
 
 #[test]
-fn the_ranges_of_sessions_are_those_of_translation() {
+fn the_schema_and_translation_have_equal_ranges_for_sessions() {
     let definition = serde_json::to_value(ApplicationGateway::crd()).expect("plain data");
     let settings = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties\
         /backendHttpSettingsCollection/items/properties";
