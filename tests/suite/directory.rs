@@ -1,4 +1,4 @@
-//! Real edits of a real directory, and what the source sends for each.
+//! Edits of a real directory, and the inputs that the source sends for each.
 
 use std::fs;
 use std::io::Write;
@@ -14,7 +14,7 @@ use steadygate::source::{Input, Inputs, Key};
 use steadygate::translate::{Options, translate};
 use tempfile::TempDir;
 
-/// Longer than anything here may take on a machine that does much else.
+/// Time limit of every wait: long, since the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A directory under watch.
@@ -57,7 +57,7 @@ impl Site {
         self.dir.path().join(name)
     }
 
-    /// Writes beside, then renames into place.
+    /// Writes a file as editors do: under another name, then renamed into place.
     fn replace(&self, name: &str, text: &str) {
         let beside = self.path(&format!(".{name}.new"));
         fs::write(&beside, text).expect("written");
@@ -74,7 +74,7 @@ impl Site {
     }
 }
 
-/// Every value of `name` that is ever seen, until it is `last`.
+/// All values of the ConfigMap `name` in the inputs, until it is `last`.
 async fn seen(mut inputs: Inputs, name: &'static str, last: &'static str) -> Vec<Option<String>> {
     let mut seen = Vec::new();
     loop {
@@ -311,7 +311,7 @@ async fn a_file_that_can_not_be_read_keeps_being_served() {
 }
 
 #[tokio::test]
-async fn a_write_of_the_same_text_and_droppings_send_nothing() {
+async fn equal_text_and_files_of_editors_send_nothing() {
     let mut site = Site::new(&[("a.yaml", map("a", "one"))]).await;
     site.inputs.borrow_and_update();
     fs::write(site.path("a.yaml"), map("a", "one")).expect("written");
@@ -353,7 +353,7 @@ async fn one_edit_among_a_thousand_files_is_seen_at_once() {
 }
 
 #[test]
-fn reading_once_finds_the_same() {
+fn reading_once_finds_what_watching_finds() {
     let dir = tempfile::tempdir().expect("a directory");
     fs::write(dir.path().join("a.yaml"), map("a", "one")).expect("written");
     symlink(".", dir.path().join("loop")).expect("linked");
@@ -410,7 +410,7 @@ fn a_refused_class_is_a_class() {
 }
 
 #[tokio::test]
-async fn what_is_deleted_from_a_file_that_never_was_good_is_gone() {
+async fn an_object_deleted_from_a_file_that_never_was_good_is_gone() {
     let bad = |name: &str| map(name, "[]");
     let text = |objects: &[String]| objects.join("---\n");
     let never_good = text(&[map("a", "one"), map("b", "one"), map("c", "one"), bad("bad")]);

@@ -1,4 +1,4 @@
-//! The real gateway on ports that the system chooses, and backends for it: what the other files speak.
+//! The real gateway on ports that the system chooses, and backends for it: the vocabulary of the other files.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -20,7 +20,7 @@ use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
-/// Longer than anything here may take on a machine that does much else.
+/// Time limit of every wait: long, since the machine may be busy.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running gateway and the directory that it serves.
@@ -29,7 +29,7 @@ pub(crate) struct Gateway {
     pub(crate) app: App,
 }
 
-/// A client's end of a session.
+/// The client's side of a WebSocket session.
 pub(crate) type Session = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 impl Gateway {
@@ -80,7 +80,7 @@ impl Gateway {
         drop(tokio::time::timeout(PATIENCE, taken).await.expect("taken in").expect("the app runs"));
     }
 
-    /// Where a frontend port is bound.
+    /// The address at which a frontend port is bound.
     pub(crate) fn address(&self, port: u16) -> SocketAddr {
         self.app.addresses.borrow()[&port]
     }
@@ -96,7 +96,7 @@ impl Gateway {
     }
 }
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -105,7 +105,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// Why the gateway answered by itself, if it did.
+    /// The reason of a response that the gateway itself made.
     pub(crate) fn reason(&self) -> Option<&str> {
         self.headers.get("x-steadygate-reason").and_then(|reason| reason.to_str().ok())
     }
@@ -217,14 +217,14 @@ async fn answer(
     Ok(response.body(Full::default()).expect("a response"))
 }
 
-/// What an EndpointSlice says of an endpoint.
+/// The conditions of an endpoint in an EndpointSlice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Endpoint {
     Ready,
     NotReady,
-    /// Going away, and serving: as the controller writes it from a pod's deletion on.
+    /// Terminating and serving: as the EndpointSlice controller writes it when a pod is deleted.
     Terminating,
-    /// Going away, and not serving any more: when the pod's readiness has gone as well.
+    /// Terminating and not serving: when the deleted pod is not ready any more.
     Ending,
 }
 
@@ -245,7 +245,7 @@ impl Endpoint {
     }
 }
 
-/// A Service and its EndpointSlices: name, and for each endpoint its address and what is said of it.
+/// A Service and its EndpointSlices, by the address and the conditions of each endpoint.
 pub(crate) fn service<E: Into<Endpoint> + Copy>(name: &str, endpoints: &[(SocketAddr, E)]) -> String {
     let mut ports: BTreeMap<u16, Vec<(std::net::IpAddr, Endpoint)>> = BTreeMap::new();
     for (address, endpoint) in endpoints {

@@ -1,4 +1,4 @@
-//! A directory in which much is wrong: each broken object is named with a remedy, each good one is served.
+//! A directory with many mistakes: each broken object is reported with a remedy, each good one is served.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,11 +11,11 @@ use steadygate::source::directory::read;
 use steadygate::source::{Input, Snapshot};
 use tempfile::TempDir;
 
-/// What one broken object must be told: its file, its name (or `-` where it has none), the field, and a part of
+/// The report that one broken object must get: its file, its name (or `-` without one), the field, and a part of
 /// the message or remedy.
 type Case = (&'static str, &'static str, &'static str, &'static str);
 
-/// What is refused by itself.
+/// Objects that are refused by themselves.
 const REFUSED: &[Case] = &[
     ("ingress.yaml", "path-typo", "spec.rules[0].http.paths[0].pathTypo", "did you mean pathType?"),
     ("ingress.yaml", "no-path-type", "spec.rules[0].http.paths[0].pathType", "write pathType"),
@@ -133,7 +133,7 @@ const REFUSED: &[Case] = &[
     ("generated-large.yaml", "-", "document 1, line 1", "several files"),
 ];
 
-/// What is refused only in view of other objects: `late.yaml`, by translation.
+/// Objects that are refused only because of others: `late.yaml`, by translation.
 pub(crate) const REFUSED_LATER: &[(&str, &str, Reason)] = &[
     ("late-no-service", "spec.rules[0].http.paths[0].backend.service.name", Reason::ServiceNotFound),
     ("late-no-service-near", "spec.rules[0].http.paths[0].backend.service.name", Reason::ServiceNotFound),
@@ -156,7 +156,7 @@ pub(crate) const REFUSED_LATER: &[(&str, &str, Reason)] = &[
     ("late-other-namespace", "spec.rules[0].http.paths[0].backend.service.name", Reason::ServiceNotFound),
 ];
 
-/// `tests/hostile`, and what is too large or too short-lived to be kept there.
+/// A copy of `tests/hostile`, with files added that are too large or too short-lived to be kept there.
 pub(crate) fn directory() -> TempDir {
     let dir = tempfile::tempdir().expect("a directory");
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hostile");
@@ -196,7 +196,7 @@ pub(crate) fn directory() -> TempDir {
     dir
 }
 
-/// A Secret whose key is another's, and one whose certificate is of the past.
+/// A Secret with the key of another certificate, and one with an expired certificate.
 fn certificates() -> String {
     let issue = |host: &str, years: (i32, i32)| {
         let mut params = rcgen::CertificateParams::new(vec![host.to_owned()]).expect("a DNS name");
@@ -252,7 +252,7 @@ fn is_told(input: &Input, (file, name, field, said): &Case) -> bool {
 }
 
 #[test]
-fn each_broken_object_is_named_and_each_good_one_served() {
+fn each_broken_object_is_reported_and_each_good_one_served() {
     let dir = directory();
     let start = Instant::now();
     let input = read(dir.path()).expect("read");
@@ -318,7 +318,7 @@ fn check_shows_each_and_counts_them() {
     assert!(String::from_utf8(err).expect("text").contains("nowhere"));
 }
 
-/// What `check` prints of a directory that holds this one file.
+/// The output of `check` for a directory with this one file.
 fn checked(text: &str) -> String {
     let dir = tempfile::tempdir().expect("a directory");
     fs::write(dir.path().join("a.yaml"), text).expect("written");
@@ -346,7 +346,7 @@ fn check_shows_no_line_that_may_be_of_a_secret() {
 }
 
 #[test]
-fn check_is_soon_done_with_many_mistakes() {
+fn check_is_quick_with_many_mistakes() {
     let start = Instant::now();
     let unknown = "---\n{apiVersion: v1, kind: Unknown, metadata: {name: a}}\n".repeat(25_000);
     assert!(checked(&unknown).contains("25000 errors"));

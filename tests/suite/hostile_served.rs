@@ -1,4 +1,4 @@
-//! The hostile directory behind the real gateway: what is good in it is served throughout, each bad object is named.
+//! The hostile directory in the real gateway: good objects are served throughout, each bad one is reported.
 
 use http::StatusCode;
 
@@ -6,7 +6,7 @@ use crate::gateway::{Backend, Gateway, echo, eventually, ingress, service};
 use crate::hostile::{REFUSED_LATER, directory};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_good_ones_are_served_throughout_and_each_bad_one_is_named() {
+async fn good_objects_are_served_throughout_and_each_bad_one_is_reported() {
     let one = Backend::start("one").await;
     let own = service("web", &[(one.address, true)]);
     let site = ingress("site", "site.example", &[], &[("/", "web")]);

@@ -1,4 +1,4 @@
-//! Whose host a request is for, where an Ingress and an ApplicationGateway stand side by side.
+//! Hosts of an Ingress beside hosts of an ApplicationGateway: which of them a request is for.
 
 use http::StatusCode;
 
@@ -23,7 +23,7 @@ spec:
 ";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_gateway_does_not_map_on_its_own_host_goes_to_nobody() {
+async fn a_path_that_a_gateway_does_not_map_on_its_own_host_is_not_found() {
     let (one, two) = (Backend::start("one").await, Backend::start("two").await);
     // For any host at all.
     let everything = ingress("site", "''", &[], &[("/", "one")]);

@@ -1,4 +1,4 @@
-//! Membership by the conditions of EndpointSlices, and the sessions of pods that go away.
+//! Membership by the conditions of EndpointSlices, and the sessions of pods that terminate.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -26,7 +26,7 @@ fn slices(pods: &[(&Pod, Endpoint)]) -> String {
     service("web", &endpoints)
 }
 
-/// Waits for the end of a session: the code of the Close that it got. Fails if it is reset.
+/// Waits for the end of a session and gives the code of its Close. Fails if the session is reset.
 pub(crate) async fn close_code(session: &mut Session) -> Option<u16> {
     let end = async {
         let mut code = None;
@@ -41,7 +41,7 @@ pub(crate) async fn close_code(session: &mut Session) -> Option<u16> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn requests_go_to_who_is_ready_and_to_those_that_go_away_only_where_nobody_is() {
+async fn requests_go_to_terminating_members_only_where_none_is_ready() {
     let (old, new) = (Pod::start("old").await, Pod::start("new").await);
     let gateway = before(&[(&old, Endpoint::Terminating), (&new, Endpoint::Ready)]).await;
     eventually("the new pod is up", async || gateway.get("site.example", "/").await.body == "new ").await;
@@ -69,7 +69,7 @@ async fn requests_go_to_who_is_ready_and_to_those_that_go_away_only_where_nobody
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_pod_that_goes_away_and_fails_its_probe_is_no_last_resort() {
+async fn a_terminating_pod_that_fails_its_probe_gets_no_requests() {
     let old = Pod::start("old").await;
     let gateway = before(&[(&old, Endpoint::Terminating)]).await;
     old.kill();
@@ -78,7 +78,7 @@ async fn a_pod_that_goes_away_and_fails_its_probe_is_no_last_resort() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sessions_are_closed_when_their_pod_goes_away_and_for_nothing_less() {
+async fn sessions_are_closed_when_their_pod_terminates_and_not_when_it_is_unready() {
     let (one, two) = (Pod::start("one").await, Pod::start("two").await);
     let gateway = before(&[(&one, Endpoint::Ready)]).await;
     let mut session = gateway.session("site.example", "/").await;
@@ -108,7 +108,7 @@ async fn sessions_are_closed_when_their_pod_goes_away_and_for_nothing_less() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn another_probe_tells_of_the_sessions_that_are_open_too() {
+async fn a_changed_probe_still_closes_sessions_that_are_open() {
     let pod = Pod::start("pod").await;
     let gateway = before(&[(&pod, Endpoint::Ready)]).await;
     let grace = ("steadygate.io/websocket-unhealthy-grace", "0");
@@ -123,7 +123,7 @@ async fn another_probe_tells_of_the_sessions_that_are_open_too() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_pod_that_takes_an_address_over_does_not_inherit_the_drain() {
+async fn a_pod_that_takes_over_an_address_is_not_drained() {
     let old = Pod::start("old").await;
     let gateway = before(&[(&old, Endpoint::Ready)]).await;
     let mut first = gateway.session("site.example", "/").await;
@@ -149,7 +149,7 @@ async fn a_pod_that_takes_an_address_over_does_not_inherit_the_drain() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_that_wait_for_a_request_are_let_go_of_when_their_pod_goes_away() {
+async fn idle_connections_are_closed_when_their_pod_terminates() {
     let (old, new) = (Pod::start("old").await, Pod::start("new").await);
     for gone in [vec![(&old, Endpoint::Terminating), (&new, Endpoint::Ready)], vec![(&new, Endpoint::Ready)]] {
         let gateway = before(&[(&old, Endpoint::Ready)]).await;
@@ -164,7 +164,7 @@ async fn connections_that_wait_for_a_request_are_let_go_of_when_their_pod_goes_a
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_handshake_that_meets_the_word_is_closed_and_not_forgotten() {
+async fn a_handshake_during_its_pods_departure_is_closed() {
     let (old, new) = (Pod::start("old").await, Pod::start("new").await);
     let gateway = before(&[(&new, Endpoint::Ready)]).await;
     // Known to be well, so that nobody needs the old one for want of it.
@@ -200,7 +200,7 @@ async fn a_handshake_that_meets_the_word_is_closed_and_not_forgotten() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_session_stays_with_its_pod_when_its_route_leads_elsewhere_and_goes_with_the_pod() {
+async fn a_session_stays_with_its_pod_when_its_route_leads_elsewhere() {
     let (blue, green) = (Pod::start("blue").await, Pod::start("green").await);
     let services = |state: Endpoint| {
         format!("{}---\n{}", service("blue", &[(blue.address, state)]), service("green", &[(green.address, true)]))

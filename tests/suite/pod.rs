@@ -1,4 +1,4 @@
-//! A backend that ends as a pod's process does: in good order, or at once with a reset on everything.
+//! A backend that ends as a pod's process does: gracefully, or at once with every connection reset.
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-/// How far the process is.
+/// The state of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
 enum Life {
     Running,
@@ -27,22 +27,22 @@ enum Life {
     Killed,
 }
 
-/// A pod: answers its name and the request's body, and the same to WebSocket messages; `/healthz` is well.
+/// A pod that answers with its name and the request's body, to WebSocket messages too. `/healthz` answers 200.
 pub(crate) struct Pod {
     pub(crate) name: String,
     pub(crate) address: SocketAddr,
-    /// Connections open, sessions and those of probes included.
+    /// Number of open connections, of sessions and probes too.
     pub(crate) connections: Arc<AtomicUsize>,
     life: watch::Sender<Life>,
 }
 
 impl Pod {
-    /// On any port.
+    /// Starts on any free port.
     pub(crate) async fn start(name: impl Into<String>) -> Self {
         Self::start_at(name, SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await
     }
 
-    /// Where another may have been.
+    /// Starts at an address that another pod may have had.
     pub(crate) async fn start_at(name: impl Into<String>, address: SocketAddr) -> Self {
         let listener = TcpListener::bind(address).await.expect("binds");
         let (life, watched) = watch::channel(Life::Running);
@@ -52,7 +52,7 @@ impl Pod {
         pod
     }
 
-    /// SIGTERM, to a process that handles it, except that its sessions are left to others.
+    /// SIGTERM to a process that handles it, but does not close its sessions.
     pub(crate) fn end(&self) {
         self.life.send_replace(Life::Ending);
     }

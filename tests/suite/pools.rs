@@ -1,4 +1,4 @@
-//! Who takes requests: readiness and probes together, at once when new, shared by all who use the same member.
+//! Which members take requests: by readiness and probe, at once when they are new. All pools with a member share its probe.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -33,7 +33,7 @@ async fn the_first_request_waits_for_the_first_probe_and_no_longer() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_member_that_is_ready_but_fails_its_probe_gets_nothing_websocket_included() {
+async fn a_ready_member_that_fails_its_probe_gets_no_requests_and_no_sessions() {
     let one = Backend::start("one").await;
     let site = ingress("site", "site.example", &[INTERVAL, THRESHOLD], &[("/", "web")]);
     let gateway =

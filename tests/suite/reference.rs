@@ -1,4 +1,4 @@
-//! The reference pages that are made from the code: `docs/annotations.md` and `docs/reasons.md`. `BLESS=1` rewrites them.
+//! The reference pages that are generated from the code: `docs/annotations.md` and `docs/reasons.md`. `BLESS=1` rewrites them.
 
 use std::fmt::Write;
 use std::path::Path;

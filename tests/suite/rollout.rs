@@ -1,4 +1,4 @@
-//! `kubectl rollout restart` under load: no failed request, no session cut that is elsewhere, and a Close for the others.
+//! `kubectl rollout restart` under load: no request fails, sessions of replaced pods get a Close, and the others stay.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -17,7 +17,7 @@ use crate::pod::Pod;
 const PODS: usize = 3;
 const SESSIONS: usize = 200;
 
-/// Requests without a pause, GET and POST in turn, on one connection as long as it holds.
+/// Requests without a pause, GET and POST in turn, on one connection for as long as it is kept open.
 async fn ask(address: std::net::SocketAddr, stop: Arc<AtomicBool>, served: Arc<AtomicUsize>) -> Vec<String> {
     let mut failures = Vec::new();
     let mut kept = None;
@@ -60,7 +60,7 @@ fn slices(pods: &[(&Pod, Endpoint)]) -> String {
 struct Rollout {
     gateway: Gateway,
     pods: Vec<Pod>,
-    /// With the name of its pod.
+    /// Sessions, each with the name of its pod.
     sessions: Vec<(String, Session)>,
 }
 
@@ -88,20 +88,20 @@ impl Rollout {
         Self { gateway, pods, sessions }
     }
 
-    /// What the EndpointSlice says, with `last` of the oldest pod.
+    /// The EndpointSlice; the oldest pod has the conditions `last`.
     fn slices(&self, last: Option<Endpoint>) -> String {
         let pods = self.pods.iter().enumerate();
         let pods = pods.filter_map(|(n, pod)| Some((pod, if n == 0 { last? } else { Endpoint::Ready })));
         slices(&pods.collect::<Vec<_>>())
     }
 
-    /// Starts a new pod, and takes it in as soon as it is ready.
+    /// Starts a new pod, and adds it to the EndpointSlice.
     async fn surge(&mut self, name: String) {
         self.pods.push(Pod::start(name).await);
         self.gateway.edit("service.yaml", &self.slices(Some(Endpoint::Ready))).await;
     }
 
-    /// The oldest pod has gone: each of its sessions has been told so, and the others know of nothing.
+    /// Checks that each session of the oldest pod got a Close, and that the others are open.
     async fn retire(&mut self) {
         let pod = self.pods.remove(0);
         let (theirs, others): (Vec<_>, Vec<_>) = self.sessions.drain(..).partition(|(name, _)| *name == pod.name);
@@ -158,7 +158,7 @@ async fn pods_that_end_at_once_are_replaced_unnoticed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sessions_of_a_pod_that_dies_before_its_slice_tells_so_get_a_close_all_the_same() {
+async fn sessions_of_a_pod_that_dies_before_its_slice_changes_get_a_close() {
     let mut rollout = Rollout::begin().await;
     for _ in 0..PODS - 1 {
         rollout.pods[0].kill();

@@ -1,29 +1,20 @@
-//! The rooms of the code (docs/architecture.md): who may use whom, and what some may never see.
+//! Holds the code to the tables of rooms in `docs/architecture.md`: who may use whom, among rooms and inside them. Holds it
+//! also to what these rooms never see, and to imports without loops.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+mod imports;
+mod loops;
+mod page;
 
-/// For each room, the rooms that it may use. `app`, `cli` and `main` may use all.
-const MAY_USE: &[(&str, &[&str])] = &[
-    ("admin", &["controller", "model", "pool", "proxy", "report", "source", "status", "websocket"]),
-    ("api", &[]),
-    ("controller", &["model", "pool", "proxy", "report", "source", "status", "table", "translate", "websocket"]),
-    ("model", &[]),
-    ("pool", &["model"]),
-    ("proxy", &["model", "pool", "table", "websocket"]),
-    ("report", &["model"]),
-    ("source", &["api", "model", "report"]),
-    ("status", &["api", "model", "report", "source"]),
-    ("table", &["model", "pool"]),
-    ("translate", &["api", "model", "report", "source", "status"]),
-    ("websocket", &["model", "pool", "table"]),
-];
+use imports::{Crate, Module};
+use page::{MayUse, Table};
+
+/// Rooms whose files still import each other in a loop. None may be added.
+const ROOMS_WITH_LOOPS: &[&str] = &["pool", "proxy", "source", "status", "translate", "websocket"];
 
 /// Files that talk to the API server, keep time or read the environment, in rooms whose other files do not.
 const IO: &[&str] = &["election.rs", "events.rs", "identity.rs", "lease.rs", "pace.rs", "task.rs", "writer.rs"];
 
-/// Crates and what they are kept out of.
+/// Crates, and the rooms that never name them.
 const KEPT_OUT: &[(&str, &[&str])] = &[
     ("kube", &["model", "pool", "proxy", "status", "table", "websocket"]),
     ("k8s_openapi", &["model", "pool", "proxy", "table", "websocket"]),
@@ -34,27 +25,40 @@ const KEPT_OUT: &[(&str, &[&str])] = &[
 ];
 
 #[test]
-fn data_flows_one_way() {
-    let allowed: BTreeMap<_, _> = MAY_USE.iter().copied().collect();
+fn rooms_use_only_what_the_page_allows() {
+    let table = page::table("Rooms", ["room", "owns", "may use"]);
+    let wrong = violations(&Crate::read(), &[], &table);
+    assert!(wrong.is_empty(), "docs/architecture.md, \"Rooms\", does not allow:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn folders_inside_rooms_use_only_what_the_page_allows() {
+    let sources = Crate::read();
+    for room in page::rooms_with_folders() {
+        let heading = format!("Inside `{room}`");
+        let table = page::table(&heading, ["folder", "owns", "may use"]);
+        let wrong = violations(&sources, &[&room], &table);
+        assert!(wrong.is_empty(), "docs/architecture.md, {heading:?}, does not allow:\n{}", wrong.join("\n"));
+    }
+}
+
+#[test]
+fn no_files_import_each_other_in_a_loop() {
+    let loops = loops::of(&Crate::read());
+    let new = loops.iter().filter(|found| !ROOMS_WITH_LOOPS.contains(&found.room()));
+    let texts: Vec<_> = new.map(ToString::to_string).collect();
+    assert!(texts.is_empty(), "these import each other:\n{}", texts.join("\n"));
+}
+
+#[test]
+fn rooms_name_no_crate_that_is_kept_out() {
     let mut wrong = Vec::new();
-    for (room, path, text) in sources() {
-        for line in text.lines().map(str::trim).filter(|line| !line.starts_with("//")) {
-            for used in line
-                .split("crate::")
-                .skip(1)
-                .filter_map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next())
-            {
-                let free = matches!(room.as_str(), "app" | "cli" | "main" | "lib") || room == used;
-                let may = allowed.get(room.as_str()).is_some_and(|rooms| rooms.contains(&used));
-                if !free && !may {
-                    wrong.push(format!("{}: {room} uses {used}: {line}", path.display()));
-                }
-            }
-            for (name, rooms) in KEPT_OUT {
-                let io = room == "status" && IO.iter().any(|name| path.ends_with(name));
-                if rooms.contains(&room.as_str()) && !io && line.contains(&format!("{name}::")) {
-                    wrong.push(format!("{}: {room} names {name}: {line}", path.display()));
-                }
+    for Module { path, file, code, .. } in &Crate::read().modules {
+        for (name, rooms) in KEPT_OUT {
+            let kept_out = path.first().is_some_and(|room| rooms.contains(&room.as_str()));
+            let io = path.first().is_some_and(|room| room == "status") && IO.iter().any(|name| file.ends_with(name));
+            if kept_out && !io && code.contains(&format!("{name}::")) {
+                wrong.push(format!("{} names {name}", file.display()));
             }
         }
     }
@@ -63,34 +67,38 @@ fn data_flows_one_way() {
 
 #[test]
 fn every_module_says_what_it_owns() {
-    for (_, path, text) in sources() {
-        assert!(text.starts_with("//! "), "{} does not begin with its purpose", path.display());
+    for Module { file, has_purpose, .. } in &Crate::read().modules {
+        assert!(has_purpose, "{} does not begin with its purpose", file.display());
     }
 }
 
-/// Room, path and text, without tests, of each file of the library.
-fn sources() -> Vec<(String, PathBuf, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut found = Vec::new();
-    let mut dirs = vec![root.clone()];
-    while let Some(dir) = dirs.pop() {
-        for entry in fs::read_dir(dir).expect("readable") {
-            let path = entry.expect("an entry").path();
-            if path.ends_with("tests.rs") {
+/// Imports between the parts of `within` that the table does not allow, and files that it does not name.
+fn violations(sources: &Crate, within: &[&str], table: &Table) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let inside = |path: &[String]| path.len() > within.len() && path.iter().zip(within).all(|(a, b)| a == b);
+    let row = |path: &[String]| table.row_of(&path[within.len()..].join("/"));
+    for module in sources.modules.iter().filter(|module| inside(&module.path)) {
+        let Some(user) = row(&module.path) else {
+            wrong.push(format!("{}: no row is about it", module.file.display()));
+            continue;
+        };
+        for import in &module.imports {
+            let target = &sources.modules[import.to];
+            if !inside(&target.path) {
                 continue;
             }
-            if path.is_dir() {
-                dirs.push(path);
-                continue;
+            let used = row(&target.path);
+            let allowed = used.is_none_or(|used| {
+                used == user
+                    || match &table.rows[user].may_use {
+                        MayUse::All => true,
+                        MayUse::These(names) => table.rows[used].names.iter().any(|name| names.contains(name)),
+                    }
+            });
+            if !allowed {
+                wrong.push(format!("{}: {}", module.file.display(), import.text));
             }
-            let within = path.strip_prefix(&root).expect("under src");
-            let first = within.components().next().expect("a name").as_os_str().to_string_lossy().into_owned();
-            let room = first.trim_end_matches(".rs").to_owned();
-            let text = fs::read_to_string(&path).expect("text");
-            let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned();
-            found.push((room, path, text));
         }
     }
-    assert!(found.len() > 50, "the sources are found");
-    found
+    wrong
 }

@@ -1,4 +1,4 @@
-//! The end of the gateway, and sessions that open just then.
+//! The drain of the gateway, and sessions that open while it begins.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use crate::gateway::{Gateway, PATIENCE, get, ingress, service};
 use crate::pod::Pod;
 
-/// Opens a session and says something at once. `None`: the gateway did not take the connection any more.
+/// Opens a session and sends a message at once. `None`: the gateway does not accept the connection any more.
 async fn open_and_talk(address: std::net::SocketAddr) -> Option<u16> {
     let stream = tokio::net::TcpStream::connect(address).await.ok()?;
     let mut session = match tokio_tungstenite::client_async("ws://site.example/", stream).await {
@@ -28,7 +28,7 @@ async fn open_and_talk(address: std::net::SocketAddr) -> Option<u16> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_session_that_opens_as_the_drain_begins_is_told_so() {
+async fn a_session_that_opens_as_the_drain_begins_is_closed() {
     let pod = Pod::start("one").await;
     let mut told = 0;
     for round in 0..20 {

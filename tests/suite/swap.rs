@@ -1,4 +1,4 @@
-//! Edits under live sessions and requests: nothing that an edit is not about is touched.
+//! Edits under live sessions and requests: an edit touches only what it is about.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -12,11 +12,11 @@ use crate::gateway::{Backend, Gateway, PATIENCE, Session, echo, eventually, get,
 const SWAPS: usize = 1_000;
 const SESSIONS: usize = 500;
 
-/// What a removed route has to come back in, and a little more.
+/// A little more than the grace in which a removed route may come back.
 const ROUTE_GRACE: Duration = Duration::from_millis(5_500);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_swaps_cut_no_session_fail_no_request_and_leave_no_table_behind() {
+async fn a_thousand_swaps_cut_no_session_fail_no_request_and_leak_no_table() {
     let (one, two) = (Backend::start("one").await, Backend::start("two").await);
     let site = |path: &str| ingress("other", "other.example", &[], &[(path, "two")]);
     let gateway = Gateway::start(&[
@@ -93,7 +93,7 @@ async fn talk(mut session: Session, stop: Arc<AtomicBool>, served: Arc<AtomicUsi
     while let Some(Ok(_)) = session.next().await {}
 }
 
-/// Resident memory of this process: the gateway's, the backends' and the clients'.
+/// Resident memory of this process, which holds the gateway, the backends and the clients.
 fn resident_kib() -> usize {
     let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux");
     let pages: usize = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).expect("a number");
@@ -101,7 +101,7 @@ fn resident_kib() -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_session_goes_with_its_route_alone_and_pods_that_come_and_go_swap_no_table() {
+async fn a_session_closes_with_its_route_and_endpoint_changes_swap_no_table() {
     let (one, two) = (Backend::start("one").await, Backend::start("two").await);
     let gateway = Gateway::start(&[
         ("service.yaml", &service("web", &[(one.address, true)])),
