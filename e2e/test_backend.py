@@ -38,7 +38,7 @@ def test_it_echoes_and_counts_sessions(address):
 
 
 @pytest.mark.parametrize("address", [["-on-term=close"]], indirect=True)
-def test_it_closes_sessions_when_told_to(address, namespace):
+def test_it_closes_sessions_on_sigterm(address, namespace):
     with connect(f"ws://{address}/", proxy=None) as session:
         namespace("delete", "pods", "--all", "--wait=false")
         with pytest.raises(ConnectionClosed):
@@ -47,7 +47,7 @@ def test_it_closes_sessions_when_told_to(address, namespace):
 
 
 @pytest.mark.parametrize("address", [["-on-term=wait:3"]], indirect=True)
-def test_it_serves_on_when_told_to(address, namespace):
+def test_it_goes_on_serving_on_sigterm(address, namespace):
     with connect(f"ws://{address}/", proxy=None) as session:
         namespace("delete", "pods", "--all", "--wait=false")
         wait_until(lambda: status(f"http://{address}/readyz") == 503)

@@ -38,7 +38,7 @@ class Chat:
         return ask(self.address, "/", self.host)
 
     def serving(self, times=24):
-        """The pods that answer, told by asking often enough to meet every one of them."""
+        """The pods that answer, of enough requests to reach each of them."""
         return {answer.pod for answer in (self.answer() for _ in range(times)) if answer.pod}
 
     def session(self):

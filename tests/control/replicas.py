@@ -72,7 +72,7 @@ def gateway_path(namespace, name):
 
 
 def addresses(api, namespace, name):
-    """What an Ingress is told: its addresses."""
+    """The addresses in the status of an Ingress."""
     entries = api.json("GET", ingress_path(namespace, name))["status"]["loadBalancer"].get("ingress", [])
     return [entry.get("ip") or entry.get("hostname") for entry in entries]
 

@@ -14,7 +14,7 @@ def events(api, namespace):
     return sorted(found, key=lambda event: event["metadata"]["name"])
 
 
-def test_a_problem_is_told_where_it_is(api, site, leader):
+def test_a_problem_is_reported_on_its_object(api, site, leader):
     api.apply(objects.ingress(site.namespace, "broken", f"broken.{site.host}", to="gone"))
     [event] = wait_for(lambda: events(api, site.namespace), "an event", 10)
     ingress = api.json("GET", f"/apis/networking.k8s.io/v1/namespaces/{site.namespace}/ingresses/broken")
@@ -27,7 +27,7 @@ def test_a_problem_is_told_where_it_is(api, site, leader):
     assert event["reportingController"] == MANAGER
 
 
-def test_a_problem_is_told_once_whoever_leads(api, site, leader, replica):
+def test_a_problem_is_reported_once_whoever_leads(api, site, leader, replica):
     api.apply(objects.ingress(site.namespace, "broken", f"broken.{site.host}", to="gone"))
     before = wait_for(lambda: events(api, site.namespace), "an event", 10)
     # Something else changes: the problem is the same.
@@ -45,7 +45,7 @@ def test_a_problem_is_told_once_whoever_leads(api, site, leader, replica):
     assert writes(other, "Event", "success") == 0
 
 
-def test_a_problem_of_a_moment_is_not_told(api, site, leader):
+def test_a_problem_of_a_moment_is_not_reported(api, site, leader):
     api.apply(objects.ingress(site.namespace, "early", f"early.{site.host}", to="late"))
     time.sleep(0.5)
     api.apply(objects.service(site.namespace, "late", ("203.0.113.9", 80)))
@@ -53,7 +53,7 @@ def test_a_problem_of_a_moment_is_not_told(api, site, leader):
     assert events(api, site.namespace) == []
 
 
-def test_a_gateway_is_told_of_each_of_its_problems(api, site, leader):
+def test_each_problem_of_a_gateway_is_reported(api, site, leader):
     gateway = objects.application_gateway(site.namespace, "contoso", f"gateway.{site.host}", to="gone")
     gateway["spec"]["requestRoutingRules"].append(
         gateway["spec"]["requestRoutingRules"][0] | {"name": "second", "priority": 20}
@@ -65,7 +65,7 @@ def test_a_gateway_is_told_of_each_of_its_problems(api, site, leader):
     api.request("DELETE", f"/apis/steadygate.io/v1alpha1/namespaces/{site.namespace}/applicationgateways/contoso")
 
 
-def test_what_has_no_namespace_is_told_in_default(api, site, leader):
+def test_events_of_objects_without_a_namespace_are_in_default(api, site, leader):
     ingress_class = objects.ingress_class("with-parameters", MANAGER)
     ingress_class["spec"]["parameters"] = {"apiGroup": "example.com", "kind": "Anything", "name": "any", "scope": "Cluster"}
     api.apply(ingress_class)

@@ -123,7 +123,7 @@ def test_a_server_that_does_not_stream_lists(proxy, steadygate, site):
         assert proxy.asked(lambda request: request.lists and request.resource == "ingresses")
 
 
-def test_trouble_is_told_once_and_its_end_once(proxy, serving, site):
+def test_trouble_is_reported_once_and_its_end_once(proxy, serving, site):
     wait_for(lambda: serving.logged("ingresses", "watch is well"), "the watch is well")
     before = serving.log()
     with proxy.answering(500, status(500, "InternalError", "the disk is full"), when=is_watch_of("ingresses")):

@@ -1,4 +1,4 @@
-"""Before the first table: nothing is served until everything has been listed, and whoever waits is told for what."""
+"""Before the first table: nothing is served until everything has been listed, and the log says what is waited for."""
 
 import signal
 import subprocess
@@ -75,7 +75,7 @@ def test_another_name_serves_other_classes(api, steadygate, site):
     assert not steadygate.serves(site.host)
 
 
-def test_without_a_cluster_the_other_way_is_named(tmp_path):
+def test_without_a_cluster_the_message_names_the_option_for_a_directory(tmp_path):
     environment = {"PATH": "/usr/bin", "HOME": str(tmp_path)}
     ended = subprocess.run([BINARY, "run"], env=environment, capture_output=True, text=True, timeout=10)
     assert ended.returncode != 0

@@ -78,7 +78,7 @@ def test_a_leader_that_is_cut_off_stops_before_another_begins(control_plane, sit
     assert leads(other) and not leads(first)
 
 
-def test_without_the_permission_it_serves_all_the_same(api, site, replica):
+def test_without_the_permission_it_serves(api, site, replica):
     api.apply(role("restricted", *(rule for rule in RULES if "list" in rule[2])))
     restricted = replica(user="restricted")
     restricted.serves_within(5, site.host)

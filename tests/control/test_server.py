@@ -20,7 +20,7 @@ def test_the_api_server_is_killed_and_started_again(control_plane, serving, site
 
 
 def test_history_that_is_compacted(control_plane, proxy, serving, site):
-    """What has changed meanwhile is not in the server's memory any more: everything is listed anew."""
+    """The server does not remember the changes any more: everything is listed again."""
     gone = site.add("gone")
     serving.serves_within(2, gone)
     with Traffic(serving, site.host):

@@ -1,4 +1,4 @@
-"""What objects are told in a real cluster: all that is so, nothing twice, and nothing to the objects of others."""
+"""Status and Events in a real cluster: complete, nothing twice, and nothing for objects of others."""
 
 import http.client
 import json
@@ -23,7 +23,7 @@ def told(api, site, name="first"):
     return addresses(api, site.namespace, name) == [ADDRESS]
 
 
-def test_an_ingress_is_told_the_address_until_it_is_of_another_class(api, site, leader):
+def test_the_status_of_an_ingress_has_the_address_until_its_class_changes(api, site, leader):
     wait_for(lambda: told(api, site), "the address is told", 5)
     path = ingress_path(site.namespace, "first")
     assert managers(api.json("GET", path)) == {MANAGER}
@@ -73,7 +73,7 @@ def test_the_addresses_are_those_of_the_service(api, site, replica):
     assert sorted(addresses(api, site.namespace, "first")) == ["192.0.2.8", "lb.example"]
 
 
-def test_a_gateway_is_told_all_that_matters(api, site, leader):
+def test_the_status_of_a_gateway_has_all_that_matters(api, site, leader):
     api.apply(objects.application_gateway(site.namespace, "contoso", f"gateway.{site.host}"))
     programmed = lambda: condition(api, site.namespace, "contoso", "Programmed").get("status") == "True"  # noqa: E731
     wait_for(programmed, "it is programmed", 5)
@@ -128,7 +128,7 @@ def test_nothing_is_written_while_nothing_changes(api, site, leader):
     api.request("DELETE", paths[1])
 
 
-def test_members_that_come_and_go_are_told_once_a_second(api, site, leader):
+def test_members_that_come_and_go_are_reported_once_a_second(api, site, leader):
     api.apply(objects.application_gateway(site.namespace, "contoso", f"gateway.{site.host}"))
     wait_for(lambda: gateway_status(api, site.namespace, "contoso").get("members") == "1/1", "its member is up", 10)
     settled(leader)

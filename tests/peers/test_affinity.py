@@ -213,7 +213,7 @@ def test_a_client_whose_member_fails_its_probe_is_moved(gateway, http_backend):
 
 
 def terminating(service, *numbers):
-    """The same Service, some of whose pods are going away, and serve."""
+    """The Service again, with some pods that terminate and serve."""
     for number in numbers:
         service[1 + number]["endpoints"][0]["conditions"] = {"ready": False, "serving": True, "terminating": True}
     return service

@@ -119,7 +119,7 @@ def test_chunks_that_are_none_are_not_passed_off_as_whole(gateway, scripted, res
 
 @pytest.mark.parametrize("method", [b"GET", b"POST"], ids=bytes.decode)
 @pytest.mark.parametrize("pause", [0, 0.3], ids=["at once", "later"])
-def test_what_nobody_asked_for_answers_no_other_request(gateway, member, pause, method):
+def test_an_unrequested_answer_answers_no_other_request(gateway, member, pause, method):
     def script(exchange):
         answer, planted = response(exchange.head.first.encode()), response(b"planted")
         exchange.send(answer if pause else answer + planted)

@@ -49,7 +49,7 @@ def test_a_post_without_a_body_says_so(gateway, http_backend, version):
 
 
 @pytest.mark.parametrize("body", [b"", b"x" * 1000], ids=["waits", "sends all the same"])
-def test_a_body_that_the_backend_refuses_is_not_asked_for(gateway, scripted, body):
+def test_a_body_that_the_backend_refuses_is_not_requested(gateway, scripted, body):
     backend = scripted(answers(REFUSED))
     gateway.serve(*one(backend.port), arguments=["--workers", "1"])
     with Client(gateway.http) as client:

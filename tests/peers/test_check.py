@@ -62,7 +62,7 @@ def test_check_of_no_directory(tmp_path):
     assert "missing" in run.stdout + run.stderr
 
 
-def test_explain_tells_the_way_of_a_request(directory, backend):
+def test_explain_shows_how_a_request_is_routed(directory, backend):
     run = steadygate("explain", "--manifests", directory, "http://chat.example/api/x")
     assert run.returncode == 0, run.stderr
     for word in ("chat.example", "/api", f"127.0.0.1:{backend.port}", "up"):
@@ -111,7 +111,7 @@ def test_crds_is_a_definition():
     assert "applicationgateways.steadygate.io" in run.stdout
 
 
-def test_no_secret_is_told(directory, certificate):
+def test_no_secret_is_printed(directory, certificate):
     told = ""
     for command in (["check", directory], ["explain", "--manifests", directory, "https://chat.example/"]):
         run = steadygate(*command)

@@ -111,7 +111,7 @@ def test_a_header_that_trickles_gets_no_longer(gateway, page):
 
 
 def test_an_idle_http2_connection_is_let_go(gateway, page):
-    """It is told so (GOAWAY), and closed when it has heard."""
+    """It receives GOAWAY, and is closed when it has answered."""
     arguments = ["--header-timeout", "1", "--h2c"]
     gateway.serve(service("page", page.port), ingress("page", {"/": "page"}), arguments=arguments)
     since, seen = time.monotonic(), []

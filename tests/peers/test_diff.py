@@ -29,7 +29,7 @@ def site(gateway, websocket_server):
 
 
 class Change:
-    """A change of the directory: foretold first, then made."""
+    """A change of the directory: predicted by `diff`, then made."""
 
     def __init__(self, gateway, directory):
         self.gateway, self.new = gateway, directory
@@ -59,7 +59,7 @@ class Change:
         return running
 
     def make(self):
-        """What is new and other is renamed into place, what is gone is unlinked, all within the settling time."""
+        """New and changed files are renamed into place, others are removed, all within the settling time."""
         before = self.gateway.generation()
         names = {path.name for path in self.new.iterdir()}
         for path in list(self.gateway.manifests.iterdir()):
@@ -91,7 +91,7 @@ def told(session):
 
 
 def come_true(gateway, change, sessions):
-    """Makes the change; gives how many were foretold to be closed, and how many were."""
+    """Makes the change; gives how many sessions `diff` predicts to be closed, and how many are."""
     foretold = change.foretold()["sessions"]
     assert foretold["doubts"] == [] and foretold["open"] == len(sessions)
     change.make()
@@ -198,7 +198,7 @@ def test_a_member_that_is_going_away(gateway, site, change, sessions):
 
 
 @pytest.mark.parametrize("how", ["gone", "not ready"])
-def test_a_member_that_goes_without_a_word_closes_nothing(gateway, site, change, sessions, how):
+def test_a_member_that_vanishes_closes_nothing(gateway, site, change, sessions, how):
     ports = [site["ports"][0]] if how == "not ready" else []
     change.write("one.json", service("one", *ports, ready=False), ingress("one", {"/one": "one"}, host="localhost"))
     assert change.against_running().returncode == 1
@@ -261,7 +261,7 @@ def test_a_file_that_breaks_is_served_as_it_was(gateway, site, change, sessions)
     assert foretold["doubts"], "what the gateway that runs has of it is not known"
 
 
-def test_certificates_are_told_apart_by_their_fingerprints(gateway, tmp_path, certificate, http_backend):
+def test_certificates_are_compared_by_their_fingerprints(gateway, tmp_path, certificate, http_backend):
     one, other = certificate("localhost"), certificate("localhost", "other.example")
     gateway.serve(
         service("page", http_backend().port), ingress("page", {"/": "page"}, secret="tls"), secret("tls", one)
@@ -278,7 +278,7 @@ def test_certificates_are_told_apart_by_their_fingerprints(gateway, tmp_path, ce
     assert "PRIVATE" not in json.dumps(found)
 
 
-def test_trouble_is_told(gateway, site, change, tmp_path):
+def test_trouble_is_reported(gateway, site, change, tmp_path):
     alone = steadygate("diff", "--manifests", gateway.manifests)
     assert alone.returncode == 2 and "--admin" in alone.stderr
     missing = steadygate("diff", "--manifests", gateway.manifests, tmp_path / "missing")

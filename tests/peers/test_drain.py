@@ -1,4 +1,4 @@
-"""SIGTERM: not ready, no new connections, requests finish, sessions are told 1001, exit code 0."""
+"""SIGTERM: not ready, no new connections, requests finish, sessions receive 1001, exit code 0."""
 
 import socket
 import threading
@@ -72,7 +72,7 @@ def test_a_request_under_way_over_http2_is_finished(gateway, http_backend, certi
 
 
 @pytest.mark.parametrize("scheme", ["ws", "wss"])
-def test_sessions_are_told_1001_both_ways(gateway, echo, certificate, scheme):
+def test_both_peers_of_a_session_receive_1001(gateway, echo, certificate, scheme):
     gateway.serve(
         service("echo", echo.port),
         secret("tls", certificate("localhost")),
@@ -129,7 +129,7 @@ def test_the_close_goes_between_frames(gateway, scripted):
     assert gateway.exit_code() == 0
 
 
-def test_a_peer_that_does_not_answer_the_close_is_not_waited_for_longer_than_asked(gateway, scripted):
+def test_a_peer_that_does_not_answer_the_close_is_waited_for_until_the_drain_timeout(gateway, scripted):
     backend = scripted(lambda exchange: (exchange.send(ACCEPTED), exchange.read_to_end()))
     gateway.write("site.json", service("chat", backend.port), ingress("chat", {"/chat": "chat"}))
     gateway.start("--drain-timeout", "1")

@@ -96,7 +96,7 @@ def test_a_session_opens_and_echoes(connect, websocket_server, library):
     assert wait_for(lambda: server.closed, "the server has seen the Close")[0] == 1000
 
 
-def test_what_the_backend_is_told_and_the_client(connect, scripted, gateway):
+def test_what_the_backend_and_the_client_receive(connect, scripted, gateway):
     def script(exchange):
         accept(exchange, "Sec-WebSocket-Protocol: chat", "X-From: backend", "Content-Length: 0")
         exchange.read_to_end()
@@ -150,7 +150,7 @@ REFUSED = {
 
 @each_transport()
 @pytest.mark.parametrize("fields, named, status, reason", REFUSED.values(), ids=REFUSED.keys())
-def test_a_handshake_that_is_none_is_answered_by_the_gateway(connect, scripted, fields, named, status, reason):
+def test_an_invalid_handshake_is_answered_by_the_gateway(connect, scripted, fields, named, status, reason):
     backend = scripted(echo)
     client = connect(backend.port)
     answer = client.ask(named.pop("path", "/chat"), *fields, **named)
@@ -278,7 +278,7 @@ def test_the_backend_may_end_first(connect, scripted):
 @each_transport()
 @pytest.mark.parametrize("code", [ErrorCodes.CANCEL, ErrorCodes.NO_ERROR, ErrorCodes.INTERNAL_ERROR], ids=lambda c: c.name)
 def test_a_reset_ends_the_session_and_the_connection_to_the_backend(connect, scripted, gateway, code):
-    """Also of a backend that does not care for the end of what it is sent, and has nothing to say."""
+    """Also of a backend that ignores the end of its input and sends nothing."""
 
     def script(exchange):
         accept(exchange)

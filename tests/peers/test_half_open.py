@@ -16,7 +16,7 @@ import pytest
 
 from gateway import wait_for
 from manifests import ingress, service
-from test_metrics import Metrics
+from metrics import Metrics
 from wire import HANDSHAKE
 
 APART = "STEADYGATE_NETWORK_APART"

@@ -7,7 +7,7 @@ import pytest
 
 from gateway import wait_for
 from manifests import ingress, secret, service
-from test_metrics import Metrics
+from metrics import Metrics
 from wire import ACCEPTED, HANDSHAKE, Client, answers, get, response
 
 HOST = "server.example.com"

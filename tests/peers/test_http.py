@@ -44,7 +44,7 @@ def ask(request, served, certificate):
     return ask
 
 
-def test_a_request_and_what_its_backend_is_told(ask):
+def test_what_the_backend_receives_of_a_request(ask):
     result = ask("/a/b%20c?q=1&q=%2F", "-H", "Accept: text/plain", "-H", "X-Custom: kept")
     told, fields = result.json(), dict(result.json()["fields"])
     assert (result.status, told["server"], told["method"]) == (200, "one", "GET")

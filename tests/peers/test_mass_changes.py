@@ -40,7 +40,7 @@ def changes(port, certificates):
 
 
 class Served:
-    """What the log says is served: asking for it would cost more."""
+    """The generation that the log reports: a request for it would cost more."""
 
     def __init__(self, gateway):
         self.log, self.rest, self.generation, self.swaps = gateway.log_path.open(), "", 0, 0

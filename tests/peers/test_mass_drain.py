@@ -69,7 +69,7 @@ def test_a_drain_keeps_its_pace_and_so_do_those_who_come_back(gateway, other, cr
 
 
 @pytest.mark.timeout(120)
-def test_five_thousand_are_closed_in_five_seconds_unless_told_otherwise(gateway, crowd, crowd_backend):
+def test_five_thousand_are_closed_in_five_seconds_by_default(gateway, crowd, crowd_backend):
     gateway.serve(*site(crowd_backend().port), arguments=["--no-access-log"])
     clients = crowd.open(gateway.http, SESSIONS)
     closed = drain(gateway, crowd, clients, limit=20)
@@ -79,7 +79,7 @@ def test_five_thousand_are_closed_in_five_seconds_unless_told_otherwise(gateway,
 
 
 @pytest.mark.timeout(120)
-def test_a_window_that_is_too_short_for_the_pace_is_used_evenly_all_the_same(gateway, crowd, crowd_backend):
+def test_a_window_that_is_too_short_for_the_pace_is_used_evenly(gateway, crowd, crowd_backend):
     count, arguments = 1_000, ["--drain-timeout", "10", "--close-rate", "10", "--no-access-log"]
     gateway.serve(*site(crowd_backend().port), arguments=arguments)
     clients = crowd.open(gateway.http, count)

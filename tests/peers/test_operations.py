@@ -37,7 +37,7 @@ def test_not_ready_while_a_port_is_another_programs(gateway, http_backend):
 
 
 def test_a_port_that_is_wanted_later_does_not_stop_the_others(gateway, http_backend):
-    """Whoever adds a route is not to take a gateway that serves out of service; but it is told, and tried again."""
+    """A port that can't be bound does not take a serving gateway out of service; it is reported, and tried again."""
     gateway.serve(service("one", http_backend().port))
     with socket.create_server(("127.0.0.1", gateway.http)):
         gateway.apply("route.json", ingress("one", {"/": "one"}))

@@ -27,7 +27,7 @@ def test_down_and_up_again(gateway, http_backend):
     wait_for(lambda: status(gateway) == 200, "the member is back")
 
 
-def test_a_websocket_handshake_gets_the_same(gateway, http_backend):
+def test_a_websocket_handshake_gets_the_same_headers(gateway, http_backend):
     backend = http_backend()
     backend.health = 500
     gateway.serve(application_gateway("one", backend.port, probe=PROBE))

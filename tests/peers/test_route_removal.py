@@ -1,12 +1,13 @@
-"""Whose way to the backend is taken away is told so; whoever still has one stays."""
+"""A session is closed when its route is removed, unless what takes its requests over leads to the same member."""
 
 import time
+from dataclasses import dataclass
 
 import pytest
 
 from gateway import wait_for
 from manifests import ingress, service
-from test_metrics import Metrics
+from metrics import Metrics
 
 SPREAD = 6
 GRACE = 5
@@ -22,13 +23,14 @@ def backend(gateway, crowd_backend):
 
 @pytest.fixture
 def clients(gateway, crowd, backend):
-    """`clients(paths, annotations)`: sessions of an Ingress `chat`, by path; and one of another, which is never to notice."""
+    """`clients(paths, annotations)`: the sessions of an Ingress `chat`, by path. One of another Ingress must never notice."""
     gateway.write("stays.json", ingress("stays", {"/": "echo"}, host="stays.example"))
     others = []
 
     def start(paths, count=20, **annotations):
         named = {f"steadygate.io/websocket-{name.replace('_', '-')}": str(value) for name, value in annotations.items()}
-        gateway.write("chat.json", ingress("chat", paths, host="localhost", annotations=named))
+        if paths:
+            gateway.write("chat.json", ingress("chat", paths, host="localhost", annotations=named))
         gateway.start("--log-format", "json")
         others.extend(crowd.open(gateway.http, host="stays.example"))
         opened = [crowd.open(gateway.http, count, path=path) for path in paths]
@@ -41,20 +43,13 @@ def clients(gateway, crowd, backend):
 
 
 def removed(gateway, clients):
-    """All are closed for that reason, as everyone says; gives when, from the first."""
-    wait_for(lambda: all(client.end for client in clients), "they are told", timeout=30)
+    """Waits until all are closed for that reason, as client, log and backend say; gives the moments, from the first."""
+    wait_for(lambda: all(client.end for client in clients), "they are closed", timeout=30)
     assert {(client.close, client.reason, client.end) for client in clients} == {REMOVED}
     wait_for(lambda: len(gateway.entries("session closed")) == len(clients), "it is logged")
     assert {(entry["cause"], entry["code"]) for entry in gateway.entries("session closed")} == {("route_removed", 1001)}
     moments = sorted(client.closed_at for client in clients)
     return [moment - moments[0] for moment in moments]
-
-
-def stay(gateway, crowd, clients):
-    """None is told anything, within a time in which others would have been."""
-    time.sleep(GRACE + 0.5)
-    assert crowd.echo(clients) == len(clients)
-    assert gateway.entries("session closed") == [] and "routes have been removed" not in gateway.log()
 
 
 def test_a_path(gateway, crowd, backend, clients):
@@ -63,9 +58,9 @@ def test_a_path(gateway, crowd, backend, clients):
     assert removed(gateway, goes)[-1] < 4, "a few need no window"
     assert crowd.echo(other) == len(other)
     assert backend.seen()["close"] == {"1001 route removed": len(goes)}
-    # An object that is gone, and whose sessions are, is not counted any more: that one still is.
-    told = Metrics(gateway.admin_text("/metrics"))
-    assert told.of("websocket_sessions_ended_total", route="Ingress default/chat", cause="route_removed") == len(goes)
+    # Metrics of an object go when it and its sessions are gone; this one still has a route.
+    metrics = Metrics(gateway.admin_text("/metrics"))
+    assert metrics.of("websocket_sessions_ended_total", route="Ingress default/chat", cause="route_removed") == len(goes)
 
 
 def test_over_the_time_that_the_route_gives(gateway, crowd, clients):
@@ -110,26 +105,47 @@ def test_a_listener(gateway, crowd, crowd_backend, clients):
     assert crowd.echo(others) == len(others)
 
 
-def test_an_ingress_by_another_name_is_the_same_way(gateway, crowd, clients):
-    (those,) = clients({"/": "echo"})
-    gateway.apply("chat.json", ingress("talk", {"/": "echo"}, host="localhost"))
-    stay(gateway, crowd, those)
+@dataclass
+class Change:
+    """An Ingress for a host of its own: name and paths before, and after."""
+
+    host: str
+    before: tuple
+    after: tuple
+
+    def write(self, gateway, name, paths):
+        gateway.apply(f"{self.host}.json", ingress(name, paths, host=self.host))
 
 
-def test_a_wider_rule_to_the_same_pods_takes_over(gateway, crowd, clients):
-    deep, wide = clients({"/chat/room": "echo", "/": "echo"})
-    gateway.apply("chat.json", ingress("chat", {"/": "echo"}, host="localhost"))
-    stay(gateway, crowd, deep + wide)
+TAKEN_OVER = [
+    Change("renamed.example", before=("chat", {"/": "echo"}), after=("talk", {"/": "echo"})),
+    Change("wider.example", before=("wider", {"/chat/room": "echo", "/": "echo"}), after=("wider", {"/": "echo"})),
+    Change("elsewhere.example", before=("elsewhere", {"/": "echo"}), after=("elsewhere", {"/": "other"})),
+]
 
 
-def test_a_wider_rule_to_other_pods_does_not(gateway, crowd, clients):
+def test_sessions_stay_where_another_route_or_backend_takes_over(gateway, crowd, clients):
+    """An Ingress by another name, a wider path to the same pods, and a route that leads to other pods."""
+    clients({})
+    for change in TAKEN_OVER:
+        change.write(gateway, *change.before)
+    opened = {
+        change.host: [
+            client for path in change.before[1] for client in crowd.open(gateway.http, 20, path=path, host=change.host)
+        ]
+        for change in TAKEN_OVER
+    }
+    for change in TAKEN_OVER:
+        change.write(gateway, *change.after)
+    # Longer than it takes until sessions are closed whose route is removed.
+    time.sleep(GRACE + 0.5)
+    echoes = {host: crowd.echo(sessions) for host, sessions in opened.items()}
+    assert echoes == {host: len(sessions) for host, sessions in opened.items()}
+    assert gateway.entries("session closed") == [] and "routes have been removed" not in gateway.log()
+
+
+def test_a_wider_rule_to_other_pods_does_not_take_over(gateway, crowd, clients):
     deep, wide = clients({"/chat/room": "echo", "/": "other"})
     gateway.apply("chat.json", ingress("chat", {"/": "other"}, host="localhost"))
     removed(gateway, deep)
     assert crowd.echo(wide) == len(wide)
-
-
-def test_a_route_that_leads_elsewhere_keeps_its_sessions(gateway, crowd, clients):
-    (those,) = clients({"/": "echo"})
-    gateway.apply("chat.json", ingress("chat", {"/": "other"}, host="localhost"))
-    stay(gateway, crowd, those)

@@ -1,5 +1,6 @@
-"""Why a session ended: what both peers are told, the log and the metrics are of one mind."""
+"""Why a session ended: what both peers receive, the log and the metrics agree."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -7,7 +8,7 @@ import pytest
 
 from gateway import wait_for
 from manifests import ingress, service
-from test_metrics import Metrics
+from metrics import Metrics
 from test_session_settings import PROBED
 from wire import HANDSHAKE, Client
 
@@ -23,6 +24,7 @@ class Scene:
     backend: object
     other: object
     client: object = None
+    silent: object = None
     annotations: dict = field(default_factory=dict)
 
     def objects(self, *ports, **named):
@@ -35,10 +37,18 @@ class Scene:
         for payload in payloads:
             self.crowd.send([self.client], payload, **named)
 
-    # What ends a session
+    # What is done before
 
     def nothing(self):
         pass
+
+    def keep_the_process(self):
+        """A session that answers nothing delays the end of a drain: until then the metrics can be read."""
+        silent = Client(self.gateway.http)
+        assert silent.ask(HANDSHAKE).status == 101
+        self.silent = silent
+
+    # What ends a session
 
     def client_closes(self):
         self.say(b"\x03\xe8", opcode=0x8)
@@ -83,63 +93,82 @@ class Scene:
         self.gateway.terminate()
 
 
-#: Cause, who closed first, status, reason; the route's settings; what ends the session.
+@dataclass
+class End:
+    """How a session ends, and what is reported of it."""
+
+    cause: str
+    #: Who closed first.
+    initiator: str
+    #: Status and reason of the Close; None: there is none, or it has none.
+    code: int | None
+    reason: str | None
+    #: What ends the session: a method of Scene.
+    act: Callable
+    #: Who receives a Close with that status and reason.
+    told: tuple = ()
+    #: The status as a label of metrics.
+    counted_as: str = "none"
+    #: Settings of the route's sessions.
+    settings: dict = field(default_factory=dict)
+    #: What is done first: a method of Scene.
+    before: Callable = Scene.nothing
+
+
+def by_gateway(cause, code, reason, act, settings=None, **more):
+    """The gateway closes, and both peers receive why."""
+    both = ("client", "backend")
+    return End(cause, "gateway", code, reason, act, told=both, counted_as=str(code), settings=settings or {}, **more)
+
+
+PINGS = {"ping-interval": 1, "ping-timeout": 2}
 ENDS = [
-    ("client", "client", 1000, "", {}, Scene.client_closes),
-    ("client", "client", None, "", {}, Scene.client_leaves),
-    ("backend", "backend", 4000, "bye", {}, Scene.backend_closes),
-    ("error", "error", None, None, {}, Scene.backend_resets),
-    ("drain", "gateway", 1001, "going away", {}, Scene.sigterm),
-    ("member_drain", "gateway", 1001, "backend going away", {}, Scene.pod_goes),
-    ("route_removed", "gateway", 1001, "route removed", {}, Scene.no_route),
-    ("unhealthy", "gateway", 1012, "backend unhealthy", {"unhealthy-grace": 0}, Scene.backend_is_sick),
-    ("max_age", "gateway", 1012, "maximum age", {"max-age": 3}, Scene.nothing),
-    ("rebalance", "gateway", 1012, "rebalancing", {"rebalance": 600}, Scene.another_member),
-    ("idle", "gateway", 1001, "idle timeout", {"idle-timeout": 2}, Scene.nothing),
-    ("client_gone", "gateway", 1001, "no answer to ping", {"ping-interval": 1, "ping-timeout": 2}, Scene.client_is_deaf),
-    (
-        "backend_gone", "gateway", 1001, "backend does not answer",
-        {"ping-interval": 1, "ping-timeout": 2}, Scene.backend_is_deaf,
-    ),
-    ("message_size", "gateway", 1009, "message too big", {"max-message-size": 100}, Scene.large_message),
-    ("message_rate", "gateway", 1008, "too many messages", {"message-rate": 2}, Scene.many_messages),
-]  # fmt: skip
+    End("client", "client", 1000, "", Scene.client_closes, counted_as="1000"),
+    End("client", "client", None, "", Scene.client_leaves),
+    End("backend", "backend", 4000, "bye", Scene.backend_closes, told=("client",), counted_as="4xxx"),
+    End("error", "error", None, None, Scene.backend_resets),
+    by_gateway("drain", 1001, "going away", Scene.sigterm, before=Scene.keep_the_process),
+    by_gateway("member_drain", 1001, "backend going away", Scene.pod_goes),
+    by_gateway("route_removed", 1001, "route removed", Scene.no_route),
+    by_gateway("unhealthy", 1012, "backend unhealthy", Scene.backend_is_sick, {"unhealthy-grace": 0}),
+    by_gateway("max_age", 1012, "maximum age", Scene.nothing, {"max-age": 3}),
+    by_gateway("rebalance", 1012, "rebalancing", Scene.another_member, {"rebalance": 600}),
+    by_gateway("idle", 1001, "idle timeout", Scene.nothing, {"idle-timeout": 2}),
+    by_gateway("client_gone", 1001, "no answer to ping", Scene.client_is_deaf, PINGS),
+    by_gateway("backend_gone", 1001, "backend does not answer", Scene.backend_is_deaf, PINGS),
+    by_gateway("message_size", 1009, "message too big", Scene.large_message, {"max-message-size": 100}),
+    by_gateway("message_rate", 1008, "too many messages", Scene.many_messages, {"message-rate": 2}),
+]
 
 
-@pytest.mark.parametrize(
-    ("cause", "initiator", "code", "reason", "settings", "end"), ENDS, ids=[end[-1].__name__ + "-" + end[0] for end in ENDS]
-)
-def test_all_say_the_same(gateway, crowd, crowd_backend, cause, initiator, code, reason, settings, end):
-    annotations = {f"steadygate.io/websocket-{name}": str(value) for name, value in settings.items()}
+@pytest.mark.parametrize("row", ENDS, ids=[f"{row.act.__name__}-{row.cause}" for row in ENDS])
+def test_peers_log_and_metrics_agree(gateway, crowd, crowd_backend, row):
+    annotations = {f"steadygate.io/websocket-{name}": str(value) for name, value in row.settings.items()}
     scene = Scene(gateway, crowd, crowd_backend(), crowd_backend(), annotations=annotations)
     gateway.serve(*scene.objects(scene.backend.port), arguments=["--log-format", "json", "--drain-timeout", "5"])
     (scene.client,) = crowd.open(gateway.http)
     assert crowd.echo([scene.client]) == 1
-    metrics = []
-    if end is Scene.sigterm:
-        # One that does not answer keeps the process for a while, and its metrics.
-        silent = Client(gateway.http)
-        assert silent.ask(HANDSHAKE).status == 101
-    end(scene)
+    row.before(scene)
+    row.act(scene)
 
     def entry():
-        return next((entry for entry in gateway.entries("session closed") if entry["cause"] == cause), None)
+        return next((entry for entry in gateway.entries("session closed") if entry["cause"] == row.cause), None)
 
     logged = wait_for(entry, "it ends for that cause")
-    assert (logged["initiator"], logged.get("code")) == (initiator, code)
-    if initiator == "gateway":
-        assert logged["detail"] == reason
-        wait_for(lambda: f"{code} {reason}" in scene.backend.seen()["close"], "the backend is told")
-    wait_for(lambda: scene.client.end, "the client knows of the end")
-    if code and cause != "client":
-        assert (scene.client.close, scene.client.reason, scene.client.end) == (code, reason, "end")
+    assert (logged["initiator"], logged.get("code")) == (row.initiator, row.code)
+    if "backend" in row.told:
+        assert logged["detail"] == row.reason
+        wait_for(lambda: f"{row.code} {row.reason}" in scene.backend.seen()["close"], "the backend receives the Close")
+    wait_for(lambda: scene.client.end, "the client sees the end")
+    if "client" in row.told:
+        assert (scene.client.close, scene.client.reason, scene.client.end) == (row.code, row.reason, "end")
 
     def counted():
+        # At the end of a drain nobody answers any more.
         with suppress(OSError):
-            metrics[:] = [Metrics(gateway.admin_text("/metrics"))]
-            return metrics[0].of("websocket_sessions_ended_total", route=ROUTE, cause=cause)
+            metrics = Metrics(gateway.admin_text("/metrics"))
+            return metrics.of("websocket_sessions_ended_total", route=ROUTE, cause=row.cause) and metrics
 
-    wait_for(counted, "it is counted")
-    kind = "none" if code is None else "4xxx" if code == 4000 else str(code)
-    assert metrics[0].of("websocket_closes_total", route=ROUTE, initiator=initiator, code=kind) >= 1
-    assert set(metrics[0].naming(cause)) >= {"websocket_sessions_ended_total"}
+    metrics = wait_for(counted, "it is counted")
+    assert metrics.of("websocket_closes_total", route=ROUTE, initiator=row.initiator, code=row.counted_as) >= 1
+    assert set(metrics.naming(row.cause)) >= {"websocket_sessions_ended_total"}

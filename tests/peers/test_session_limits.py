@@ -1,4 +1,4 @@
-"""What a route takes of sessions: who is refused, how, and that places are given back."""
+"""Limits of a route's sessions: which handshakes are refused, how, and that ended sessions count no more."""
 
 import time
 
@@ -7,7 +7,7 @@ import pytest
 from crowd_peer import BINARY
 from gateway import wait_for
 from manifests import ingress, service
-from test_metrics import Metrics
+from metrics import Metrics
 from wire import HANDSHAKE, Client
 
 ROUTE = "Ingress default/echo"

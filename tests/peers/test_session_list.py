@@ -80,7 +80,7 @@ def opened(gateway, *paths, **named):
         ]
 
 
-def test_a_session_is_told_with_everything_that_was_counted(gateway, site):
+def test_a_session_is_listed_with_everything_that_was_counted(gateway, site):
     before = datetime.now(timezone.utc).timestamp()
     with opened(gateway, "/one/room?token=secret", user_agent_header="test/1", subprotocols=["chat"]) as [session]:
         for _ in range(3):
@@ -158,7 +158,7 @@ def test_each_filter_chooses(gateway, site):
 @pytest.mark.parametrize(
     "filter", [{"id": 1}, {"route": "default/one"}, {"pod": "default/one-0"}, {"pool": "default/one"}], ids=str
 )
-def test_both_peers_are_told_code_and_reason_and_nobody_else_is(gateway, site, filter):
+def test_both_peers_receive_code_and_reason_and_nobody_else_does(gateway, site, filter):
     with opened(gateway, "/one", "/two") as [session, other]:
         status, text = ask(gateway, "/sessions/close", filter | {"code": 4001, "reason": "moved: näher"})
         assert (status, json.loads(text)) == (200, {"closing": 1})
@@ -177,7 +177,7 @@ def test_a_client_is_closed_by_its_address(gateway, site):
         assert close_of(session) == (1001, "closed by the operator")
 
 
-def test_closings_are_spread_and_told_meanwhile(gateway, site):
+def test_closings_are_spread_and_reported_meanwhile(gateway, site):
     with opened(gateway, *["/one"] * 4) as sessions:
         began = time.monotonic()
         assert json.loads(ask(gateway, "/sessions/close", {"all": True, "over_seconds": 8})[1]) == {"closing": 4}

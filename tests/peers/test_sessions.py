@@ -1,4 +1,4 @@
-"""A session, byte by byte: who may end it, in what order, and that nothing sent before is lost."""
+"""A session, byte by byte: each side may end it, in any order, and nothing sent before is lost."""
 
 import fcntl
 import socket
@@ -86,7 +86,7 @@ def test_a_big_message_arrives_whole_though_its_sender_has_gone(gateway, scripte
 
 
 def test_a_client_that_resets_leaves_nothing_open(gateway, scripted):
-    """Though its backend does not care for the end of what it is sent, and has nothing to say."""
+    """Though its backend ignores the end of its input and sends nothing."""
 
     def script(exchange):
         exchange.send(ACCEPTED)

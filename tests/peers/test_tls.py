@@ -148,7 +148,7 @@ def test_a_bad_certificate_damages_no_other(gateway, backend, certificate):
     assert common_name(s_client(gateway.https, "-servername", "broken.example")) != "broken.example"
 
 
-def test_no_secret_is_told(gateway, backend, certificate):
+def test_no_secret_is_printed(gateway, backend, certificate):
     """Nor at the log's most talkative."""
     own = certificate("a.example")
     gateway.serve(

@@ -1,4 +1,4 @@
-"""Every client library with every server library, through the gateway: what each end tells is what was said."""
+"""Every client library with every server library, through the gateway: each end receives what the other sent."""
 
 import pytest
 

@@ -68,7 +68,7 @@ def first_common(_, offered):
 
 
 class Browser:
-    """Headless Chromium, told what to do line by line."""
+    """Headless Chromium, which takes commands line by line."""
 
     def __init__(self, profile):
         self.process = subprocess.Popen(

@@ -109,7 +109,7 @@ class Answer(Head):
 
 
 class Client(Stream):
-    """A client that sends what it is told."""
+    """A client that sends the given bytes."""
 
     def __init__(self, port, tls_for=None, timeout=10):
         sock = socket.create_connection(("127.0.0.1", port), timeout=timeout)
