@@ -1,8 +1,15 @@
-# One command each. `make demo` to see it, `make test e2e` for everything that is tested; continuous integration runs
-# `make lint test e2e`. What these need is installed on the way: programs by apt-get, the rest into target/.
+# One command each; `make help` lists them. `make demo` shows the gateway, `make test e2e` runs everything that is tested, and
+# continuous integration runs `make lint test e2e`. What a command needs is installed first: programs by apt-get, the rest
+# into target/.
 
-.PHONY: build demo test unit peers control chart image cluster cluster-down e2e lint advisories bench bench-cluster bench-report fuzz bless clean-demo static-build
+COMMANDS := build help demo test unit peers control chart image cluster cluster-down e2e bench bench-cluster bench-report \
+  lint advisories fuzz bless clean-demo
+.PHONY: $(COMMANDS) static-build
 .DELETE_ON_ERROR:
+.DEFAULT_GOAL := build
+
+# Python leaves no compiled files among the sources.
+export PYTHONDONTWRITEBYTECODE := 1
 
 CARGO_DENY_VERSION := 0.20.2
 DENY := target/tools/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
@@ -20,17 +27,19 @@ CHROMIUM := /usr/bin/chromium
 CLUSTER_BIN := target/cluster/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-# $(call need,COMMAND PACKAGE,…): installs the packages of those commands that are missing.
+# $(call install,PACKAGES): for a line of shell.
+install = echo installing $(1); $(SUDO) apt-get update -qq </dev/null && \
+	  DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends $(1) </dev/null
+
+# $(call need,COMMAND PACKAGE …): installs the packages of those commands that are missing.
 need = @missing=""; set -- $(1); while [ $$\# -gt 0 ]; do \
 	  command -v "$$1" >/dev/null || missing="$$missing $$2"; shift 2; done; \
-	[ -z "$$missing" ] || { echo "installing$$missing"; $(SUDO) apt-get update -qq && \
-	  DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends $$missing; } </dev/null
+	[ -z "$$missing" ] || { $(call install,$$missing); }
 
 # $(call venv,DIRECTORY,REQUIREMENTS): makes a virtual environment with these packages.
 define venv
 	$(call need,python3 python3)
-	@python3 -c 'import ensurepip' 2>/dev/null || { $(SUDO) apt-get update -qq && \
-	  DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends python3-venv; } </dev/null
+	@python3 -c 'import ensurepip' 2>/dev/null || { $(call install,python3-venv); }
 	python3 -m venv $(1)
 	$(1)/bin/pip install --quiet --disable-pip-version-check -r $(2)
 	touch $@
@@ -38,10 +47,20 @@ endef
 
 # --- Build and see -----------------------------------------------------------------------------------------------
 
+# Builds the release binary, target/release/steadygate.
 build:
 	$(call need,cc build-essential)
 	cargo build --locked --release
+# Lists these commands: the first sentence of the comment above each.
+help:
+	@awk -v commands=' $(COMMANDS) ' ' \
+	  /^# ---/ { gsub(/^# -+ | -+$$/, ""); print "\n" $$0; next } \
+	  /^# / { text = text substr($$0, 2); next } \
+	  /^[a-z]/ && index(commands, " " substr($$1, 1, length($$1) - 1) " ") { \
+	    sub(/\.( .*)?$$/, "", text); printf "  %-14s%s\n", $$1, text } \
+	  { text = "" }' $(MAKEFILE_LIST)
 
+# Runs the gateway with two backends on this machine, and a page to try it.
 demo:
 	$(call need,cc build-essential)
 	cargo build --locked --release --bin steadygate --example chat --example hello
@@ -51,34 +70,38 @@ demo:
 
 # --- Test --------------------------------------------------------------------------------------------------------
 
+# Runs all suites that need no cluster.
 test: unit peers control chart
 
+# Runs the Rust tests: units, translation, and the gateway in one process.
 unit:
 	$(call need,cc build-essential)
 	cargo test --locked
 
-# The gateway as its users meet it: real clients and servers on loopback.
+# The binary that the suites below test.
+SUITE_ENVIRONMENT := STEADYGATE=$(CURDIR)/$(or $(STEADYGATE),target/debug/steadygate)
+
+# Tests the gateway as its users meet it, with real clients and servers on loopback. PYTEST='-k NAME' selects tests, here and
+# in the suites below.
 peers: $(VENV)/installed $(NODE)/installed $(H2SPEC) $(GO_PEER) $(JAVA_PEER)
 	$(call need,curl curl openssl openssl chromium chromium ip iproute2 unshare util-linux)
 	cargo build --locked --bins --examples
-	STEADYGATE=$(CURDIR)/$(or $(STEADYGATE),target/debug/steadygate) H2SPEC=$(CURDIR)/$(H2SPEC) \
-	  CHROMIUM=$(CHROMIUM) NODE_PATH=$(CURDIR)/$(NODE)/node_modules PYTHONDONTWRITEBYTECODE=1 \
+	$(SUITE_ENVIRONMENT) H2SPEC=$(CURDIR)/$(H2SPEC) CHROMIUM=$(CHROMIUM) NODE_PATH=$(CURDIR)/$(NODE)/node_modules \
 	  $(VENV)/bin/pytest -c tests/peers/pytest.ini tests/peers $(PYTEST)
 
-# The Helm chart, rendered; no cluster needed.
+# Tests the Helm chart, rendered; no cluster is needed.
 chart: target/cluster/bin/.helm $(CHART_VENV)/installed
 	cargo build --locked --bins --examples
-	STEADYGATE=$(CURDIR)/target/debug/steadygate HELM=$(CURDIR)/target/cluster/bin/helm PYTHONDONTWRITEBYTECODE=1 \
+	$(SUITE_ENVIRONMENT) HELM=$(CURDIR)/target/cluster/bin/helm \
 	  $(CHART_VENV)/bin/pytest -c tests/chart/pytest.ini tests/chart $(PYTEST)
 
 $(CHART_VENV)/installed: tests/chart/requirements.txt
 	$(call venv,$(CHART_VENV),$<)
 
-# The controller and a real API server, with a proxy between them that goes wrong.
+# Tests the controller with a real API server, and a proxy between them that fails.
 control: $(VENV)/installed $(CLUSTER_BIN)/.etcd $(CLUSTER_BIN)/.kubernetes
 	cargo build --locked --bins --examples
-	STEADYGATE=$(CURDIR)/target/debug/steadygate PYTHONDONTWRITEBYTECODE=1 \
-	  $(VENV)/bin/pytest -c tests/control/pytest.ini tests/control $(PYTEST)
+	$(SUITE_ENVIRONMENT) $(VENV)/bin/pytest -c tests/control/pytest.ini tests/control $(PYTEST)
 
 $(VENV)/installed: tests/peers/requirements.txt
 	$(call venv,$(VENV),$<)
@@ -132,7 +155,7 @@ define archive
 	@$(BUILDAH) rmi --all --force >/dev/null
 endef
 
-# The image as a docker archive, target/image/steadygate.tar: `docker load --input` takes it.
+# Builds the image as a docker archive, target/image/steadygate.tar: `docker load --input` takes it.
 image: $(IMAGES)/steadygate.tar
 	@size=$$(stat -c %s $<); echo "$(IMAGE): $$size bytes in $<"; \
 	  [ $$size -lt $(IMAGE_LIMIT) ] || { echo "the image must be smaller than $(IMAGE_LIMIT) bytes" >&2; exit 1; }
@@ -171,7 +194,7 @@ E2E_ENVIRONMENT := STEADYGATE_IMAGE=$(IMAGE) BACKEND_IMAGE=$(BACKEND_IMAGE)
 cluster_needs := machine $(CLUSTER_TOOLS) $(IMAGES)/pause.tar
 e2e_images := $(IMAGES)/steadygate.tar $(IMAGES)/backend.tar
 
-# A Kubernetes of one node on this machine, in a network of its own; see e2e/README.md. The first time takes ten minutes.
+# Starts a Kubernetes of one node on this machine, in a network of its own: see e2e/README.md. The first time takes ten minutes.
 cluster: $(cluster_needs) $(e2e_images)
 	$(CLUSTER) up
 	$(CLUSTER) load $(e2e_images)
@@ -181,12 +204,13 @@ cluster: $(cluster_needs) $(e2e_images)
 	  echo "$(CLUSTER) exec -- …   any command in its network, where alone it can be reached"; \
 	  echo "make cluster-down               ends it"
 
+# Ends that cluster.
 cluster-down:
 	$(CLUSTER) down
 
-# Everything in a cluster of its own, which is gone afterwards, whatever happens.
+# Tests everything in a cluster of its own, which is removed afterwards, whatever happens.
 e2e: $(cluster_needs) $(e2e_images) $(E2E_VENV)/installed
-	$(E2E_ENVIRONMENT) PYTHONDONTWRITEBYTECODE=1 $(CLUSTER) --name e2e run $(e2e_images:%=--load %) -- \
+	$(E2E_ENVIRONMENT) $(CLUSTER) --name e2e run $(e2e_images:%=--load %) -- \
 	  $(E2E_VENV)/bin/pytest -c e2e/pytest.ini e2e $(PYTEST)
 
 $(E2E_VENV)/installed: e2e/requirements.txt
@@ -213,18 +237,17 @@ machine:
 # What runc is linked to.
 seccomp:
 	$(call need,pkg-config pkg-config)
-	@pkg-config --exists libseccomp || { $(SUDO) apt-get update -qq && \
-	  DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends libseccomp-dev; } </dev/null
+	@pkg-config --exists libseccomp || { $(call install,libseccomp-dev); }
 
 # --- Measure -----------------------------------------------------------------------------------------------------
 
 BENCH := target/bench
-BENCH_PYTHON := env PYTHONDONTWRITEBYTECODE=1 $(BENCH)/venv/bin/python
+BENCH_PYTHON := $(BENCH)/venv/bin/python
 # What users run: the binary of the image.
 OURS := $(or $(STEADYGATE),target/$(STATIC_TARGET)/release/steadygate)
 
-# Beside the proxies that people would pick instead, in half an hour; ITEM="http memory": these alone, and QUICK=1: no more than
-# a sign that all of it works. STEADYGATE measures another binary.
+# Measures the gateway beside the proxies that people would pick instead, in half an hour. ITEM="http memory" measures these
+# alone, QUICK=1 shows no more than that all of it works, and STEADYGATE measures another binary.
 bench: $(BENCH)/venv/installed $(BENCH)/haproxy/haproxy $(BENCH)/nginx/nginx
 	$(call need,cc build-essential openssl openssl wrk wrk h2load nghttp2-client setpriv util-linux)
 	CARGO_TARGET_DIR=target/load cargo build --locked --release --manifest-path benches/load/Cargo.toml
@@ -232,13 +255,13 @@ bench: $(BENCH)/venv/installed $(BENCH)/haproxy/haproxy $(BENCH)/nginx/nginx
 	$(if $(filter frames,$(or $(ITEM),frames)),cargo bench --locked --bench frames --no-run,)
 	STEADYGATE=$(OURS) $(BENCH_PYTHON) benches/run $(ITEM)
 
-# The controller beside Traefik's, in a real cluster of its own, which is gone afterwards.
+# Measures the controller beside Traefik's, in a real cluster of its own, which is removed afterwards.
 bench-cluster: machine $(CLUSTER_TOOLS) $(IMAGES)/pause.tar $(BENCH)/venv/installed
 	CARGO_TARGET_DIR=target/load cargo build --locked --release --manifest-path benches/load/Cargo.toml
 	$(if $(STEADYGATE),,$(MAKE) static-build)
 	STEADYGATE=$(OURS) $(CLUSTER) --name bench run -- $(BENCH_PYTHON) benches/run cluster
 
-# Makes of what was measured last the figures that benches/README.md shows.
+# Writes the figures of benches/README.md from the last measurement.
 bench-report: $(BENCH)/venv/installed
 	$(BENCH_PYTHON) benches/run report
 
@@ -254,12 +277,13 @@ $(BENCH)/nginx/nginx: benches/debs
 
 # --- Check -------------------------------------------------------------------------------------------------------
 
+# Checks the format, clippy, and the licences and sources of dependencies.
 lint: $(DENY)
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	$(DENY) --locked check bans licenses sources
 
-# Known vulnerabilities: fetches the advisory database from the network.
+# Checks dependencies for known vulnerabilities; fetches the advisory database from the network.
 advisories: $(DENY)
 	$(DENY) --locked check advisories
 
@@ -269,7 +293,7 @@ $(DENY):
 	  --root target/tools/cargo-deny-$(CARGO_DENY_VERSION) --target-dir target/tools/build
 	rm -rf target/tools/build
 
-# Looks for a stream that the frame reader reads otherwise than a plain one: for a minute, or SECONDS.
+# Searches for a stream that the frame reader reads otherwise than a plain one does, for a minute or SECONDS.
 fuzz: $(FUZZ)
 	$(call need,c++ build-essential)
 	cd fuzz && PATH="$(CURDIR)/$(dir $(FUZZ)):$$PATH" cargo fuzz run --sanitizer none --target-dir $(CURDIR)/target/fuzz frames -- \
@@ -286,6 +310,6 @@ bless:
 	BLESS=1 cargo test --locked
 	BLESS=1 $(MAKE) chart
 
-# The next demo starts from its first files.
+# Removes the files of the demo: the next one starts from its first files.
 clean-demo:
 	rm -rf demo
