@@ -6,6 +6,7 @@ mod hostile;
 mod hostile_served;
 mod hosts;
 mod members;
+mod pages;
 mod pod;
 mod pools;
 mod reference;
