@@ -1,6 +1,6 @@
 //! The annotations of an Ingress that mean something here: three families, one table each, one typed result.
 //!
-//! Reading is all that happens here: a value that can't be read is a [`Problem`] and leaves what
+//! Reading is all that happens here: a value that can't be read is an [`AnnotationProblem`] and leaves what
 //! was before it. What a setting does is `translate`'s.
 
 mod affinity;
@@ -14,12 +14,12 @@ use std::collections::BTreeMap;
 use super::session::{SESSION_SETTINGS, SessionSetting};
 use super::value::Values;
 
-pub use affinity::{AffinityBy, AffinitySettings, SameSite, SessionCookie};
-pub use settings::{BackendProtocol, ProbeSettings, Redirect, Settings};
+pub use affinity::{AffinityBy, AffinitySettings, SameSiteSetting, SessionCookie};
+pub use settings::{AnnotationSettings, BackendProtocol, ProbeSettings, SslRedirect};
 
 /// One annotation: a row of the reference page, and how to read it.
 #[derive(Debug, Clone, Copy)]
-pub struct Entry {
+pub struct Annotation {
     /// Key without the family's prefix: `ssl-redirect`.
     pub key: &'static str,
     /// Values that it takes.
@@ -33,9 +33,9 @@ pub struct Entry {
 }
 
 /// Takes one value into the settings, or says what is the matter with it.
-type Read = fn(&mut Settings, &str) -> Result<(), ProblemKind>;
+type Read = fn(&mut AnnotationSettings, &str) -> Result<(), AnnotationProblemKind>;
 
-impl Entry {
+impl Annotation {
     /// Whether this version does what the annotation asks for.
     pub fn supported(&self) -> bool {
         self.read.is_some()
@@ -44,16 +44,16 @@ impl Entry {
 
 /// A family of annotations.
 #[derive(Debug, Clone, Copy)]
-pub struct Family {
+pub struct AnnotationFamily {
     /// Prefix of its keys, with the slash.
     pub prefix: &'static str,
     /// Its annotations.
-    pub entries: &'static [Entry],
+    pub entries: &'static [Annotation],
     /// Settings of WebSocket sessions that it has too.
     pub session_settings: &'static [SessionSetting],
 }
 
-impl Family {
+impl AnnotationFamily {
     /// The keys of all its annotations, without the prefix.
     fn keys(&self) -> impl Iterator<Item = &'static str> {
         let settings = self.session_settings.iter().map(|setting| setting.annotation);
@@ -63,26 +63,26 @@ impl Family {
 
 /// Every family, in the order in which they are read: where two give the same setting, the later family
 /// stands.
-pub const FAMILIES: &[Family] = &[
-    Family { prefix: "nginx.ingress.kubernetes.io/", entries: nginx::ENTRIES, session_settings: &[] },
-    Family { prefix: "appgw.ingress.kubernetes.io/", entries: agic::ENTRIES, session_settings: &[] },
-    Family { prefix: "steadygate.io/", entries: own::ENTRIES, session_settings: SESSION_SETTINGS },
+pub const FAMILIES: &[AnnotationFamily] = &[
+    AnnotationFamily { prefix: "nginx.ingress.kubernetes.io/", entries: nginx::ENTRIES, session_settings: &[] },
+    AnnotationFamily { prefix: "appgw.ingress.kubernetes.io/", entries: agic::ENTRIES, session_settings: &[] },
+    AnnotationFamily { prefix: "steadygate.io/", entries: own::ENTRIES, session_settings: SESSION_SETTINGS },
 ];
 
 /// An annotation that was not taken in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub struct AnnotationProblem {
     /// Its key, whole.
     pub key: String,
     /// Its value.
     pub value: String,
     /// What is the matter.
-    pub kind: ProblemKind,
+    pub kind: AnnotationProblemKind,
 }
 
 /// Why an annotation was not taken in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ProblemKind {
+pub enum AnnotationProblemKind {
     /// The value can't be read. Holds what was expected.
     Invalid(String),
     /// Known, and not supported by this version. Holds what to do instead; empty where there is nothing.
@@ -93,37 +93,37 @@ pub enum ProblemKind {
     Unknown(Option<&'static str>),
 }
 
-impl From<String> for ProblemKind {
+impl From<String> for AnnotationProblemKind {
     fn from(expected: String) -> Self {
         Self::Invalid(expected)
     }
 }
 
-impl Settings {
+impl AnnotationSettings {
     /// Takes in every annotation of our families. What this object does not ask for stays as it was, so
     /// the annotations of a class can be read first.
-    pub fn read(&mut self, annotations: &BTreeMap<String, String>) -> Vec<Problem> {
+    pub fn read(&mut self, annotations: &BTreeMap<String, String>) -> Vec<AnnotationProblem> {
         let mut problems = Vec::new();
         for family in FAMILIES {
             for (key, value) in annotations {
                 let Some(short) = key.strip_prefix(family.prefix) else { continue };
                 if let Err(kind) = self.read_one(family, short, value) {
-                    problems.push(Problem { key: key.clone(), value: value.clone(), kind });
+                    problems.push(AnnotationProblem { key: key.clone(), value: value.clone(), kind });
                 }
             }
         }
         problems
     }
 
-    fn read_one(&mut self, family: &Family, key: &str, value: &str) -> Result<(), ProblemKind> {
+    fn read_one(&mut self, family: &AnnotationFamily, key: &str, value: &str) -> Result<(), AnnotationProblemKind> {
         if let Some(setting) = family.session_settings.iter().find(|setting| setting.annotation == key) {
-            return (setting.read)(&mut self.session, value).map_err(ProblemKind::Invalid);
+            return (setting.read)(&mut self.session, value).map_err(AnnotationProblemKind::Invalid);
         }
         let Some(entry) = family.entries.iter().find(|entry| entry.key == key) else {
-            return Err(ProblemKind::Unknown(nearest(family, key)));
+            return Err(AnnotationProblemKind::Unknown(nearest(family, key)));
         };
         let Some(read) = entry.read else {
-            return Err(ProblemKind::Unsupported(entry.meaning));
+            return Err(AnnotationProblemKind::Unsupported(entry.meaning));
         };
         read(self, value)
     }
@@ -133,7 +133,7 @@ impl Settings {
 const MAX_KEY_BYTES: usize = 63;
 
 /// The key of the family that is spelled most like `key`: at most two letters are added, removed or replaced.
-fn nearest(family: &Family, key: &str) -> Option<&'static str> {
+fn nearest(family: &AnnotationFamily, key: &str) -> Option<&'static str> {
     if key.len() > MAX_KEY_BYTES {
         return None;
     }
@@ -145,9 +145,9 @@ fn nearest(family: &Family, key: &str) -> Option<&'static str> {
 mod tests {
     use super::*;
 
-    fn read(annotations: &[(&str, &str)]) -> (Settings, Vec<Problem>) {
+    fn read(annotations: &[(&str, &str)]) -> (AnnotationSettings, Vec<AnnotationProblem>) {
         let map = annotations.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        let mut settings = Settings::default();
+        let mut settings = AnnotationSettings::default();
         let problems = settings.read(&map);
         (settings, problems)
     }
@@ -159,7 +159,7 @@ mod tests {
             ("appgw.ingress.kubernetes.io/ssl-redirect", "true"),
             ("nginx.ingress.kubernetes.io/ssl-redirect", "true"),
         ]);
-        assert_eq!(settings.redirect, Some(Redirect::Off));
+        assert_eq!(settings.redirect, Some(SslRedirect::Off));
         assert_eq!(problems, []);
     }
 
@@ -172,16 +172,16 @@ mod tests {
             ("nginx.ingress.kubernetes.io/no-such-thing-at-all", "1"),
             ("example.com/other", "1"),
         ]);
-        assert_eq!(settings, Settings::default());
+        assert_eq!(settings, AnnotationSettings::default());
         let kinds: Vec<_> = problems.iter().map(|problem| &problem.kind).collect();
         assert!(
             matches!(
                 kinds[..],
                 [
-                    ProblemKind::Unsupported(_),
-                    ProblemKind::Unknown(None),
-                    ProblemKind::Invalid(_),
-                    ProblemKind::Unknown(Some("request-timeout"))
+                    AnnotationProblemKind::Unsupported(_),
+                    AnnotationProblemKind::Unknown(None),
+                    AnnotationProblemKind::Invalid(_),
+                    AnnotationProblemKind::Unknown(Some("request-timeout"))
                 ]
             ),
             "{kinds:?}"

@@ -47,9 +47,9 @@ fn ingress_nginx(asked: &SessionCookie, path: &PathMatch) -> Affinity {
         domain: asked.domain.clone(),
         max_age: asked.max_age.or(asked.expires),
         same_site: asked.same_site.map(|same_site| match same_site {
-            annotations::SameSite::None => SameSite::None,
-            annotations::SameSite::Lax => SameSite::Lax,
-            annotations::SameSite::Strict => SameSite::Strict,
+            annotations::SameSiteSetting::None => SameSite::None,
+            annotations::SameSiteSetting::Lax => SameSite::Lax,
+            annotations::SameSiteSetting::Strict => SameSite::Strict,
         }),
         secure: match asked.secure {
             None => CookieSecure::OverTls,

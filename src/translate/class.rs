@@ -6,13 +6,13 @@ use std::sync::Arc;
 use k8s_openapi::api::networking::v1::IngressClass;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use crate::api::annotations::{Problem, ProblemKind, Settings};
+use crate::api::annotations::{AnnotationProblem, AnnotationProblemKind, AnnotationSettings};
 use crate::model::{Kind, ObjectRef, WebSocket};
 use crate::report::Reason;
 use crate::source::Snapshot;
 
-use super::ingress::websocket;
 use super::report::Reports;
+use super::websocket;
 use super::{CONTROLLER, Options};
 
 const LEGACY: &str = "kubernetes.io/ingress.class";
@@ -27,7 +27,7 @@ const CONVENTIONAL: &[(&str, &str)] =
 #[derive(Debug, Clone)]
 pub(super) struct Class {
     /// What its annotations ask for.
-    pub(super) settings: Arc<Settings>,
+    pub(super) settings: Arc<AnnotationSettings>,
     /// What of it is for WebSocket sessions.
     pub(super) websocket: Arc<WebSocket>,
     /// Whether it is taken over from ingress-nginx, whose defaults it then keeps.
@@ -35,8 +35,8 @@ pub(super) struct Class {
 }
 
 impl Class {
-    fn new(settings: Arc<Settings>, ingress_nginx: bool) -> Self {
-        Self { websocket: Arc::new(websocket(&settings, ingress_nginx)), settings, ingress_nginx }
+    fn new(settings: Arc<AnnotationSettings>, ingress_nginx: bool) -> Self {
+        Self { websocket: Arc::new(websocket::from_annotations(&settings, ingress_nginx)), settings, ingress_nginx }
     }
 }
 
@@ -184,39 +184,39 @@ pub(super) fn annotation_field(key: &str) -> String {
 
 /// What an object's annotations ask for, on top of `defaults`. What can't be taken in is reported.
 pub(super) fn read_annotations(
-    defaults: Arc<Settings>,
+    defaults: Arc<AnnotationSettings>,
     object: &ObjectRef,
     metadata: &ObjectMeta,
     reports: &mut Reports,
-) -> Arc<Settings> {
+) -> Arc<AnnotationSettings> {
     let Some(annotations) = &metadata.annotations else { return defaults };
-    let mut settings = Settings::clone(&defaults);
+    let mut settings = AnnotationSettings::clone(&defaults);
     let problems = settings.read(annotations);
-    for Problem { key, value, kind } in problems {
+    for AnnotationProblem { key, value, kind } in problems {
         let field = annotation_field(&key);
         match kind {
-            ProblemKind::Invalid(expected) => reports.warning(
+            AnnotationProblemKind::Invalid(expected) => reports.warning(
                 object,
                 field,
                 Reason::InvalidAnnotation,
                 format!("{value:?} can't be read, so the default stays"),
                 format!("write {expected}"),
             ),
-            ProblemKind::Unsupported(instead) => reports.warning(
+            AnnotationProblemKind::Unsupported(instead) => reports.warning(
                 object,
                 field,
                 Reason::Unsupported,
                 format!("{key} is not supported by this version and has no effect"),
                 if instead.is_empty() { "remove it where nothing depends on it" } else { instead },
             ),
-            ProblemKind::UnsupportedValue(instead) => reports.warning(
+            AnnotationProblemKind::UnsupportedValue(instead) => reports.warning(
                 object,
                 field,
                 Reason::Unsupported,
                 format!("{value:?} is not supported by this version, so the default stays"),
                 instead,
             ),
-            ProblemKind::Unknown(nearest) => {
+            AnnotationProblemKind::Unknown(nearest) => {
                 let remedy = match nearest {
                     Some(nearest) => format!("perhaps {nearest} is meant"),
                     None => "remove it, or correct the key".to_owned(),

@@ -7,13 +7,18 @@
 //! Services changes. Hosts are what is made (`build`), each by itself.
 
 mod backend;
+mod backend_ref;
 mod build;
+mod host_field;
 mod host_tls;
 mod hosts;
 mod merge;
 mod parsed;
+mod read;
+mod recent;
 mod redirect;
 mod session;
+mod tls_hosts;
 mod wide;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,12 +36,11 @@ use super::lookup::Lookup;
 use super::report::Reports;
 use super::user::{User, Users};
 use backend::ResolvedBackend;
-use parsed::RecentSettings;
+use recent::RecentSettings;
 
 pub(super) use build::Builder;
 pub(super) use hosts::Hosts;
 pub(super) use parsed::ParsedIngress;
-pub(super) use session::websocket;
 pub(super) use wide::Wide;
 
 pub(super) const HTTP: u16 = 80;
@@ -83,7 +87,7 @@ impl Ingresses {
     /// The hosts that an Ingress covers in `spec.tls`.
     pub(super) fn covered(&self, key: &Key) -> impl Iterator<Item = &HostPattern> {
         let ingress = self.entries.get(key).and_then(|entry| entry.ingress.as_ref());
-        ingress.into_iter().flat_map(|ingress| ingress.tls_hosts()).map(|(host, _)| host)
+        ingress.into_iter().flat_map(|ingress| ingress.tls_hosts()).map(|covered| &covered.host)
     }
 
     /// Reads a new version of an Ingress, or forgets it. Gives the hosts that it has and had to do with.

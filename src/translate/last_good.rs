@@ -9,8 +9,8 @@ use std::sync::Arc;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 
+use super::certificate::{PairProblem, read_pair, secret_value};
 use super::change::changed;
-use super::tls;
 use crate::model::{Kind, ObjectRef};
 use crate::report::{Reason, Report, Severity};
 use crate::source::snapshot::Objects;
@@ -32,7 +32,7 @@ struct Known {
     /// The newest version that can be used.
     good: Option<Arc<Secret>>,
     /// What is wrong with the newest, and what to do.
-    fault: Option<(String, &'static str)>,
+    fault: Option<PairProblem>,
 }
 
 impl LastGood {
@@ -66,7 +66,7 @@ impl LastGood {
 
 impl Known {
     fn of(newest: &Arc<Secret>, before: Option<Arc<Secret>>) -> Self {
-        let fault = tls::read_pair(newest).err();
+        let fault = read_pair(newest).err();
         let good = if fault.is_none() { Some(Arc::clone(newest)) } else { before };
         Self { good, fault }
     }
@@ -78,12 +78,12 @@ fn with_pair(newest: &Secret, good: &Secret) -> Secret {
     let data = secret.data.get_or_insert_default();
     for name in ["tls.crt", "tls.key"] {
         secret.string_data.as_mut().and_then(|text| text.remove(name));
-        data.extend(tls::value(good, name).map(|value| (name.to_owned(), ByteString(value.to_vec()))));
+        data.extend(secret_value(good, name).map(|value| (name.to_owned(), ByteString(value.to_vec()))));
     }
     secret
 }
 
-fn report(key: &Key, (message, remedy): &(String, &str)) -> Report {
+fn report(key: &Key, PairProblem { message, remedy }: &PairProblem) -> Report {
     Report {
         object: ObjectRef { kind: Kind::Secret, key: key.clone() },
         field: "data".to_owned(),

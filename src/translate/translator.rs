@@ -13,15 +13,17 @@ use crate::source::{Key, Snapshot};
 
 use super::application_gateway::Frontends;
 use super::assembly::Assembly;
+use super::certificate::CertificateCache;
 use super::change::Changes;
 use super::claim::{Claims, Ports, covers, of_ingress};
 use super::class::Classes;
 use super::draft::Draft;
 use super::ingress::{Builder, HTTP, HTTPS, Hosts, Ingresses, Wide};
-use super::lookup::{Index, Interner, Lookup};
+use super::interner::Interner;
+use super::lookup::Lookup;
 use super::report::Reports;
 use super::service;
-use super::tls::CertificateCache;
+use super::slice_index::{SliceIndex, TouchedEndpoints};
 use super::user::{User, Users};
 use super::{Options, Translation};
 
@@ -33,7 +35,7 @@ pub struct Translator {
     /// `None`: nothing has been translated yet.
     classes: Option<Classes>,
     told_of_classes: Box<[Report]>,
-    index: Index,
+    slices: SliceIndex,
     certificates: RefCell<CertificateCache>,
     interner: RefCell<Interner>,
     users: Users,
@@ -67,7 +69,7 @@ impl Translator {
             snapshot: Snapshot::default(),
             classes: None,
             told_of_classes: Box::default(),
-            index: Index::default(),
+            slices: SliceIndex::default(),
             certificates: RefCell::default(),
             interner: RefCell::default(),
             users: Users::default(),
@@ -104,18 +106,18 @@ impl Translator {
         self.interner.get_mut().remove_unused();
         self.ingresses.settle();
         self.hosts.settle();
-        let Self { snapshot, index, certificates, interner, assembly, .. } = self;
-        assembly.settle(&Lookup { snapshot, index, certificates, interner });
+        let Self { snapshot, slices, certificates, interner, assembly, .. } = self;
+        assembly.settle(&Lookup { snapshot, slices, certificates, interner });
         self.assembly.translation()
     }
 
     /// Reads what has changed. Gives the hosts and gateways that this touches.
     fn read(&mut self, old: &Snapshot, changes: Changes) -> (BTreeSet<HostPattern>, BTreeSet<Key>) {
-        let Self { snapshot, index, certificates, interner, users, ingresses, hosts, frontends, assembly, .. } = self;
+        let Self { snapshot, slices, certificates, interner, users, ingresses, hosts, frontends, assembly, .. } = self;
         changes.secrets.iter().for_each(|secret| certificates.get_mut().invalidate(secret));
-        let (slices, services) = index.update(old, snapshot, &changes);
-        let lookup = Lookup { snapshot, index, certificates, interner };
-        for key in &slices {
+        let TouchedEndpoints { slices: touched_slices, services } = slices.update(old, snapshot, &changes);
+        let lookup = Lookup { snapshot, slices, certificates, interner };
+        for key in &touched_slices {
             let slice = snapshot.endpoint_slices.get(key);
             assembly.leave(key, slice.map(|slice| service::terminating(key, slice, &lookup)).unwrap_or_default());
         }
@@ -241,7 +243,7 @@ impl Translator {
     }
 
     fn lookup(&self) -> Lookup<'_> {
-        let Self { snapshot, index, certificates, interner, .. } = self;
-        Lookup { snapshot, index, certificates, interner }
+        let Self { snapshot, slices, certificates, interner, .. } = self;
+        Lookup { snapshot, slices, certificates, interner }
     }
 }

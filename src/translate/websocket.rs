@@ -1,12 +1,19 @@
-//! What a route asks of its WebSocket sessions, whoever asked.
+//! Settings of WebSocket sessions, with their defaults: from the settings that all languages share, and from the
+//! annotations of an Ingress.
 
 use std::time::Duration;
 
 use crate::api::SessionSettings;
-use crate::api::session::{self, DEFAULT_PING_TIMEOUT};
+use crate::api::annotations::AnnotationSettings;
+use crate::api::session::{self, DEFAULT_DRAIN_TIME, DEFAULT_PING_TIMEOUT};
 use crate::model::{IdleCounts, Ping, SessionLimits, WebSocket};
 
-/// The settings with their defaults.
+const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The default of ingress-nginx (`proxy-read-timeout`), which classes that are taken over from it keep.
+const INGRESS_NGINX_REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The settings with their defaults. The request timeout is the default of the idle timeout.
 pub(super) fn with_defaults(settings: &SessionSettings, request_timeout: Duration) -> WebSocket {
     let &SessionSettings {
         idle_timeout,
@@ -45,4 +52,18 @@ pub(super) fn with_defaults(settings: &SessionSettings, request_timeout: Duratio
             message_rate,
         },
     }
+}
+
+/// What annotations ask for, with defaults. `ingress_nginx`: whether the class is taken over from ingress-nginx.
+pub(super) fn from_annotations(settings: &AnnotationSettings, ingress_nginx: bool) -> WebSocket {
+    let draining = settings.connection_draining.unwrap_or_default();
+    let drain = draining.then(|| settings.connection_draining_timeout.unwrap_or(DEFAULT_DRAIN_TIME));
+    let session = SessionSettings { drain: settings.session.drain.or(drain), ..settings.session.clone() };
+    with_defaults(&session, request_timeout(settings, ingress_nginx))
+}
+
+/// Time for the header of a backend's answer, and the longest silence in its body.
+pub(super) fn request_timeout(settings: &AnnotationSettings, ingress_nginx: bool) -> Duration {
+    let default = if ingress_nginx { INGRESS_NGINX_REQUEST_TIMEOUT } else { DEFAULT_REQUEST_TIMEOUT };
+    settings.request_timeout.unwrap_or(default)
 }

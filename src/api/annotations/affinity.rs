@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Entry, ProblemKind};
+use super::{Annotation, AnnotationProblemKind};
 use crate::api::cookie;
 use crate::api::value::{Seconds, ValueKind, Values};
 
@@ -38,7 +38,7 @@ pub struct SessionCookie {
     /// `Domain`.
     pub domain: Option<String>,
     /// `SameSite`.
-    pub same_site: Option<SameSite>,
+    pub same_site: Option<SameSiteSetting>,
     /// `Secure`.
     pub secure: Option<bool>,
     /// `Max-Age`.
@@ -49,7 +49,7 @@ pub struct SessionCookie {
 
 /// Which requests of other sites a cookie goes with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SameSite {
+pub enum SameSiteSetting {
     /// All.
     None,
     /// Those that lead the user here.
@@ -61,7 +61,7 @@ pub enum SameSite {
 /// Lifetime of a cookie.
 type CookieAge = Seconds<1, 2_147_483_647>;
 
-pub(super) const AGIC: Entry = Entry {
+pub(super) const AGIC: Annotation = Annotation {
     key: "cookie-based-affinity",
     values: bool::VALUES,
     default: "false",
@@ -73,7 +73,7 @@ pub(super) const AGIC: Entry = Entry {
     }),
 };
 
-pub(super) const AGIC_DISTINCT: Entry = Entry {
+pub(super) const AGIC_DISTINCT: Annotation = Annotation {
     key: "cookie-based-affinity-distinct-name",
     values: bool::VALUES,
     default: "false",
@@ -85,7 +85,7 @@ pub(super) const AGIC_DISTINCT: Entry = Entry {
     }),
 };
 
-pub(super) const NGINX: Entry = Entry {
+pub(super) const NGINX: Annotation = Annotation {
     key: "affinity",
     values: Values::Words("cookie"),
     default: "each request goes to any member",
@@ -99,7 +99,7 @@ pub(super) const NGINX: Entry = Entry {
     }),
 };
 
-pub(super) const NGINX_MODE: Entry = Entry {
+pub(super) const NGINX_MODE: Annotation = Annotation {
     key: "affinity-mode",
     values: Values::Words("balanced or persistent"),
     default: "",
@@ -111,7 +111,7 @@ pub(super) const NGINX_MODE: Entry = Entry {
     }),
 };
 
-pub(super) const NGINX_NAME: Entry = Entry {
+pub(super) const NGINX_NAME: Annotation = Annotation {
     key: "session-cookie-name",
     values: Values::Words("cookie name"),
     default: "INGRESSCOOKIE",
@@ -123,7 +123,7 @@ pub(super) const NGINX_NAME: Entry = Entry {
     }),
 };
 
-pub(super) const NGINX_PATH: Entry = Entry {
+pub(super) const NGINX_PATH: Annotation = Annotation {
     key: "session-cookie-path",
     values: Values::Words("path"),
     default: "the rule's path",
@@ -135,7 +135,7 @@ pub(super) const NGINX_PATH: Entry = Entry {
     }),
 };
 
-pub(super) const NGINX_DOMAIN: Entry = Entry {
+pub(super) const NGINX_DOMAIN: Annotation = Annotation {
     key: "session-cookie-domain",
     values: Values::Words("DNS name"),
     default: "the host alone",
@@ -146,23 +146,23 @@ pub(super) const NGINX_DOMAIN: Entry = Entry {
     }),
 };
 
-pub(super) const NGINX_SAMESITE: Entry = Entry {
+pub(super) const NGINX_SAMESITE: Annotation = Annotation {
     key: "session-cookie-samesite",
     values: Values::Words("None, Lax or Strict"),
     default: "not sent; browsers take that for Lax",
     meaning: "`SameSite` of the cookie.",
     read: Some(|settings, text| {
         settings.affinity.cookie.same_site = Some(match text {
-            "None" => SameSite::None,
-            "Lax" => SameSite::Lax,
-            "Strict" => SameSite::Strict,
+            "None" => SameSiteSetting::None,
+            "Lax" => SameSiteSetting::Lax,
+            "Strict" => SameSiteSetting::Strict,
             _ => return Err("None, Lax or Strict".to_owned().into()),
         });
         Ok(())
     }),
 };
 
-pub(super) const NGINX_SECURE: Entry = Entry {
+pub(super) const NGINX_SECURE: Annotation = Annotation {
     key: "session-cookie-secure",
     values: bool::VALUES,
     default: "true over HTTPS, else false",
@@ -173,7 +173,7 @@ pub(super) const NGINX_SECURE: Entry = Entry {
     }),
 };
 
-pub(super) const NGINX_MAX_AGE: Entry = Entry {
+pub(super) const NGINX_MAX_AGE: Annotation = Annotation {
     key: "session-cookie-max-age",
     values: CookieAge::VALUES,
     default: "until the browser ends",
@@ -184,7 +184,7 @@ pub(super) const NGINX_MAX_AGE: Entry = Entry {
     }),
 };
 
-pub(super) const NGINX_EXPIRES: Entry = Entry {
+pub(super) const NGINX_EXPIRES: Annotation = Annotation {
     key: "session-cookie-expires",
     values: CookieAge::VALUES,
     default: "",
@@ -195,6 +195,6 @@ pub(super) const NGINX_EXPIRES: Entry = Entry {
     }),
 };
 
-fn checked(text: &str, fits: fn(&str) -> bool, expected: &str) -> Result<String, ProblemKind> {
+fn checked(text: &str, fits: fn(&str) -> bool, expected: &str) -> Result<String, AnnotationProblemKind> {
     if fits(text) { Ok(text.to_owned()) } else { Err(expected.to_owned().into()) }
 }

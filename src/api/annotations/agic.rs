@@ -1,14 +1,14 @@
 //! `appgw.ingress.kubernetes.io/`: the 26 annotations of AGIC, the Azure ingress controller.
 
 use super::own::SSL_REDIRECT;
-use super::{BackendProtocol, Entry, affinity};
+use super::{Annotation, BackendProtocol, affinity};
 use crate::api::read;
 use crate::api::session::DrainTime;
 use crate::api::value::{ProbeThreshold, ProbeTime, RequestTimeout, ValueKind, Values};
 
 /// The table.
-pub(super) const ENTRIES: &[Entry] = &[
-    Entry {
+pub(super) const ENTRIES: &[Annotation] = &[
+    Annotation {
         key: "backend-path-prefix",
         values: Values::Words("path"),
         default: "the path stays",
@@ -18,7 +18,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             Ok(())
         }),
     },
-    Entry {
+    Annotation {
         key: "backend-hostname",
         values: Values::Words("host name"),
         default: "that of the client",
@@ -28,7 +28,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             Ok(())
         }),
     },
-    Entry {
+    Annotation {
         key: "backend-protocol",
         values: Values::Words("http or https"),
         default: "http",
@@ -43,7 +43,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         }),
     },
     SSL_REDIRECT,
-    Entry {
+    Annotation {
         key: "request-timeout",
         values: RequestTimeout::VALUES,
         default: "30",
@@ -53,7 +53,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             Ok(())
         }),
     },
-    Entry {
+    Annotation {
         key: "hostname-extension",
         values: Values::Words("host names with commas"),
         default: "",
@@ -63,7 +63,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             Ok(())
         }),
     },
-    Entry {
+    Annotation {
         key: "health-probe-hostname",
         values: Values::Words("host name"),
         default: "that of the pod's own probe, else the rule's host",
@@ -73,7 +73,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             Ok(())
         }),
     },
-    Entry {
+    Annotation {
         key: "health-probe-port",
         values: Values::Words("port"),
         default: "that of the pod's own probe, else the member's",
@@ -83,7 +83,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             Ok(())
         }),
     },
-    Entry {
+    Annotation {
         key: "health-probe-path",
         values: Values::Words("path"),
         default: "that of the pod's own probe, else /",
@@ -93,7 +93,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             Ok(())
         }),
     },
-    Entry {
+    Annotation {
         key: "health-probe-status-codes",
         values: Values::Words("statuses and ranges with commas"),
         default: "200-399, or 100-499 where the pods declare no probe",
@@ -103,7 +103,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             Ok(())
         }),
     },
-    Entry {
+    Annotation {
         key: "health-probe-interval",
         values: ProbeTime::VALUES,
         default: "that of the pod's own probe, else 30",
@@ -113,7 +113,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             Ok(())
         }),
     },
-    Entry {
+    Annotation {
         key: "health-probe-timeout",
         values: ProbeTime::VALUES,
         default: "that of the pod's own probe, else 30",
@@ -123,7 +123,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             Ok(())
         }),
     },
-    Entry {
+    Annotation {
         key: "health-probe-unhealthy-threshold",
         values: ProbeThreshold::VALUES,
         default: "that of the pod's own probe, else 3",
@@ -133,7 +133,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             Ok(())
         }),
     },
-    Entry {
+    Annotation {
         key: "connection-draining",
         values: bool::VALUES,
         default: "false",
@@ -147,7 +147,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             Ok(())
         }),
     },
-    Entry {
+    Annotation {
         key: "connection-draining-timeout",
         values: DrainTime::VALUES,
         default: "30",
@@ -170,6 +170,6 @@ pub(super) const ENTRIES: &[Entry] = &[
     unsupported("rule-priority", "hosts and paths have the precedence that the Ingress API gives them"),
 ];
 
-const fn unsupported(key: &'static str, instead: &'static str) -> Entry {
-    Entry { key, values: Values::Words(""), default: "", meaning: instead, read: None }
+const fn unsupported(key: &'static str, instead: &'static str) -> Annotation {
+    Annotation { key, values: Values::Words(""), default: "", meaning: instead, read: None }
 }

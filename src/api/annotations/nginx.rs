@@ -1,23 +1,23 @@
 //! `nginx.ingress.kubernetes.io/`: the annotations of ingress-nginx that migrations need.
 
-use super::{BackendProtocol, Entry, ProblemKind, Redirect, affinity};
+use super::{Annotation, AnnotationProblemKind, BackendProtocol, SslRedirect, affinity};
 use crate::api::read;
 use crate::api::value::{RequestTimeout, ValueKind, Values};
 
 /// The table.
-pub(super) const ENTRIES: &[Entry] = &[
-    Entry {
+pub(super) const ENTRIES: &[Annotation] = &[
+    Annotation {
         key: "ssl-redirect",
         values: bool::VALUES,
         default: "true on a class of ingress-nginx, else false",
         meaning: "Whether port 80 answers 308 to HTTPS where the host has TLS.",
         read: Some(|settings, text| {
-            let redirect = if bool::from_text(text)? { Redirect::PermanentRedirect } else { Redirect::Off };
+            let redirect = if bool::from_text(text)? { SslRedirect::PermanentRedirect } else { SslRedirect::Off };
             settings.redirect = Some(redirect);
             Ok(())
         }),
     },
-    Entry {
+    Annotation {
         key: "force-ssl-redirect",
         values: bool::VALUES,
         default: "false",
@@ -27,7 +27,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             Ok(())
         }),
     },
-    Entry {
+    Annotation {
         key: "backend-protocol",
         values: Values::Words("HTTP or HTTPS"),
         default: "HTTP",
@@ -37,14 +37,16 @@ pub(super) const ENTRIES: &[Entry] = &[
                 "HTTP" => BackendProtocol::Http,
                 "HTTPS" => BackendProtocol::Https,
                 "GRPC" | "GRPCS" | "AUTO_HTTP" | "FCGI" => {
-                    return Err(ProblemKind::UnsupportedValue("write HTTP or HTTPS, if the backend speaks it"));
+                    return Err(AnnotationProblemKind::UnsupportedValue(
+                        "write HTTP or HTTPS, if the backend speaks it",
+                    ));
                 }
                 _ => return Err("HTTP or HTTPS".to_owned().into()),
             });
             Ok(())
         }),
     },
-    Entry {
+    Annotation {
         key: "proxy-read-timeout",
         values: RequestTimeout::VALUES,
         default: "60 on a class of ingress-nginx, else 30",
@@ -54,7 +56,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             Ok(())
         }),
     },
-    Entry {
+    Annotation {
         key: "server-alias",
         values: Values::Words("host names with commas"),
         default: "",
@@ -64,7 +66,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             Ok(())
         }),
     },
-    Entry {
+    Annotation {
         key: "upstream-vhost",
         values: Values::Words("host name"),
         default: "that of the client",
@@ -169,6 +171,6 @@ pub(super) const ENTRIES: &[Entry] = &[
 const SNIPPET: &str = "snippets are never run: they put text into a configuration that everyone shares, which was the \
                        source of the gravest vulnerabilities of their controller";
 
-const fn unsupported(key: &'static str, instead: &'static str) -> Entry {
-    Entry { key, values: Values::Words(""), default: "", meaning: instead, read: None }
+const fn unsupported(key: &'static str, instead: &'static str) -> Annotation {
+    Annotation { key, values: Values::Words(""), default: "", meaning: instead, read: None }
 }

@@ -1,27 +1,27 @@
 //! `steadygate.io/`: settings that no other family has. Those of WebSocket sessions are in `api::session`.
 
-use super::{Entry, Redirect};
+use super::{Annotation, SslRedirect};
 use crate::api::application_gateway::LoadDistributionAlgorithm;
 use crate::api::session::DrainTime;
 use crate::api::value::{ValueKind, Values};
 
 /// This entry is one of AGIC too.
-pub(super) const SSL_REDIRECT: Entry = Entry {
+pub(super) const SSL_REDIRECT: Annotation = Annotation {
     key: "ssl-redirect",
     values: bool::VALUES,
     default: "false",
     meaning: "Whether port 80 answers 301 to HTTPS where the host has TLS.",
     read: Some(|settings, text| {
-        let redirect = if bool::from_text(text)? { Redirect::MovedPermanently } else { Redirect::Off };
+        let redirect = if bool::from_text(text)? { SslRedirect::MovedPermanently } else { SslRedirect::Off };
         settings.redirect = Some(redirect);
         Ok(())
     }),
 };
 
 /// The table.
-pub(super) const ENTRIES: &[Entry] = &[
+pub(super) const ENTRIES: &[Annotation] = &[
     SSL_REDIRECT,
-    Entry {
+    Annotation {
         key: "load-distribution",
         values: Values::Words("round-robin or least-connections"),
         default: "round-robin",
@@ -35,7 +35,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             Ok(())
         }),
     },
-    Entry {
+    Annotation {
         key: "websocket-drain-timeout",
         values: DrainTime::VALUES,
         default: "what connection-draining gives, else half of the pod's grace period, or half of 30 seconds for a rule",

@@ -8,9 +8,9 @@ use crate::api::application_gateway::LoadDistributionAlgorithm;
 
 /// What the annotations of one Ingress, and of its class, ask for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Settings {
+pub struct AnnotationSettings {
     /// Whether port 80 redirects to HTTPS where the host has TLS.
-    pub redirect: Option<Redirect>,
+    pub redirect: Option<SslRedirect>,
     /// Whether it does so though this Ingress has no TLS of its own.
     pub force_redirect: Option<bool>,
     /// Time for the backend's answer, and the longest silence within it.
@@ -41,7 +41,7 @@ pub struct Settings {
 
 /// Redirects from HTTP to HTTPS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Redirect {
+pub enum SslRedirect {
     /// None.
     Off,
     /// 301, as AGIC sends it.

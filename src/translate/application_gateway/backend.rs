@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::api::application_gateway::{BackendAddressPool, BackendHttpSettings, Reference, TrustedRootCertificate};
 use crate::model::{
-    Backend, ForwardOptions, HostHeader, ObjectRef, PathMatch, PathRewrite, Pool, PoolId, SecretBytes, Transport,
+    Backend, ForwardOptions, HostHeader, Kind, ObjectRef, PathMatch, PathRewrite, Pool, PoolId, SecretBytes, Transport,
     UpstreamTls,
 };
 use crate::report::Reason;
@@ -135,15 +135,16 @@ impl<'a> Backends<'a> {
         reports: &mut Reports,
     ) -> Result<Vec<u8>, Reason> {
         let (kind, part, reference) = match (&value.secret_ref, &value.config_map_ref) {
-            (Some(secret), None) => ("Secret", "secretRef", secret),
-            (None, Some(map)) => ("ConfigMap", "configMapRef", map),
+            (Some(secret), None) => (Kind::Secret, "secretRef", secret),
+            (None, Some(map)) => (Kind::ConfigMap, "configMapRef", map),
             _ => {
                 let message = "it needs either secretRef or configMapRef";
                 reports.error(self.owner, field, Reason::InvalidValue, message, "give one of the two");
                 return Err(Reason::InvalidValue);
             }
         };
-        tls::trusted_roots(lookup, kind, self.owner.namespace(), &reference.name).map_err(|fault| {
+        let object = ObjectRef::new(kind, self.owner.namespace(), &reference.name);
+        tls::trusted_roots(lookup, &object).map_err(|fault| {
             reports.fault(self.owner, &format!("{field}.{part}.name"), &fault);
             fault.reason
         })

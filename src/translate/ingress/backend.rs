@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::api::annotations::{BackendProtocol, Settings};
+use crate::api::annotations::{AnnotationSettings, BackendProtocol};
 use crate::model::{
     Action, Backend, ForwardOptions, HostHeader, HostPattern, PathRewrite, Pool, PoolId, Probe, Transport, Unavailable,
     UpstreamTls,
 };
 use crate::report::{Reason, Report};
 
-use super::parsed::{BackendField, BackendPort, BackendRef, BackendTarget, IngressPath, ParsedIngress};
+use super::backend_ref::{BackendField, BackendPort, BackendRef, BackendTarget};
+use super::parsed::{IngressPath, ParsedIngress};
 use crate::translate::affinity;
 use crate::translate::balance;
 use crate::translate::class::annotation_field;
@@ -139,7 +140,7 @@ fn pool_of(
     Ok((id, lookup.intern_pool(pool)))
 }
 
-fn transport(settings: &Settings) -> Transport {
+fn transport(settings: &AnnotationSettings) -> Transport {
     match settings.backend_protocol {
         None | Some(BackendProtocol::Http) => Transport::Http,
         Some(BackendProtocol::Https) => {
@@ -173,7 +174,7 @@ fn infer(ingress: &ParsedIngress, service: &str, resolved: &ResolvedPort<'_>) ->
 /// The first exact host of the Ingress whose requests go to the same port of the same Service.
 fn first_host<'s>(ingress: &'s ParsedIngress, service: &str, resolved: &ResolvedPort<'_>) -> Option<&'s str> {
     let same = |path: &&IngressPath| {
-        let BackendTarget::Service(name, Some(port)) = &*ingress.backends[path.backend()].target else { return false };
+        let BackendTarget::Service(name, Some(port)) = &*ingress.backend_of(path).target else { return false };
         **name == *service
             && match port {
                 BackendPort::Name(name) => resolved.name.as_deref() == Some(name),

@@ -7,7 +7,7 @@ use super::host_tls::HostTls;
 use super::merge::{MergedPath, merge};
 use super::parsed::ParsedIngress;
 use super::{HTTP, HTTPS, Ingresses, redirect};
-use crate::model::{Action, HostPattern, ObjectRef, Protocol, Redirect, Route};
+use crate::model::{Action, HostPattern, ObjectRef, Protocol, Route};
 use crate::report::Reason;
 use crate::translate::claim::{Claims, wider};
 use crate::translate::draft::Draft;
@@ -98,14 +98,14 @@ impl<'a> Builder<'a> {
         let tls = tls.filter(|_| self.claims.ingresses_hold(HTTPS, Protocol::Https, host));
         let mut routes = Vec::with_capacity(paths.len());
         for path in paths {
-            let (ingress, own) = path;
-            let redirect = redirect::decide(ingress, &own.path, host, tls, &self.claims, &mut draft.reports);
-            routes.push(match redirect.filter(|(_, port)| self.has_certificate(host, *port, &mut draft.reports)) {
-                Some((status, port)) => Route {
-                    field: ingress.backends[own.backend()].field.path(),
+            let MergedPath { ingress, path: condition } = path;
+            let redirect = redirect::decide(ingress, &condition.path, host, tls, &self.claims, &mut draft.reports);
+            routes.push(match redirect.filter(|to| self.has_certificate(host, to.port, &mut draft.reports)) {
+                Some(redirect) => Route {
+                    field: path.field().path(),
                     owner: Arc::clone(&ingress.owner),
-                    matches: own.path.clone().into(),
-                    action: Action::Redirect(Redirect { status, port }),
+                    matches: condition.path.clone().into(),
+                    action: Action::Redirect(redirect),
                 },
                 None => self.forward(path, draft),
             });
@@ -113,7 +113,8 @@ impl<'a> Builder<'a> {
         routes
     }
 
-    /// Whether a redirect to `port` leads anywhere: a client that can't shake hands there is better served in clear text.
+    /// Whether a redirect to `port` leads anywhere: a client that can't shake hands there is better served in clear
+    /// text.
     fn has_certificate(&self, host: &HostPattern, port: u16, reports: &mut Reports) -> bool {
         let claims = &self.claims;
         let Some(tls) = claims.hosts.tls(host).filter(|_| port == HTTPS) else { return true };
@@ -131,12 +132,17 @@ impl<'a> Builder<'a> {
         false
     }
 
-    fn forward(&self, (ingress, path): &MergedPath<'_>, draft: &mut Draft) -> Route {
+    fn forward(&self, merged: &MergedPath<'_>, draft: &mut Draft) -> Route {
+        let MergedPath { ingress, path } = merged;
         let resolved =
             self.ingresses.resolved(ingress, path.backend()).expect("an Ingress that has hosts is in the list");
         let action = backend::action(ingress, path, resolved, &self.lookup, &mut draft.reports);
-        let (field, owner) = (ingress.backends[path.backend()].field.path(), Arc::clone(&ingress.owner));
-        Route { field, owner, matches: path.path.clone().into(), action }
+        Route {
+            field: merged.field().path(),
+            owner: Arc::clone(&ingress.owner),
+            matches: path.path.clone().into(),
+            action,
+        }
     }
 
     fn certificate(&self, host: &HostPattern, tls: HostTls<'_>, draft: &mut Draft) {

@@ -1,63 +1,63 @@
-//! Which hosts of Ingresses are served over TLS, and by which Secret.
+//! Which hosts of Ingresses are served over TLS, and with which certificate.
 //!
-//! An entry of `spec.tls` covers hosts of its own Ingress: those it names, those that its wildcard takes in, and, with
-//! no host in it, all. A host that it names and that only a wider host of the Ingress takes in (a rule for any host)
-//! is served by that one's routes. The oldest Ingress decides on the certificate of a host.
+//! An entry of `spec.tls` covers hosts of its own Ingress: those that it names, those that its wildcard takes in, and,
+//! where it names no host, all. A host that it names and that only a wider host of the Ingress takes in (a rule for any
+//! host) is served by the routes of that wider host. The oldest Ingress decides on the certificate of a host.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-
-use k8s_openapi::api::networking::v1::IngressTLS;
 
 use crate::model::{CertificateId, HostPattern, ObjectRef};
 use crate::report::Reason;
 
 use super::parsed::ParsedIngress;
-use crate::translate::claim::covers;
+use super::tls_hosts::secret_field;
 use crate::translate::lookup::Lookup;
 use crate::translate::report::Reports;
 
-/// Who asks for a host to be served over TLS.
+/// The request of an Ingress that a host be served over TLS, by an entry of its `spec.tls`.
 #[derive(Debug, Clone)]
 pub(super) struct TlsRequest {
     ingress: Arc<ParsedIngress>,
-    /// Which entry of its `spec.tls`.
+    /// The index of the entry.
     entry: usize,
-    /// The certificate in the Secret of that entry, if it can be used.
+    /// The certificate in the Secret of the entry, if it can be used.
     certificate: Option<CertificateId>,
 }
 
-/// How a host comes to be served over TLS.
+/// How a host is served over TLS: by its own request, or by that of a wider host.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::translate) struct HostTls<'a> {
-    /// The Ingress that asks for it.
+    /// The Ingress with the request.
     pub(in crate::translate) ingress: &'a Arc<ParsedIngress>,
     entry: usize,
-    /// Secret with the certificate, in the namespace of the Ingress; `None`: the listener's default is meant.
+    /// The Secret with the certificate, in the namespace of the Ingress. `None`: the listener's default certificate.
     pub(super) secret: Option<&'a str>,
     /// The certificate in that Secret, if it can be used.
     pub(in crate::translate) certificate: Option<&'a CertificateId>,
-    /// Whether nobody asked for this host, but for a wider one that takes it in. Without this a request that port 80
-    /// hands to the narrow host's routes would be handed to the wide one's on port 443.
+    /// Whether the request is for a wider host, which takes in this one. Such a host is served over TLS with its own
+    /// routes; otherwise a request would meet the routes of the narrow host on port 80 and those of the wide host on
+    /// port 443.
     pub(super) inherited: bool,
 }
 
 impl TlsRequest {
-    /// The host that was asked for.
+    /// TLS of the host that the request is for.
     pub(super) fn tls(&self) -> HostTls<'_> {
         let Self { ingress, entry, certificate } = self;
         let (secret, certificate) = (ingress.tls_secret(*entry), certificate.as_ref());
         HostTls { ingress, entry: *entry, secret, certificate, inherited: false }
     }
 
-    /// A narrower one, that nobody asked for. The certificate of `Any` is the listener's default.
+    /// TLS of a narrower host, which the host of the request, `wide`, takes in. The certificate of `Any` is the
+    /// listener's default.
     pub(super) fn inherited(&self, wide: &HostPattern) -> HostTls<'_> {
         let tls = HostTls { inherited: true, ..self.tls() };
         if *wide == HostPattern::Any { HostTls { secret: None, certificate: None, ..tls } } else { tls }
     }
 }
 
-/// Two that lead to the same, whichever version of the object asks; one that is younger may have come after others.
+/// Two requests are equal if they give the same TLS, even if the Ingress has a newer version. The age counts, since an
+/// Ingress that is younger than it was may lose a host to another.
 impl PartialEq for TlsRequest {
     fn eq(&self, other: &Self) -> bool {
         (self.ingress.age(), self.entry, &self.certificate) == (other.ingress.age(), other.entry, &other.certificate)
@@ -66,63 +66,49 @@ impl PartialEq for TlsRequest {
 }
 
 impl HostTls<'_> {
-    /// The field that asks for it.
+    /// The field that names the Secret.
     pub(super) fn field(&self) -> String {
         secret_field(self.entry)
     }
 }
 
-fn secret_field(entry: usize) -> String {
-    format!("spec.tls[{entry}].secretName")
-}
-
-/// Who decides on the certificate of a host. `ingresses` are those that have to do with it, oldest first.
+/// The request that decides on the certificate of a host, if there is one. `ingresses` are those that serve or cover
+/// the host, oldest first.
 pub(super) fn decide(
     host: &HostPattern,
     ingresses: &[Arc<ParsedIngress>],
     lookup: &Lookup<'_>,
     reports: &mut Reports,
 ) -> Option<TlsRequest> {
-    let mut held: Option<TlsRequest> = None;
-    let mut first: Option<&ObjectRef> = None;
+    let mut decided: Option<TlsRequest> = None;
+    let mut oldest: Option<&ObjectRef> = None;
     for ingress in ingresses {
-        for (_, entry) in ingress.tls_hosts().iter().filter(|(covered, _)| covered == host) {
-            let Some(held) = &held else {
-                match first.filter(|older| older.namespace() != ingress.owner.namespace()) {
-                    Some(older) => foreign(ingress, *entry, host, older, reports),
-                    None => held = Some(TlsRequest { ingress: Arc::clone(ingress), entry: *entry, certificate: None }),
+        for covered in ingress.tls_hosts().iter().filter(|covered| covered.host == *host) {
+            let entry = covered.entry;
+            let Some(winner) = &decided else {
+                match oldest.filter(|older| older.namespace() != ingress.owner.namespace()) {
+                    Some(older) => refuse_foreign(ingress, entry, host, older, reports),
+                    None => decided = Some(TlsRequest { ingress: Arc::clone(ingress), entry, certificate: None }),
                 }
                 continue;
             };
-            let winner = &held.ingress.owner;
-            let secret = held.ingress.tls_secret(held.entry);
-            let same_secret = secret == ingress.tls_secret(*entry) && winner.namespace() == ingress.owner.namespace();
-            if same_secret || Arc::ptr_eq(&held.ingress, ingress) && held.entry == *entry {
-                continue;
-            }
-            let secret = secret.unwrap_or("(none)");
-            reports.error(
-                &ingress.owner,
-                secret_field(*entry),
-                Reason::Conflict,
-                format!("{winner} came first and serves host {host} with Secret {}/{secret}", winner.namespace()),
-                "name the same Secret, or remove the host from one of the two",
-            );
+            refuse_other_secret(winner, ingress, entry, host, reports);
         }
-        first = first.or(ingress.field_of(host).map(|_| &*ingress.owner));
+        oldest = oldest.or(ingress.field_of(host).map(|_| &*ingress.owner));
     }
-    let mut held = held?;
-    if let Some(secret) = held.ingress.tls_secret(held.entry) {
-        match lookup.certificate(held.ingress.owner.namespace(), secret) {
-            Ok(id) => held.certificate = Some(id),
-            Err(fault) => reports.fault(&held.ingress.owner, &secret_field(held.entry), &fault),
+    let mut decided = decided?;
+    if let Some(secret) = decided.ingress.tls_secret(decided.entry) {
+        match lookup.certificate(decided.ingress.owner.namespace(), secret) {
+            Ok(id) => decided.certificate = Some(id),
+            Err(fault) => reports.fault(&decided.ingress.owner, &secret_field(decided.entry), &fault),
         }
     }
-    Some(held)
+    Some(decided)
 }
 
-/// Nobody puts a certificate on a host that is another namespace's.
-fn foreign(ingress: &ParsedIngress, entry: usize, host: &HostPattern, older: &ObjectRef, reports: &mut Reports) {
+/// Reports an entry for a host that an older Ingress of another namespace serves: an Ingress may not put a certificate
+/// on the host of another namespace.
+fn refuse_foreign(ingress: &ParsedIngress, entry: usize, host: &HostPattern, older: &ObjectRef, reports: &mut Reports) {
     reports.error(
         &ingress.owner,
         secret_field(entry),
@@ -132,79 +118,26 @@ fn foreign(ingress: &ParsedIngress, entry: usize, host: &HostPattern, older: &Ob
     );
 }
 
-/// The hosts that one Ingress covers, each with the entry: what names a host exactly counts before a wildcard, and that
-/// before an entry without hosts; then the first.
-pub(super) fn covered(
-    ingress: &ParsedIngress,
-    tls: &[IngressTLS],
-    reports: &mut Reports,
-) -> Box<[(HostPattern, usize)]> {
-    let mut entries: Vec<(u8, HostPattern, usize)> = Vec::new();
-    for (place, entry) in tls.iter().enumerate() {
-        if entry.secret_name.as_deref().is_none_or(str::is_empty) {
-            reports.warning(
-                &ingress.owner,
-                secret_field(place),
-                Reason::InvalidValue,
-                "it names no Secret, so its hosts have no certificate of their own",
-                "name a Secret of type kubernetes.io/tls",
-            );
-        }
-        let named = entry.hosts.as_deref().unwrap_or_default();
-        if named.is_empty() {
-            entries.extend(ingress.hosts.iter().map(|(host, _)| (2, host.clone(), place)));
-        }
-        for (at, text) in named.iter().enumerate() {
-            let field = format!("spec.tls[{place}].hosts[{at}]");
-            cover(ingress, text, &field, place, &mut entries, reports);
-        }
-    }
-    entries.sort_by_key(|(rank, ..)| *rank);
-    let mut first: Vec<(HostPattern, usize)> = Vec::new();
-    let mut last_rank: BTreeMap<HostPattern, u8> = BTreeMap::new();
-    for (rank, host, place) in entries {
-        // A wildcard that a closer entry makes needless is no conflict.
-        if *last_rank.entry(host.clone()).or_insert(rank) == rank {
-            first.push((host, place));
-        }
-    }
-    first.into()
-}
-
-fn cover(
-    ingress: &ParsedIngress,
-    text: &str,
-    field: &str,
-    place: usize,
-    entries: &mut Vec<(u8, HostPattern, usize)>,
+/// Reports an entry that names another Secret for a host than the entry that decides. Nothing is reported where both
+/// name one Secret.
+fn refuse_other_secret(
+    winner: &TlsRequest,
+    ingress: &Arc<ParsedIngress>,
+    entry: usize,
+    host: &HostPattern,
     reports: &mut Reports,
 ) {
-    let host = match HostPattern::ingress(text) {
-        Ok(host) => host,
-        Err(error) => {
-            return reports.error(
-                &ingress.owner,
-                field,
-                Reason::InvalidValue,
-                format!("{text:?} is not a host, so it is left out: {error}"),
-                "correct the host",
-            );
-        }
-    };
-    let count = entries.len();
-    if ingress.hosts.iter().any(|(own, _)| covers(own, &host)) {
-        entries.push((0, host.clone(), place));
+    let (owner, secret) = (&winner.ingress.owner, winner.ingress.tls_secret(winner.entry));
+    let same_secret = secret == ingress.tls_secret(entry) && owner.namespace() == ingress.owner.namespace();
+    if same_secret || Arc::ptr_eq(&winner.ingress, ingress) && winner.entry == entry {
+        return;
     }
-    for (own, _) in ingress.hosts.iter().filter(|(own, _)| *own != host && covers(&host, own)) {
-        entries.push((1, own.clone(), place));
-    }
-    if entries.len() == count {
-        reports.warning(
-            &ingress.owner,
-            field,
-            Reason::InvalidValue,
-            format!("no rule of this Ingress is for host {text}, so nothing is served for it over TLS"),
-            "add a rule for the host, or correct it",
-        );
-    }
+    let secret = secret.unwrap_or("(none)");
+    reports.error(
+        &ingress.owner,
+        secret_field(entry),
+        Reason::Conflict,
+        format!("{owner} came first and serves host {host} with Secret {}/{secret}", owner.namespace()),
+        "name the same Secret, or remove the host from one of the two",
+    );
 }

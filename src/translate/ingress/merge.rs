@@ -1,48 +1,60 @@
-//! The paths of one host, of all Ingresses: the first of several that are equal.
+//! The paths of one host, from all Ingresses. Of equal paths the oldest Ingress's is taken, and within an Ingress the
+//! first.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::parsed::{BackendField, HostField, IngressPath, ParsedIngress};
-use crate::model::{HostPattern, ObjectRef, PathMatch};
+use super::backend_ref::BackendField;
+use super::host_field::HostField;
+use super::parsed::{IngressPath, ParsedIngress};
+use crate::model::{HostPattern, PathMatch};
 use crate::report::Reason;
 use crate::translate::report::Reports;
 
-/// A path, and the Ingress that it is of.
-pub(super) type MergedPath<'a> = (&'a Arc<ParsedIngress>, &'a IngressPath);
+/// A path, and the Ingress that has it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct MergedPath<'a> {
+    pub(super) ingress: &'a Arc<ParsedIngress>,
+    pub(super) path: &'a IngressPath,
+}
 
-/// The paths of `host`. `ingresses` are those that have to do with it, oldest first.
+impl MergedPath<'_> {
+    /// The field that holds the backend of the path.
+    pub(super) fn field(&self) -> BackendField {
+        self.ingress.backend_of(self.path).field
+    }
+}
+
+/// The paths of `host`. `ingresses` are those that serve or cover it, oldest first. Paths that are left out are
+/// reported.
 pub(super) fn merge<'a>(
     host: &HostPattern,
     ingresses: &'a [Arc<ParsedIngress>],
     reports: &mut Reports,
 ) -> Vec<MergedPath<'a>> {
-    let mut taken: BTreeMap<&PathMatch, (&ParsedIngress, BackendField)> = BTreeMap::new();
+    let mut taken: BTreeMap<&PathMatch, MergedPath<'a>> = BTreeMap::new();
     let mut merged = Vec::new();
     for ingress in ingresses {
         for path in ingress.paths.iter().filter(|path| ingress.host_of(path) == host) {
-            let field = ingress.backends[path.backend()].field;
-            if let Some((winner, winner_field)) = taken.get(&path.path) {
-                conflict(ingress, host, path, field, (&winner.owner, *winner_field), reports);
+            let candidate = MergedPath { ingress, path };
+            if let Some(winner) = taken.get(&path.path) {
+                report_conflict(host, candidate, *winner, reports);
                 continue;
             }
-            taken.insert(&path.path, (ingress, field));
-            merged.push((ingress, path));
+            taken.insert(&path.path, candidate);
+            merged.push(candidate);
         }
     }
     merged
 }
 
-fn conflict(
-    ingress: &ParsedIngress,
-    host: &HostPattern,
-    path: &IngressPath,
-    field: BackendField,
-    (winner, winner_field): (&ObjectRef, BackendField),
-    reports: &mut Reports,
-) {
-    let ours = *winner == *ingress.owner;
-    if let Some(annotation @ HostField::Annotation(_)) = ingress.field_of(host).filter(|_| ours) {
+/// Reports a path that is left out, since `winner` has an equal one.
+fn report_conflict(host: &HostPattern, loser: MergedPath<'_>, winner: MergedPath<'_>, reports: &mut Reports) {
+    let ingress = loser.ingress;
+    let (field, winner_field) = (loser.field(), winner.field());
+    let is_own = winner.ingress.owner == ingress.owner;
+    // A host that an annotation adds to several rules, which have an equal path.
+    if let Some(annotation @ HostField::Annotation(_)) = ingress.field_of(host).filter(|_| is_own) {
         return reports.warning(
             &ingress.owner,
             annotation.to_string(),
@@ -52,7 +64,9 @@ fn conflict(
         );
     }
     let field = field.to_string();
+    // A default backend, which still serves the hosts of its own rules.
     if ingress.catches_all && *host == HostPattern::Any {
+        let winner = &winner.ingress.owner;
         return reports.warning(
             &ingress.owner,
             field,
@@ -61,8 +75,8 @@ fn conflict(
             "nothing, if the hosts of the rules are all that is meant",
         );
     }
-    let winner = if ours { "this Ingress".to_owned() } else { winner.to_string() };
-    let what = match &path.path {
+    let winner = if is_own { "this Ingress".to_owned() } else { winner.ingress.owner.to_string() };
+    let has = match &loser.path.path {
         PathMatch::Any => "has the default backend".to_owned(),
         PathMatch::Exact(path) => format!("has the path {path} (Exact)"),
         other => format!("has the path {other} (Prefix)"),
@@ -71,7 +85,7 @@ fn conflict(
         &ingress.owner,
         field,
         Reason::Conflict,
-        format!("{winner} came first and {what} of host {host}, at {winner_field}"),
+        format!("{winner} came first and {has} of host {host}, at {winner_field}"),
         "remove one of the two, or change its host or path",
     );
 }

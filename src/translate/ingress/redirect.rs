@@ -1,17 +1,19 @@
-//! Redirects from port 80 to HTTPS: only where an annotation or the class asks for it.
-
-use crate::api::annotations::Redirect;
-use crate::model::{HostPattern, PathMatch};
-use crate::report::Reason;
+//! Redirects from port 80 to HTTPS, where an annotation or the class asks for them.
 
 use super::HTTPS;
 use super::host_tls::HostTls;
 use super::parsed::ParsedIngress;
+use crate::api::annotations::SslRedirect;
+use crate::model::{HostPattern, PathMatch, Redirect};
+use crate::report::Reason;
 use crate::translate::claim::Claims;
 use crate::translate::class::annotation_field;
 use crate::translate::report::Reports;
 
-/// Status and port of the redirect that a clear-text route of `host` is, if it is one.
+const MOVED_PERMANENTLY: u16 = 301;
+const PERMANENT_REDIRECT: u16 = 308;
+
+/// The redirect that answers a path of `host` on port 80. `None`: the path is served in clear text.
 pub(super) fn decide(
     ingress: &ParsedIngress,
     path: &PathMatch,
@@ -19,20 +21,22 @@ pub(super) fn decide(
     tls: Option<HostTls<'_>>,
     claims: &Claims<'_>,
     reports: &mut Reports,
-) -> Option<(u16, u16)> {
+) -> Option<Redirect> {
     if is_acme_challenge(path) {
         return None;
     }
+    // Redirects where the host is served over TLS on port 443.
     let status = match ingress.settings.redirect {
-        Some(Redirect::Off) => None,
-        Some(Redirect::MovedPermanently) => tls.map(|_| 301),
-        Some(Redirect::PermanentRedirect) => tls.map(|_| 308),
-        None if ingress.ingress_nginx => tls.filter(|tls| !tls.inherited).map(|_| 308),
+        Some(SslRedirect::Off) => None,
+        Some(SslRedirect::MovedPermanently) => tls.map(|_| MOVED_PERMANENTLY),
+        Some(SslRedirect::PermanentRedirect) => tls.map(|_| PERMANENT_REDIRECT),
+        None if ingress.ingress_nginx => tls.filter(|tls| !tls.inherited).map(|_| PERMANENT_REDIRECT),
         None => None,
     };
     if let Some(status) = status {
-        return Some((status, HTTPS));
+        return Some(Redirect { status, port: HTTPS });
     }
+    // Redirects to whatever serves the host over HTTPS, be it another object.
     if ingress.settings.force_redirect != Some(true) {
         return None;
     }
@@ -46,11 +50,11 @@ pub(super) fn decide(
             "add the host to spec.tls",
         );
     }
-    Some((308, port?))
+    Some(Redirect { status: PERMANENT_REDIRECT, port: port? })
 }
 
-/// A certificate authority asks for its challenge on port 80, often before there is a certificate (RFC 8555
-/// section 8.3).
+/// Whether a path is for the challenge of a certificate authority, which asks for it on port 80 and often before there
+/// is a certificate (RFC 8555 section 8.3).
 fn is_acme_challenge(path: &PathMatch) -> bool {
     let (PathMatch::Exact(text) | PathMatch::Prefix(text)) = path else { return false };
     text.strip_prefix("/.well-known/acme-challenge").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))

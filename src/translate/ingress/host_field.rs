@@ -1,0 +1,46 @@
+//! The fields of an Ingress that name hosts.
+
+use std::fmt;
+
+use crate::translate::class::annotation_field;
+
+/// A field that names a host. Rules are named by their index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HostField {
+    /// The host of a rule.
+    Host(u32),
+    /// A rule without a host, which means any host.
+    Rule(u32),
+    /// An annotation that adds hosts to each rule.
+    Annotation(HostAnnotation),
+    /// `spec.defaultBackend` of an Ingress without rules.
+    Default,
+}
+
+/// An annotation that adds hosts to each rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HostAnnotation {
+    HostnameExtension,
+    ServerAlias,
+}
+
+impl HostAnnotation {
+    /// The path of the annotation within the Ingress.
+    pub(super) fn field(self) -> String {
+        annotation_field(match self {
+            Self::HostnameExtension => "appgw.ingress.kubernetes.io/hostname-extension",
+            Self::ServerAlias => "nginx.ingress.kubernetes.io/server-alias",
+        })
+    }
+}
+
+impl fmt::Display for HostField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host(rule) => write!(f, "spec.rules[{rule}].host"),
+            Self::Rule(rule) => write!(f, "spec.rules[{rule}]"),
+            Self::Annotation(annotation) => f.write_str(&annotation.field()),
+            Self::Default => f.write_str("spec.defaultBackend"),
+        }
+    }
+}

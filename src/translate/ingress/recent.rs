@@ -1,0 +1,54 @@
+//! Parts of the Ingresses that were read last. Ingresses that are read one after the other are mostly written alike, so
+//! equal parts become one object.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::backend_ref::BackendTarget;
+use crate::api::annotations::AnnotationSettings;
+use crate::model::WebSocket;
+use crate::translate::recent::Recent;
+use crate::translate::websocket;
+
+/// How many of each are compared. With 16, nearly all equal ones are found without an index over all Ingresses.
+const MAX_RECENT: usize = 16;
+
+/// Settings and backends of the Ingresses that were read last.
+#[derive(Debug, Default)]
+pub(super) struct RecentSettings {
+    settings: VecDeque<OwnSettings>,
+    targets: Recent<BackendTarget, MAX_RECENT>,
+}
+
+/// Settings of an Ingress that differ from those of its class, with what is derived from them.
+#[derive(Debug)]
+struct OwnSettings {
+    settings: Arc<AnnotationSettings>,
+    ingress_nginx: bool,
+    websocket: Arc<WebSocket>,
+}
+
+impl RecentSettings {
+    /// Settings equal to these, and what they mean for WebSocket sessions. `ingress_nginx`: whether the defaults of
+    /// ingress-nginx hold.
+    pub(super) fn share_settings(
+        &mut self,
+        settings: Arc<AnnotationSettings>,
+        ingress_nginx: bool,
+    ) -> (Arc<AnnotationSettings>, Arc<WebSocket>) {
+        let is_equal = |known: &&OwnSettings| known.ingress_nginx == ingress_nginx && known.settings == settings;
+        if let Some(known) = self.settings.iter().find(is_equal) {
+            return (Arc::clone(&known.settings), Arc::clone(&known.websocket));
+        }
+        let websocket = Arc::new(websocket::from_annotations(&settings, ingress_nginx));
+        self.settings.truncate(MAX_RECENT - 1);
+        let (own, shared) = (Arc::clone(&settings), Arc::clone(&websocket));
+        self.settings.push_front(OwnSettings { settings: own, ingress_nginx, websocket: shared });
+        (settings, websocket)
+    }
+
+    /// A target equal to this one.
+    pub(super) fn share_target(&mut self, target: BackendTarget) -> Arc<BackendTarget> {
+        self.targets.share(target)
+    }
+}

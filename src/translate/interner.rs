@@ -1,0 +1,61 @@
+//! Interning: equal parts of routes and pools become one object in memory. Many routes lead to one Service, and most
+//! routes are forwarded with equal options.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::recent::Recent;
+use crate::model::{Endpoint, Endpoints, ForwardOptions, Pool};
+
+/// How many unused pools and lists of endpoints may be kept at least.
+const MIN_UNUSED: usize = 16;
+
+/// How many forward options are compared: routes that are made one after the other mostly have equal ones.
+const MAX_RECENT_OPTIONS: usize = 8;
+
+/// The parts that are shared.
+#[derive(Debug, Default)]
+pub(super) struct Interner {
+    endpoints: BTreeSet<Endpoints>,
+    pools: BTreeSet<Arc<Pool>>,
+    options: Recent<ForwardOptions, MAX_RECENT_OPTIONS>,
+    /// The count of pools and lists of endpoints above which unused ones are removed.
+    capacity: usize,
+}
+
+impl Interner {
+    /// Endpoints equal to these, shared with other pools.
+    pub(super) fn endpoints(&mut self, endpoints: Vec<Endpoint>) -> Endpoints {
+        if let Some(equal) = self.endpoints.get(endpoints.as_slice()) {
+            return equal.clone();
+        }
+        let endpoints = Endpoints::from(endpoints);
+        self.endpoints.insert(endpoints.clone());
+        endpoints
+    }
+
+    /// A pool equal to this one, shared under several identities.
+    pub(super) fn pool(&mut self, pool: Pool) -> Arc<Pool> {
+        if let Some(equal) = self.pools.get(&pool) {
+            return Arc::clone(equal);
+        }
+        let pool = Arc::new(pool);
+        self.pools.insert(Arc::clone(&pool));
+        pool
+    }
+
+    /// Forward options equal to these, shared with other routes.
+    pub(super) fn options(&mut self, options: ForwardOptions) -> Arc<ForwardOptions> {
+        self.options.share(options)
+    }
+
+    /// Removes the pools and endpoints that nobody uses, once the count has doubled since this was last done. The cost
+    /// is thus that of what was added.
+    pub(super) fn remove_unused(&mut self) {
+        if self.endpoints.len() + self.pools.len() > self.capacity {
+            self.pools.retain(|pool| Arc::strong_count(pool) > 1);
+            self.endpoints.retain(Endpoints::is_shared);
+            self.capacity = (self.endpoints.len() + self.pools.len()) * 2 + MIN_UNUSED;
+        }
+    }
+}
