@@ -1,4 +1,4 @@
-//! Sticky sessions: the cookie that annotations and settings ask for.
+//! Sticky sessions: the affinity cookie that annotations and settings ask for.
 
 use aws_lc_rs::digest::{SHA256, digest};
 
@@ -10,10 +10,10 @@ use crate::report::Reason;
 use super::report::Reports;
 use super::rewrite;
 
-/// Azure's name for the cookie.
+/// The name of the cookie in Azure.
 pub(super) const AZURE_NAME: &str = "ApplicationGatewayAffinity";
 
-/// Azure's cookies: one for this site, and over HTTPS one for requests from other sites.
+/// The cookies of Azure: one for requests of the site itself and, over HTTPS, one for requests from other sites.
 pub(super) fn azure(name: String) -> Affinity {
     Affinity {
         cookie: name,
@@ -26,7 +26,7 @@ pub(super) fn azure(name: String) -> Affinity {
     }
 }
 
-/// What annotations ask for, for the requests to `path` that go to `pool`.
+/// The cookie that annotations ask for, for requests to `path` that go to `pool`.
 pub(super) fn annotated(settings: &AffinitySettings, pool: &PoolId, path: &PathMatch) -> Option<Affinity> {
     match settings.by? {
         AffinityBy::Off => None,
@@ -38,20 +38,22 @@ pub(super) fn annotated(settings: &AffinitySettings, pool: &PoolId, path: &PathM
     }
 }
 
-fn ingress_nginx(asked: &SessionCookie, path: &PathMatch) -> Affinity {
-    // A cookie of each path: those of two backends do not take each other's place.
-    let own = || Some(rewrite::literal(path)).filter(|path| cookie::is_path(path)).unwrap_or_else(|| "/".to_owned());
+/// The cookie of ingress-nginx.
+fn ingress_nginx(settings: &SessionCookie, path: &PathMatch) -> Affinity {
+    // The cookie is limited to the path of the route, so that cookies of several backends do not replace each other.
+    let own_path =
+        || Some(rewrite::literal(path)).filter(|path| cookie::is_path(path)).unwrap_or_else(|| "/".to_owned());
     Affinity {
-        cookie: asked.name.clone().unwrap_or_else(|| "INGRESSCOOKIE".to_owned()),
-        path: asked.path.clone().unwrap_or_else(own),
-        domain: asked.domain.clone(),
-        max_age: asked.max_age.or(asked.expires),
-        same_site: asked.same_site.map(|same_site| match same_site {
+        cookie: settings.name.clone().unwrap_or_else(|| "INGRESSCOOKIE".to_owned()),
+        path: settings.path.clone().unwrap_or_else(own_path),
+        domain: settings.domain.clone(),
+        max_age: settings.max_age.or(settings.expires),
+        same_site: settings.same_site.map(|same_site| match same_site {
             annotations::SameSiteSetting::None => SameSite::None,
             annotations::SameSiteSetting::Lax => SameSite::Lax,
             annotations::SameSiteSetting::Strict => SameSite::Strict,
         }),
-        secure: match asked.secure {
+        secure: match settings.secure {
             None => CookieSecure::OverTls,
             Some(true) => CookieSecure::Always,
             Some(false) => CookieSecure::Never,
@@ -60,11 +62,12 @@ fn ingress_nginx(asked: &SessionCookie, path: &PathMatch) -> Affinity {
     }
 }
 
+/// A hash of the pool's identity, in 8 hex digits.
 fn short_hash(pool: &PoolId) -> String {
     digest(&SHA256, pool.0.as_bytes()).as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The annotation that asks for affinity.
+/// The key of the annotation that asks for affinity.
 pub(super) fn annotation(settings: &AffinitySettings) -> &'static str {
     match settings.by {
         Some(AffinityBy::IngressNginx) => "nginx.ingress.kubernetes.io/affinity",
@@ -72,7 +75,8 @@ pub(super) fn annotation(settings: &AffinitySettings) -> &'static str {
     }
 }
 
-/// Tells of a backend whose sessions are to be moved to other members, and are kept on theirs: `field` asks for the latter.
+/// Reports a backend with both affinity and rebalancing: the cookie would bring the clients of rebalanced sessions back
+/// to their member. `field` is the one that asks for affinity.
 pub(super) fn check(owner: &ObjectRef, field: &str, backend: &Backend, reports: &mut Reports) {
     if backend.affinity.is_some() && backend.websocket.rebalance.is_some() {
         reports.warning(
@@ -94,7 +98,7 @@ mod tests {
     use crate::model::{ForwardOptions, HostHeader, Kind, WebSocket};
 
     #[test]
-    fn affinity_and_rebalancing_together_are_told() {
+    fn affinity_and_rebalancing_together_are_reported() {
         let owner = ObjectRef::new(Kind::Ingress, "default", "site");
         for (affinity, rebalance, expected) in [(true, Some(10), 1), (true, None, 0), (false, Some(10), 0)] {
             let options = ForwardOptions {
@@ -116,7 +120,7 @@ mod tests {
         let settings = AffinitySettings { by: Some(AffinityBy::IngressNginx), ..AffinitySettings::default() };
         for (path, expected) in [("/", "/"), ("/a/", "/a"), ("/a;b", "/"), ("/é", "/%C3%A9")] {
             let path = PathMatch::prefix(path).expect("a path");
-            let affinity = annotated(&settings, &PoolId("pool".into()), &path).expect("asked for");
+            let affinity = annotated(&settings, &PoolId("pool".into()), &path).expect("affinity is on");
             assert_eq!(affinity.path, expected);
         }
     }

@@ -161,7 +161,7 @@ impl<'a> Gateway<'a> {
                 routes.push(Route { field, owner, matches: PathMatch::Any.into(), action });
             }
             for host in &held {
-                draft.host(port, protocol, (*host).clone(), routes.clone());
+                draft.add_host(port, protocol, (*host).clone(), routes.clone());
             }
             self.certify(frontend, &held, lookup, draft);
         }
@@ -180,7 +180,7 @@ impl<'a> Gateway<'a> {
         let field = format!("{}.sslCertificate", frontend.field);
         for host in held {
             tls::check_names(lookup, id, host, self.owner, &field, &mut draft.reports);
-            draft.certify(frontend.port, host, id);
+            draft.set_certificate(frontend.port, host, id);
         }
     }
 }

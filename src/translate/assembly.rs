@@ -40,7 +40,7 @@ pub(super) struct Replaced {
 impl Assembly {
     /// Puts a host in its place.
     pub(super) fn put_host(&mut self, port: u16, pattern: HostPattern, drafted: DraftHost) -> Option<Replaced> {
-        let DraftHost { protocol, host, default } = drafted;
+        let DraftHost { protocol, host, default_certificate: default } = drafted;
         let listener = self.model.listeners.entry(port).or_insert_with(|| Listener {
             protocol,
             hosts: Default::default(),

@@ -1,4 +1,5 @@
-//! What one host of Ingresses, or one ApplicationGateway, comes to.
+//! Drafts: what translation makes of one host of Ingresses, or of one ApplicationGateway, before `assembly` puts it
+//! into the model.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,42 +9,44 @@ use crate::status::Parts;
 
 use super::report::Reports;
 
-/// Hosts, pools and reports, so far.
+/// Hosts, pools and reports of one draft.
 #[derive(Debug, Default)]
 pub(super) struct Draft {
     pub(super) reports: Reports,
+    /// Hosts by port and pattern.
     pub(super) hosts: BTreeMap<(u16, HostPattern), DraftHost>,
-    /// Pools of a gateway.
+    /// Pools of an ApplicationGateway. Those of Ingresses are not made host by host.
     pub(super) pools: BTreeMap<PoolId, Pool>,
-    /// What came of the elements of a gateway.
+    /// Which listeners and rules of an ApplicationGateway are served.
     pub(super) parts: Parts,
 }
 
-/// A host of a port.
+/// A host on one port.
 #[derive(Debug)]
 pub(super) struct DraftHost {
     pub(super) protocol: Protocol,
     pub(super) host: Host,
-    /// The certificate of the listener, which comes with the host `Any`.
-    pub(super) default: Option<CertificateId>,
+    /// The default certificate of the listener, which the host `Any` brings.
+    pub(super) default_certificate: Option<CertificateId>,
 }
 
 impl Draft {
-    /// Puts the routes of `host` in place, in their order of precedence. That one port has one protocol is `Claims`' to
-    /// see to.
-    pub(super) fn host(&mut self, port: u16, protocol: Protocol, host: HostPattern, mut routes: Vec<Route>) {
+    /// Adds a host with its routes, which are sorted by precedence. A host that is there already stays. It is up to
+    /// `Claims` that all hosts of a port have one protocol.
+    pub(super) fn add_host(&mut self, port: u16, protocol: Protocol, host: HostPattern, mut routes: Vec<Route>) {
         routes.sort_by(|a, b| a.matches.precedence().cmp(&b.matches.precedence()));
         let mut routes: Vec<_> = routes.into_iter().map(Arc::new).collect();
-        // They lie where the routes themselves did.
+        // `collect` reuses the memory of the routes themselves, which is several times too much.
         routes.shrink_to_fit();
-        let made = DraftHost { protocol, host: Host { certificate: None, routes }, default: None };
-        self.hosts.entry((port, host)).or_insert(made);
+        let draft = DraftHost { protocol, host: Host { certificate: None, routes }, default_certificate: None };
+        self.hosts.entry((port, host)).or_insert(draft);
     }
 
-    /// Has a host show a certificate.
-    pub(super) fn certify(&mut self, port: u16, host: &HostPattern, id: &CertificateId) {
-        let Some(drafted) = self.hosts.get_mut(&(port, host.clone())) else { return };
-        let shown = if *host == HostPattern::Any { &mut drafted.default } else { &mut drafted.host.certificate };
+    /// Sets the certificate that a host shows. For the host `Any` this is the default of the listener.
+    pub(super) fn set_certificate(&mut self, port: u16, host: &HostPattern, id: &CertificateId) {
+        let Some(draft) = self.hosts.get_mut(&(port, host.clone())) else { return };
+        let shown =
+            if *host == HostPattern::Any { &mut draft.default_certificate } else { &mut draft.host.certificate };
         *shown = Some(id.clone());
     }
 }

@@ -1,5 +1,5 @@
-//! Probes that nobody wrote: taken from what the pods declare for the kubelet, and the defaults where they
-//! declare nothing.
+//! Probes of backends: inferred from the probes that pods declare for the kubelet, defaults where they declare none,
+//! and the annotations that change parts of either.
 
 use std::time::Duration;
 
@@ -11,8 +11,16 @@ use crate::model::{Address, Endpoint, Probe, StatusRange};
 
 use super::service::ResolvedPort;
 
-/// The probe that the first pod behind a Service declares: `readinessProbe.httpGet` of the container that has
-/// the target port, else its `livenessProbe.httpGet`. Defaults are the kubelet's.
+// Defaults of the kubelet (core/v1, Probe).
+const KUBELET_PERIOD_SECONDS: u64 = 10;
+const KUBELET_TIMEOUT_SECONDS: u64 = 1;
+const KUBELET_FAILURE_THRESHOLD: u32 = 3;
+
+/// The highest threshold that a probe can have here, as in ARM.
+const MAX_UNHEALTHY_THRESHOLD: u32 = 20;
+
+/// The probe that a pod behind the Service declares: `readinessProbe.httpGet` of the container with the target port, or
+/// else its `livenessProbe.httpGet`. Fields that are absent have the kubelet's defaults.
 pub(super) fn infer(resolved: &ResolvedPort<'_>) -> Option<Probe> {
     let container = container_of(resolved.pod?, &resolved.target)?;
     let declared = [container.readiness_probe.as_ref(), container.liveness_probe.as_ref()];
@@ -23,22 +31,22 @@ pub(super) fn infer(resolved: &ResolvedPort<'_>) -> Option<Probe> {
         host: host(get),
         path: path(get),
         port: Some(port).filter(|port| !is_own_port(&resolved.endpoints, *port)),
-        interval: seconds(probe.period_seconds, 10),
-        timeout: seconds(probe.timeout_seconds, 1),
+        interval: seconds(probe.period_seconds, KUBELET_PERIOD_SECONDS),
+        timeout: seconds(probe.timeout_seconds, KUBELET_TIMEOUT_SECONDS),
         unhealthy_threshold: threshold(probe),
         statuses: vec![StatusRange { first: 200, last: 399 }],
         body: None,
     })
 }
 
-/// The default of an Ingress: `GET /`, and any answer below 500 will do, for a backend that says 404 or 401 there is
-/// alive, and people who never heard of probes must not lose it.
+/// The default probe for backends of an Ingress: `GET /`, and every status below 500 is success. A backend that answers
+/// 404 or 401 there is alive, and users who have not configured a probe must not lose it.
 pub(super) fn ingress_default(https: bool, host: Option<&str>) -> Probe {
     let host = host.unwrap_or("127.0.0.1").to_owned();
     Probe { host: Some(host), statuses: vec![StatusRange { first: 100, last: 499 }], ..Probe::arm_default(https) }
 }
 
-/// Puts what annotations ask for in place of what was inferred.
+/// Replaces those parts of a probe that annotations set.
 pub(super) fn annotate(probe: &mut Probe, settings: &ProbeSettings, endpoints: &[Endpoint]) {
     let ProbeSettings { hostname, port, path, status_codes, interval, timeout, unhealthy_threshold } = settings;
     if let Some(hostname) = hostname {
@@ -58,7 +66,7 @@ pub(super) fn annotate(probe: &mut Probe, settings: &ProbeSettings, endpoints: &
     probe.unhealthy_threshold = unhealthy_threshold.unwrap_or(probe.unhealthy_threshold);
 }
 
-/// Whether `port` is the port of every endpoint, so that a probe need not name it.
+/// Whether `port` is the port of every endpoint. The probe then has no port of its own, and can be shared.
 fn is_own_port(endpoints: &[Endpoint], port: u16) -> bool {
     !endpoints.is_empty()
         && endpoints.iter().all(|endpoint| match &endpoint.address {
@@ -67,10 +75,10 @@ fn is_own_port(endpoints: &[Endpoint], port: u16) -> bool {
         })
 }
 
-/// The container that has the target port: by declaration, else the one whose own probe asks that port.
+/// The container with the target port: one that declares the port, or else one whose probe is on it.
 fn container_of<'p>(pod: &'p Pod, target: &IntOrString) -> Option<&'p Container> {
     let spec = pod.spec.as_ref()?;
-    // An init container that restarts always is a sidecar, which serves as any other does.
+    // An init container with `restartPolicy: Always` is a sidecar, and serves as others do (KEP-753).
     let sidecars = spec.init_containers.iter().flatten();
     let sidecars = sidecars.filter(|container| container.restart_policy.as_deref() == Some("Always"));
     let containers: Vec<&Container> = spec.containers.iter().chain(sidecars).collect();
@@ -87,6 +95,7 @@ fn container_of<'p>(pod: &'p Pod, target: &IntOrString) -> Option<&'p Container>
     containers.iter().find(declares).or_else(|| containers.iter().find(probes)).copied()
 }
 
+/// The number of a port, which may be named.
 fn number(container: &Container, port: &IntOrString) -> Option<u16> {
     let number = match port {
         IntOrString::Int(number) => *number,
@@ -101,8 +110,8 @@ fn number(container: &Container, port: &IntOrString) -> Option<u16> {
     u16::try_from(number).ok().filter(|number| *number > 0)
 }
 
-/// `Host` as the kubelet sends it: the header if one is declared, else the host it would connect to, else (`None`)
-/// the member's address, which all routes to that member then share.
+/// `Host` as the kubelet sends it: the declared header, or else the declared host. `None`: the address of the member;
+/// all routes to the member can then share its probe.
 fn host(get: &HTTPGetAction) -> Option<String> {
     let header = get.http_headers.iter().flatten().find(|header| header.name.eq_ignore_ascii_case("host"));
     header.map(|header| &header.value).or(get.host.as_ref()).filter(|host| !host.is_empty()).cloned()
@@ -117,11 +126,11 @@ fn path(get: &HTTPGetAction) -> String {
 }
 
 fn seconds(value: Option<i32>, default: u64) -> Duration {
-    let given = value.and_then(|value| u64::try_from(value).ok()).filter(|value| *value > 0);
-    Duration::from_secs(given.unwrap_or(default))
+    let declared = value.and_then(|value| u64::try_from(value).ok()).filter(|value| *value > 0);
+    Duration::from_secs(declared.unwrap_or(default))
 }
 
 fn threshold(probe: &PodProbe) -> u32 {
-    let given = probe.failure_threshold.and_then(|count| u32::try_from(count).ok()).filter(|count| *count > 0);
-    given.unwrap_or(3).min(20)
+    let declared = probe.failure_threshold.and_then(|count| u32::try_from(count).ok()).filter(|count| *count > 0);
+    declared.unwrap_or(KUBELET_FAILURE_THRESHOLD).min(MAX_UNHEALTHY_THRESHOLD)
 }

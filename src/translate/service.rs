@@ -1,4 +1,4 @@
-//! Services: from a name and a port to the endpoints behind them.
+//! Services: from a reference to a Service port to the endpoints behind it.
 
 mod endpoints;
 
@@ -14,29 +14,30 @@ use endpoints::MergedEndpoints;
 
 pub(super) use endpoints::terminating;
 
-/// A port of a Service, as a user refers to it.
+/// A reference to a port of a Service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PortRef<'a> {
     Name(&'a str),
     Number(i32),
 }
 
-/// What a reference to a Service port leads to.
+/// A port of a Service, with its endpoints.
 #[derive(Debug)]
 pub(super) struct ResolvedPort<'a> {
     /// The port's name, if it has one.
     pub(super) name: Option<String>,
     /// The port's number.
     pub(super) number: i32,
-    /// The endpoints, by address.
+    /// The endpoints, sorted by address.
     pub(super) endpoints: Vec<Endpoint>,
-    /// `targetPort` of the Service port: what to look for among a pod's containers.
+    /// `targetPort` of the Service port: the port to look for among the containers of a pod.
     pub(super) target: IntOrString,
-    /// The first pod behind the Service, by name.
+    /// The pod behind the Service whose name comes first, if it is known.
     pub(super) pod: Option<&'a Pod>,
 }
 
-/// Follows a reference to a Service port.
+/// Resolves a reference to a Service port. Problems of EndpointSlices are reported on them; a reference that leads
+/// nowhere is a fault, which the owner of the reference reports.
 pub(super) fn resolve<'a>(
     lookup: &Lookup<'a>,
     namespace: &str,
@@ -73,7 +74,7 @@ pub(super) fn resolve<'a>(
 }
 
 impl ResolvedPort<'_> {
-    /// The port as people call it: its name, else its number.
+    /// The label of the port, for people: its name, or its number where it has none.
     pub(super) fn label(&self) -> String {
         self.name.clone().unwrap_or_else(|| self.number.to_string())
     }
@@ -102,6 +103,7 @@ fn find_port<'s>(
     })
 }
 
+/// A port in a list for people: `80 (http)`.
 fn describe(port: &ServicePort) -> String {
     match &port.name {
         Some(name) => format!("{} ({name})", port.port),
@@ -122,7 +124,8 @@ fn port_not_found(namespace: &str, name: &str, wanted: PortRef<'_>, has: &str) -
     }
 }
 
-/// A Service of type ExternalName: a DNS name, at the port that the reference gives. Numbers need not be declared.
+/// Resolves a port of a Service of type ExternalName: a DNS name, with the port of the reference. A number need not be
+/// declared in the Service; a name must be.
 fn external<'a>(service: &Service, namespace: &str, name: &str, port: PortRef<'_>) -> Result<ResolvedPort<'a>, Fault> {
     let spec = service.spec.as_ref();
     let declared = find_port(service, namespace, name, port);

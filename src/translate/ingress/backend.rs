@@ -1,4 +1,4 @@
-//! The backend of an Ingress path: a pool, and how its members are spoken to.
+//! Backends of an Ingress, resolved: the pool of a Service port, and the options for requests that are forwarded to it.
 
 use std::sync::Arc;
 
@@ -23,9 +23,9 @@ use crate::translate::service::{self, ResolvedPort};
 /// What a backend of an Ingress resolves to, for all hosts and paths that lead there.
 #[derive(Debug, PartialEq)]
 pub(super) struct ResolvedBackend {
-    /// The pool, or why there is none.
+    /// The pool with its identity, or why there is none.
     pub(super) pool: Result<(PoolId, Arc<Pool>), Reason>,
-    /// What is told where a path leads here.
+    /// The reports for each path that leads here.
     pub(super) reports: Box<[Report]>,
 }
 
@@ -44,7 +44,7 @@ impl ResolvedBackend {
     }
 }
 
-/// What a path does with its requests.
+/// The action of a path whose backend is `resolved`.
 pub(super) fn action(
     ingress: &ParsedIngress,
     path: &IngressPath,
@@ -93,7 +93,7 @@ fn pool(
     Err(reason)
 }
 
-/// The pool of a Service's port.
+/// The pool of a Service port. `field` is the reference to the Service.
 fn pool_of(
     ingress: &ParsedIngress,
     service: &str,
@@ -133,7 +133,7 @@ fn pool_of(
     let id = PoolId(format!("{namespace}/{service}:{} ({})", resolved.label(), ingress.owner).into());
     let pool = Pool {
         transport: transport(&ingress.settings),
-        probe: infer(ingress, service, &resolved),
+        probe: infer_probe(ingress, service, &resolved),
         balance: balance(ingress.settings.load_distribution),
         endpoints: lookup.intern_endpoints(resolved.endpoints),
     };
@@ -150,7 +150,7 @@ fn transport(settings: &AnnotationSettings) -> Transport {
     }
 }
 
-/// `chat.example.com:8443` -> `chat.example.com`.
+/// A host without its port: `chat.example.com:8443` -> `chat.example.com`.
 fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
         Some((name, port)) if port.parse::<u16>().is_ok() && !name.contains(':') => name,
@@ -158,7 +158,8 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-fn infer(ingress: &ParsedIngress, service: &str, resolved: &ResolvedPort<'_>) -> Probe {
+/// The probe of a pool: declared by its pods or the default, with what annotations set.
+fn infer_probe(ingress: &ParsedIngress, service: &str, resolved: &ResolvedPort<'_>) -> Probe {
     let hostname = ingress.settings.backend_hostname.as_deref();
     let mut probe = match probe::infer(resolved) {
         Some(inferred) => Probe { host: inferred.host.or(hostname.map(str::to_owned)), ..inferred },
@@ -171,9 +172,9 @@ fn infer(ingress: &ParsedIngress, service: &str, resolved: &ResolvedPort<'_>) ->
     probe
 }
 
-/// The first exact host of the Ingress whose requests go to the same port of the same Service.
+/// The first exact host of the Ingress whose requests go to this port of the Service.
 fn first_host<'s>(ingress: &'s ParsedIngress, service: &str, resolved: &ResolvedPort<'_>) -> Option<&'s str> {
-    let same = |path: &&IngressPath| {
+    let leads_there = |path: &&IngressPath| {
         let BackendTarget::Service(name, Some(port)) = &*ingress.backend_of(path).target else { return false };
         **name == *service
             && match port {
@@ -181,12 +182,13 @@ fn first_host<'s>(ingress: &'s ParsedIngress, service: &str, resolved: &Resolved
                 BackendPort::Number(number) => *number == resolved.number,
             }
     };
-    ingress.paths.iter().filter(same).find_map(|path| match ingress.host_of(path) {
+    ingress.paths.iter().filter(leads_there).find_map(|path| match ingress.host_of(path) {
         HostPattern::Exact(host) => Some(&**host),
         _ => None,
     })
 }
 
+/// The options for requests of a path that go to `pool`.
 fn options(ingress: &ParsedIngress, path: &IngressPath, pool: &PoolId) -> ForwardOptions {
     let settings = &ingress.settings;
     let request_timeout = ingress.request_timeout();

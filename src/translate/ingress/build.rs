@@ -34,7 +34,7 @@ impl<'a> Builder<'a> {
         let is_served = claims.hosts.is_served(host);
         if is_served && claims.ingresses_hold(HTTP, Protocol::Http, host) {
             let routes = self.clear_routes(host, &own, &mut draft);
-            draft.host(HTTP, Protocol::Http, host.clone(), routes);
+            draft.add_host(HTTP, Protocol::Http, host.clone(), routes);
         }
         let Some(tls) = tls.filter(|_| claims.ingresses_hold(HTTPS, Protocol::Https, host)) else { return draft };
         // The narrowest host with routes that takes the requests to this one.
@@ -44,7 +44,7 @@ impl<'a> Builder<'a> {
             None => own,
         };
         let routes = paths.iter().map(|path| self.forward(path, &mut draft)).collect();
-        draft.host(HTTPS, Protocol::Https, host.clone(), routes);
+        draft.add_host(HTTPS, Protocol::Https, host.clone(), routes);
         self.certificate(host, tls, &mut draft);
         // A host that stands in `spec.tls` alone needs a place on port 80 only to be redirected from there.
         if let Some(wide) = wide
@@ -53,7 +53,7 @@ impl<'a> Builder<'a> {
         {
             let routes = self.clear_routes(host, &paths, &mut draft);
             if routes.iter().any(|route| matches!(route.action, Action::Redirect(_))) {
-                draft.host(HTTP, Protocol::Http, host.clone(), routes);
+                draft.add_host(HTTP, Protocol::Http, host.clone(), routes);
             }
         }
         draft
@@ -150,7 +150,7 @@ impl<'a> Builder<'a> {
         if !tls.inherited {
             tls::check_names(&self.lookup, id, host, &tls.ingress.owner, &tls.field(), &mut draft.reports);
         }
-        draft.certify(HTTPS, host, id);
+        draft.set_certificate(HTTPS, host, id);
     }
 }
 

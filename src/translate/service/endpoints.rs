@@ -1,4 +1,4 @@
-//! The endpoints of a Service: what its EndpointSlices say, merged.
+//! The endpoints of a Service port, merged from its EndpointSlices, and those that terminate.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -13,19 +13,19 @@ use crate::source::Key;
 use crate::translate::lookup::Lookup;
 use crate::translate::report::Reports;
 
-/// Time that a pod has from SIGTERM to SIGKILL where it does not say (Kubernetes' own default), or is not known.
-const DEFAULT_GRACE: i64 = 30;
+/// Seconds that a pod has from SIGTERM to SIGKILL where it declares none (the default of Kubernetes), or is not known.
+const DEFAULT_GRACE_SECONDS: i64 = 30;
 
-/// What the slices of a Service have, merged.
+/// The endpoints of a Service port, from all slices.
 #[derive(Debug, Default)]
 pub(super) struct MergedEndpoints {
     pub(super) endpoints: BTreeMap<Address, Endpoint>,
-    /// Names of the pods behind them.
+    /// Names of the pods behind the endpoints.
     pub(super) pods: BTreeSet<String>,
 }
 
 impl MergedEndpoints {
-    /// Takes in a slice.
+    /// Adds the endpoints that a slice has for `port`. `object` is the slice.
     pub(super) fn add_slice(
         &mut self,
         slice: &EndpointSlice,
@@ -59,11 +59,11 @@ impl MergedEndpoints {
             let pod = target.and_then(|target| target.name.as_deref());
             self.pods.extend(pod.map(str::to_owned));
             let state = state(endpoint.conditions.as_ref(), self::pod(endpoint, namespace, lookup));
-            for (place, text) in endpoint.addresses.iter().enumerate() {
+            for (position, text) in endpoint.addresses.iter().enumerate() {
                 let Ok(ip) = text.parse::<IpAddr>() else {
                     reports.warning(
                         object,
-                        format!("endpoints[{index}].addresses[{place}]"),
+                        format!("endpoints[{index}].addresses[{position}]"),
                         Reason::InvalidValue,
                         format!("{text:?} is not an IP address, so this endpoint is not used"),
                         "write an IPv4 or IPv6 address",
@@ -75,8 +75,8 @@ impl MergedEndpoints {
         }
     }
 
-    /// While an endpoint moves between slices it can stand in two, and so can an address that a new pod has taken over
-    /// from one that is going away: the better word is right.
+    /// Adds an endpoint. An address may be in two slices: while an endpoint moves between slices, and when a new pod
+    /// takes over the address of a terminating one. Of two states the better one is right.
     fn add(&mut self, address: SocketAddr, state: EndpointState, target: Option<String>) {
         let address = Address::Socket(address);
         let new = Endpoint { address: address.clone(), state, target };
@@ -90,7 +90,7 @@ impl MergedEndpoints {
     }
 }
 
-/// The endpoints of a slice that go away.
+/// The endpoints of a slice that terminate, on each port of the slice.
 pub(in crate::translate) fn terminating(
     key: &Key,
     slice: &EndpointSlice,
@@ -98,37 +98,38 @@ pub(in crate::translate) fn terminating(
 ) -> Vec<(SocketAddr, EndpointState)> {
     let ports = slice.ports.iter().flatten().filter_map(|port| u16::try_from(port.port?).ok());
     let ports: Vec<u16> = ports.collect();
-    let mut leaving = Vec::new();
+    let mut terminating = Vec::new();
     for endpoint in slice.endpoints.iter().flatten() {
         let state = state(endpoint.conditions.as_ref(), pod(endpoint, key.namespace(), lookup));
         if state.grace().is_none() {
             continue;
         }
         let ips = endpoint.addresses.iter().filter_map(|text| text.parse::<IpAddr>().ok());
-        leaving.extend(ips.flat_map(|ip| ports.iter().map(move |port| (SocketAddr::new(ip, *port), state))));
+        terminating.extend(ips.flat_map(|ip| ports.iter().map(move |port| (SocketAddr::new(ip, *port), state))));
     }
-    leaving
+    terminating
 }
 
-/// The pod of an endpoint, where it is known.
+/// The pod of an endpoint, if it is known.
 fn pod<'a>(
     endpoint: &k8s_openapi::api::discovery::v1::Endpoint,
     namespace: &str,
     lookup: &Lookup<'a>,
 ) -> Option<&'a Pod> {
     let target = endpoint.target_ref.as_ref().filter(|target| target.kind.as_deref() == Some("Pod"))?;
-    // A StatefulSet's next pod has the name of the one before it.
+    // The next pod of a StatefulSet has the name of the one before it, so the UID counts.
     lookup
         .pod(namespace, target.name.as_deref()?)
         .filter(|pod| target.uid.is_none() || pod.metadata.uid.is_none() || pod.metadata.uid == target.uid)
 }
 
-/// What the conditions of an endpoint come to. Absent ones are as the API has it: ready, serving, not terminating. A pod that
-/// terminates is not ready, even where `publishNotReadyAddresses` says so: it still gets what nobody else can take. A pod
-/// terminates when it has been deleted; where the pod is known, that is known before its slice says so.
+/// The state of an endpoint by its conditions (KEP-1672). Conditions that are absent default to ready, serving and not
+/// terminating. A terminating endpoint counts as not ready even where `publishNotReadyAddresses` makes it ready: it
+/// gets requests only where no other member can take them. A pod terminates as soon as it is deleted, which is seen on
+/// the pod itself before it is seen in the slice.
 fn state(conditions: Option<&EndpointConditions>, pod: Option<&Pod>) -> EndpointState {
-    let unsaid = EndpointConditions::default();
-    let EndpointConditions { ready, serving, terminating } = conditions.unwrap_or(&unsaid);
+    let absent = EndpointConditions::default();
+    let EndpointConditions { ready, serving, terminating } = conditions.unwrap_or(&absent);
     let deleted = pod.is_some_and(|pod| pod.metadata.deletion_timestamp.is_some());
     match (ready.unwrap_or(true), serving.unwrap_or(true), terminating.unwrap_or(false) || deleted) {
         (_, true, true) => EndpointState::Terminating { grace: grace(pod) },
@@ -138,9 +139,9 @@ fn state(conditions: Option<&EndpointConditions>, pod: Option<&Pod>) -> Endpoint
     }
 }
 
-/// The time that a pod has for its end: what its deletion gave it, else what its specification says.
+/// The grace period of a pod: that of its deletion, or else that of its specification.
 fn grace(pod: Option<&Pod>) -> Duration {
     let given = pod.and_then(|pod| pod.metadata.deletion_grace_period_seconds);
     let declared = pod.and_then(|pod| pod.spec.as_ref()).and_then(|spec| spec.termination_grace_period_seconds);
-    Duration::from_secs(given.or(declared).unwrap_or(DEFAULT_GRACE).try_into().unwrap_or_default())
+    Duration::from_secs(given.or(declared).unwrap_or(DEFAULT_GRACE_SECONDS).try_into().unwrap_or_default())
 }
