@@ -1,7 +1,7 @@
 //! What users write: the `ApplicationGateway` resource and the annotations of an Ingress.
 //!
-//! Shapes, ranges and defaults only. What they mean together is `translate`'s, and nothing here
-//! knows the rest of the program.
+//! Only shapes, ranges and defaults are here. What they mean together is up to `translate`. Nothing here uses the rest
+//! of the program.
 
 pub mod annotations;
 pub mod application_gateway;

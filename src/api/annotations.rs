@@ -1,7 +1,8 @@
-//! The annotations of an Ingress that mean something here: three families, one table each, one typed result.
+//! The annotations of Ingresses and IngressClasses: three families with one table each, which are read into one typed
+//! result.
 //!
-//! Reading is all that happens here: a value that can't be read is an [`AnnotationProblem`] and leaves what
-//! was before it. What a setting does is `translate`'s.
+//! Annotations are only read here: a value that can't be read is an [`AnnotationProblem`] and leaves the
+//! setting as it was. What a setting does is up to `translate`.
 
 mod affinity;
 mod agic;
@@ -17,10 +18,10 @@ use super::value::Values;
 pub use affinity::{AffinityBy, AffinitySettings, SameSiteSetting, SessionCookie};
 pub use settings::{AnnotationSettings, BackendProtocol, ProbeSettings, SslRedirect};
 
-/// One annotation: a row of the reference page, and how to read it.
+/// One annotation: a row of the reference page, and the reader of its value.
 #[derive(Debug, Clone, Copy)]
 pub struct Annotation {
-    /// Key without the family's prefix: `ssl-redirect`.
+    /// The key without the prefix of the family: `ssl-redirect`.
     pub key: &'static str,
     /// Values that it takes.
     pub values: Values,
@@ -28,15 +29,15 @@ pub struct Annotation {
     pub default: &'static str,
     /// What it does; for one that is not supported: what to do instead, if anything.
     pub meaning: &'static str,
-    /// How to take a value in. `None`: known, and not supported by this version.
+    /// The reader. `None`: the annotation is known and not supported by this version.
     read: Option<Read>,
 }
 
-/// Takes one value into the settings, or says what is the matter with it.
+/// Reads one value into the settings.
 type Read = fn(&mut AnnotationSettings, &str) -> Result<(), AnnotationProblemKind>;
 
 impl Annotation {
-    /// Whether this version does what the annotation asks for.
+    /// Whether this version supports the annotation.
     pub fn supported(&self) -> bool {
         self.read.is_some()
     }
@@ -45,7 +46,7 @@ impl Annotation {
 /// A family of annotations.
 #[derive(Debug, Clone, Copy)]
 pub struct AnnotationFamily {
-    /// Prefix of its keys, with the slash.
+    /// The prefix of its keys, with the slash.
     pub prefix: &'static str,
     /// Its annotations.
     pub entries: &'static [Annotation],
@@ -61,35 +62,36 @@ impl AnnotationFamily {
     }
 }
 
-/// Every family, in the order in which they are read: where two give the same setting, the later family
-/// stands.
+/// All families, in the order in which they are read. Of two annotations for one setting, that of the later family has
+/// precedence.
 pub const FAMILIES: &[AnnotationFamily] = &[
     AnnotationFamily { prefix: "nginx.ingress.kubernetes.io/", entries: nginx::ENTRIES, session_settings: &[] },
     AnnotationFamily { prefix: "appgw.ingress.kubernetes.io/", entries: agic::ENTRIES, session_settings: &[] },
     AnnotationFamily { prefix: "steadygate.io/", entries: own::ENTRIES, session_settings: SESSION_SETTINGS },
 ];
 
-/// An annotation that was not taken in.
+/// An annotation that has no effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnnotationProblem {
-    /// Its key, whole.
+    /// Its key, with the prefix.
     pub key: String,
     /// Its value.
     pub value: String,
-    /// What is the matter.
+    /// What is wrong.
     pub kind: AnnotationProblemKind,
 }
 
-/// Why an annotation was not taken in.
+/// Why an annotation has no effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AnnotationProblemKind {
-    /// The value can't be read. Holds what was expected.
+    /// The value can't be read. Contains what was expected.
     Invalid(String),
-    /// Known, and not supported by this version. Holds what to do instead; empty where there is nothing.
+    /// The annotation is known and not supported by this version. Contains what to do instead; empty where there is
+    /// nothing.
     Unsupported(&'static str),
-    /// The annotation is supported, and this value of it is not. Holds what to do instead.
+    /// The annotation is supported, and this value of it is not. Contains what to do instead.
     UnsupportedValue(&'static str),
-    /// No annotation of its family has this key. Holds the one that is spelled most alike, if any is close.
+    /// No annotation of the family has this key. Contains the key that is spelled most like it, if one is close.
     Unknown(Option<&'static str>),
 }
 
@@ -100,8 +102,8 @@ impl From<String> for AnnotationProblemKind {
 }
 
 impl AnnotationSettings {
-    /// Takes in every annotation of our families. What this object does not ask for stays as it was, so
-    /// the annotations of a class can be read first.
+    /// Reads all annotations of the families. Settings that no annotation has stay as they were, so that the
+    /// annotations of a class can be read first, as defaults.
     pub fn read(&mut self, annotations: &BTreeMap<String, String>) -> Vec<AnnotationProblem> {
         let mut problems = Vec::new();
         for family in FAMILIES {
@@ -129,7 +131,8 @@ impl AnnotationSettings {
     }
 }
 
-/// The longest key that a spelling is suggested for. No valid key is longer (Kubernetes: 63 characters after the prefix).
+/// The longest key that a spelling is suggested for. No valid key is longer (Kubernetes: 63 characters after the
+/// prefix).
 const MAX_KEY_BYTES: usize = 63;
 
 /// The key of the family that is spelled most like `key`: at most two letters are added, removed or replaced.

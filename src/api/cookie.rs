@@ -1,23 +1,27 @@
-//! What may stand in a cookie (RFC 6265 section 4.1.1). Nothing else gets into a `Set-Cookie`.
+//! The syntax of cookies (RFC 6265 section 4.1.1). No text that a user writes gets into `Set-Cookie` without passing
+//! these checks.
 
-/// A token, as a cookie's name has to be.
+/// The pattern of a cookie's name, which is a token (RFC 9110 section 5.6.2).
 pub const NAME_PATTERN: &str = "^[-!#$%&'*+.^_`|~0-9A-Za-z]+$";
 
-/// Longest name that is taken.
-pub const LONGEST_NAME: usize = 128;
+/// The longest name that is accepted.
+pub const MAX_NAME_BYTES: usize = 128;
+
+/// The longest path that is accepted.
+const MAX_PATH_BYTES: usize = 1024;
 
 /// Whether `text` can be a cookie's name.
 pub fn is_name(text: &str) -> bool {
     let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-    !text.is_empty() && text.len() <= LONGEST_NAME && text.chars().all(token)
+    !text.is_empty() && text.len() <= MAX_NAME_BYTES && text.chars().all(token)
 }
 
-/// Whether `text` can be a cookie's `Path`: absolute, for another would not be taken.
+/// Whether `text` can be a cookie's `Path`. It must be absolute, since browsers ignore others.
 pub fn is_path(text: &str) -> bool {
-    text.starts_with('/') && text.len() <= 1024 && text.chars().all(|c| c.is_ascii_graphic() && c != ';')
+    text.starts_with('/') && text.len() <= MAX_PATH_BYTES && text.chars().all(|c| c.is_ascii_graphic() && c != ';')
 }
 
-/// Whether `text` can be a cookie's `Domain`: a DNS name; a dot before it means nothing (RFC 6265 section 5.2.3).
+/// Whether `text` can be a cookie's `Domain`: a DNS name. A leading dot is ignored (RFC 6265 section 5.2.3).
 pub fn is_domain(text: &str) -> bool {
     let label = |label: &str| {
         let fits = |c: char| c.is_ascii_alphanumeric() || c == '-';
@@ -35,10 +39,11 @@ mod tests {
 
     #[test]
     fn a_name_is_a_token() {
-        for good in ["ApplicationGatewayAffinity", "__Host-a", "!#$%&'*+-.^_`|~09AZaz", &"a".repeat(LONGEST_NAME)] {
+        for good in ["ApplicationGatewayAffinity", "__Host-a", "!#$%&'*+-.^_`|~09AZaz", &"a".repeat(MAX_NAME_BYTES)] {
             assert!(is_name(good), "{good}");
         }
-        let bad = ["", "a=b", "(a)", "\"a\"", "a/b", "[a]", "a:b", "a@b", "a\\b", "a\t", &"a".repeat(LONGEST_NAME + 1)];
+        let bad =
+            ["", "a=b", "(a)", "\"a\"", "a/b", "[a]", "a:b", "a@b", "a\\b", "a\t", &"a".repeat(MAX_NAME_BYTES + 1)];
         for bad in bad.into_iter().chain(INJECTIONS) {
             assert!(!is_name(bad), "{bad:?}");
         }

@@ -1,8 +1,8 @@
-//! Readers of single values. Each error says what was expected.
+//! Readers of single annotation values. The error of each is what was expected.
 
 use std::time::Duration;
 
-/// Go's `strconv.ParseBool`, which the controllers that these annotations come from use.
+/// A boolean as Go's `strconv.ParseBool` reads it, which ingress-nginx and AGIC use.
 pub(super) fn boolean(text: &str) -> Result<bool, String> {
     match text {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
@@ -36,13 +36,13 @@ pub(super) fn size(text: &str, first: u64, last: u64) -> Result<u64, String> {
         .ok_or_else(|| format!("bytes from {first} to {last}, as a whole number or with k, m or g after it"))
 }
 
-/// A port.
+/// A port, 1 to 65535.
 pub(super) fn port(text: &str) -> Result<u16, String> {
     let port = number(text, 1, 65535)?;
     u16::try_from(port).map_err(|_| "a port".to_owned())
 }
 
-/// A host name, sent as `Host` as it stands.
+/// A host name, which is sent as `Host` unchanged.
 pub(super) fn host(text: &str) -> Result<String, String> {
     let text = text.trim();
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '[' | ']');
@@ -52,7 +52,7 @@ pub(super) fn host(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// A path that can stand in a request.
+/// A path of a request.
 pub(super) fn path(text: &str) -> Result<String, String> {
     let text = text.trim();
     if !text.starts_with('/') || !text.chars().all(|c| c.is_ascii_graphic() && c != '#') {
@@ -61,7 +61,7 @@ pub(super) fn path(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// A list with commas; empty places are skipped.
+/// A list with commas. Empty elements are skipped.
 pub(super) fn list(text: &str) -> Vec<String> {
     text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }

@@ -50,7 +50,7 @@ impl SliceIndex {
     }
 
     /// The names of the slices of a Service, which are in its namespace.
-    pub(super) fn slices_of(&self, service: &Key) -> impl Iterator<Item = &str> {
+    pub(super) fn slices_of<'s>(&'s self, service: &Key) -> impl Iterator<Item = &'s str> + use<'s> {
         self.by_service.get(service).into_iter().flatten().map(String::as_str)
     }
 }

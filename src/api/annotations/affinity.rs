@@ -1,4 +1,4 @@
-//! Sticky sessions, as ingress-nginx and AGIC name their parts.
+//! Annotations for sticky sessions, of ingress-nginx and AGIC.
 
 use std::time::Duration;
 
@@ -6,29 +6,29 @@ use super::{Annotation, AnnotationProblemKind};
 use crate::api::cookie;
 use crate::api::value::{Seconds, ValueKind, Values};
 
-/// What annotations ask for. Each family has its own cookie.
+/// Sticky sessions as annotations ask for them. Each family has its own cookie.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AffinitySettings {
-    /// Whose cookie is set.
+    /// The family whose cookie is set. `None`: no annotation asks for sticky sessions.
     pub by: Option<AffinityBy>,
-    /// AGIC: whether each backend has a cookie of its own.
+    /// AGIC: whether the name of the cookie is distinct for each backend.
     pub distinct_name: Option<bool>,
-    /// ingress-nginx: parts of its cookie.
+    /// ingress-nginx: the attributes of its cookie.
     pub cookie: SessionCookie,
 }
 
-/// Whose cookie is set.
+/// The family whose cookie is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AffinityBy {
-    /// Nobody's.
+    /// No cookie, as an annotation says explicitly.
     Off,
-    /// That of `appgw.ingress.kubernetes.io/cookie-based-affinity`.
+    /// AGIC: `appgw.ingress.kubernetes.io/cookie-based-affinity`.
     Agic,
-    /// That of `nginx.ingress.kubernetes.io/affinity`.
+    /// ingress-nginx: `nginx.ingress.kubernetes.io/affinity`.
     IngressNginx,
 }
 
-/// Parts of the cookie of ingress-nginx.
+/// The attributes of the cookie of ingress-nginx.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SessionCookie {
     /// Name.
@@ -43,18 +43,18 @@ pub struct SessionCookie {
     pub secure: Option<bool>,
     /// `Max-Age`.
     pub max_age: Option<Duration>,
-    /// The same by its older name.
+    /// `Max-Age` by its older annotation, which counts only where `max_age` is absent.
     pub expires: Option<Duration>,
 }
 
-/// Which requests of other sites a cookie goes with.
+/// The `SameSite` attribute: the requests of other sites that a cookie is sent with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SameSiteSetting {
-    /// All.
+    /// All requests.
     None,
     /// Those that lead the user here.
     Lax,
-    /// None.
+    /// No requests.
     Strict,
 }
 

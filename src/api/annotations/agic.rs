@@ -1,4 +1,4 @@
-//! `appgw.ingress.kubernetes.io/`: the 26 annotations of AGIC, the Azure ingress controller.
+//! `appgw.ingress.kubernetes.io/`: the 26 annotations of AGIC, the Application Gateway Ingress Controller of Azure.
 
 use super::own::SSL_REDIRECT;
 use super::{Annotation, BackendProtocol, affinity};
@@ -6,7 +6,7 @@ use crate::api::read;
 use crate::api::session::DrainTime;
 use crate::api::value::{ProbeThreshold, ProbeTime, RequestTimeout, ValueKind, Values};
 
-/// The table.
+/// The annotations of this family.
 pub(super) const ENTRIES: &[Annotation] = &[
     Annotation {
         key: "backend-path-prefix",
@@ -142,7 +142,7 @@ pub(super) const ENTRIES: &[Annotation] = &[
                   of 30 seconds for a rule. Requests in progress are finished in both cases.",
         read: Some(|settings, text| {
             settings.connection_draining = Some(bool::from_text(text)?);
-            // What is left of the class; the Ingress's own comes after this.
+            // This replaces a drain time that the class has set. One that the Ingress sets itself is read after this.
             settings.session.drain = None;
             Ok(())
         }),

@@ -4,7 +4,7 @@ use super::{Annotation, AnnotationProblemKind, BackendProtocol, SslRedirect, aff
 use crate::api::read;
 use crate::api::value::{RequestTimeout, ValueKind, Values};
 
-/// The table.
+/// The annotations of this family.
 pub(super) const ENTRIES: &[Annotation] = &[
     Annotation {
         key: "ssl-redirect",

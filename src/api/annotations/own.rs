@@ -18,7 +18,7 @@ pub(super) const SSL_REDIRECT: Annotation = Annotation {
     }),
 };
 
-/// The table.
+/// The annotations of this family.
 pub(super) const ENTRIES: &[Annotation] = &[
     SSL_REDIRECT,
     Annotation {

@@ -1,4 +1,4 @@
-//! What annotations can ask for, typed. `None` everywhere means that nobody asked.
+//! The settings that annotations can have, typed. `None` means that no annotation sets them.
 
 use std::time::Duration;
 
@@ -6,43 +6,43 @@ use super::AffinitySettings;
 use crate::api::SessionSettings;
 use crate::api::application_gateway::LoadDistributionAlgorithm;
 
-/// What the annotations of one Ingress, and of its class, ask for.
+/// The settings of one Ingress, by its annotations and those of its class.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AnnotationSettings {
     /// Whether port 80 redirects to HTTPS where the host has TLS.
     pub redirect: Option<SslRedirect>,
-    /// Whether it does so though this Ingress has no TLS of its own.
+    /// Whether it redirects even if this Ingress has no TLS of its own.
     pub force_redirect: Option<bool>,
-    /// Time for the backend's answer, and the longest silence within it.
+    /// Time for the header of the backend's answer, and the longest silence within its body.
     pub request_timeout: Option<Duration>,
-    /// What WebSocket sessions are asked for.
+    /// Settings of WebSocket sessions.
     pub session: SessionSettings,
-    /// Whether they are drained as AGIC has it, unless `session` has a time for it.
+    /// Whether sessions are drained as in AGIC. `session.drain` has precedence.
     pub connection_draining: Option<bool>,
-    /// The time for that.
+    /// The time for draining as in AGIC.
     pub connection_draining_timeout: Option<Duration>,
-    /// What the backends speak.
+    /// The protocol of the backends.
     pub backend_protocol: Option<BackendProtocol>,
-    /// `Host` that the backends see.
+    /// The `Host` that backends see.
     pub backend_hostname: Option<String>,
-    /// What takes the place of the rule's path.
+    /// The path that replaces the rule's path.
     pub backend_path_prefix: Option<String>,
-    /// Which member takes the next request.
+    /// The algorithm that chooses the member for a request.
     pub load_distribution: Option<LoadDistributionAlgorithm>,
     /// Sticky sessions.
     pub affinity: AffinitySettings,
-    /// More hosts for each rule (AGIC `hostname-extension`).
+    /// Additional hosts for each rule (AGIC `hostname-extension`).
     pub hostname_extension: Vec<String>,
-    /// More hosts for each rule (ingress-nginx `server-alias`).
+    /// Additional hosts for each rule (ingress-nginx `server-alias`).
     pub server_alias: Vec<String>,
-    /// Parts of the probe.
+    /// The parts of the probe that annotations set.
     pub probe: ProbeSettings,
 }
 
 /// Redirects from HTTP to HTTPS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SslRedirect {
-    /// None.
+    /// No redirect.
     Off,
     /// 301, as AGIC sends it.
     MovedPermanently,
@@ -50,30 +50,30 @@ pub enum SslRedirect {
     PermanentRedirect,
 }
 
-/// What the backends speak.
+/// The protocol of the backends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BackendProtocol {
     /// Clear text.
     Http,
-    /// TLS, verified.
+    /// TLS. The certificate of the backend is verified.
     Https,
 }
 
 /// Parts of a probe that annotations can set.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProbeSettings {
-    /// `Host` to send.
+    /// The `Host` that probes send.
     pub hostname: Option<String>,
-    /// Port to ask.
+    /// The port of probes.
     pub port: Option<u16>,
-    /// Path to ask for.
+    /// The path of probes.
     pub path: Option<String>,
     /// Statuses that count as success: first and last of each range.
     pub status_codes: Option<Vec<(u16, u16)>>,
     /// Time between two probes.
     pub interval: Option<Duration>,
-    /// Time in which the answer must have come.
+    /// Time in which a probe must be answered.
     pub timeout: Option<Duration>,
-    /// Failures in a row that mark a member down.
+    /// Failures in a row after which a member is down.
     pub unhealthy_threshold: Option<u32>,
 }
