@@ -42,7 +42,7 @@ impl Admin {
         addresses: watch::Receiver<BTreeMap<u16, SocketAddr>>,
         ready: watch::Receiver<bool>,
         proxy: &Metrics,
-        status: &status::Metrics,
+        status: &status::StatusMetrics,
     ) -> Self {
         let metrics = metrics::registry(rooms.clone(), proxy, status);
         Self { rooms, addresses, ready, metrics }

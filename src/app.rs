@@ -44,7 +44,7 @@ pub struct Config {
     /// Our name in an IngressClass, and as the one who writes status.
     pub controller_name: String,
     /// What is written into the status of a cluster's objects.
-    pub status: status::Options,
+    pub status: status::StatusOptions,
     /// Controllers of IngressClasses that are served besides our own.
     pub serve_controllers: Vec<String>,
     /// Where listeners are bound.
@@ -76,7 +76,7 @@ pub struct App {
     stop: oneshot::Sender<()>,
     controller: JoinHandle<Listeners>,
     /// Status being written; none for a directory.
-    status: Option<status::Running>,
+    status: Option<status::StatusThread>,
     _watch: Watch,
 }
 
@@ -156,7 +156,7 @@ pub async fn start(config: Config) -> anyhow::Result<App> {
     let (published_sender, published) =
         watch::channel(Published { options: Arc::new(options.clone()), ..Published::default() });
     let (facts_sender, facts) = watch::channel(Facts::default());
-    let status_metrics = status::Metrics::default();
+    let status_metrics = status::StatusMetrics::default();
     let status = match &watch {
         Watch::Directory(_) => None,
         Watch::Cluster(_, cluster) => Some(status::start(
@@ -216,7 +216,7 @@ pub async fn start(config: Config) -> anyhow::Result<App> {
 }
 
 /// How the members of pools are, as status tells it.
-fn health(registry: &Registry) -> status::Health {
+fn health(registry: &Registry) -> status::PoolHealthReader {
     let registry = registry.clone();
     Arc::new(move |wanted| {
         let pools = registry.pools();
@@ -262,7 +262,7 @@ impl App {
     pub async fn drain(self, limit: Duration) -> usize {
         self.ready.send_replace(false);
         // First of all, so that another replica writes status while this one drains.
-        let told = self.status.map(status::Running::stop);
+        let told = self.status.map(status::StatusThread::stop);
         // The controller may have ended with its source; its listeners come back either way.
         let _ = self.stop.send(());
         let closing = self.controller.await.map(Listeners::close);

@@ -1,26 +1,29 @@
-//! What is written of reports and of the data plane into the status of objects and into Events.
+//! What the cluster is told of objects: their status and Events.
 //!
-//! `plan` and `notice` decide, as pure functions; `writer`, `events` and `lease` talk to the API server, and only the
-//! replica that holds the lease writes.
+//! `plan` and `notice` decide, as pure functions, with a file for each language; `writer`, `events` and `lease` talk to the
+//! API server. Only the replica that holds the lease writes. The room serves no request, and no room that does knows it.
 
 mod address;
+mod application_gateway;
+mod context;
 mod election;
 mod events;
 mod facts;
-mod gateway;
 mod identity;
+mod ingress;
 mod lease;
 mod metrics;
 mod notice;
 mod pace;
 mod plan;
-mod problem;
-mod task;
+mod shorten;
+mod thread;
 mod writer;
 
-pub use address::Publish;
-pub use facts::{Facts, MemberState, Parts, PoolHealth, Served};
-pub use metrics::Metrics;
+pub use address::PublishedAddresses;
+pub use context::PoolHealthReader;
+pub use facts::{Facts, GatewayParts, MemberState, PoolHealth, Served};
+pub use metrics::StatusMetrics;
 pub use notice::{Notice, notices};
-pub use plan::{Change, Desired, View};
-pub use task::{Health, Options, Running, start};
+pub use plan::{DesiredStatus, PlanInput, StatusChange};
+pub use thread::{StatusOptions, StatusThread, start};

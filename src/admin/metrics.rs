@@ -21,7 +21,7 @@ use crate::status;
 use crate::websocket::Sessions;
 
 /// Everything that `/metrics` shows.
-pub(super) fn registry(rooms: Rooms, proxy: &Metrics, status: &status::Metrics) -> Registry {
+pub(super) fn registry(rooms: Rooms, proxy: &Metrics, status: &status::StatusMetrics) -> Registry {
     let mut registry = Registry::with_prefix("steadygate");
     proxy.register(&mut registry);
     status.register(&mut registry);

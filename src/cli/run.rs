@@ -21,7 +21,7 @@ use crate::app::{self, Config, Source};
 use crate::proxy::{Bindings, ProxySettings};
 use crate::source::Key;
 use crate::source::cluster::Scope;
-use crate::status::{self, Publish};
+use crate::status::{self, PublishedAddresses};
 use crate::translate::CONTROLLER;
 use crate::websocket;
 
@@ -170,13 +170,13 @@ fn address(text: &str) -> Result<String, String> {
 }
 
 impl Cluster {
-    fn status(&self) -> status::Options {
+    fn status(&self) -> status::StatusOptions {
         let publish = match (&self.publish_service, self.publish_address.is_empty()) {
-            (Some(service), _) => Publish::Service(service.clone()),
-            (None, false) => Publish::Addresses(self.publish_address.clone()),
-            (None, true) => Publish::Nothing,
+            (Some(service), _) => PublishedAddresses::Service(service.clone()),
+            (None, false) => PublishedAddresses::Addresses(self.publish_address.clone()),
+            (None, true) => PublishedAddresses::Nothing,
         };
-        status::Options { publish, lease: self.lease.clone() }
+        status::StatusOptions { publish, lease: self.lease.clone() }
     }
 }
 
@@ -230,7 +230,7 @@ pub(super) fn demo(demo: &demo::Demo) -> anyhow::Result<ExitCode> {
     let config = Config {
         source: Source::Directory(prepared.manifests),
         controller_name: CONTROLLER.to_owned(),
-        status: status::Options::default(),
+        status: status::StatusOptions::default(),
         serve_controllers: Vec::new(),
         bindings: Bindings { address: None, ports: BTreeMap::from_iter(prepared.listen) },
         settings: ProxySettings::default(),

@@ -1,27 +1,27 @@
-//! The addresses at which the gateway can be reached, as told to users.
+//! The addresses at which the gateway can be reached, as status publishes them.
 //!
-//! By the rules of ingress-nginx, which tools such as external-dns know. What is not known is left as it stands: an
-//! address that vanished for a moment would take DNS records with it.
+//! They follow the rules of ingress-nginx, on which tools such as external-dns rely. While the addresses are not known, the
+//! published ones stay: if an address vanished for a moment, such tools would delete DNS records.
 
 use k8s_openapi::api::core::v1::{Service, ServiceSpec};
 use k8s_openapi::api::networking::v1::IngressLoadBalancerIngress;
 
 use crate::source::{Key, Snapshot};
 
-/// Where the published addresses come from.
+/// The source of the published addresses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Publish {
-    /// None is published.
+pub enum PublishedAddresses {
+    /// No address is published.
     #[default]
     Nothing,
-    /// Those of a Service.
+    /// The addresses of a Service.
     Service(Key),
-    /// These: IP addresses and host names.
+    /// These IP addresses and host names.
     Addresses(Vec<String>),
 }
 
-impl Publish {
-    /// The addresses, sorted, each once; `None`: they are not known now.
+impl PublishedAddresses {
+    /// The addresses, sorted, without duplicates; `None`: they are not known now.
     pub fn addresses(&self, snapshot: &Snapshot) -> Option<Vec<IngressLoadBalancerIngress>> {
         let mut addresses = match self {
             Self::Nothing => Vec::new(),
@@ -97,12 +97,12 @@ mod tests {
                 serde_json::from_str(&format!(r#"{{"metadata": {{}}, "spec": {spec}{status}}}"#)).expect("a Service");
             let mut snapshot = Snapshot::default();
             snapshot.services.insert(Key::new("a", "b"), Arc::new(service));
-            let addresses = Publish::Service(Key::new("a", "b")).addresses(&snapshot);
+            let addresses = PublishedAddresses::Service(Key::new("a", "b")).addresses(&snapshot);
             assert_eq!(shown(addresses).as_deref(), expected, "{spec}");
         }
-        assert_eq!(Publish::Service(Key::new("a", "b")).addresses(&Snapshot::default()), None);
-        assert_eq!(Publish::Nothing.addresses(&Snapshot::default()), Some(Vec::new()));
-        let listed = Publish::Addresses(["b.example", "192.0.2.1", "b.example"].map(str::to_owned).to_vec());
+        assert_eq!(PublishedAddresses::Service(Key::new("a", "b")).addresses(&Snapshot::default()), None);
+        assert_eq!(PublishedAddresses::Nothing.addresses(&Snapshot::default()), Some(Vec::new()));
+        let listed = PublishedAddresses::Addresses(["b.example", "192.0.2.1", "b.example"].map(str::to_owned).to_vec());
         assert_eq!(shown(listed.addresses(&Snapshot::default())).as_deref(), Some("192.0.2.1 b.example"));
     }
 

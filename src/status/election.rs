@@ -10,21 +10,21 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff::Timestamp;
 use tokio::time::Instant;
 
-/// How long a record stands after its last change.
-pub(super) const LEASE: Duration = Duration::from_secs(15);
+/// The duration of the lease: how long a record is valid after its last change.
+pub(super) const LEASE_DURATION: Duration = Duration::from_secs(15);
 
-/// How long after its last renewal the holder goes on writing. With [`REQUEST`], less than [`LEASE`]: what it began at
-/// the last moment has ended when another can take over.
+/// How long the holder goes on writing after its last renewal. Together with [`REQUEST_TIMEOUT`] it is less than
+/// [`LEASE_DURATION`]: a write that begins at the last moment has ended before another can take over.
 pub(super) const RENEW_DEADLINE: Duration = Duration::from_secs(10);
 
-/// Pause between two looks at the record, and between two renewals.
-pub(super) const RETRY: Duration = Duration::from_secs(2);
+/// The interval between two reads of the record, and between two renewals.
+pub(super) const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Longest time that one request to the API server may take.
-pub(super) const REQUEST: Duration = Duration::from_secs(4);
+/// The longest time that one request to the API server may take.
+pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// Longest duration that is believed of another's record.
-const LONGEST: u64 = 60;
+/// The longest lease duration that is believed of another's record, in seconds.
+const MAX_BELIEVED_SECONDS: u64 = 60;
 
 /// One candidate's view.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ impl Election {
         self.observed = Some((record.clone(), since));
         let holder = record.holder_identity.as_deref().unwrap_or_default();
         let seconds = record.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(1);
-        let stands = now < since + Duration::from_secs(seconds.min(LONGEST));
+        let stands = now < since + Duration::from_secs(seconds.min(MAX_BELIEVED_SECONDS));
         if holder == self.identity {
             return Some(LeaseSpec {
                 renew_time: Some(MicroTime(clock)),
@@ -84,7 +84,7 @@ impl Election {
     fn first(&self, acquired: Option<MicroTime>, record: &LeaseSpec) -> LeaseSpec {
         LeaseSpec {
             holder_identity: Some(self.identity.clone()),
-            lease_duration_seconds: i32::try_from(LEASE.as_secs()).ok(),
+            lease_duration_seconds: i32::try_from(LEASE_DURATION.as_secs()).ok(),
             acquire_time: acquired,
             ..record.clone()
         }
@@ -101,8 +101,8 @@ mod tests {
 
     #[test]
     fn what_is_begun_at_the_last_moment_ends_before_another_can_take_over() {
-        assert!(RENEW_DEADLINE + REQUEST < LEASE);
-        assert!(REQUEST + RETRY < RENEW_DEADLINE, "a renewal that hangs leaves time for another");
+        assert!(RENEW_DEADLINE + REQUEST_TIMEOUT < LEASE_DURATION);
+        assert!(REQUEST_TIMEOUT + RETRY_INTERVAL < RENEW_DEADLINE, "a renewal that hangs leaves time for another");
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! Tells of problems by Events (events.k8s.io/v1), on the replica that holds the lease.
+//! Reports problems by Events (events.k8s.io/v1), on the replica that holds the lease.
 //!
-//! Each problem once: the name of its Event is made of what it says, so a restart or another replica finds it there.
-//! A problem that comes and goes within a moment, as while a set of objects is being applied, is not told.
+//! Each problem has one Event: its name is a hash of its contents, so that a restart or another replica finds it there.
+//! A problem that disappears within [`HOLD_OFF`], as while a set of objects is being applied, gets none.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,60 +18,61 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Facts;
-use super::election::REQUEST;
-use super::lease::{Leadership, is};
+use super::context::{Context, FailureLog};
+use super::election::REQUEST_TIMEOUT;
+use super::lease::{Leadership, is_status};
 use super::notice::{Notice, notices};
-use super::pace::Rate;
-use super::task::{Context, Troubles};
+use super::pace::WriteRate;
 use crate::report::Report;
 
-/// Between two Events.
-const EVERY: Duration = Duration::from_millis(100);
+/// The shortest interval between two Events.
+const EVENT_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How long a problem lasts before it is told.
+/// How long a problem must last before it gets an Event.
 const HOLD_OFF: Duration = Duration::from_secs(3);
 
-/// Problems that are followed at once.
-const MOST: usize = 10_000;
+/// The number of problems that are tracked at once.
+const MAX_TRACKED: usize = 10_000;
 
-/// What is known of one problem.
+/// A problem that is reported now.
 #[derive(Debug, Clone)]
-struct Known {
+struct TrackedProblem {
     since: Instant,
     notice: Arc<Notice>,
-    told: bool,
+    /// Whether its Event exists.
+    has_event: bool,
 }
 
-/// Tells of problems.
-pub(super) struct Teller {
+/// The reporter of Events.
+pub(super) struct EventReporter {
     context: Context,
     leadership: Leadership,
     facts: watch::Receiver<Facts>,
-    /// The reports that `known` is made of.
+    /// The reports from which `problems` is made.
     reports: Arc<OrdSet<Report>>,
-    known: BTreeMap<String, Known>,
-    rate: Rate,
-    troubles: Troubles,
+    problems: BTreeMap<String, TrackedProblem>,
+    rate: WriteRate,
+    failures: FailureLog,
 }
 
-impl Teller {
-    /// One that has told nothing yet.
+impl EventReporter {
+    /// A reporter that has created no Event yet.
     pub(super) fn new(context: Context, leadership: Leadership, facts: watch::Receiver<Facts>) -> Self {
         Self {
             context,
             leadership,
             facts,
             reports: Arc::default(),
-            known: BTreeMap::new(),
-            rate: Rate::new(EVERY),
-            troubles: Troubles::default(),
+            problems: BTreeMap::new(),
+            rate: WriteRate::new(EVENT_INTERVAL),
+            failures: FailureLog::default(),
         }
     }
 
-    /// Tells until `stop` changes.
+    /// Creates Events until `stop` changes.
     pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>) {
         loop {
-            self.look();
+            self.read_reports();
             let due = if self.leadership.until().is_some() { self.due() } else { None };
             let due = due.map(|(name, at)| (name, at.max(self.rate.next())));
             tokio::select! {
@@ -82,51 +83,52 @@ impl Teller {
                     return;
                 },
                 name = wait(due) => if self.leadership.until().is_some() {
-                    self.tell(name).await;
+                    self.create_event(name).await;
                 }
             }
         }
     }
 
-    /// Takes new reports in. What is not reported any more is forgotten.
-    fn look(&mut self) {
+    /// Reads new reports. A problem that is not reported any more is forgotten.
+    fn read_reports(&mut self) {
         let facts = self.facts.borrow_and_update().clone();
         if Arc::ptr_eq(&facts.reports, &self.reports) {
             return;
         }
         let now = Instant::now();
-        let mut before = std::mem::take(&mut self.known);
-        let notices = notices(&facts.reports, &facts.snapshot).into_iter().take(MOST);
-        let known = notices.map(|(name, notice)| {
-            let (since, told) = before.remove(&name).map_or((now, false), |known| (known.since, known.told));
-            (name, Known { since, notice: Arc::new(notice), told })
+        let mut before = std::mem::take(&mut self.problems);
+        let notices = notices(&facts.reports, &facts.snapshot).into_iter().take(MAX_TRACKED);
+        let problems = notices.map(|(name, notice)| {
+            let (since, has_event) =
+                before.remove(&name).map_or((now, false), |problem| (problem.since, problem.has_event));
+            (name, TrackedProblem { since, notice: Arc::new(notice), has_event })
         });
-        self.known = known.collect();
+        self.problems = problems.collect();
         self.reports = facts.reports;
     }
 
-    /// The problem that is to be told next, and when.
+    /// The problem that gets the next Event, and the time at which it gets it.
     fn due(&self) -> Option<(String, Instant)> {
-        let untold = self.known.iter().filter(|(_, known)| !known.told);
-        let first = untold.min_by_key(|(_, known)| known.since)?;
+        let pending = self.problems.iter().filter(|(_, problem)| !problem.has_event);
+        let first = pending.min_by_key(|(_, problem)| problem.since)?;
         Some((first.0.clone(), first.1.since + HOLD_OFF))
     }
 
-    async fn tell(&mut self, name: String) {
+    async fn create_event(&mut self, name: String) {
         let now = Instant::now();
         self.rate.take(now);
-        let Some(known) = self.known.get(&name) else { return };
-        let (object, notice) = (known.notice.object.clone(), Arc::clone(&known.notice));
+        let Some(problem) = self.problems.get(&name) else { return };
+        let (object, notice) = (problem.notice.object.clone(), Arc::clone(&problem.notice));
         let create = create(self.context.client.clone(), &self.context, &name, &notice);
-        let result = match timeout(REQUEST, create).await {
+        let result = match timeout(REQUEST_TIMEOUT, create).await {
             Ok(Ok(())) => {
                 self.rate.succeeded();
                 "success"
             }
-            Ok(Err(error)) if is(&error, 409) => "known",
+            Ok(Err(error)) if is_status(&error, 409) => "known",
             Ok(Err(error)) => {
                 let code = if let kube::Error::Api(status) = &error { status.code } else { 0 };
-                self.troubles.tell("Event", code, now, &format!("an event about {object} can't be written: {error}"));
+                self.failures.warn("Event", code, now, &format!("an event about {object} can't be written: {error}"));
                 match code {
                     0 | 429 | 500.. => {
                         self.rate.failed(now, None);
@@ -142,14 +144,14 @@ impl Teller {
         };
         self.context.metrics.wrote("Event", result);
         if result != "unreachable"
-            && let Some(known) = self.known.get_mut(&name)
+            && let Some(problem) = self.problems.get_mut(&name)
         {
-            known.told = true;
+            problem.has_event = true;
         }
     }
 }
 
-/// Waits for what is due; for ever where nothing is.
+/// Waits until an Event is due; forever where none is.
 async fn wait(due: Option<(String, Instant)>) -> String {
     match due {
         Some((name, at)) => {

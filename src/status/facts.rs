@@ -1,4 +1,4 @@
-//! What status is made from: the objects, what translation made of them, and how the members are.
+//! The input of status: the objects, the result of their translation, and the health of members.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -10,61 +10,61 @@ use crate::model::PoolId;
 use crate::report::Report;
 use crate::source::{Key, Snapshot};
 
-/// The objects of our classes, and what came of them.
+/// The objects of our classes, by language, and the result of their translation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Served {
     /// Ingresses, each with whether it has a route.
     pub ingresses: OrdMap<Key, bool>,
     /// ApplicationGateways.
-    pub gateways: OrdMap<Key, Arc<Parts>>,
+    pub gateways: OrdMap<Key, Arc<GatewayParts>>,
 }
 
-/// What came of the elements of an ApplicationGateway, by their names.
+/// The elements of an ApplicationGateway that are served, by their names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Parts {
+pub struct GatewayParts {
     /// Listeners that are served.
     pub listeners: BTreeSet<String>,
-    /// Rules that a served listener obeys and that lead somewhere.
+    /// Rules that belong to a served listener and have a backend.
     pub rules: BTreeSet<String>,
-    /// The pools that each `backendAddressPools` element became: one for each settings element it is used with.
+    /// The pools of each `backendAddressPools` element: one for each settings element with which it is used.
     pub pools: BTreeMap<String, BTreeSet<PoolId>>,
 }
 
-/// One input, and what is served of it.
+/// One snapshot and the result of its translation.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
-    /// Inputs taken in so far; 0: none.
+    /// The number of inputs so far; 0: none.
     pub generation: u64,
     /// The objects.
     pub snapshot: Arc<Snapshot>,
-    /// Those that are ours.
+    /// The objects that are ours.
     pub served: Arc<Served>,
-    /// Everything that users should know.
+    /// Every report.
     pub reports: Arc<OrdSet<Report>>,
-    /// Ports that could not be opened, and why.
+    /// Ports that could not be opened, each with its error.
     pub unopened: BTreeMap<u16, String>,
 }
 
-/// How a member is.
+/// The state of a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum MemberState {
-    /// Takes requests.
+    /// It takes requests.
     Up,
-    /// Not probed yet.
+    /// It has not been probed yet.
     Unknown,
     /// Its endpoint is not ready.
     NotReady,
-    /// Its endpoint is going away.
+    /// Its endpoint is terminating.
     Draining,
-    /// Fails its probe.
+    /// It fails its probe.
     Down,
 }
 
-/// How the members of a pool are.
+/// The health of a pool.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PoolHealth {
-    /// Each member.
+    /// Its members.
     pub members: Vec<(SocketAddr, MemberState)>,
-    /// DNS names that no address is known for.
+    /// The number of DNS names without a known address.
     pub unresolved: usize,
 }

@@ -1,4 +1,4 @@
-//! The lease at the API server: taken, renewed, given back. Whoever holds it writes; all others serve just the same.
+//! The Lease at the API server: acquired, renewed, released. Its holder writes status; every replica serves.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use kube::{Api, Client};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::Metrics;
-use super::election::{Election, RENEW_DEADLINE, REQUEST, RETRY};
+use super::StatusMetrics;
+use super::election::{Election, RENEW_DEADLINE, REQUEST_TIMEOUT, RETRY_INTERVAL};
 use crate::source::Key;
 
 /// Whether this replica may write now.
@@ -18,12 +18,12 @@ use crate::source::Key;
 pub(super) struct Leadership(watch::Receiver<Option<Instant>>);
 
 impl Leadership {
-    /// Until when it may; `None`: not now.
+    /// The time until which it may write; `None`: it may not.
     pub(super) fn until(&self) -> Option<Instant> {
         self.0.borrow().filter(|until| Instant::now() < *until)
     }
 
-    /// Ends when it may have changed: a renewal, a loss, or the time running out.
+    /// Ends when leadership may have changed: by a renewal, a loss, or the end of its time.
     pub(super) async fn changed(&mut self) {
         let until = self.until();
         let lapse = async {
@@ -35,37 +35,37 @@ impl Leadership {
         tokio::select! {
             () = lapse => {}
             changed = self.0.changed() => if changed.is_err() {
-                // The candidate is gone; what it had runs out.
-                tokio::time::sleep(RETRY).await;
+                // The candidate has ended; its leadership runs out.
+                tokio::time::sleep(RETRY_INTERVAL).await;
             }
         }
     }
 }
 
-/// One candidate.
+/// One candidate for the lease.
 pub(super) struct Candidate {
     leases: Api<Lease>,
     key: Key,
     election: Election,
-    /// The object as we last wrote it.
+    /// The Lease as this replica wrote it last.
     held: Option<Lease>,
-    /// Until when we may write.
+    /// The time until which this replica may write.
     until: watch::Sender<Option<Instant>>,
-    metrics: Metrics,
-    /// Whether trouble has been told.
-    troubled: bool,
+    metrics: StatusMetrics,
+    /// Whether a failure has been logged since the last success.
+    is_failing: bool,
 }
 
 impl Candidate {
-    /// A candidate for the lease `key`, and what it tells others.
-    pub(super) fn new(client: Client, key: Key, identity: String, metrics: Metrics) -> (Self, Leadership) {
+    /// A candidate for the lease `key`, and the leadership that it announces.
+    pub(super) fn new(client: Client, key: Key, identity: String, metrics: StatusMetrics) -> (Self, Leadership) {
         let leases = Api::namespaced(client, key.namespace());
         let (until, receiver) = watch::channel(None);
         let election = Election::new(identity);
-        (Self { leases, key, election, held: None, until, metrics, troubled: false }, Leadership(receiver))
+        (Self { leases, key, election, held: None, until, metrics, is_failing: false }, Leadership(receiver))
     }
 
-    /// Tries for ever, until `stop` changes.
+    /// Tries to hold the lease until `stop` changes.
     pub(super) async fn run(&mut self, mut stop: watch::Receiver<bool>) {
         let mut rest = Duration::ZERO;
         loop {
@@ -77,13 +77,13 @@ impl Candidate {
                 _ = stop.changed() => return,
                 () = self.turn() => {}
             }
-            rest = RETRY + RETRY.mul_f64(0.2 * fastrand::f64());
+            rest = RETRY_INTERVAL + RETRY_INTERVAL.mul_f64(0.2 * fastrand::f64());
         }
     }
 
-    /// Gives the lease back, if we have it. Nothing may be written any more when this is called.
+    /// Releases the lease, if this replica holds it. No write may be in flight when this is called.
     pub(super) async fn release(&mut self) {
-        self.end("released");
+        self.stop_leading("released");
         let release = async {
             let Some(lease) = self.leases.get_opt(self.key.name()).await? else { return Ok(()) };
             let record = self.election.release(&lease.spec.clone().unwrap_or_default(), Timestamp::now());
@@ -92,7 +92,7 @@ impl Candidate {
             }
             Ok::<_, kube::Error>(())
         };
-        match timeout(REQUEST, release).await {
+        match timeout(REQUEST_TIMEOUT, release).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(lease = %self.key, %error, "the lease could not be released; it runs out"),
             Err(_) => tracing::warn!(lease = %self.key, "the lease could not be released in time; it runs out"),
@@ -100,39 +100,39 @@ impl Candidate {
     }
 
     async fn turn(&mut self) {
-        // What counts is when the request was sent: the record may have changed right then.
+        // Leadership counts from the moment the request was sent: the record may have changed right then.
         let began = Instant::now();
-        let outcome = timeout(REQUEST, self.try_once()).await;
-        let trouble = match outcome {
+        let outcome = timeout(REQUEST_TIMEOUT, self.acquire_or_renew()).await;
+        let failure = match outcome {
             Ok(Ok(held)) => {
-                if self.troubled {
+                if self.is_failing {
                     tracing::info!(lease = %self.key, "the lease can be reached again");
-                    self.troubled = false;
+                    self.is_failing = false;
                 }
                 if held {
-                    self.begin(began + RENEW_DEADLINE)
+                    self.lead_until(began + RENEW_DEADLINE)
                 } else {
-                    self.end("another holds the lease")
+                    self.stop_leading("another holds the lease")
                 }
                 return;
             }
-            Ok(Err(error)) if is(&error, 409) => "another was faster".to_owned(),
+            Ok(Err(error)) if is_status(&error, 409) => "another was faster".to_owned(),
             Ok(Err(error)) => error.to_string(),
             Err(_) => "no answer in time".to_owned(),
         };
-        // Someone may have changed it: the next look is at what stands there.
+        // Another may have changed it: the next turn reads it again.
         self.held = None;
         if self.until.borrow().is_some_and(|until| until <= Instant::now()) {
-            self.end("the lease could not be renewed in time");
+            self.stop_leading("the lease could not be renewed in time");
         }
-        if !self.troubled {
-            self.troubled = true;
-            tracing::warn!(lease = %self.key, trouble, "the lease can't be had or renewed; tried again every 2 s");
+        if !self.is_failing {
+            self.is_failing = true;
+            tracing::warn!(lease = %self.key, trouble = failure, "the lease can't be had or renewed; tried again every 2 s");
         }
     }
 
-    /// Whether we hold the lease now.
-    async fn try_once(&mut self) -> Result<bool, kube::Error> {
+    /// Acquires or renews the lease. Whether this replica holds it now.
+    async fn acquire_or_renew(&mut self) -> Result<bool, kube::Error> {
         let clock = Timestamp::now();
         let lease = match self.held.take() {
             Some(lease) => Some(lease),
@@ -160,14 +160,14 @@ impl Candidate {
         self.leases.replace(self.key.name(), &PostParams::default(), &lease).await
     }
 
-    fn begin(&self, until: Instant) {
+    fn lead_until(&self, until: Instant) {
         if self.until.send_replace(Some(until)).is_none() {
             tracing::info!(lease = %self.key, "leads: this replica writes status");
             self.metrics.leads(true);
         }
     }
 
-    fn end(&self, why: &str) {
+    fn stop_leading(&self, why: &str) {
         if self.until.send_replace(None).is_some() {
             tracing::info!(lease = %self.key, why, "leads no more");
             self.metrics.leads(false);
@@ -175,7 +175,7 @@ impl Candidate {
     }
 }
 
-/// Whether the API server answered with this code.
-pub(super) fn is(error: &kube::Error, code: u16) -> bool {
+/// Whether the API server answered with this HTTP status.
+pub(super) fn is_status(error: &kube::Error, code: u16) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == code)
 }

@@ -1,4 +1,4 @@
-//! What is counted of leadership and of writes.
+//! Metrics of leadership and of writes to the API server.
 
 use std::sync::atomic::AtomicI64;
 
@@ -9,20 +9,20 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Write {
+struct WriteLabels {
     kind: &'static str,
     result: &'static str,
 }
 
 /// Counters of the status writer. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Metrics {
+pub struct StatusMetrics {
     leader: Gauge<i64, AtomicI64>,
-    writes: Family<Write, Counter>,
+    writes: Family<WriteLabels, Counter>,
 }
 
-impl Metrics {
-    /// Names them.
+impl StatusMetrics {
+    /// Registers the metrics.
     pub fn register(&self, registry: &mut Registry) {
         registry.register("leader", "Whether this replica holds the lease and writes status", self.leader.clone());
         let help = "Writes to the API server, by kind of object (Event: events about objects) and result";
@@ -34,6 +34,6 @@ impl Metrics {
     }
 
     pub(super) fn wrote(&self, kind: &'static str, result: &'static str) {
-        self.writes.get_or_create(&Write { kind, result }).inc();
+        self.writes.get_or_create(&WriteLabels { kind, result }).inc();
     }
 }

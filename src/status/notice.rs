@@ -1,4 +1,4 @@
-//! Reports as Events: which object is told what, under which name. A pure function.
+//! The Events that reports ask for: their objects, names and notes. A pure function.
 
 use std::collections::BTreeMap;
 
@@ -6,18 +6,18 @@ use aws_lc_rs::digest::{SHA256, digest};
 use imbl::OrdSet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::problem::shortened;
+use super::shorten::shortened;
 use crate::api::ApplicationGateway;
 use crate::model::{Kind, ObjectRef};
 use crate::report::{Reason, Report};
 use crate::source::snapshot::Objects;
 use crate::source::{Identity, Key, Snapshot};
 
-/// Longest note that the API server takes, in bytes.
-const LONGEST_NOTE: usize = 1024;
+/// The longest note that the API server accepts, in bytes.
+const MAX_NOTE_BYTES: usize = 1024;
 
-/// Longest part of an object's name within the name of its Event: with the hash, the whole is a valid name.
-const LONGEST_NAME: usize = 200;
+/// The longest part of an object's name in the name of its Event: with the hash, the whole is a valid name.
+const MAX_NAME_CHARS: usize = 200;
 
 /// One Event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,14 +30,14 @@ pub struct Notice {
     pub uid: Option<String>,
     /// `metadata.resourceVersion` of the object.
     pub version: Option<String>,
-    /// The kind of problem.
+    /// The reason of the report.
     pub reason: Reason,
-    /// What is wrong, where, and what can be done.
+    /// The field, the message and the remedy of the report.
     pub note: String,
 }
 
-/// The Events that the reports ask for, by name. The name says object, reason, field and message: whoever would tell the
-/// same thing again finds it taken.
+/// The Events that the reports ask for, by name. The name is a hash of object, reason, field and message: an Event that
+/// exists already is found by its name.
 pub fn notices(reports: &OrdSet<Report>, snapshot: &Snapshot) -> BTreeMap<String, Notice> {
     reports.iter().filter_map(|report| notice(report, snapshot)).collect()
 }
@@ -49,14 +49,14 @@ fn notice(report: &Report, snapshot: &Snapshot) -> Option<(String, Notice)> {
     let parts = [object.kind.name(), uid.as_deref().unwrap_or_default(), reason.name(), field, message];
     let hash = digest(&SHA256, parts.join("\0").as_bytes());
     let hash: String = hash.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    let name: String = object.name().chars().take(LONGEST_NAME).collect();
+    let name: String = object.name().chars().take(MAX_NAME_CHARS).collect();
     let name = format!("{}.{hash}", name.trim_end_matches(['.', '-']));
 
     let mut note = if field.is_empty() { message.clone() } else { format!("{field}: {message}") };
     if !remedy.is_empty() {
         note = format!("{note}; {remedy}");
     }
-    let note = shortened(note, LONGEST_NOTE);
+    let note = shortened(note, MAX_NOTE_BYTES);
     Some((name, Notice { object: object.clone(), api_version, uid, version, reason: *reason, note }))
 }
 

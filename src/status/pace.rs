@@ -1,58 +1,58 @@
-//! How fast is written: all together, and each object.
+//! The pace of status writes: of all writes together, and of the writes to each object.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Desired;
+use super::DesiredStatus;
 use crate::model::ObjectRef;
 
-/// Shortest time between two writes to one object.
-const EACH: Duration = Duration::from_secs(1);
+/// The shortest interval between two writes to one object.
+const OBJECT_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Longest pause after failures.
-const LONGEST: Duration = Duration::from_secs(60);
+/// The longest pause after failures.
+const MAX_FAILURE_PAUSE: Duration = Duration::from_secs(60);
 
-/// Longest pause between two writes of the same thing, where someone else undoes them.
-const LONGEST_FIGHT: Duration = Duration::from_secs(300);
+/// The longest pause between two writes of the same status, where another writer undoes them.
+const MAX_FIGHT_PAUSE: Duration = Duration::from_secs(300);
 
 /// The rate of all writes together, and the pause after the API server could not take them.
 #[derive(Debug)]
-pub(super) struct Rate {
+pub(super) struct WriteRate {
     every: Duration,
     next: Instant,
     failures: u32,
 }
 
-impl Rate {
+impl WriteRate {
     /// At most one in `every`.
     pub(super) fn new(every: Duration) -> Self {
         Self { every, next: Instant::now(), failures: 0 }
     }
 
-    /// When the next may go.
+    /// The time of the next write.
     pub(super) fn next(&self) -> Instant {
         self.next
     }
 
-    /// One goes now.
+    /// A write begins now.
     pub(super) fn take(&mut self, now: Instant) {
         self.next = self.next.max(now) + self.every;
     }
 
-    /// The API server took one.
+    /// A write has succeeded.
     pub(super) fn succeeded(&mut self) {
         self.failures = 0;
     }
 
-    /// It is away or overloaded: a pause for all, longer each time, or as long as it asks for.
+    /// The API server is away or overloaded: all writes pause, longer each time, or as long as the server asks (`asked`).
     pub(super) fn failed(&mut self, now: Instant, asked: Option<Duration>) {
-        // What was under way together fails together, and counts once.
+        // Writes that were in flight together fail together, and count once.
         if self.next <= now + self.every {
             self.failures = self.failures.saturating_add(1);
         }
-        let pause = asked.unwrap_or_else(|| backoff(self.failures, LONGEST / 2));
+        let pause = asked.unwrap_or_else(|| backoff(self.failures, MAX_FAILURE_PAUSE / 2));
         self.next = self.next.max(now + pause);
     }
 }
@@ -63,50 +63,52 @@ pub(super) fn backoff(failures: u32, longest: Duration) -> Duration {
     pause + pause.mul_f64(0.25 * fastrand::f64())
 }
 
-/// One object.
+/// The pace of the writes to one object.
 #[derive(Debug)]
-struct Pace {
+struct ObjectPace {
     not_before: Instant,
     failures: u32,
-    /// What was written last, and how often the same was written again.
-    last: Option<Desired>,
-    again: u32,
+    /// The status that was written last.
+    last: Option<DesiredStatus>,
+    /// How often in a row that status was written again.
+    repeats: u32,
 }
 
-/// When each object may be written to. Holds only objects that were written to lately.
+/// The earliest time of the next write to each object. Holds only objects that were written to lately.
 #[derive(Debug, Default)]
-pub(super) struct Paces(BTreeMap<ObjectRef, Pace>);
+pub(super) struct ObjectPaces(BTreeMap<ObjectRef, ObjectPace>);
 
-impl Paces {
-    /// When this object may be written to; `None`: at once.
+impl ObjectPaces {
+    /// The earliest time of the next write to this object; `None`: at once.
     pub(super) fn not_before(&self, object: &ObjectRef) -> Option<Instant> {
         self.0.get(object).map(|pace| pace.not_before)
     }
 
-    /// It was written to. Gives how often in a row the same thing had to be written: someone else changes it back.
-    pub(super) fn succeeded(&mut self, object: &ObjectRef, status: &Desired, now: Instant) -> u32 {
+    /// A write has succeeded. Gives how often in a row this status had to be written again because another writer undid it.
+    pub(super) fn succeeded(&mut self, object: &ObjectRef, status: &DesiredStatus, now: Instant) -> u32 {
         let pace = self.pace(object, now);
         pace.failures = 0;
-        pace.again = if pace.last.as_ref() == Some(status) { pace.again.saturating_add(1) } else { 0 };
+        pace.repeats = if pace.last.as_ref() == Some(status) { pace.repeats.saturating_add(1) } else { 0 };
         pace.last = Some(status.clone());
-        pace.not_before = now + if pace.again == 0 { EACH } else { backoff(pace.again, LONGEST_FIGHT) };
-        pace.again
+        pace.not_before =
+            now + if pace.repeats == 0 { OBJECT_INTERVAL } else { backoff(pace.repeats, MAX_FIGHT_PAUSE) };
+        pace.repeats
     }
 
-    /// It could not be written to.
+    /// A write has failed.
     pub(super) fn failed(&mut self, object: &ObjectRef, now: Instant) {
         let pace = self.pace(object, now);
         pace.failures = pace.failures.saturating_add(1);
-        pace.not_before = now + backoff(pace.failures, LONGEST);
+        pace.not_before = now + backoff(pace.failures, MAX_FAILURE_PAUSE);
     }
 
-    /// Forgets what was long ago.
+    /// Forgets objects that were written to long ago.
     pub(super) fn forget(&mut self, now: Instant) {
-        self.0.retain(|_, pace| now < pace.not_before + 2 * LONGEST_FIGHT);
+        self.0.retain(|_, pace| now < pace.not_before + 2 * MAX_FIGHT_PAUSE);
     }
 
-    fn pace(&mut self, object: &ObjectRef, now: Instant) -> &mut Pace {
-        let first = Pace { not_before: now, failures: 0, last: None, again: 0 };
+    fn pace(&mut self, object: &ObjectRef, now: Instant) -> &mut ObjectPace {
+        let first = ObjectPace { not_before: now, failures: 0, last: None, repeats: 0 };
         self.0.entry(object.clone()).or_insert(first)
     }
 }
@@ -119,25 +121,25 @@ mod tests {
     #[test]
     fn an_object_that_is_changed_back_is_written_to_ever_more_seldom() {
         let (object, now) = (ObjectRef::new(Kind::Ingress, "a", "b"), Instant::now());
-        let mut paces = Paces::default();
+        let mut paces = ObjectPaces::default();
         assert_eq!(paces.not_before(&object), None);
         let mut pauses = Vec::new();
         for _ in 0..12 {
-            paces.succeeded(&object, &Desired::Nothing, now);
+            paces.succeeded(&object, &DesiredStatus::Nothing, now);
             pauses.push(paces.not_before(&object).expect("known") - now);
         }
-        assert_eq!(pauses[0], EACH);
-        assert!(pauses[3] >= 4 * EACH && pauses[11] >= LONGEST_FIGHT, "{pauses:?}");
-        paces.succeeded(&object, &Desired::Ingress(Vec::new()), now);
-        assert_eq!(paces.not_before(&object), Some(now + EACH), "something else is written at once");
-        paces.forget(now + 3 * LONGEST_FIGHT);
+        assert_eq!(pauses[0], OBJECT_INTERVAL);
+        assert!(pauses[3] >= 4 * OBJECT_INTERVAL && pauses[11] >= MAX_FIGHT_PAUSE, "{pauses:?}");
+        paces.succeeded(&object, &DesiredStatus::Ingress(Vec::new()), now);
+        assert_eq!(paces.not_before(&object), Some(now + OBJECT_INTERVAL), "something else is written at once");
+        paces.forget(now + 3 * MAX_FIGHT_PAUSE);
         assert_eq!(paces.not_before(&object), None);
     }
 
     #[test]
     fn failures_that_come_together_count_once() {
         let now = Instant::now();
-        let mut rate = Rate::new(Duration::from_millis(10));
+        let mut rate = WriteRate::new(Duration::from_millis(10));
         for _ in 0..8 {
             rate.failed(now, None);
         }

@@ -1,181 +1,100 @@
-//! What the status of each object should be, where it is not that already. A pure function.
+//! The plan of status writes: the status that each object should have, where it does not have it yet. A pure function.
 //!
-//! An object of another class is never touched. What we wrote while an object was ours is taken back when it is not
-//! any more; whether we wrote it is read from `metadata.managedFields`.
+//! Objects of other classes are never touched. What was written while an object was ours is removed once it is ours no
+//! more; `metadata.managedFields` says whether we wrote it. Each language plans for its own kind, in its own file.
 
 use std::collections::BTreeMap;
 
-use imbl::OrdSet;
 use k8s_openapi::api::networking::v1::IngressLoadBalancerIngress;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::jiff::Timestamp;
+use serde_json::{Value, json};
 
-use super::gateway::Gateway;
-use super::problem::Problems;
-use super::{Facts, Parts, PoolHealth, Publish};
-use crate::api::ApplicationGateway;
+use super::{Facts, PoolHealth, PublishedAddresses, application_gateway, ingress};
 use crate::api::application_gateway::ApplicationGatewayStatus;
-use crate::model::{Kind, ObjectRef, PoolId};
-use crate::report::Report;
-use crate::source::{Identity, Key, PackedIngress};
+use crate::model::{ObjectRef, PoolId};
+use crate::source::Identity;
 
 /// Everything that a plan is made from.
 #[derive(Debug, Clone, Copy)]
-pub struct View<'a> {
-    /// The objects, and what is served of them.
+pub struct PlanInput<'a> {
+    /// The objects, and which of them are served.
     pub facts: &'a Facts,
-    /// How the members of the gateways' pools are.
+    /// The health of the pools that [`PlanInput::pools`] names.
     pub health: &'a BTreeMap<PoolId, PoolHealth>,
-    /// Which addresses are told.
-    pub publish: &'a Publish,
-    /// Our field manager.
+    /// The addresses that status publishes.
+    pub publish: &'a PublishedAddresses,
+    /// Our field manager (server-side apply).
     pub manager: &'a str,
-    /// What was written and does not stand in the snapshot yet.
-    pub written: &'a BTreeMap<ObjectRef, Desired>,
-    /// The time of conditions that change.
+    /// Writes that the snapshot does not show yet.
+    pub written: &'a BTreeMap<ObjectRef, DesiredStatus>,
+    /// The time that changed conditions get as their last transition.
     pub now: Timestamp,
 }
 
-/// What a status should be.
+/// The status that an object should have.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Desired {
+pub enum DesiredStatus {
     /// `status.loadBalancer.ingress` of an Ingress.
     Ingress(Vec<IngressLoadBalancerIngress>),
     /// The status of an ApplicationGateway.
-    Gateway(Box<ApplicationGatewayStatus>),
-    /// Nothing of ours.
+    ApplicationGateway(Box<ApplicationGatewayStatus>),
+    /// No field of ours.
     Nothing,
 }
 
-/// One object whose status is not what it should be.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Change {
-    /// The object.
-    pub object: ObjectRef,
-    /// `metadata.uid`: an object made anew under the same name is another.
-    pub uid: Option<String>,
-    /// `metadata.resourceVersion` of what was looked at.
-    pub version: Option<String>,
-    /// What it should be.
-    pub status: Desired,
+impl DesiredStatus {
+    /// The value of `status` in the applied configuration; `null`: no field is applied, so that all of ours are removed.
+    pub(super) fn to_value(&self) -> serde_json::Result<Value> {
+        Ok(match self {
+            Self::Ingress(addresses) => json!({"loadBalancer": {"ingress": addresses}}),
+            Self::ApplicationGateway(status) => serde_json::to_value(status)?,
+            Self::Nothing => Value::Null,
+        })
+    }
 }
 
-impl View<'_> {
-    /// Every change that is due.
-    pub fn plan(&self) -> Vec<Change> {
-        let mut changes = Vec::new();
+/// One status to write.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StatusChange {
+    /// The object.
+    pub object: ObjectRef,
+    /// `metadata.uid`: an object that was deleted and created again under its name is another object.
+    pub uid: Option<String>,
+    /// `metadata.resourceVersion` of the object that the plan has read.
+    pub version: Option<String>,
+    /// The status that it should have.
+    pub status: DesiredStatus,
+}
+
+impl PlanInput<'_> {
+    /// Every change that is due, for each language in turn.
+    pub fn plan(&self) -> Vec<StatusChange> {
         let addresses = self.publish.addresses(&self.facts.snapshot);
-        for (key, object) in &self.facts.snapshot.ingresses {
-            let object_ref = ObjectRef { kind: Kind::Ingress, key: key.clone() };
-            if let Some(status) = self.ingress(key, object, &object_ref, addresses.as_deref()) {
-                changes.push(change(object_ref, object.identity(), status));
-            }
-        }
-        let reports = by_gateway(&self.facts.reports);
-        for (key, object) in &self.facts.snapshot.gateways {
-            let object_ref = ObjectRef { kind: Kind::ApplicationGateway, key: key.clone() };
-            let status = match self.facts.served.gateways.get(key) {
-                Some(parts) => {
-                    let reports = reports.get(&object_ref).map(Vec::as_slice).unwrap_or_default();
-                    self.gateway(object, &object_ref, parts, reports, addresses.as_deref())
-                }
-                None => self.taken_back(&object_ref, || has_status_of(&object.metadata, self.manager)),
-            };
-            changes.extend(status.map(|status| change(object_ref, Identity::from(&object.metadata), status)));
-        }
+        let mut changes = Vec::new();
+        ingress::plan(self, addresses.as_deref(), &mut changes);
+        application_gateway::plan(self, addresses.as_deref(), &mut changes);
         changes
     }
 
-    /// The pools whose members' health a plan asks for.
+    /// The pools whose health a plan needs.
     pub fn pools(facts: &Facts) -> impl Iterator<Item = &PoolId> {
         facts.served.gateways.values().flat_map(|parts| parts.pools.values()).flatten()
     }
 
-    fn ingress(
-        &self,
-        key: &Key,
-        object: &PackedIngress,
-        object_ref: &ObjectRef,
-        addresses: Option<&[IngressLoadBalancerIngress]>,
-    ) -> Option<Desired> {
-        let wanted = match self.facts.served.ingresses.get(key) {
-            // Not known now: what stands there goes on standing there.
-            Some(true) => addresses?,
-            Some(false) | None => &[],
-        };
-        if wanted.is_empty() {
-            return self.taken_back(object_ref, || object.is_managed_by(self.manager));
-        }
-        let same = match self.written.get(object_ref) {
-            Some(Desired::Ingress(written)) => written == wanted,
-            Some(_) => false,
-            None => {
-                let mut shown = object.shown().to_vec();
-                // What ports an entry has is its writer's to say, and no difference.
-                shown.iter_mut().for_each(|entry| entry.ports = None);
-                shown.sort_by(|a, b| (&a.ip, &a.hostname).cmp(&(&b.ip, &b.hostname)));
-                shown == wanted
-            }
-        };
-        (!same).then(|| Desired::Ingress(wanted.to_vec()))
-    }
-
-    fn gateway(
-        &self,
-        object: &ApplicationGateway,
-        object_ref: &ObjectRef,
-        parts: &Parts,
-        reports: &[&Report],
-        addresses: Option<&[IngressLoadBalancerIngress]>,
-    ) -> Option<Desired> {
-        let nothing = ApplicationGatewayStatus::default();
-        let shown = match self.written.get(object_ref) {
-            Some(Desired::Gateway(written)) => written,
-            Some(_) => &nothing,
-            None => object.status.as_ref().unwrap_or(&nothing),
-        };
-        let problems = Problems::new(reports.iter().copied());
-        let gateway = Gateway {
-            object,
-            parts,
-            problems: &problems,
-            unopened: &self.facts.unopened,
-            health: self.health,
-            addresses,
-            shown,
-            now: self.now,
-        };
-        let status = gateway.status();
-        (status != *shown).then(|| Desired::Gateway(Box::new(status)))
-    }
-
-    /// Whether something of ours is to be removed from an object that should have nothing of ours.
-    fn taken_back(&self, object: &ObjectRef, stands: impl FnOnce() -> bool) -> Option<Desired> {
+    /// The removal of our fields from an object that should have none; `None` where it has none. `is_ours` says whether the
+    /// object in the snapshot has fields of ours.
+    pub(super) fn removal(&self, object: &ObjectRef, is_ours: impl FnOnce() -> bool) -> Option<DesiredStatus> {
         let ours = match self.written.get(object) {
-            Some(written) => *written != Desired::Nothing,
-            None => stands(),
+            Some(written) => *written != DesiredStatus::Nothing,
+            None => is_ours(),
         };
-        ours.then_some(Desired::Nothing)
+        ours.then_some(DesiredStatus::Nothing)
     }
 }
 
-/// Whether this manager has written of an object's status.
-fn has_status_of(metadata: &ObjectMeta, manager: &str) -> bool {
-    metadata
-        .managed_fields
-        .iter()
-        .flatten()
-        .any(|entry| entry.manager.as_deref() == Some(manager) && entry.subresource.as_deref() == Some("status"))
-}
-
-fn change(object: ObjectRef, Identity { uid, resource_version: version }: Identity, status: Desired) -> Change {
-    Change { object, uid, version, status }
-}
-
-fn by_gateway(reports: &OrdSet<Report>) -> BTreeMap<&ObjectRef, Vec<&Report>> {
-    let mut by_gateway: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for report in reports.iter().filter(|report| report.object.kind == Kind::ApplicationGateway) {
-        by_gateway.entry(&report.object).or_default().push(report);
+impl StatusChange {
+    pub(super) fn new(object: ObjectRef, identity: Identity, status: DesiredStatus) -> Self {
+        let Identity { uid, resource_version: version } = identity;
+        Self { object, uid, version, status }
     }
-    by_gateway
 }

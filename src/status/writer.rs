@@ -1,85 +1,88 @@
-//! Writes status: what the plan asks for, on the replica that holds the lease, and no faster than is good.
+//! The writer of status: applies the changes of the plan, on the replica that holds the lease, at a bounded rate.
 //!
-//! Server-side apply under our own field manager, to the status subresource alone. Nothing is written that stands
-//! there already: the snapshot says what stands there, and what was written counts until the snapshot shows it.
-//! What waits is a map of objects, so it is bounded by them and always the newest.
+//! It uses server-side apply under our own field manager, on the status subresource alone. A status that an object has
+//! already is not written again: the snapshot shows it, or a write that the snapshot does not show yet. The queue has one
+//! entry an object, always the newest, so that it is bounded by the number of objects.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use k8s_openapi::api::networking::v1::Ingress;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Patch, PatchParams};
+use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::{Api, Client};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::election::REQUEST;
+use super::context::{Context, FailureLog};
+use super::election::REQUEST_TIMEOUT;
 use super::lease::Leadership;
-use super::pace::{Paces, Rate};
-use super::task::{Context, Troubles};
-use super::{Change, Desired, Facts, PoolHealth, View};
-use crate::api::ApplicationGateway;
+use super::pace::{ObjectPaces, WriteRate};
+use super::{DesiredStatus, Facts, PlanInput, PoolHealth, StatusChange};
 use crate::model::{Kind, ObjectRef, PoolId};
 use crate::source::{Identity, Snapshot};
 
-/// Writes that are under way at once.
-const CONCURRENCY: usize = 8;
+/// The number of writes in flight.
+const MAX_CONCURRENT_WRITES: usize = 8;
 
-/// Between two writes.
-const EVERY: Duration = Duration::from_millis(10);
+/// The shortest interval between two writes.
+const WRITE_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Pause between two plans, at least, and how many times as long as a plan it is: where there are many objects, planning is
-/// not to take the time of those that serve. And the pause between two looks at the members.
-const PLANS: Duration = Duration::from_millis(250);
-const TIMES_A_PLAN: u32 = 20;
-const LOOKS: Duration = Duration::from_secs(1);
+/// The shortest interval between two plans.
+const MIN_PLAN_INTERVAL: Duration = Duration::from_millis(250);
 
-/// How long a write that no snapshot shows counts all the same.
-const UNSHOWN: Duration = Duration::from_secs(60);
+/// The interval between two plans is at least so many times the duration of a plan: with very many objects, planning must
+/// not take the processor from the workers.
+const PLAN_INTERVAL_FACTOR: u32 = 20;
 
-/// Time for what is under way when the process ends.
-const LAST: Duration = Duration::from_secs(2);
+/// The interval at which the health of pools is read.
+const HEALTH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Times in a row that the same thing is written before it is told that someone else changes it back.
-const FOUGHT: u32 = 3;
+/// The time after which a write that no snapshot has shown is forgotten.
+const UNCONFIRMED_WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The time that writes in flight have to end when the process stops.
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The number of writes of the same status in a row after which the log says that another writer undoes them.
+const FOUGHT_WRITES: u32 = 3;
 
 /// A write that the snapshot may not show yet.
 #[derive(Debug)]
-struct Written {
+struct UnconfirmedWrite {
     uid: Option<String>,
-    /// The version that the plan had looked at, and the one that the write made.
+    /// The `resourceVersion` that the plan has read, and the one that the write has made.
     before: Option<String>,
     after: Option<String>,
-    status: Desired,
+    status: DesiredStatus,
     at: Instant,
 }
 
-/// The writer's state.
-pub(super) struct Writer {
+/// The writer of status.
+pub(super) struct StatusWriter {
     context: Context,
     leadership: Leadership,
     facts: watch::Receiver<Facts>,
     health: BTreeMap<PoolId, PoolHealth>,
-    written: BTreeMap<ObjectRef, Written>,
-    /// What is to be written.
-    waiting: BTreeMap<ObjectRef, Change>,
-    /// The object that was written to last: the next after it has its turn.
+    written: BTreeMap<ObjectRef, UnconfirmedWrite>,
+    /// The queue: changes that are planned and not begun.
+    waiting: BTreeMap<ObjectRef, StatusChange>,
+    /// The object of the last write: the next object in order has its turn.
     cursor: Option<ObjectRef>,
     tasks: JoinSet<Result<Option<String>, kube::Error>>,
-    under_way: HashMap<Id, Change>,
-    rate: Rate,
-    paces: Paces,
-    troubles: Troubles,
+    in_flight: HashMap<Id, StatusChange>,
+    rate: WriteRate,
+    paces: ObjectPaces,
+    failures: FailureLog,
     /// Whether something has changed since the last plan.
     stale: bool,
     next_plan: Instant,
-    next_look: Instant,
+    next_health: Instant,
 }
 
-impl Writer {
+impl StatusWriter {
     /// A writer that has written nothing yet.
     pub(super) fn new(context: Context, leadership: Leadership, facts: watch::Receiver<Facts>) -> Self {
         let now = Instant::now();
@@ -92,17 +95,17 @@ impl Writer {
             waiting: BTreeMap::new(),
             cursor: None,
             tasks: JoinSet::new(),
-            under_way: HashMap::new(),
-            rate: Rate::new(EVERY),
-            paces: Paces::default(),
-            troubles: Troubles::default(),
+            in_flight: HashMap::new(),
+            rate: WriteRate::new(WRITE_INTERVAL),
+            paces: ObjectPaces::default(),
+            failures: FailureLog::default(),
             stale: true,
             next_plan: now,
-            next_look: now,
+            next_health: now,
         }
     }
 
-    /// Writes until `stop` changes; what is under way then has a moment to end.
+    /// Writes until `stop` changes; writes in flight then have [`STOP_TIMEOUT`] to end.
     pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>) {
         loop {
             let wake = self.turn();
@@ -114,31 +117,31 @@ impl Writer {
                     // What is served does not change any more.
                     Err(_) => { let _ = stop.changed().await; break }
                 },
-                Some(ended) = self.tasks.join_next_with_id(), if !self.under_way.is_empty() => self.ended(ended),
+                Some(ended) = self.tasks.join_next_with_id(), if !self.in_flight.is_empty() => self.ended(ended),
                 () = sleep_until(wake) => {}
             }
         }
         let all = async { while self.tasks.join_next().await.is_some() {} };
-        let _in_time = timeout(LAST, all).await;
+        let _in_time = timeout(STOP_TIMEOUT, all).await;
     }
 
-    /// Does what is due now; gives when something is due next.
+    /// Does what is due now; gives the time at which something is due next.
     fn turn(&mut self) -> Instant {
         let now = Instant::now();
         if self.leadership.until().is_none() {
-            // Another may write from now on, and it is the snapshot alone that says what stands.
+            // Another replica may write from now on: only the snapshot says which status an object has.
             self.tasks.abort_all();
             self.waiting.clear();
             self.written.clear();
             self.stale = true;
-            return now + LOOKS;
+            return now + HEALTH_INTERVAL;
         }
         if self.facts.borrow().generation == 0 {
-            return now + LOOKS;
+            return now + HEALTH_INTERVAL;
         }
-        if self.next_look <= now {
-            self.next_look = now + LOOKS;
-            let wanted: BTreeSet<PoolId> = View::pools(&self.facts.borrow()).cloned().collect();
+        if self.next_health <= now {
+            self.next_health = now + HEALTH_INTERVAL;
+            let wanted: BTreeSet<PoolId> = PlanInput::pools(&self.facts.borrow()).cloned().collect();
             let health = (self.context.health)(&wanted);
             self.stale |= health != self.health;
             self.health = health;
@@ -148,7 +151,7 @@ impl Writer {
         }
         let due = self.send(now);
         let due = if self.stale { due.min(self.next_plan) } else { due };
-        due.min(self.next_look)
+        due.min(self.next_health)
     }
 
     fn plan(&mut self, now: Instant) {
@@ -156,7 +159,7 @@ impl Writer {
         let facts = self.facts.borrow_and_update().clone();
         self.written.retain(|object, written| written.counts(object, &facts.snapshot, now));
         let written = self.written.iter().map(|(object, written)| (object.clone(), written.status.clone())).collect();
-        let view = View {
+        let input = PlanInput {
             facts: &facts,
             health: &self.health,
             publish: &self.context.publish,
@@ -164,16 +167,16 @@ impl Writer {
             written: &written,
             now: Timestamp::now(),
         };
-        self.waiting = view.plan().into_iter().map(|change| (change.object.clone(), change)).collect();
+        self.waiting = input.plan().into_iter().map(|change| (change.object.clone(), change)).collect();
         self.paces.forget(now);
         let planned = Instant::now();
-        self.next_plan = planned + PLANS.max((planned - now) * TIMES_A_PLAN);
+        self.next_plan = planned + MIN_PLAN_INTERVAL.max((planned - now) * PLAN_INTERVAL_FACTOR);
     }
 
-    /// Begins what may be begun; gives when there may be more.
+    /// Begins the writes that may begin; gives the time at which the next may.
     fn send(&mut self, now: Instant) -> Instant {
-        let mut due = now + LOOKS;
-        while self.under_way.len() < CONCURRENCY && !self.waiting.is_empty() {
+        let mut due = now + HEALTH_INTERVAL;
+        while self.in_flight.len() < MAX_CONCURRENT_WRITES && !self.waiting.is_empty() {
             if self.rate.next() > now {
                 return due.min(self.rate.next());
             }
@@ -188,24 +191,24 @@ impl Writer {
             let write = change.clone();
             let task = self.tasks.spawn(async move {
                 let apply = apply(client, &manager, &write);
-                match timeout(REQUEST, apply).await {
+                match timeout(REQUEST_TIMEOUT, apply).await {
                     Ok(result) => result,
                     Err(_) => Err(kube::Error::Service("no answer in time".into())),
                 }
             });
-            self.under_way.insert(task.id(), change);
-            due = now + LOOKS;
+            self.in_flight.insert(task.id(), change);
+            due = now + HEALTH_INTERVAL;
         }
         due
     }
 
-    /// The next object, in turn, that may be written to; else when the first may be.
+    /// The next object, in turn, that may be written to; else the time at which the first one may be.
     fn choose(&self, now: Instant) -> (Option<ObjectRef>, Option<Instant>) {
         let mut soonest: Option<Instant> = None;
         let after = self.waiting.keys().filter(|object| self.cursor.as_ref().is_none_or(|cursor| *object > cursor));
         let before = self.waiting.keys().filter(|object| self.cursor.as_ref().is_some_and(|cursor| *object <= cursor));
         for object in after.chain(before) {
-            if self.under_way.values().any(|change| change.object == *object) {
+            if self.in_flight.values().any(|change| change.object == *object) {
                 continue;
             }
             match self.paces.not_before(object).filter(|at| *at > now) {
@@ -221,29 +224,29 @@ impl Writer {
             Ok((id, result)) => (id, Some(result)),
             Err(error) => (error.id(), None),
         };
-        let Some(change) = self.under_way.remove(&id) else { return };
-        // Whatever came of it: the plan looks again.
+        let Some(change) = self.in_flight.remove(&id) else { return };
+        // Whatever the result: plan again.
         self.stale = true;
-        let Change { object, uid, version, status } = change;
+        let StatusChange { object, uid, version, status } = change;
         let now = Instant::now();
         let result = match result {
             Some(Ok(after)) => {
                 self.rate.succeeded();
-                if self.paces.succeeded(&object, &status, now) == FOUGHT {
+                if self.paces.succeeded(&object, &status, now) == FOUGHT_WRITES {
                     tracing::warn!(%object, "its status is changed back by someone else each time; written more seldom");
                 }
                 if self.leadership.until().is_some() {
-                    // What was planned meanwhile did not know of this write.
+                    // A change that was planned meanwhile did not know of this write.
                     if self.waiting.get(&object).is_some_and(|waiting| waiting.status == status) {
                         self.waiting.remove(&object);
                     }
-                    let written = Written { uid, before: version, after, status, at: now };
+                    let written = UnconfirmedWrite { uid, before: version, after, status, at: now };
                     self.written.insert(object.clone(), written);
                 }
                 "success"
             }
             Some(Err(error)) => self.failed(&object, &error, now),
-            // Given up with the lease.
+            // Aborted when the lease was lost.
             None => "abandoned",
         };
         self.context.metrics.wrote(object.kind.name(), result);
@@ -259,20 +262,20 @@ impl Writer {
             _ => (0, None),
         };
         match code {
-            // Deleted, which the watch will show.
+            // The object was deleted: the watch will show it.
             404 => return "gone",
-            // Made anew, which the watch will show.
+            // The object was created again: the watch will show it.
             409 => return "conflict",
             0 | 429 | 500.. => self.rate.failed(now, asked),
             _ => {}
         }
-        self.troubles.tell(object.kind.name(), code, now, &format!("the status of {object} can't be written: {error}"));
+        self.failures.warn(object.kind.name(), code, now, &format!("the status of {object} can't be written: {error}"));
         if code == 0 { "unreachable" } else { "refused" }
     }
 }
 
-impl Written {
-    /// Whether it still counts: the same object, and a snapshot from before the write.
+impl UnconfirmedWrite {
+    /// Whether the write is still to be considered: the object is the same, and the snapshot is from before the write.
     fn counts(&self, object: &ObjectRef, snapshot: &Snapshot, now: Instant) -> bool {
         let Some(known) = identity(object, snapshot) else { return false };
         let number = |version: &Option<String>| version.as_ref().and_then(|version| version.parse::<u64>().ok());
@@ -280,44 +283,50 @@ impl Written {
             (Some(shown), Some(after)) => shown < after,
             _ => known.resource_version == self.before,
         };
-        known.uid == self.uid && before && now < self.at + UNSHOWN
+        known.uid == self.uid && before && now < self.at + UNCONFIRMED_WRITE_TIMEOUT
     }
 }
 
 fn identity(object: &ObjectRef, snapshot: &Snapshot) -> Option<Identity> {
     match object.kind {
         Kind::Ingress => snapshot.ingresses.get(&object.key).map(|object| object.identity()),
-        _ => snapshot.gateways.get(&object.key).map(|object| Identity::from(&object.metadata)),
+        Kind::ApplicationGateway => snapshot.gateways.get(&object.key).map(|object| Identity::from(&object.metadata)),
+        _ => None,
     }
 }
 
-/// Writes one status; gives the version that this made.
-async fn apply(client: Client, manager: &str, change: &Change) -> Result<Option<String>, kube::Error> {
-    let Change { object: ObjectRef { kind, key }, uid, status, version: _ } = change;
-    let (namespace, name) = (key.namespace(), key.name());
-    let (api_version, status) = match status {
-        Desired::Ingress(addresses) => ("networking.k8s.io/v1", json!({"loadBalancer": {"ingress": addresses}})),
-        Desired::Gateway(status) => {
-            ("steadygate.io/v1alpha1", serde_json::to_value(status).map_err(kube::Error::SerdeError)?)
-        }
-        Desired::Nothing if *kind == Kind::Ingress => ("networking.k8s.io/v1", Value::Null),
-        Desired::Nothing => ("steadygate.io/v1alpha1", Value::Null),
-    };
-    let metadata = json!({"name": name, "namespace": namespace, "uid": uid});
-    let mut patch = json!({"apiVersion": api_version, "kind": kind, "metadata": metadata});
-    // What a manager applied before and does not apply now is removed.
+/// Applies one status (server-side apply); gives the object's new `resourceVersion`.
+async fn apply(client: Client, manager: &str, change: &StatusChange) -> Result<Option<String>, kube::Error> {
+    let StatusChange { object: ObjectRef { kind, key }, uid, status, version: _ } = change;
+    let metadata = json!({"name": key.name(), "namespace": key.namespace(), "uid": uid});
+    let mut patch = json!({"apiVersion": kind.api_version(), "kind": kind, "metadata": metadata});
+    // Fields that our manager applied before and does not apply now are removed by the API server.
+    let status = status.to_value().map_err(kube::Error::SerdeError)?;
     if !status.is_null() {
         patch["status"] = status;
     }
     let (params, patch) = (PatchParams::apply(manager).force(), Patch::Apply(patch));
-    Ok(match *kind {
-        Kind::Ingress => {
-            let written = Api::<Ingress>::namespaced(client, namespace).patch_status(name, &params, &patch).await?;
-            written.metadata.resource_version
-        }
-        _ => {
-            let gateways = Api::<ApplicationGateway>::namespaced(client, namespace);
-            gateways.patch_status(name, &params, &patch).await?.metadata.resource_version
-        }
-    })
+    let objects = Api::<DynamicObject>::namespaced_with(client, key.namespace(), &api_resource(*kind));
+    Ok(objects.patch_status(key.name(), &params, &patch).await?.metadata.resource_version)
+}
+
+/// The resource of a kind at the API server.
+fn api_resource(kind: Kind) -> ApiResource {
+    let (group, version) = kind.api_version().split_once('/').unwrap_or(("", kind.api_version()));
+    ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind.name()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_resources_whose_status_is_written_are_those_of_the_api_server() {
+        let url = |kind| {
+            let resource = api_resource(kind);
+            format!("{}/{}", resource.api_version, resource.plural)
+        };
+        assert_eq!(url(Kind::Ingress), "networking.k8s.io/v1/ingresses");
+        assert_eq!(url(Kind::ApplicationGateway), "steadygate.io/v1alpha1/applicationgateways");
+    }
 }

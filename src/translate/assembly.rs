@@ -11,7 +11,7 @@ use crate::model::{
     Address, CertificateId, EndpointState, Host, HostPattern, Kind, Listener, Model, ObjectRef, Pool, PoolId,
 };
 use crate::source::Key;
-use crate::status::{Parts, Served};
+use crate::status::{GatewayParts, Served};
 
 use super::Translation;
 use super::draft::DraftHost;
@@ -147,7 +147,7 @@ impl Assembly {
     }
 
     /// Notes that a gateway is ours, and what came of its parts; or that it is not.
-    pub(super) fn gateway(&mut self, key: &Key, parts: Option<Parts>) {
+    pub(super) fn gateway(&mut self, key: &Key, parts: Option<GatewayParts>) {
         let served = &mut self.served.gateways;
         match parts {
             None => drop(served.remove(key)),

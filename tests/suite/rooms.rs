@@ -12,7 +12,8 @@ use page::{MayUse, Table};
 const ROOMS_WITH_LOOPS: &[&str] = &["pool", "proxy", "source", "status", "translate", "websocket"];
 
 /// Files that talk to the API server, keep time or read the environment, in rooms whose other files do not.
-const IO: &[&str] = &["election.rs", "events.rs", "identity.rs", "lease.rs", "pace.rs", "task.rs", "writer.rs"];
+const IO: &[&str] =
+    &["context.rs", "election.rs", "events.rs", "identity.rs", "lease.rs", "pace.rs", "thread.rs", "writer.rs"];
 
 /// Crates, and the rooms that never name them.
 const KEPT_OUT: &[(&str, &[&str])] = &[

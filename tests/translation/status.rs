@@ -15,7 +15,9 @@ use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 use steadygate::model::{Address, EndpointState, Kind, Model, ObjectRef, PoolId};
 use steadygate::source::{Key, Snapshot};
-use steadygate::status::{Change, Desired, Facts, MemberState, PoolHealth, Publish, View, notices};
+use steadygate::status::{
+    DesiredStatus, Facts, MemberState, PlanInput, PoolHealth, PublishedAddresses, StatusChange, notices,
+};
 use steadygate::translate::{CONTROLLER, Options, translate};
 
 use crate::golden::manifests;
@@ -26,8 +28,8 @@ const MARK: &str = "# Output\n";
 struct Case {
     facts: Facts,
     health: BTreeMap<PoolId, PoolHealth>,
-    publish: Publish,
-    written: BTreeMap<ObjectRef, Desired>,
+    publish: PublishedAddresses,
+    written: BTreeMap<ObjectRef, DesiredStatus>,
 }
 
 impl Case {
@@ -40,7 +42,8 @@ impl Case {
         let unopened =
             heads("# unopened: ").into_iter().map(|port| (port.parse().expect("a port"), "taken".to_owned()));
         let published = heads("# publish: ");
-        let publish = if published.is_empty() { Publish::Nothing } else { Publish::Addresses(published) };
+        let publish =
+            if published.is_empty() { PublishedAddresses::Nothing } else { PublishedAddresses::Addresses(published) };
         let snapshot = Arc::new(manifests::read(input));
         let translation = translate(&snapshot, &Options::default());
         Self {
@@ -57,28 +60,28 @@ impl Case {
         }
     }
 
-    fn plan(&self, seconds: i64) -> Vec<Change> {
+    fn plan(&self, seconds: i64) -> Vec<StatusChange> {
         let now = Timestamp::from_second(seconds).expect("a time");
         let Self { facts, health, publish, written } = self;
-        View { facts, health, publish, manager: CONTROLLER, written, now }.plan()
+        PlanInput { facts, health, publish, manager: CONTROLLER, written, now }.plan()
     }
 
     /// Applies a status to the snapshot, as an API server does.
-    fn apply(&mut self, changes: &[Change]) {
+    fn apply(&mut self, changes: &[StatusChange]) {
         let mut snapshot = Snapshot::clone(&self.facts.snapshot);
         let entry = ManagedFieldsEntry {
             manager: Some(CONTROLLER.to_owned()),
             subresource: Some("status".to_owned()),
             ..ManagedFieldsEntry::default()
         };
-        for Change { object, status, .. } in changes {
+        for StatusChange { object, status, .. } in changes {
             let key = object.key.clone();
-            let owned = (*status != Desired::Nothing).then(|| vec![entry.clone()]);
+            let owned = (*status != DesiredStatus::Nothing).then(|| vec![entry.clone()]);
             if object.kind == Kind::Ingress {
                 let packed = snapshot.ingresses.get_mut(&key).expect("there");
                 let mut object = packed.unpack();
                 object.status = match status.clone() {
-                    Desired::Ingress(addresses) => {
+                    DesiredStatus::Ingress(addresses) => {
                         let load_balancer = Some(IngressLoadBalancerStatus { ingress: Some(addresses) });
                         Some(IngressStatus { load_balancer })
                     }
@@ -88,7 +91,8 @@ impl Case {
                 *packed = Arc::new(object.into());
             } else {
                 let object = Arc::make_mut(snapshot.gateways.get_mut(&key).expect("there"));
-                let status = if let Desired::Gateway(status) = status.clone() { Some(*status) } else { None };
+                let status =
+                    if let DesiredStatus::ApplicationGateway(status) = status.clone() { Some(*status) } else { None };
                 (object.status, object.metadata.managed_fields) = (status, owned);
             }
         }
@@ -160,7 +164,9 @@ fn a_condition_keeps_its_time_until_its_status_changes() {
     case.apply(&first);
     case.facts.unopened = BTreeMap::from([(80, "taken".to_owned())]);
     let second = case.plan(60);
-    let [Change { status: Desired::Gateway(status), .. }] = &second[..] else { panic!("{second:?}") };
+    let [StatusChange { status: DesiredStatus::ApplicationGateway(status), .. }] = &second[..] else {
+        panic!("{second:?}")
+    };
     let times: Vec<_> =
         status.conditions.iter().map(|each| (each.type_.as_str(), each.last_transition_time.0.as_second())).collect();
     assert_eq!(times, [("Accepted", 0), ("Programmed", 60), ("ResolvedRefs", 0)]);
@@ -175,9 +181,9 @@ fn the_address_in_a_status_is_kept_while_it_is_unknown() {
         spec: {ingressClassName: ours, defaultBackend: {service: {name: gone, port: {number: 80}}}}\n\
         status: {loadBalancer: {ingress: [{ip: 192.0.2.1}]}}\n";
     case.facts = Case::read(text).facts;
-    case.publish = Publish::Service(Key::new("default", "not-there-now"));
+    case.publish = PublishedAddresses::Service(Key::new("default", "not-there-now"));
     assert_eq!(case.plan(0), []);
-    case.publish = Publish::Addresses(vec!["192.0.2.2".to_owned()]);
+    case.publish = PublishedAddresses::Addresses(vec!["192.0.2.2".to_owned()]);
     assert_eq!(case.plan(0).len(), 1, "a route that answers 503 is served, too");
 }
 
@@ -189,10 +195,10 @@ fn cases() -> Vec<PathBuf> {
     cases
 }
 
-fn print(case: &Case, changes: &[Change]) -> String {
-    let status = |change: &Change| match &change.status {
-        Desired::Ingress(addresses) => json!(addresses),
-        Desired::Gateway(status) => {
+fn print(case: &Case, changes: &[StatusChange]) -> String {
+    let status = |change: &StatusChange| match &change.status {
+        DesiredStatus::Ingress(addresses) => json!(addresses),
+        DesiredStatus::ApplicationGateway(status) => {
             let mut status = serde_json::to_value(status).expect("plain data");
             // The same everywhere.
             for condition in status["conditions"].as_array_mut().into_iter().flatten() {
@@ -200,7 +206,7 @@ fn print(case: &Case, changes: &[Change]) -> String {
             }
             status
         }
-        Desired::Nothing => json!("taken back"),
+        DesiredStatus::Nothing => json!("taken back"),
     };
     let status: BTreeMap<_, _> = changes.iter().map(|change| (change.object.to_string(), status(change))).collect();
     let events: Vec<Value> = notices(&case.facts.reports, &case.facts.snapshot)

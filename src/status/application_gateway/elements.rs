@@ -1,53 +1,54 @@
-//! Reports of an ApplicationGateway, by the elements that they touch.
+//! Reports of an ApplicationGateway, by the elements that they are about: a listener or rule, and what it refers to.
 
 use std::collections::BTreeSet;
 
 use crate::api::ApplicationGatewaySpec;
 use crate::api::application_gateway::{Reference, RequestRoutingRule, UrlPathMap};
 use crate::report::{Report, Severity};
+use crate::status::shorten::shortened;
 
-/// Problems that a message names; of the others it says how many there are.
-const NAMED: usize = 3;
+/// The number of reports that a message quotes; the others are counted.
+const MAX_QUOTED: usize = 3;
 
-/// Longest text of one problem in a message.
-const LONGEST: usize = 400;
+/// The longest text of one report in a message, in bytes.
+const MAX_REPORT_BYTES: usize = 400;
 
-/// The reports of one object, those of what is refused first.
+/// The reports of one object, errors first.
 #[derive(Debug, Clone)]
-pub(super) struct Problems<'a>(Vec<&'a Report>);
+pub(super) struct ObjectReports<'a>(Vec<&'a Report>);
 
-impl<'a> Problems<'a> {
-    /// Puts them in order.
+impl<'a> ObjectReports<'a> {
+    /// Sorts the reports of one object.
     pub(super) fn new(reports: impl IntoIterator<Item = &'a Report>) -> Self {
         let mut reports: Vec<_> = reports.into_iter().collect();
         reports.sort_by(|a, b| (a.severity, a).cmp(&(b.severity, b)));
         Self(reports)
     }
 
-    /// Those that `keep` wants.
+    /// The reports for which `keep` is true.
     pub(super) fn filter(&self, keep: impl Fn(&Report) -> bool) -> Self {
         Self(self.0.iter().copied().filter(|report| keep(report)).collect())
     }
 
-    /// Those within one of the fields.
+    /// The reports about one of the fields, or about a part of one.
     pub(super) fn within(&self, fields: &BTreeSet<String>) -> Self {
         self.filter(|report| fields.iter().any(|field| is_within(&report.field, field)))
     }
 
-    /// Those of what is refused.
+    /// The errors.
     pub(super) fn errors(&self) -> Self {
         self.filter(|report| report.severity == Severity::Error)
     }
 
-    /// The first.
+    /// The first report: the worst one.
     pub(super) fn first(&self) -> Option<&'a Report> {
         self.0.first().copied()
     }
 
-    /// The first few in words, and how many more there are.
+    /// The first few reports in words, and the number of the others.
     pub(super) fn message(&self) -> String {
-        let mut parts: Vec<_> = self.0.iter().take(NAMED).map(|report| text(report)).collect();
-        let more = self.0.len().saturating_sub(NAMED);
+        let mut parts: Vec<_> = self.0.iter().take(MAX_QUOTED).map(|report| text(report)).collect();
+        let more = self.0.len().saturating_sub(MAX_QUOTED);
         if more > 0 {
             parts.push(format!("and {more} more"));
         }
@@ -55,29 +56,19 @@ impl<'a> Problems<'a> {
     }
 }
 
-/// One problem: where, and what.
-pub(super) fn text(report: &Report) -> String {
+/// One report in words: field and message.
+fn text(report: &Report) -> String {
     let Report { field, message, .. } = report;
-    shortened(if field.is_empty() { message.clone() } else { format!("{field}: {message}") }, LONGEST)
-}
-
-/// `text`, cut to at most `longest` bytes.
-pub(super) fn shortened(mut text: String, longest: usize) -> String {
-    if text.len() > longest {
-        let end = (0..=longest - '…'.len_utf8()).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
-        text.truncate(end);
-        text.push('…');
-    }
-    text
+    shortened(if field.is_empty() { message.clone() } else { format!("{field}: {message}") }, MAX_REPORT_BYTES)
 }
 
 fn is_within(field: &str, outer: &str) -> bool {
     field.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
-/// The fields of a listener, and of what it refers to.
-pub(super) fn of_listener(spec: &ApplicationGatewaySpec, index: usize) -> BTreeSet<String> {
-    let mut fields = Fields { spec, fields: BTreeSet::from([format!("spec.httpListeners[{index}]")]) };
+/// The fields of a listener and of the elements that it refers to.
+pub(super) fn listener_fields(spec: &ApplicationGatewaySpec, index: usize) -> BTreeSet<String> {
+    let mut fields = ElementFields { spec, fields: BTreeSet::from([format!("spec.httpListeners[{index}]")]) };
     if let Some(listener) = spec.http_listeners.get(index) {
         let (ports, certificates) = (&spec.frontend_ports, &spec.ssl_certificates);
         fields.add("frontendPorts", ports, |port| &port.name, Some(&listener.frontend_port));
@@ -86,9 +77,9 @@ pub(super) fn of_listener(spec: &ApplicationGatewaySpec, index: usize) -> BTreeS
     fields.fields
 }
 
-/// The fields of a rule, and of the pools, settings and path map that it leads to.
-pub(super) fn of_rule(spec: &ApplicationGatewaySpec, index: usize) -> BTreeSet<String> {
-    let mut fields = Fields { spec, fields: BTreeSet::from([format!("spec.requestRoutingRules[{index}]")]) };
+/// The fields of a rule and of the pools, settings and path map that it refers to.
+pub(super) fn rule_fields(spec: &ApplicationGatewaySpec, index: usize) -> BTreeSet<String> {
+    let mut fields = ElementFields { spec, fields: BTreeSet::from([format!("spec.requestRoutingRules[{index}]")]) };
     if let Some(rule) = spec.request_routing_rules.get(index) {
         let RequestRoutingRule { backend_address_pool, backend_http_settings, url_path_map, .. } = rule;
         fields.add_backend(backend_address_pool.as_ref(), backend_http_settings.as_ref());
@@ -103,13 +94,13 @@ pub(super) fn of_rule(spec: &ApplicationGatewaySpec, index: usize) -> BTreeSet<S
     fields.fields
 }
 
-/// Fields as they are collected.
-struct Fields<'a> {
+/// The fields that are collected for one element.
+struct ElementFields<'a> {
     spec: &'a ApplicationGatewaySpec,
     fields: BTreeSet<String>,
 }
 
-impl<'a> Fields<'a> {
+impl<'a> ElementFields<'a> {
     fn add<T>(
         &mut self,
         list: &str,
@@ -152,11 +143,5 @@ mod tests {
         ] {
             assert_eq!(is_within(field, outer), expected, "{field} {outer}");
         }
-    }
-
-    #[test]
-    fn a_long_text_is_cut_between_characters() {
-        assert_eq!(shortened("äöü".to_owned(), 6), "äöü");
-        assert_eq!(shortened("äöüß".to_owned(), 7), "äö…");
     }
 }

@@ -1,45 +1,116 @@
-//! What is said of an ApplicationGateway: conditions, its listeners and rules, its pools.
+//! The status of ApplicationGateways: conditions, listeners, rules, pools and addresses.
+
+mod elements;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
+use imbl::OrdSet;
 use k8s_openapi::api::networking::v1::IngressLoadBalancerIngress;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta, Time};
 use k8s_openapi::jiff::Timestamp;
 
-use super::problem::{self, Problems, shortened};
-use super::{MemberState, Parts, PoolHealth};
+use self::elements::{ObjectReports, listener_fields, rule_fields};
+use super::plan::{DesiredStatus, PlanInput, StatusChange};
+use super::shorten::shortened;
+use super::{GatewayParts, MemberState, PoolHealth};
 use crate::api::ApplicationGateway;
 use crate::api::application_gateway::{
     AddressKind, ApplicationGatewayStatus, ElementStatus, GatewayAddress, PoolStatus,
 };
-use crate::model::PoolId;
-use crate::report::{Reason, Severity};
+use crate::model::{Kind, ObjectRef, PoolId};
+use crate::report::{Reason, Report, Severity};
+use crate::source::Identity;
 
-/// Longest message of a condition, in bytes.
-const LONGEST: usize = 1024;
+/// The longest message of a condition, in bytes.
+const MAX_MESSAGE_BYTES: usize = 1024;
 
-/// Reason of a condition that is false where no report says why.
+/// The reason of a condition that is false where no report gives one.
 const NOT_SERVED: &str = "NotServed";
+
+/// Plans the status of every ApplicationGateway. `addresses` are those to publish; `None`: they are not known now.
+pub(super) fn plan(
+    input: &PlanInput<'_>,
+    addresses: Option<&[IngressLoadBalancerIngress]>,
+    changes: &mut Vec<StatusChange>,
+) {
+    let reports = reports_by_gateway(&input.facts.reports);
+    for (key, object) in &input.facts.snapshot.gateways {
+        let object_ref = ObjectRef { kind: Kind::ApplicationGateway, key: key.clone() };
+        let status = match input.facts.served.gateways.get(key) {
+            Some(parts) => {
+                let reports = reports.get(&object_ref).map(Vec::as_slice).unwrap_or_default();
+                desired(input, object, &object_ref, parts, reports, addresses)
+            }
+            None => input.removal(&object_ref, || has_status_of(&object.metadata, input.manager)),
+        };
+        changes.extend(status.map(|status| StatusChange::new(object_ref, Identity::from(&object.metadata), status)));
+    }
+}
+
+/// The status of one gateway that is served; `None`: it has the right one.
+fn desired(
+    input: &PlanInput<'_>,
+    object: &ApplicationGateway,
+    object_ref: &ObjectRef,
+    parts: &GatewayParts,
+    reports: &[&Report],
+    addresses: Option<&[IngressLoadBalancerIngress]>,
+) -> Option<DesiredStatus> {
+    let nothing = ApplicationGatewayStatus::default();
+    let shown = match input.written.get(object_ref) {
+        Some(DesiredStatus::ApplicationGateway(written)) => written,
+        Some(_) => &nothing,
+        None => object.status.as_ref().unwrap_or(&nothing),
+    };
+    let reports = ObjectReports::new(reports.iter().copied());
+    let status = GatewayStatus {
+        object,
+        parts,
+        reports: &reports,
+        unopened: &input.facts.unopened,
+        health: input.health,
+        addresses,
+        shown,
+        now: input.now,
+    }
+    .status();
+    (status != *shown).then(|| DesiredStatus::ApplicationGateway(Box::new(status)))
+}
+
+/// Whether `manager` has applied fields of the object's status.
+fn has_status_of(metadata: &ObjectMeta, manager: &str) -> bool {
+    let mut entries = metadata.managed_fields.iter().flatten();
+    entries.any(|entry| entry.manager.as_deref() == Some(manager) && entry.subresource.as_deref() == Some("status"))
+}
+
+fn reports_by_gateway(reports: &OrdSet<Report>) -> BTreeMap<&ObjectRef, Vec<&Report>> {
+    let mut by_gateway: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for report in reports.iter().filter(|report| report.object.kind == Kind::ApplicationGateway) {
+        by_gateway.entry(&report.object).or_default().push(report);
+    }
+    by_gateway
+}
 
 /// What the status of one gateway is made from.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Gateway<'a> {
-    pub(super) object: &'a ApplicationGateway,
-    pub(super) parts: &'a Parts,
-    pub(super) problems: &'a Problems<'a>,
-    pub(super) unopened: &'a BTreeMap<u16, String>,
-    pub(super) health: &'a BTreeMap<PoolId, PoolHealth>,
-    /// Where it can be reached; `None`: not known now.
-    pub(super) addresses: Option<&'a [IngressLoadBalancerIngress]>,
-    /// What its status says now.
-    pub(super) shown: &'a ApplicationGatewayStatus,
-    pub(super) now: Timestamp,
+struct GatewayStatus<'a> {
+    object: &'a ApplicationGateway,
+    parts: &'a GatewayParts,
+    reports: &'a ObjectReports<'a>,
+    /// The ports that could not be opened, each with its error.
+    unopened: &'a BTreeMap<u16, String>,
+    health: &'a BTreeMap<PoolId, PoolHealth>,
+    /// The addresses to publish; `None`: they are not known now.
+    addresses: Option<&'a [IngressLoadBalancerIngress]>,
+    /// The status that the object has now.
+    shown: &'a ApplicationGatewayStatus,
+    now: Timestamp,
 }
 
-impl Gateway<'_> {
+impl GatewayStatus<'_> {
     /// The status that it should have.
-    pub(super) fn status(&self) -> ApplicationGatewayStatus {
+    fn status(&self) -> ApplicationGatewayStatus {
         let listeners = self.listeners();
         let rules = self.rules(&listeners);
         let backend_address_pools = self.pools();
@@ -56,11 +127,11 @@ impl Gateway<'_> {
     }
 
     fn accepted(&self) -> Condition {
-        let wrong = self.problems.errors().filter(|report| !report.reason.is_reference());
+        let wrong = self.reports.errors().filter(|report| !report.reason.is_reference());
         if let Some(first) = wrong.first() {
             return self.condition("Accepted", false, first.reason.name(), wrong.message());
         }
-        let warnings = self.problems.filter(|report| report.severity == Severity::Warning);
+        let warnings = self.reports.filter(|report| report.severity == Severity::Warning);
         let mut message = "the specification is valid".to_owned();
         if warnings.first().is_some() {
             message = format!("{message}; {}", warnings.message());
@@ -69,7 +140,7 @@ impl Gateway<'_> {
     }
 
     fn resolved_refs(&self) -> Condition {
-        let wrong = self.problems.errors().filter(|report| report.reason.is_reference());
+        let wrong = self.reports.errors().filter(|report| report.reason.is_reference());
         match wrong.first() {
             Some(first) => self.condition("ResolvedRefs", false, first.reason.name(), wrong.message()),
             None => {
@@ -104,14 +175,14 @@ impl Gateway<'_> {
         self.condition("Programmed", false, reason.as_deref().unwrap_or(NOT_SERVED), message)
     }
 
-    /// A condition. The time of its last change stays where its status does.
+    /// A condition. Its `lastTransitionTime` changes with its status only.
     fn condition(&self, type_: &str, status: bool, reason: &str, message: String) -> Condition {
         let status = if status { "True" } else { "False" };
         let same = self.shown.conditions.iter().find(|shown| shown.type_ == type_ && shown.status == status);
         let whole_second = Timestamp::from_second(self.now.as_second()).unwrap_or(self.now);
         Condition {
             last_transition_time: same.map_or(Time(whole_second), |shown| shown.last_transition_time.clone()),
-            message: shortened(message, LONGEST),
+            message: shortened(message, MAX_MESSAGE_BYTES),
             observed_generation: self.object.metadata.generation,
             reason: reason.to_owned(),
             status: status.to_owned(),
@@ -133,7 +204,7 @@ impl Gateway<'_> {
                 };
             }
             let served = self.parts.listeners.contains(&listener.name);
-            self.element(&listener.name, served, &problem::of_listener(spec, index))
+            self.element(&listener.name, served, &listener_fields(spec, index))
         });
         each.collect()
     }
@@ -142,7 +213,7 @@ impl Gateway<'_> {
         let spec = &self.object.spec;
         let each = spec.request_routing_rules.iter().enumerate().map(|(index, rule)| {
             let leads = self.parts.rules.contains(&rule.name);
-            let mut element = self.element(&rule.name, leads, &problem::of_rule(spec, index));
+            let mut element = self.element(&rule.name, leads, &rule_fields(spec, index));
             let listener = listeners.iter().find(|listener| listener.name == rule.http_listener.name);
             if let Some(listener) = listener.filter(|listener| !listener.served) {
                 element.served = false;
@@ -157,13 +228,13 @@ impl Gateway<'_> {
     }
 
     fn element(&self, name: &str, served: bool, fields: &BTreeSet<String>) -> ElementStatus {
-        let problems = self.problems.within(fields);
-        let first = problems.first();
+        let reports = self.reports.within(fields);
+        let first = reports.first();
         ElementStatus {
             name: name.to_owned(),
             served,
             reason: first.map(|report| report.reason.name().to_owned()),
-            message: first.map(|_| shortened(problems.message(), LONGEST)),
+            message: first.map(|_| shortened(reports.message(), MAX_MESSAGE_BYTES)),
         }
     }
 
@@ -186,8 +257,8 @@ impl Gateway<'_> {
     }
 }
 
-/// The state of each member of one element. Where it became several pools, a member is one IP address, in the worst of
-/// its states.
+/// The state of each member of one `backendAddressPools` element. Where the element became several pools (one for each
+/// settings element), members of the same IP address are one, in the worst of their states.
 fn states(pools: &[&PoolHealth]) -> BTreeMap<SocketAddr, MemberState> {
     let several = pools.len() > 1;
     let mut states = BTreeMap::new();
