@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{Protocol, Reference};
 use crate::api::cookie::NAME_PATTERN;
 use crate::api::session::{DEFAULT_DRAIN_TIME, DrainTime, WebSocketSettings};
-use crate::api::value::{DefaultValue, ValueKind, description};
+use crate::api::value::{DefaultValue, ProbeThreshold, ProbeTime, RequestTimeout, ValueKind, description};
 
 /// Where requests may go (ARM `backendAddressPools`): addresses, and the endpoints of a Service.
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
@@ -59,6 +59,9 @@ pub struct ServiceRef {
     pub port: Option<IntOrString>,
 }
 
+const REQUEST_TIMEOUT: &str = "Time in which a backend must begin its answer, and the longest silence within it. For a WebSocket it bounds \
+    the handshake and is then the session's idle timeout; `webSocket` changes that.";
+
 /// How backends are spoken to (ARM `backendHttpSettingsCollection`).
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -72,10 +75,12 @@ pub struct BackendHttpSettings {
     pub port: i32,
     /// What the backends speak. `Https` is verified.
     pub protocol: Protocol,
-    /// Seconds in which a backend must begin its answer, and the longest silence within it, 1–86400. Default: 30.
-    /// For a WebSocket it bounds the handshake and is then the session's idle timeout; `webSocket` changes that.
+    /// Time in which a backend must begin its answer, and the longest silence within it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 86400))]
+    #[schemars(
+        description = description(REQUEST_TIMEOUT, RequestTimeout::VALUES, DefaultValue::Number(30)),
+        range(min = RequestTimeout::VALUES.min(), max = RequestTimeout::VALUES.max())
+    )]
     pub request_timeout: Option<i32>,
     /// What to put in place of the rule's path. Of a Basic rule, before the path: with `/override/`, `/home/` becomes
     /// `/override/home/`. Of a path rule `/pathrule*`, instead of it: `/pathrule/home/` becomes `/override/home/`.
@@ -174,17 +179,26 @@ pub struct Probe {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65535))]
     pub port: Option<i32>,
-    /// Seconds between two probes, 1–86400. Default: 30.
+    /// Time between two probes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 86400))]
+    #[schemars(
+        description = description("Time between two probes.", ProbeTime::VALUES, DefaultValue::Number(30)),
+        range(min = ProbeTime::VALUES.min(), max = ProbeTime::VALUES.max())
+    )]
     pub interval: Option<i32>,
-    /// Seconds in which the whole answer must have come, 1–86400. Default: 30.
+    /// Time in which the whole answer must have come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 86400))]
+    #[schemars(
+        description = description("Time in which the whole answer must have come.", ProbeTime::VALUES, DefaultValue::Number(30)),
+        range(min = ProbeTime::VALUES.min(), max = ProbeTime::VALUES.max())
+    )]
     pub timeout: Option<i32>,
-    /// Failures in a row that mark a backend down, 1–20. Default: 3.
+    /// Failures in a row that mark a backend down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 20))]
+    #[schemars(
+        description = description("Failures in a row that mark a backend down.", ProbeThreshold::VALUES, DefaultValue::Number(3)),
+        range(min = ProbeThreshold::VALUES.min(), max = ProbeThreshold::VALUES.max())
+    )]
     pub unhealthy_threshold: Option<i32>,
     /// Whether `Host` is the one that the settings send. Default: false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
