@@ -67,7 +67,7 @@ def test_propagation(kubectl, controller, crowd, size):
     if REPORT:
         with Path(REPORT).open("a") as file:
             file.write(json.dumps(figures) + "\n")
-    # Far above what is measured (see docs/architecture.md), so that it tells a fault and not a busy machine.
+    # Far above what is measured (see docs/limits.md), so that it tells a fault and not a busy machine.
     assert figures["median_ms"] < 2000
 
 
