@@ -13,7 +13,7 @@ mod settings;
 use std::collections::BTreeMap;
 
 use super::session::{SESSION_SETTINGS, SessionSetting};
-use super::value::Values;
+use super::value::AllowedValues;
 
 pub use affinity::{AffinityBy, AffinitySettings, SameSiteSetting, SessionCookie};
 pub use settings::{AnnotationSettings, BackendProtocol, ProbeSettings, SslRedirect};
@@ -24,7 +24,7 @@ pub struct Annotation {
     /// The key without the prefix of the family: `ssl-redirect`.
     pub key: &'static str,
     /// Values that it takes.
-    pub values: Values,
+    pub values: AllowedValues,
     /// What stands where it is not written; empty where there is no default.
     pub default: &'static str,
     /// What it does; for one that is not supported: what to do instead, if anything.

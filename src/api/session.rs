@@ -12,8 +12,8 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::value::DefaultValue::{self, Number as Default, Text};
-use super::value::{Bytes, DAY, MONTH, Number, Seconds, ValueKind, Values, description};
+use super::value::DefaultValue::{self, Amount, Words};
+use super::value::{AllowedValues, ByteSize, DAY, MONTH, Number, Seconds, ValueKind, description};
 
 /// Time over which sessions are closed whose pod goes away, or whose rule is removed.
 pub type DrainTime = Seconds<1, 3600>;
@@ -82,51 +82,51 @@ macro_rules! session_settings {
 
 session_settings! {
     /// Silence of a session, in both directions together, after which it is closed (1001). 0: no limit.
-    idle_timeout: Seconds<0, MONTH>, "websocket-idle-timeout", Text("the request timeout");
+    idle_timeout: Seconds<0, MONTH>, "websocket-idle-timeout", Words("the request timeout");
 
     /// Traffic that ends this silence: any byte except answers to the gateway's own pings, or messages alone. With messages
     /// alone, a session with nothing but pings is idle.
-    idle_counts: IdleCounts, "websocket-idle-counts", Text("any");
+    idle_counts: IdleCounts, "websocket-idle-counts", Words("any");
 
     /// Silence of a client or a backend after which the gateway sends it a ping. 0: no pings.
-    ping_interval: Seconds<0, DAY>, "websocket-ping-interval", Default(0);
+    ping_interval: Seconds<0, DAY>, "websocket-ping-interval", Amount(0);
 
     /// Time in which a peer that was sent a ping must send a byte of any kind. A peer that does not is taken for gone, and the
     /// session ends. No effect without a ping interval.
-    ping_timeout: Seconds<1, 3600>, "websocket-ping-timeout", Default(DEFAULT_PING_TIMEOUT.as_secs());
+    ping_timeout: Seconds<1, 3600>, "websocket-ping-timeout", Amount(DEFAULT_PING_TIMEOUT.as_secs());
 
     /// Age at which a session is closed (1012), give or take a tenth, so that its client comes back and is given a backend
     /// anew. 0: no limit.
-    max_age: Seconds<0, MONTH>, "websocket-max-age", Default(0);
+    max_age: Seconds<0, MONTH>, "websocket-max-age", Amount(0);
 
     /// Time after which the sessions on a backend that fails its probe are closed (1012). 0: at once.
-    unhealthy_grace: Seconds<0, DAY>, "websocket-unhealthy-grace", Text("they stay open");
+    unhealthy_grace: Seconds<0, DAY>, "websocket-unhealthy-grace", Words("they stay open");
 
     /// Sessions a minute that the fullest backend gives up while others have notably fewer, by each replica. Each is closed
     /// (1012), so that its client comes back and is given another. 0: none.
-    rebalance: Number<0, 60_000>, "websocket-rebalance", Default(0);
+    rebalance: Number<0, 60_000>, "websocket-rebalance", Amount(0);
 
     /// Sessions that may be open at once for each rule (host and path), by each replica. Further handshakes are answered 503
     /// with Retry-After.
-    max_sessions: Number<1, 10_000_000>, "websocket-max-sessions", Text("no limit");
+    max_sessions: Number<1, 10_000_000>, "websocket-max-sessions", Words("no limit");
 
     /// Sessions that one client address may have open at once for each rule (host and path), by each replica. Further
     /// handshakes are answered 429 with Retry-After.
-    max_sessions_per_client: Number<1, 10_000_000>, "websocket-max-sessions-per-client", Text("no limit");
+    max_sessions_per_client: Number<1, 10_000_000>, "websocket-max-sessions-per-client", Words("no limit");
 
     /// Handshakes a second for each rule (host and path), by each replica. Further ones are answered 429 with Retry-After.
-    handshake_rate: Number<1, 1_000_000>, "websocket-handshake-rate", Text("no limit");
+    handshake_rate: Number<1, 1_000_000>, "websocket-handshake-rate", Words("no limit");
 
     /// Size of a client's message as it goes over the wire, all fragments together. A session with a larger one is closed
     /// (1009).
-    max_message_size: Bytes<1, { 1 << 40 }>, "websocket-max-message-size", Text("no limit");
+    max_message_size: ByteSize<1, { 1 << 40 }>, "websocket-max-message-size", Words("no limit");
 
     /// Messages, pings and pongs a second that the client of a session may send. A session with more is closed (1008).
-    message_rate: Number<1, 1_000_000>, "websocket-message-rate", Text("no limit");
+    message_rate: Number<1, 1_000_000>, "websocket-message-rate", Words("no limit");
 
     /// Whether sessions share HTTP/2 connections to HTTPS backends that offer it (RFC 8441). Fewer connections are needed, but
     /// some servers end all sessions of a connection when one ends.
-    backend_http2: bool, "websocket-backend-http2", Text("false");
+    backend_http2: bool, "websocket-backend-http2", Words("false");
 }
 
 /// One setting: a row of the reference page, and how its annotation is read.
@@ -135,7 +135,7 @@ pub struct SessionSetting {
     /// Key of its annotation, without the family's prefix.
     pub annotation: &'static str,
     /// Values that it takes.
-    pub values: Values,
+    pub values: AllowedValues,
     /// What stands where it is not written.
     pub default: DefaultValue,
     /// What it does.
@@ -157,7 +157,7 @@ pub struct OutOfRange {
 
 impl OutOfRange {
     /// `name` is the field's name in Rust.
-    fn new(name: &str, value: i64, values: Values) -> Self {
+    fn new(name: &str, value: i64, values: AllowedValues) -> Self {
         Self { field: camel_case(name), value, range: values.range().unwrap_or_default() }
     }
 }
@@ -189,7 +189,7 @@ pub enum IdleCounts {
 impl ValueKind for IdleCounts {
     type Value = Self;
     type Field = Self;
-    const VALUES: Values = Values::Words("any or messages");
+    const VALUES: AllowedValues = AllowedValues::Words("any or messages");
 
     fn from_text(text: &str) -> Result<Self, String> {
         match text {

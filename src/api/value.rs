@@ -25,7 +25,7 @@ pub trait ValueKind {
     /// A value as a field of an ApplicationGateway has it.
     type Field;
     /// The values that are allowed.
-    const VALUES: Values;
+    const VALUES: AllowedValues;
 
     /// Reads an annotation. An error says what was expected.
     fn from_text(text: &str) -> Result<Self::Value, String>;
@@ -36,7 +36,7 @@ pub trait ValueKind {
 
 /// Values that are allowed, both ends of a range included. Its text is that of the reference pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Values {
+pub enum AllowedValues {
     /// Whole seconds.
     Seconds(u64, u64),
     /// Whole numbers.
@@ -47,7 +47,7 @@ pub enum Values {
     Words(&'static str),
 }
 
-impl Values {
+impl AllowedValues {
     /// Smallest and largest number.
     pub const fn range(self) -> Option<(u64, u64)> {
         match self {
@@ -67,7 +67,7 @@ impl Values {
     }
 }
 
-impl fmt::Display for Values {
+impl fmt::Display for AllowedValues {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Seconds(min, max) => write!(f, "seconds, {min} to {max}"),
@@ -82,28 +82,28 @@ impl fmt::Display for Values {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DefaultValue {
     /// A number, in the unit of the setting.
-    Number(u64),
+    Amount(u64),
     /// In words; empty where there is none.
-    Text(&'static str),
+    Words(&'static str),
 }
 
 impl fmt::Display for DefaultValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Number(number) => write!(f, "{number}"),
-            Self::Text(text) => f.write_str(text),
+            Self::Amount(number) => write!(f, "{number}"),
+            Self::Words(words) => f.write_str(words),
         }
     }
 }
 
 /// Text of a field in the schema of ApplicationGateway: its meaning, values and default.
-pub(super) fn description(meaning: &str, values: Values, default: DefaultValue) -> String {
+pub(super) fn description(meaning: &str, values: AllowedValues, default: DefaultValue) -> String {
     let meaning = meaning.trim();
     match values {
-        Values::Seconds(min, max) => format!("{meaning} Seconds, {min}–{max}. Default: {default}."),
-        Values::Numbers(min, max) => format!("{meaning} A number, {min}–{max}. Default: {default}."),
-        Values::Bytes(min, max) => format!("{meaning} Bytes, {min}–{max}. Default: {default}."),
-        Values::Words(_) => format!("{meaning} Default: {default}."),
+        AllowedValues::Seconds(min, max) => format!("{meaning} Seconds, {min}–{max}. Default: {default}."),
+        AllowedValues::Numbers(min, max) => format!("{meaning} A number, {min}–{max}. Default: {default}."),
+        AllowedValues::Bytes(min, max) => format!("{meaning} Bytes, {min}–{max}. Default: {default}."),
+        AllowedValues::Words(_) => format!("{meaning} Default: {default}."),
     }
 }
 
@@ -114,7 +114,7 @@ pub struct Seconds<const MIN: u32, const MAX: u32>;
 impl<const MIN: u32, const MAX: u32> ValueKind for Seconds<MIN, MAX> {
     type Value = Duration;
     type Field = i32;
-    const VALUES: Values = Values::Seconds(MIN as u64, MAX as u64);
+    const VALUES: AllowedValues = AllowedValues::Seconds(MIN as u64, MAX as u64);
 
     fn from_text(text: &str) -> Result<Duration, String> {
         read::seconds(text, MIN, MAX)
@@ -132,7 +132,7 @@ pub struct Number<const MIN: u32, const MAX: u32>;
 impl<const MIN: u32, const MAX: u32> ValueKind for Number<MIN, MAX> {
     type Value = u32;
     type Field = i32;
-    const VALUES: Values = Values::Numbers(MIN as u64, MAX as u64);
+    const VALUES: AllowedValues = AllowedValues::Numbers(MIN as u64, MAX as u64);
 
     fn from_text(text: &str) -> Result<u32, String> {
         read::number(text, MIN, MAX)
@@ -145,12 +145,12 @@ impl<const MIN: u32, const MAX: u32> ValueKind for Number<MIN, MAX> {
 
 /// Bytes from `MIN` to `MAX`.
 #[derive(Debug)]
-pub struct Bytes<const MIN: u64, const MAX: u64>;
+pub struct ByteSize<const MIN: u64, const MAX: u64>;
 
-impl<const MIN: u64, const MAX: u64> ValueKind for Bytes<MIN, MAX> {
+impl<const MIN: u64, const MAX: u64> ValueKind for ByteSize<MIN, MAX> {
     type Value = u64;
     type Field = i64;
-    const VALUES: Values = Values::Bytes(MIN, MAX);
+    const VALUES: AllowedValues = AllowedValues::Bytes(MIN, MAX);
 
     fn from_text(text: &str) -> Result<u64, String> {
         read::size(text, MIN, MAX)
@@ -164,7 +164,7 @@ impl<const MIN: u64, const MAX: u64> ValueKind for Bytes<MIN, MAX> {
 impl ValueKind for bool {
     type Value = Self;
     type Field = Self;
-    const VALUES: Values = Values::Words("true or false");
+    const VALUES: AllowedValues = AllowedValues::Words("true or false");
 
     fn from_text(text: &str) -> Result<Self, String> {
         read::boolean(text)

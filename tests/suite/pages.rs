@@ -1,5 +1,5 @@
-//! The pages of the repository (`*.md`): each is linked from the README or from `docs/README.md`, and each link leads to
-//! a file and a heading that exist.
+//! The pages of the repository (`*.md`): each is linked from the README or from `docs/README.md`, each link leads to a
+//! file and a heading that exist, and each path that a page names in code exists.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,6 +7,9 @@ use std::path::{Component, Path, PathBuf};
 
 /// The pages that link all others.
 const INDEXES: [&str; 2] = ["README.md", "docs/README.md"];
+
+/// Folders whose paths are checked where a page names them.
+const FOLDERS: [&str; 8] = ["benches/", "charts/", "crds/", "docs/", "e2e/", "fuzz/", "src/", "tests/"];
 
 #[test]
 fn every_page_is_linked_from_an_index() {
@@ -36,6 +39,22 @@ fn every_link_leads_somewhere() {
         }
     }
     assert!(wrong.is_empty(), "links that lead nowhere:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_path_in_code_exists() {
+    let mut wrong = Vec::new();
+    for (page, text) in pages() {
+        for code in text.split('`').skip(1).step_by(2) {
+            let is_path = FOLDERS.iter().any(|folder| code.starts_with(folder));
+            // `tests/golden/FEATURE/CASE.yaml` and `tests/control/test_{lease,events}.py` stand for several files.
+            let is_pattern = code.contains(|letter: char| letter.is_uppercase() || matches!(letter, ' ' | '{' | '*'));
+            if is_path && !is_pattern && !root().join(code).exists() {
+                wrong.push(format!("{}: `{code}`", page.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "files that do not exist:\n{}", wrong.join("\n"));
 }
 
 fn root() -> &'static Path {

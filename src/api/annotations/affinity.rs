@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Annotation, AnnotationProblemKind};
 use crate::api::cookie;
-use crate::api::value::{Seconds, ValueKind, Values};
+use crate::api::value::{AllowedValues, Seconds, ValueKind};
 
 /// Sticky sessions as annotations ask for them. Each family has its own cookie.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -87,7 +87,7 @@ pub(super) const AGIC_DISTINCT: Annotation = Annotation {
 
 pub(super) const NGINX: Annotation = Annotation {
     key: "affinity",
-    values: Values::Words("cookie"),
+    values: AllowedValues::Words("cookie"),
     default: "each request goes to any member",
     meaning: "Clients come back to their member by a cookie.",
     read: Some(|settings, text| {
@@ -101,7 +101,7 @@ pub(super) const NGINX: Annotation = Annotation {
 
 pub(super) const NGINX_MODE: Annotation = Annotation {
     key: "affinity-mode",
-    values: Values::Words("balanced or persistent"),
+    values: AllowedValues::Words("balanced or persistent"),
     default: "",
     meaning: "Both values have one effect here: a client stays as long as its member takes requests. Where members are added, \
               ingress-nginx moves some clients to them if balanced; here only new clients go there.",
@@ -113,7 +113,7 @@ pub(super) const NGINX_MODE: Annotation = Annotation {
 
 pub(super) const NGINX_NAME: Annotation = Annotation {
     key: "session-cookie-name",
-    values: Values::Words("cookie name"),
+    values: AllowedValues::Words("cookie name"),
     default: "INGRESSCOOKIE",
     meaning: "Name of the cookie.",
     read: Some(|settings, text| {
@@ -125,7 +125,7 @@ pub(super) const NGINX_NAME: Annotation = Annotation {
 
 pub(super) const NGINX_PATH: Annotation = Annotation {
     key: "session-cookie-path",
-    values: Values::Words("path"),
+    values: AllowedValues::Words("path"),
     default: "the rule's path",
     meaning: "`Path` of the cookie.",
     read: Some(|settings, text| {
@@ -137,7 +137,7 @@ pub(super) const NGINX_PATH: Annotation = Annotation {
 
 pub(super) const NGINX_DOMAIN: Annotation = Annotation {
     key: "session-cookie-domain",
-    values: Values::Words("DNS name"),
+    values: AllowedValues::Words("DNS name"),
     default: "the host alone",
     meaning: "`Domain` of the cookie.",
     read: Some(|settings, text| {
@@ -148,7 +148,7 @@ pub(super) const NGINX_DOMAIN: Annotation = Annotation {
 
 pub(super) const NGINX_SAMESITE: Annotation = Annotation {
     key: "session-cookie-samesite",
-    values: Values::Words("None, Lax or Strict"),
+    values: AllowedValues::Words("None, Lax or Strict"),
     default: "not sent; browsers take that for Lax",
     meaning: "`SameSite` of the cookie.",
     read: Some(|settings, text| {

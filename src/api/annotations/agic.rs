@@ -4,13 +4,13 @@ use super::own::SSL_REDIRECT;
 use super::{Annotation, BackendProtocol, affinity};
 use crate::api::read;
 use crate::api::session::DrainTime;
-use crate::api::value::{ProbeThreshold, ProbeTime, RequestTimeout, ValueKind, Values};
+use crate::api::value::{AllowedValues, ProbeThreshold, ProbeTime, RequestTimeout, ValueKind};
 
 /// The annotations of this family.
 pub(super) const ENTRIES: &[Annotation] = &[
     Annotation {
         key: "backend-path-prefix",
-        values: Values::Words("path"),
+        values: AllowedValues::Words("path"),
         default: "the path stays",
         meaning: "Path that backends see in place of the rule's path.",
         read: Some(|settings, text| {
@@ -20,7 +20,7 @@ pub(super) const ENTRIES: &[Annotation] = &[
     },
     Annotation {
         key: "backend-hostname",
-        values: Values::Words("host name"),
+        values: AllowedValues::Words("host name"),
         default: "that of the client",
         meaning: "`Host` that backends and their probes see.",
         read: Some(|settings, text| {
@@ -30,7 +30,7 @@ pub(super) const ENTRIES: &[Annotation] = &[
     },
     Annotation {
         key: "backend-protocol",
-        values: Values::Words("http or https"),
+        values: AllowedValues::Words("http or https"),
         default: "http",
         meaning: "Protocol of the backends.",
         read: Some(|settings, text| {
@@ -55,7 +55,7 @@ pub(super) const ENTRIES: &[Annotation] = &[
     },
     Annotation {
         key: "hostname-extension",
-        values: Values::Words("host names with commas"),
+        values: AllowedValues::Words("host names with commas"),
         default: "",
         meaning: "More hosts for each rule.",
         read: Some(|settings, text| {
@@ -65,7 +65,7 @@ pub(super) const ENTRIES: &[Annotation] = &[
     },
     Annotation {
         key: "health-probe-hostname",
-        values: Values::Words("host name"),
+        values: AllowedValues::Words("host name"),
         default: "that of the pod's own probe, else the rule's host",
         meaning: "`Host` that probes send.",
         read: Some(|settings, text| {
@@ -75,7 +75,7 @@ pub(super) const ENTRIES: &[Annotation] = &[
     },
     Annotation {
         key: "health-probe-port",
-        values: Values::Words("port"),
+        values: AllowedValues::Words("port"),
         default: "that of the pod's own probe, else the member's",
         meaning: "Port that probes connect to.",
         read: Some(|settings, text| {
@@ -85,7 +85,7 @@ pub(super) const ENTRIES: &[Annotation] = &[
     },
     Annotation {
         key: "health-probe-path",
-        values: Values::Words("path"),
+        values: AllowedValues::Words("path"),
         default: "that of the pod's own probe, else /",
         meaning: "Path that probes request.",
         read: Some(|settings, text| {
@@ -95,7 +95,7 @@ pub(super) const ENTRIES: &[Annotation] = &[
     },
     Annotation {
         key: "health-probe-status-codes",
-        values: Values::Words("statuses and ranges with commas"),
+        values: AllowedValues::Words("statuses and ranges with commas"),
         default: "200-399, or 100-499 where the pods declare no probe",
         meaning: "Statuses that count as healthy.",
         read: Some(|settings, text| {
@@ -171,5 +171,5 @@ pub(super) const ENTRIES: &[Annotation] = &[
 ];
 
 const fn unsupported(key: &'static str, instead: &'static str) -> Annotation {
-    Annotation { key, values: Values::Words(""), default: "", meaning: instead, read: None }
+    Annotation { key, values: AllowedValues::Words(""), default: "", meaning: instead, read: None }
 }

@@ -2,7 +2,7 @@
 
 use super::{Annotation, AnnotationProblemKind, BackendProtocol, SslRedirect, affinity};
 use crate::api::read;
-use crate::api::value::{RequestTimeout, ValueKind, Values};
+use crate::api::value::{AllowedValues, RequestTimeout, ValueKind};
 
 /// The annotations of this family.
 pub(super) const ENTRIES: &[Annotation] = &[
@@ -29,7 +29,7 @@ pub(super) const ENTRIES: &[Annotation] = &[
     },
     Annotation {
         key: "backend-protocol",
-        values: Values::Words("HTTP or HTTPS"),
+        values: AllowedValues::Words("HTTP or HTTPS"),
         default: "HTTP",
         meaning: "Protocol of the backends.",
         read: Some(|settings, text| {
@@ -58,7 +58,7 @@ pub(super) const ENTRIES: &[Annotation] = &[
     },
     Annotation {
         key: "server-alias",
-        values: Values::Words("host names with commas"),
+        values: AllowedValues::Words("host names with commas"),
         default: "",
         meaning: "More hosts for each rule.",
         read: Some(|settings, text| {
@@ -68,7 +68,7 @@ pub(super) const ENTRIES: &[Annotation] = &[
     },
     Annotation {
         key: "upstream-vhost",
-        values: Values::Words("host name"),
+        values: AllowedValues::Words("host name"),
         default: "that of the client",
         meaning: "`Host` that backends see.",
         read: Some(|settings, text| {
@@ -172,5 +172,5 @@ const SNIPPET: &str = "snippets are never run: they put text into a configuratio
                        source of the gravest vulnerabilities of their controller";
 
 const fn unsupported(key: &'static str, instead: &'static str) -> Annotation {
-    Annotation { key, values: Values::Words(""), default: "", meaning: instead, read: None }
+    Annotation { key, values: AllowedValues::Words(""), default: "", meaning: instead, read: None }
 }

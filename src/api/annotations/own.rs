@@ -3,7 +3,7 @@
 use super::{Annotation, SslRedirect};
 use crate::api::application_gateway::LoadDistributionAlgorithm;
 use crate::api::session::DrainTime;
-use crate::api::value::{ValueKind, Values};
+use crate::api::value::{AllowedValues, ValueKind};
 
 /// This entry is one of AGIC too.
 pub(super) const SSL_REDIRECT: Annotation = Annotation {
@@ -23,7 +23,7 @@ pub(super) const ENTRIES: &[Annotation] = &[
     SSL_REDIRECT,
     Annotation {
         key: "load-distribution",
-        values: Values::Words("round-robin or least-connections"),
+        values: AllowedValues::Words("round-robin or least-connections"),
         default: "round-robin",
         meaning: "Which member takes the next request.",
         read: Some(|settings, text| {

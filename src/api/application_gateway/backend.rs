@@ -78,7 +78,7 @@ pub struct BackendHttpSettings {
     /// Time in which a backend must begin its answer, and the longest silence within it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
-        description = description(REQUEST_TIMEOUT, RequestTimeout::VALUES, DefaultValue::Number(30)),
+        description = description(REQUEST_TIMEOUT, RequestTimeout::VALUES, DefaultValue::Amount(30)),
         range(min = RequestTimeout::VALUES.min(), max = RequestTimeout::VALUES.max())
     )]
     pub request_timeout: Option<i32>,
@@ -152,7 +152,7 @@ pub struct ConnectionDraining {
     /// Time over which the sessions are closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
-        description = description("Time over which the sessions are closed.", DrainTime::VALUES, DefaultValue::Number(DEFAULT_DRAIN_TIME.as_secs())),
+        description = description("Time over which the sessions are closed.", DrainTime::VALUES, DefaultValue::Amount(DEFAULT_DRAIN_TIME.as_secs())),
         range(min = DrainTime::VALUES.min(), max = DrainTime::VALUES.max())
     )]
     pub drain_timeout_in_sec: Option<i32>,
@@ -182,21 +182,21 @@ pub struct Probe {
     /// Time between two probes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
-        description = description("Time between two probes.", ProbeTime::VALUES, DefaultValue::Number(30)),
+        description = description("Time between two probes.", ProbeTime::VALUES, DefaultValue::Amount(30)),
         range(min = ProbeTime::VALUES.min(), max = ProbeTime::VALUES.max())
     )]
     pub interval: Option<i32>,
     /// Time in which the whole answer must have come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
-        description = description("Time in which the whole answer must have come.", ProbeTime::VALUES, DefaultValue::Number(30)),
+        description = description("Time in which the whole answer must have come.", ProbeTime::VALUES, DefaultValue::Amount(30)),
         range(min = ProbeTime::VALUES.min(), max = ProbeTime::VALUES.max())
     )]
     pub timeout: Option<i32>,
     /// Failures in a row that mark a backend down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
-        description = description("Failures in a row that mark a backend down.", ProbeThreshold::VALUES, DefaultValue::Number(3)),
+        description = description("Failures in a row that mark a backend down.", ProbeThreshold::VALUES, DefaultValue::Amount(3)),
         range(min = ProbeThreshold::VALUES.min(), max = ProbeThreshold::VALUES.max())
     )]
     pub unhealthy_threshold: Option<i32>,
