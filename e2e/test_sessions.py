@@ -28,8 +28,8 @@ def steadygate(controller, *arguments):
     return [kubectl.run("-n", of, "exec", pod, "--", "/steadygate", *arguments) for pod in controller.pods()]
 
 
-def listed(controller, route):
-    answers = steadygate(controller, "sessions", "--json", "--route", route)
+def listed(controller, object):
+    answers = steadygate(controller, "sessions", "--json", "--object", object)
     return [session for answer in answers for session in json.loads(answer.stdout or '{"sessions": []}')["sessions"]]
 
 

@@ -41,7 +41,7 @@ enum Command {
     /// Ask for a URL once, and say whether the answer's status is as expected
     Probe(probe::Probe),
     /// List the live sessions of a gateway that runs, or ask some of them to close
-    Sessions(sessions::Sessions),
+    Sessions(Box<sessions::Sessions>),
     /// Serve two backends on this machine, to see edits take effect without a session being cut
     Demo(demo::Demo),
 }

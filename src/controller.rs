@@ -133,7 +133,7 @@ impl Controller {
             swaps += 1;
             self.pools = pools;
             let owners::Changed { come, gone } = self.owners.follow(&old, &model);
-            gone.iter().for_each(|gone| self.metrics.forget(&gone.to_string()));
+            gone.iter().for_each(|gone| self.metrics.forget(gone));
             self.sessions.set_served(come, &gone);
             let table = self.table.load();
             let routes = table.session_routes();

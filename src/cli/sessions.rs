@@ -74,7 +74,11 @@ struct Close {
 /// Which sessions: those that fit all of these.
 #[derive(Debug, Clone, Default, clap::Args)]
 struct Filter {
-    /// Of the routes of an object (default/site, "Ingress default/site"), or of one (its id, as --json shows it)
+    /// Of the routes of an object: default/site, or "Ingress default/site"
+    #[arg(long, value_name = "OBJECT")]
+    object: Option<String>,
+
+    /// Of one route, by its identity, as --json shows it
     #[arg(long, value_name = "ROUTE")]
     route: Option<String>,
 
@@ -111,7 +115,13 @@ struct Admin {
 
 impl Filter {
     fn fields(&self) -> Vec<(&'static str, Value)> {
-        let texts = [("route", &self.route), ("pool", &self.pool), ("pod", &self.pod), ("client", &self.client)];
+        let texts = [
+            ("object", &self.object),
+            ("route", &self.route),
+            ("pool", &self.pool),
+            ("pod", &self.pod),
+            ("client", &self.client),
+        ];
         let texts = texts.into_iter().filter_map(|(name, value)| Some((name, Value::from(value.as_deref()?))));
         texts.chain(self.id.map(|id| ("id", Value::from(id)))).collect()
     }
@@ -169,7 +179,7 @@ impl Close {
         let mut body: Map<String, Value> =
             self.filter.fields().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         match (body.is_empty(), self.all) {
-            (true, false) => bail!("say which sessions: --route, --pool, --pod, --client or --id; or --all"),
+            (true, false) => bail!("say which sessions: --object, --route, --pool, --pod, --client or --id; or --all"),
             (false, true) => bail!("--all is every session, and there is a filter: leave one of them out"),
             (true, true) => drop(body.insert("all".to_owned(), true.into())),
             (false, false) => {}
@@ -219,8 +229,8 @@ mod tests {
 
     #[test]
     fn without_a_command_they_are_listed() {
-        let filter = ["--route", "Ingress default/site", "--id", "7"];
-        assert_eq!(parse(&filter).list.filter.path(), "/sessions?route=Ingress%20default/site&id=7");
+        let filter = ["--object", "Ingress default/site", "--id", "7"];
+        assert_eq!(parse(&filter).list.filter.path(), "/sessions?object=Ingress%20default/site&id=7");
         let Some(Command::List(list)) = parse(&["list", "--client", "fd00::/8"]).command else { panic!("a list") };
         assert_eq!(list.filter.path(), "/sessions?client=fd00::/8");
         assert_eq!(parse(&[]).list.filter.path(), "/sessions");

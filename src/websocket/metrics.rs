@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
@@ -12,30 +13,32 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use super::counters::CounterValues;
 use super::registry::Sessions;
 use super::totals::{CloseClass, DURATION_BOUNDS, Totals};
+use crate::model::ObjectRef;
 
 /// The labels of an exemplar; no exemplar is given.
 type NoLabels = [(&'static str, &'static str); 0];
 type Labels<'a> = Vec<(&'static str, &'a str)>;
+/// The totals of each object, in the order in which they are printed.
+type ObjectTotals = BTreeMap<Arc<ObjectRef>, Totals>;
 
 impl Collector for Sessions {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let totals: BTreeMap<String, Totals> =
-            self.totals().into_iter().map(|(owner, totals)| (owner.to_string(), totals)).collect();
-        let open = totals.iter().map(|(route, totals)| (vec![("route", route.as_str())], totals.open as i64));
-        let help = "WebSocket sessions open, by route";
+        let totals: ObjectTotals = self.totals().into_iter().collect();
+        let open = totals.iter().map(|(object, totals)| (object_labels(object), totals.open as i64));
+        let help = "WebSocket sessions open, by object";
         let mut family = encoder.encode_descriptor("websocket_sessions_open", help, None, MetricType::Gauge)?;
         for (labels, value) in open {
             ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
         }
-        let help = "WebSocket handshakes, by route and what came of them";
+        let help = "WebSocket handshakes, by object and what came of them";
         counters(&mut encoder, "websocket_handshakes", help, &totals, |totals, labels| {
             totals.handshakes.iter().map(|(outcome, count)| (with(labels, &[("outcome", outcome)]), *count)).collect()
         })?;
-        let help = "WebSocket sessions ended, by route and cause";
+        let help = "WebSocket sessions ended, by object and cause";
         counters(&mut encoder, "websocket_sessions_ended", help, &totals, |totals, labels| {
             totals.ended.iter().map(|(cause, count)| (with(labels, &[("cause", cause)]), *count)).collect()
         })?;
-        let help = "WebSocket sessions ended, by route, who closed first, and the status of that Close frame";
+        let help = "WebSocket sessions ended, by object, who closed first, and the status of that Close frame";
         counters(&mut encoder, "websocket_closes", help, &totals, |totals, labels| {
             let labels = |class: &CloseClass| with(labels, &[("initiator", class.initiator), ("code", class.code)]);
             totals.closes.iter().map(|(class, count)| (labels(class), *count)).collect()
@@ -75,6 +78,11 @@ fn by_type<'a, const N: usize>(
     directions(totals).into_iter().flat_map(series).collect()
 }
 
+/// The labels that name an object.
+fn object_labels(object: &ObjectRef) -> Labels<'_> {
+    vec![("object_kind", object.kind.name()), ("object_namespace", object.namespace()), ("object_name", object.name())]
+}
+
 /// The labels, and more of them.
 fn with<'a>(labels: &Labels<'a>, more: &[(&'static str, &'a str)]) -> Labels<'a> {
     labels.iter().chain(more).copied().collect()
@@ -85,12 +93,12 @@ fn counters<'a>(
     encoder: &mut DescriptorEncoder<'_>,
     name: &str,
     help: &str,
-    totals: &'a BTreeMap<String, Totals>,
+    totals: &'a ObjectTotals,
     series: impl Fn(&'a Totals, &Labels<'a>) -> Vec<(Labels<'a>, u64)>,
 ) -> fmt::Result {
     let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-    for (route, totals) in totals {
-        for (labels, count) in series(totals, &vec![("route", route)]) {
+    for (object, totals) in totals {
+        for (labels, count) in series(totals, &object_labels(object)) {
             ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
         }
     }
@@ -98,14 +106,14 @@ fn counters<'a>(
 }
 
 /// Encodes the histogram of durations.
-fn durations(encoder: &mut DescriptorEncoder<'_>, totals: &BTreeMap<String, Totals>) -> fmt::Result {
+fn durations(encoder: &mut DescriptorEncoder<'_>, totals: &ObjectTotals) -> fmt::Result {
     let help = "Seconds that WebSocket sessions lasted";
     let name = "websocket_session_duration_seconds";
     let mut family = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
-    for (route, totals) in totals {
+    for (object, totals) in totals {
         let bounds = DURATION_BOUNDS.into_iter().chain([f64::INFINITY]);
         let buckets: Vec<(f64, u64)> = bounds.zip(totals.durations).collect();
-        let labels = [("route", route.as_str())];
+        let labels = object_labels(object);
         let mut metric: MetricEncoder<'_> = family.encode_family(&labels)?;
         metric.encode_histogram::<NoLabels>(totals.total_duration, totals.durations.iter().sum(), &buckets, None)?;
     }

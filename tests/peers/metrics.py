@@ -13,8 +13,10 @@ class Metrics(dict):
                 name, labels, value = re.fullmatch(r"steadygate_(\w+?)(?:\{(.*)\})? (\S+)", line).groups()
                 self[name, frozenset(re.findall(r'(\w+)="([^"]*)"', labels or ""))] = float(value)
 
-    def of(self, name, **labels):
-        """The sample with these labels; None without."""
+    def of(self, name, object=None, **labels):
+        """The sample with these labels, of the object "KIND NAMESPACE/NAME" if one is given; None where there is none."""
+        if object is not None:
+            labels |= zip(("object_kind", "object_namespace", "object_name"), re.split("[ /]", object))
         return self.get((name, frozenset(labels.items())))
 
     def total(self, name):

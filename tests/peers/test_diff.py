@@ -234,7 +234,7 @@ def test_backends_that_are_names_keep_what_is_known_of_them(gateway, site, sessi
 
 
 def test_a_session_that_is_closing_anyway_is_not_counted(gateway, site, sessions, change):
-    run = steadygate("sessions", "close", "--route", "default/two", "--over", "60", "--admin", f"127.0.0.1:{gateway.admin}")
+    run = steadygate("sessions", "close", "--object", "default/two", "--over", "60", "--admin", f"127.0.0.1:{gateway.admin}")
     assert run.returncode == 0, run.stderr
     wait_for(lambda: told(sessions[3]) == 1001, "the first of them goes at once")
     wait_for(lambda: len(json.loads(gateway.admin_text("/sessions"))["sessions"]) == 6, "it has gone")

@@ -77,7 +77,7 @@ else:
 
         entries = wait_for(entries, f"{count} sessions are over", timeout=20)
         assert {(entry["cause"], entry["code"], entry["initiator"]) for entry in entries} == {(cause, 1001, "gateway")}
-        labels = {"route": "Ingress default/echo", "cause": cause}
+        labels = {"object": "Ingress default/echo", "cause": cause}
         told = lambda: Metrics(gateway.admin_text("/metrics")).of("websocket_sessions_ended_total", **labels)
         wait_for(lambda: told() == count, "they are counted")
 
@@ -97,7 +97,7 @@ else:
             assert {client.end for client in gone + unasked} == {None}, "and they know nothing of it"
             assert crowd.echo(stays) == 1
             told = Metrics(gateway.admin_text("/metrics"))
-            open_now = [told.of("websocket_sessions_open", route=f"Ingress default/{name}") for name in ("echo", "unasked")]
+            open_now = [told.of("websocket_sessions_open", object=f"Ingress default/{name}") for name in ("echo", "unasked")]
             assert open_now == [1, 1], "one that is there, and one that nobody asks"
         assert crowd.echo(unasked) == 1
 

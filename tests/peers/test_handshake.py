@@ -70,7 +70,7 @@ def test_a_handshake_without_an_outcome_is_counted(gateway, scripted):
 
     def counted(name, outcome):
         told = Metrics(gateway.admin_text("/metrics"))
-        return told.of("websocket_handshakes_total", route=f"Ingress default/{name}", outcome=outcome)
+        return told.of("websocket_handshakes_total", object=f"Ingress default/{name}", outcome=outcome)
 
     wait_for(lambda: counted("chat", "abandoned") == 1, "the client's leave is counted")
     assert counted("long", "malformed") == 1

@@ -28,34 +28,34 @@ def served(gateway, http_backend, websocket_server):
 def test_requests(gateway, served, metrics):
     for path in ("/x", "/y", "/status/418"):
         curl(gateway.url(path))
-    wait_for(lambda: metrics().of("request_duration_seconds_count", route=PAGE) == 3, "three requests are counted")
+    wait_for(lambda: metrics().of("request_duration_seconds_count", object=PAGE) == 3, "three requests are counted")
     told = metrics()
-    assert told.of("requests_total", route=PAGE, code="200") == 2
-    assert told.of("requests_total", route=PAGE, code="418") == 1
-    assert told.of("request_duration_seconds_bucket", route=PAGE, le="+Inf") == 3
-    assert 0 < told.of("request_duration_seconds_sum", route=PAGE) < 5
+    assert told.of("requests_total", object=PAGE, code="200") == 2
+    assert told.of("requests_total", object=PAGE, code="418") == 1
+    assert told.of("request_duration_seconds_bucket", object=PAGE, le="+Inf") == 3
+    assert 0 < told.of("request_duration_seconds_sum", object=PAGE) < 5
 
 
 def test_sessions(gateway, served, metrics):
     with sessions(gateway.url("/chat", "ws"), 3, compression=None) as [first, *_]:
         first.send("hello")
         assert first.recv(5) == "hello"
-        down = dict(route=ECHO, direction="down", type="text")
+        down = dict(object=ECHO, direction="down", type="text")
         wait_for(lambda: metrics().of("websocket_messages_total", **down), "the answer is counted")
         told = metrics()
-        assert told.of("websocket_sessions_open", route=ECHO) == 3
-        assert told.of("websocket_handshakes_total", route=ECHO, outcome="opened") == 3
-        assert told.of("websocket_sessions_ended_total", route=ECHO, cause="client") is None
+        assert told.of("websocket_sessions_open", object=ECHO) == 3
+        assert told.of("websocket_handshakes_total", object=ECHO, outcome="opened") == 3
+        assert told.of("websocket_sessions_ended_total", object=ECHO, cause="client") is None
         for direction, count in [("up", 6 + 5), ("down", 2 + 5)]:
-            assert told.of("websocket_messages_total", route=ECHO, direction=direction, type="text") == 1
-            assert told.of("websocket_bytes_total", route=ECHO, direction=direction) == count
-    wait_for(lambda: metrics().of("websocket_sessions_open", route=ECHO) == 0, "no session is open")
+            assert told.of("websocket_messages_total", object=ECHO, direction=direction, type="text") == 1
+            assert told.of("websocket_bytes_total", object=ECHO, direction=direction) == count
+    wait_for(lambda: metrics().of("websocket_sessions_open", object=ECHO) == 0, "no session is open")
     told = metrics()
-    assert told.of("websocket_handshakes_total", route=ECHO, outcome="opened") == 3
-    assert told.of("websocket_sessions_ended_total", route=ECHO, cause="client") == 3
-    assert told.of("websocket_closes_total", route=ECHO, initiator="client", code="1000") == 3
-    assert told.of("websocket_session_duration_seconds_count", route=ECHO) == 3
-    assert told.of("websocket_session_duration_seconds_bucket", route=ECHO, le="+Inf") == 3
+    assert told.of("websocket_handshakes_total", object=ECHO, outcome="opened") == 3
+    assert told.of("websocket_sessions_ended_total", object=ECHO, cause="client") == 3
+    assert told.of("websocket_closes_total", object=ECHO, initiator="client", code="1000") == 3
+    assert told.of("websocket_session_duration_seconds_count", object=ECHO) == 3
+    assert told.of("websocket_session_duration_seconds_bucket", object=ECHO, le="+Inf") == 3
 
 
 def test_members_and_probes(gateway, served, metrics, http_backend):
@@ -94,11 +94,11 @@ def test_generations_and_swaps(gateway, served, metrics):
 def test_series_end_with_their_ingress(gateway, served, metrics):
     with connect(gateway.url("/chat", "ws"), proxy=None):
         assert curl(gateway.url("/x")).status == 200
-    wait_for(lambda: metrics().of("websocket_sessions_open", route=ECHO) == 0, "no session is open")
-    wait_for(lambda: metrics().of("requests_total", route=PAGE, code="200"), "the request is counted")
+    wait_for(lambda: metrics().of("websocket_sessions_open", object=ECHO) == 0, "no session is open")
+    wait_for(lambda: metrics().of("requests_total", object=PAGE, code="200"), "the request is counted")
     assert metrics().naming(ECHO)
     (gateway.manifests / "echo.json").unlink()
     wait_for(lambda: not metrics().naming("echo"), "no series of the Ingress that was deleted")
-    assert metrics().of("requests_total", route=PAGE, code="200") == 1, "others go on"
+    assert metrics().of("requests_total", object=PAGE, code="200") == 1, "others go on"
     (gateway.manifests / "page.json").unlink()
     wait_for(lambda: not metrics().naming("page"), "no series of the Ingress that was deleted")

@@ -117,18 +117,20 @@ def test_the_log_as_json(gateway, http_backend, websocket_server, records):
         "request": 4, "session opened": 1, "session closed": 1
     }  # fmt: skip
     sized, teapot, odd, nobody, opened, session = records()
-    whose = {"route": "Ingress default/echo", "member": f"127.0.0.1:{echo.port}", "session": 1, "path": "/chat"}
-    routed = {"route": "Ingress default/page", "member": f"127.0.0.1:{page.port}", "host": "localhost"}
+    whose = {"object": "Ingress default/echo", "member": f"127.0.0.1:{echo.port}", "session": 1, "path": "/chat"}
+    routed = {"object": "Ingress default/page", "member": f"127.0.0.1:{page.port}", "host": "localhost"}
     for record, expected in [
         (sized, routed | {"status": 200, "sent": 1234, "path": "/bytes/1234", "method": "GET", "client": "127.0.0.1"}),
         (teapot, routed | {"status": 418, "sent": 0}),
         (odd, routed | {"status": 200}),
-        (nobody, {"status": 404, "route": "", "pool": "", "member": ""}),
+        (nobody, {"status": 404, "object": "", "pool": "", "member": ""}),
         (opened, whose | {"client": "127.0.0.1", "version": "HTTP/1.1", "request_id": session["request_id"]}),
         (session, whose | {"cause": "client", "initiator": "client", "code": 1000, "messages_up": 1, "messages_down": 1}),
     ]:
         assert record | expected == record
     assert "page" in sized["pool"]
+    assert sized["route"].startswith("Ingress default/page ") and sized["field"].startswith("spec.rules[0].")
+    assert nobody["route"] == nobody["field"] == ""
     assert "echo" in session["pool"] and opened["session"] == session["session"]
     # "hello" and a Close with its code, up masked
     assert session["bytes_up"] == 6 + 5 + 6 + 2

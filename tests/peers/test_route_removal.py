@@ -60,7 +60,7 @@ def test_a_path(gateway, crowd, backend, clients):
     assert backend.seen()["close"] == {"1001 route removed": len(goes)}
     # Metrics of an object go when it and its sessions are gone; this one still has a route.
     metrics = Metrics(gateway.admin_text("/metrics"))
-    assert metrics.of("websocket_sessions_ended_total", route="Ingress default/chat", cause="route_removed") == len(goes)
+    assert metrics.of("websocket_sessions_ended_total", object="Ingress default/chat", cause="route_removed") == len(goes)
 
 
 def test_over_the_time_that_the_route_gives(gateway, crowd, clients):

@@ -167,8 +167,8 @@ def test_peers_log_and_metrics_agree(gateway, crowd, crowd_backend, row):
         # At the end of a drain nobody answers any more.
         with suppress(OSError):
             metrics = Metrics(gateway.admin_text("/metrics"))
-            return metrics.of("websocket_sessions_ended_total", route=ROUTE, cause=row.cause) and metrics
+            return metrics.of("websocket_sessions_ended_total", object=ROUTE, cause=row.cause) and metrics
 
     metrics = wait_for(counted, "it is counted")
-    assert metrics.of("websocket_closes_total", route=ROUTE, initiator=row.initiator, code=row.counted_as) >= 1
+    assert metrics.of("websocket_closes_total", object=ROUTE, initiator=row.initiator, code=row.counted_as) >= 1
     assert set(metrics.naming(row.cause)) >= {"websocket_sessions_ended_total"}

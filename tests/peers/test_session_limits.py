@@ -37,7 +37,7 @@ def handshakes(gateway):
 @pytest.fixture
 def told(gateway):
     """`told(name, labels…)`: a sample of the route's; 0 while there is none."""
-    return lambda name, **labels: Metrics(gateway.admin_text("/metrics")).of(name, route=ROUTE, **labels) or 0
+    return lambda name, **labels: Metrics(gateway.admin_text("/metrics")).of(name, object=ROUTE, **labels) or 0
 
 
 def refused(gateway, clients, status, reason):

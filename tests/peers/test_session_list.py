@@ -100,9 +100,9 @@ def test_a_session_is_listed_with_everything_that_was_counted(gateway, site):
         assert entry["down"]["bytes"] == 3 * 7 + 2 * 10 + 10 + 3
         expected = {
             "id": 1,
-            "route": "Ingress default/one",
-            "rule": "spec.rules[0].http.paths[0]",
-            "route_id": "Ingress default/one * /one",
+            "object": "Ingress default/one",
+            "field": "spec.rules[0].http.paths[0]",
+            "route": "Ingress default/one * /one",
             "pool": "default/one:http (Ingress default/one)",
             "member": f"127.0.0.1:{site[0].port}",
             "pod": "Pod default/one-0",
@@ -135,8 +135,8 @@ def test_each_filter_chooses(gateway, site):
     with opened(gateway, "/one", "/two", "/two"):
         assert ids(gateway) == [1, 2, 3]
         for query, expected in [
-            ("route=default/one", [1]),
-            ("route=Ingress+default/two", [2, 3]),
+            ("object=default/one", [1]),
+            ("object=Ingress+default/two", [2, 3]),
             ("route=Ingress%20default/two%20localhost%20/two", [2, 3]),
             ("pool=default/one", [1]),
             ("pool=default/two:http", [2, 3]),
@@ -147,16 +147,16 @@ def test_each_filter_chooses(gateway, site):
             ("client=127.0.0.0/8", [1, 2, 3]),
             ("client=10.0.0.0/8", []),
             ("id=3", [3]),
-            ("id=3&route=default/one", []),
+            ("id=3&object=default/one", []),
         ]:
             assert ids(gateway, query) == expected, query
-        for query in ("client=web", "id=x", "pod=chat", "nonsense=1", "route="):
+        for query in ("client=web", "id=x", "pod=chat", "nonsense=1", "object=", "route="):
             status, why = ask(gateway, f"/sessions?{query}")
             assert status == 400 and query.split("=")[0] in why and ":" in why, why
 
 
 @pytest.mark.parametrize(
-    "filter", [{"id": 1}, {"route": "default/one"}, {"pod": "default/one-0"}, {"pool": "default/one"}], ids=str
+    "filter", [{"id": 1}, {"object": "default/one"}, {"pod": "default/one-0"}, {"pool": "default/one"}], ids=str
 )
 def test_both_peers_receive_code_and_reason_and_nobody_else_does(gateway, site, filter):
     with opened(gateway, "/one", "/two") as [session, other]:
@@ -260,7 +260,7 @@ def test_the_command_lists_and_closes(gateway, site):
         assert head.split() == ["ID", "AGE", "IDLE", "CLIENT", "ROUTE", "MEMBER", "UP/DOWN", "BYTES", "STATE"]
         assert first.split()[0] == "1" and "1/1" in first and "Ingress default/one" in first
         assert second.index("127.0.0.1") == head.index("CLIENT") == first.index("127.0.0.1")
-        assert len(cli(gateway, "list", "--route", "default/two").stdout.splitlines()) == 2
+        assert len(cli(gateway, "list", "--object", "default/two").stdout.splitlines()) == 2
         assert json.loads(cli(gateway, "--json", "--id", "2").stdout)["sessions"][0]["id"] == 2
 
         refused = cli(gateway, "close")
@@ -268,7 +268,7 @@ def test_the_command_lists_and_closes(gateway, site):
         assert cli(gateway, "close", "--id", "1", "--code", "1006").returncode == 2
         assert cli(gateway, "close", "--id", "99").returncode == 1
         assert ids(gateway) == [1, 2]
-        closed = cli(gateway, "close", "--client", "127.0.0.1", "--route", "default/one", "--code", "1012", "--reason", "x")
+        closed = cli(gateway, "close", "--client", "127.0.0.1", "--object", "default/one", "--code", "1012", "--reason", "x")
         assert closed.returncode == 0 and closed.stdout.startswith("1 session ")
         assert close_of(session) == (1012, "x")
         assert cli(gateway, "close", "--all", "--over", "1").stdout.startswith("1 session ")

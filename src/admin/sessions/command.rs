@@ -21,6 +21,7 @@ pub(super) struct Command {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Body {
+    object: Option<String>,
     route: Option<String>,
     pool: Option<String>,
     pod: Option<String>,
@@ -47,8 +48,14 @@ impl Command {
 
         let mut filter = Filter::default();
         let id = body.id.map(|id| id.to_string());
-        let fields =
-            [("route", body.route), ("pool", body.pool), ("pod", body.pod), ("client", body.client), ("id", id)];
+        let fields = [
+            ("object", body.object),
+            ("route", body.route),
+            ("pool", body.pool),
+            ("pod", body.pod),
+            ("client", body.client),
+            ("id", id),
+        ];
         for (name, value) in fields {
             if let Some(value) = value {
                 filter.set(name, &value)?;
@@ -100,10 +107,10 @@ mod tests {
         let command = Command::read(br#"{"all": true}"#).expect("valid");
         assert_eq!((command.order, command.over), (CloseCause::Command.into(), Duration::ZERO));
         assert!(command.filter.is_empty());
-        let text = r#"{"route": "default/site", "id": 7, "code": 4000, "reason": "moved", "over_seconds": 60}"#;
+        let text = r#"{"object": "default/site", "id": 7, "code": 4000, "reason": "moved", "over_seconds": 60}"#;
         let command = Command::read(text.as_bytes()).expect("valid");
         assert_eq!((command.order.code, &*command.order.reason, command.over.as_secs()), (4000, "moved", 60));
-        assert_eq!(command.filter.to_string(), "route=default/site id=7");
+        assert_eq!(command.filter.to_string(), "object=default/site id=7");
         let longest = "é".repeat(61);
         assert!(Command::read(format!(r#"{{"id": 1, "reason": "{longest}"}}"#).as_bytes()).is_ok());
     }
@@ -116,7 +123,7 @@ mod tests {
             ("{}", "which sessions"),
             (r#"{"all": false}"#, "which sessions"),
             (r#"{"code": 1000}"#, "which sessions"),
-            (r#"{"all": true, "route": "default/site"}"#, "leave one of them out"),
+            (r#"{"all": true, "object": "default/site"}"#, "leave one of them out"),
             (r#"{"rout": "default/site"}"#, "unknown field `rout`"),
             (r#"{"id": "7"}"#, "id: "),
             (r#"{"id": 1, "id": 2}"#, "duplicate field `id`"),

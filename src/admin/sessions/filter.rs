@@ -10,6 +10,7 @@ use crate::model::RouteId;
 /// What sessions are chosen by.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
+    object: Option<String>,
     route: Option<String>,
     pool: Option<String>,
     pod: Option<Pod>,
@@ -28,7 +29,7 @@ enum Pod {
 #[derive(Debug, Clone)]
 pub(super) struct Facts<'a> {
     pub(super) id: u64,
-    /// Chosen by what it displays: its owner (`Ingress default/site`), the name of that (`default/site`), or all of it.
+    /// Its owner is the object (`Ingress default/site`, or `default/site`); what it displays is the route.
     pub(super) route: RouteId,
     pub(super) pool: &'a str,
     pub(super) member: SocketAddr,
@@ -39,9 +40,9 @@ pub(super) struct Facts<'a> {
 
 impl Filter {
     /// The fields, as queries and bodies name them.
-    pub(super) const FIELDS: &'static str = "route, pool, pod, client and id";
+    pub(super) const FIELDS: &'static str = "object, route, pool, pod, client and id";
 
-    /// Reads `route=…&client=…`.
+    /// Reads `object=…&client=…`.
     pub(super) fn of_query(query: &str) -> Result<Self, String> {
         let mut filter = Self::default();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -59,6 +60,7 @@ impl Filter {
             return Err(format!("{name} is empty: leave it out, or say what is meant"));
         }
         let given = match name {
+            "object" => self.object.replace(value.to_owned()).is_some(),
             "route" => self.route.replace(value.to_owned()).is_some(),
             "pool" => self.pool.replace(value.to_owned()).is_some(),
             "pod" => self.pod.replace(pod(value)?).is_some(),
@@ -78,10 +80,11 @@ impl Filter {
     }
 
     pub(super) fn matches(&self, session: &Facts<'_>) -> bool {
-        let route = |route: &String| {
+        let object = |object: &String| {
             let RouteId { owner, .. } = &session.route;
-            owner.to_string() == *route || owner.key.to_string() == *route || session.route.to_string() == *route
+            owner.to_string() == *object || owner.key.to_string() == *object
         };
+        let route = |route: &String| session.route.to_string() == *route;
         let pool = |pool: &String| {
             let rest = session.pool.strip_prefix(pool.as_str());
             rest.is_some_and(|rest| rest.is_empty() || pool.contains('/') && rest.starts_with([':', ' ', '/']))
@@ -90,7 +93,8 @@ impl Filter {
             Pod::Name(name) => session.pod.is_some_and(|pod| pod.strip_prefix("Pod ").unwrap_or(pod) == name),
             Pod::Address(address) => session.member.ip().to_canonical() == *address,
         };
-        self.route.as_ref().is_none_or(route)
+        self.object.as_ref().is_none_or(object)
+            && self.route.as_ref().is_none_or(route)
             && self.pool.as_ref().is_none_or(pool)
             && self.pod.as_ref().is_none_or(pod)
             && self.client.is_none_or(|client| client.contains(&session.client.to_canonical()))
@@ -138,6 +142,7 @@ impl fmt::Display for Filter {
         let client = self.client.map(|client| client.to_string());
         let id = self.id.map(|id| id.to_string());
         let fields = [
+            ("object", self.object.as_ref()),
             ("route", self.route.as_ref()),
             ("pool", self.pool.as_ref()),
             ("pod", pod.as_ref()),
@@ -203,11 +208,12 @@ mod tests {
     fn a_session_is_chosen_by_each_of_its_names_and_by_no_part_of_them() {
         for (query, expected) in [
             ("", true),
-            ("route=Ingress+default/site", true),
-            ("route=default%2Fsite", true),
+            ("object=Ingress+default/site", true),
+            ("object=default%2Fsite", true),
             (&format!("route={}", encode(ROUTE_ID)), true),
-            ("route=default/si", false),
-            ("route=site", false),
+            ("object=default/si", false),
+            ("object=site", false),
+            ("route=default/site", false),
             ("pool=default/chat", true),
             ("pool=default/chat:http", true),
             ("pool=default/chat:http%20(Ingress%20default/site)", true),
@@ -254,7 +260,7 @@ mod tests {
             ("route=", "route", "empty"),
             ("route", "route", "empty"),
             ("id=1&id=2", "id", "2"),
-            ("rout=default/site", "rout", "route"),
+            ("objekt=default/site", "objekt", "object"),
         ] {
             let why = Filter::of_query(query).expect_err(query);
             assert!(why.contains(field) && why.contains(value) && why.contains(": "), "{query}: {why}");

@@ -26,11 +26,11 @@ pub struct Listed<'a> {
     /// Unique in the process.
     pub id: u64,
     /// The object that made the route: `Ingress default/site`.
+    pub object: Cow<'a, str>,
+    /// The field of the object from which the route was made.
+    pub field: Cow<'a, str>,
+    /// The identity of the route: object, host and path.
     pub route: Cow<'a, str>,
-    /// The field of it.
-    pub rule: Cow<'a, str>,
-    /// Object, host and path.
-    pub route_id: Cow<'a, str>,
     /// The pool that its member was chosen from.
     pub pool: Cow<'a, str>,
     /// Where its backend is.
@@ -156,9 +156,9 @@ impl<'a> Listed<'a> {
         let scheduled = session.scheduled_close();
         Self {
             id: facts.id,
-            route: facts.route.owner.to_string().into(),
-            rule: (&*info.target.route.field).into(),
-            route_id: facts.route.to_string().into(),
+            object: facts.route.owner.to_string().into(),
+            field: (&*info.target.route.field).into(),
+            route: facts.route.to_string().into(),
             pool: facts.pool.into(),
             member: facts.member,
             pod: facts.pod.map(Into::into),

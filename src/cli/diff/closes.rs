@@ -47,7 +47,7 @@ pub(super) struct Closes {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Group {
     pub(super) cause: &'static str,
-    pub(super) route: String,
+    pub(super) object: String,
     pub(super) member: SocketAddr,
     pub(super) sessions: Vec<u64>,
 }
@@ -136,15 +136,15 @@ impl After {
         let (going, staying): (Vec<_>, Vec<_>) = sessions.iter().partition(|session| session.closing.is_some());
         for session in staying {
             let (port, member) = (session.port, session.member);
-            let route = self.route_ids.get(&(port, session.route_id.to_string()));
+            let route = self.route_ids.get(&(port, session.route.to_string()));
             let origin = SessionOrigin { port, host: &session.host, path: &session.path, route, member };
             if let Some(cause) = self.cause(before, &routes, &origin) {
-                groups.entry((cause, &session.route, member)).or_default().push(session.id);
+                groups.entry((cause, &session.object, member)).or_default().push(session.id);
             }
         }
         let by: Vec<_> = groups
             .into_iter()
-            .map(|((cause, route, member), sessions)| Group { cause, route: route.to_owned(), member, sessions })
+            .map(|((cause, object, member), sessions)| Group { cause, object: object.to_owned(), member, sessions })
             .collect();
         Closes {
             open: sessions.len(),

@@ -73,7 +73,7 @@ fn told(out: &mut String, told: &Told, certain: bool) {
             line(out, &format!("sessions   {} of {} open {would} be closed", closes.closed, closes.open));
             for group in &closes.by {
                 let count = group.sessions.len();
-                line(out, &format!("  {count:>7}  {} at {}: {}", group.route, group.member, group.cause));
+                line(out, &format!("  {count:>7}  {} at {}: {}", group.object, group.member, group.cause));
             }
             if closes.already_closing > 0 {
                 line(out, &format!("  {:>7}  others are closing already", closes.already_closing));

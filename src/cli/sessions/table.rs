@@ -10,7 +10,7 @@ const COLUMNS: [(&str, usize, bool); 9] = [
     ("AGE", 8, true),
     ("IDLE", 8, true),
     ("CLIENT", 39, false),
-    ("ROUTE", 48, false),
+    ("OBJECT", 48, false),
     ("MEMBER", 47, false),
     ("UP/DOWN", 21, true),
     ("BYTES", 10, true),
@@ -52,7 +52,7 @@ fn row(session: &Listed<'_>) -> [String; COLUMNS.len()] {
         duration(session.age_seconds),
         duration(session.silence_seconds),
         session.client.to_canonical().to_string(),
-        session.route.to_string(),
+        session.object.to_string(),
         session.member.to_string(),
         format!("{}/{}", session.up.messages(), session.down.messages()),
         bytes(session.up.bytes.saturating_add(session.down.bytes)),
@@ -97,9 +97,9 @@ fn bytes(count: u64) -> String {
 mod tests {
     use super::*;
 
-    fn session(id: u64, age: f64, route: &str) -> Listed<'static> {
+    fn session(id: u64, age: f64, object: &str) -> Listed<'static> {
         let value = serde_json::json!({
-            "id": id, "route": route, "rule": "", "route_id": "", "pool": "", "member": "10.0.0.7:8080", "pod": null,
+            "id": id, "object": object, "field": "", "route": "", "pool": "", "member": "10.0.0.7:8080", "pod": null,
             "client": "192.0.2.7", "port": 80, "host": "", "path": "", "version": "", "user_agent": "",
             "subprotocol": "", "request_id": "", "opened": "", "age_seconds": age, "silence_seconds": 1.9,
             "state": "open",
@@ -115,7 +115,7 @@ mod tests {
         assert_eq!(
             table(&sessions),
             "\
-ID   AGE  IDLE  CLIENT     ROUTE                 MEMBER         UP/DOWN  BYTES  STATE
+ID   AGE  IDLE  CLIENT     OBJECT                MEMBER         UP/DOWN  BYTES  STATE
 10  1d1h    1s  192.0.2.7  Ingress default/s     10.0.0.7:8080      6/4   1.5K  open
  9    3s    1s  192.0.2.7  Ingress default/site  10.0.0.7:8080      6/4   1.5K  open
 "

@@ -10,22 +10,36 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::model::ObjectRef;
 use crate::table::Target;
 
 /// Seconds.
 const BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
 
-/// The object that a route belongs to. A gateway has as many as people wrote.
+/// The labels of the object that owns a route. All are empty where no route was found.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Owner {
-    /// `Ingress default/site`; empty where no route was found.
-    route: String,
+struct ObjectLabels {
+    object_kind: &'static str,
+    object_namespace: String,
+    object_name: String,
 }
 
+/// The labels of the answers of one status.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Answered {
-    route: String,
+struct AnswerLabels {
+    #[prometheus(flatten)]
+    object: ObjectLabels,
     code: u16,
+}
+
+impl ObjectLabels {
+    fn of(object: Option<&ObjectRef>) -> Self {
+        Self {
+            object_kind: object.map_or("", |object| object.kind.name()),
+            object_namespace: object.map_or("", ObjectRef::namespace).to_owned(),
+            object_name: object.map_or("", ObjectRef::name).to_owned(),
+        }
+    }
 }
 
 /// The counters of a route, as one worker has found them.
@@ -48,8 +62,8 @@ pub(in crate::proxy) fn sweep() {
 /// Counters of the data plane. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Metrics {
-    requests: Family<Answered, Counter>,
-    durations: Family<Owner, Histogram>,
+    requests: Family<AnswerLabels, Counter>,
+    durations: Family<ObjectLabels, Histogram>,
 }
 
 impl Default for Metrics {
@@ -61,7 +75,7 @@ impl Default for Metrics {
 impl Metrics {
     /// Names them.
     pub fn register(&self, registry: &mut Registry) {
-        registry.register("requests", "Requests answered, by route and status", self.requests.clone());
+        registry.register("requests", "Requests answered, by object and status", self.requests.clone());
         registry.register(
             "request_duration_seconds",
             "Time from a request's header to the end of its answer",
@@ -71,41 +85,41 @@ impl Metrics {
 
     /// Drops what was counted for an object that has no route any more, so that what is kept is bounded by what is
     /// served.
-    pub fn forget(&self, route: &str) {
-        let owner = Owner { route: route.to_owned() };
-        self.durations.remove(&owner);
+    pub fn forget(&self, object: &ObjectRef) {
+        let object = ObjectLabels::of(Some(object));
+        self.durations.remove(&object);
         for code in 100..600 {
-            self.requests.remove(&Answered { route: route.to_owned(), code });
+            self.requests.remove(&AnswerLabels { object: object.clone(), code });
         }
     }
 
     /// Counts an answer. Counters are looked for once for each worker and route.
     pub(in crate::proxy) fn answered(&self, target: Option<&Arc<Target>>, code: u16, seconds: f64) {
         let Some(target) = target else {
-            self.requests(String::new(), code).inc();
-            return self.durations(String::new()).observe(seconds);
+            self.requests(None, code).inc();
+            return self.durations(None).observe(seconds);
         };
         FOUND.with_borrow_mut(|found| {
             let found = found.entry(Arc::as_ptr(target)).or_insert_with(|| Found {
                 target: Arc::downgrade(target),
-                durations: self.durations(target.owner().to_string()),
+                durations: self.durations(Some(target.owner())),
                 requests: Vec::new(),
             });
             found.durations.observe(seconds);
             let known = found.requests.iter().position(|(of, _)| *of == code);
             let at = known.unwrap_or_else(|| {
-                found.requests.push((code, self.requests(target.owner().to_string(), code)));
+                found.requests.push((code, self.requests(Some(target.owner()), code)));
                 found.requests.len() - 1
             });
             found.requests[at].1.inc();
         });
     }
 
-    fn requests(&self, route: String, code: u16) -> Counter {
-        self.requests.get_or_create_owned(&Answered { route, code })
+    fn requests(&self, object: Option<&ObjectRef>, code: u16) -> Counter {
+        self.requests.get_or_create_owned(&AnswerLabels { object: ObjectLabels::of(object), code })
     }
 
-    fn durations(&self, route: String) -> Histogram {
-        self.durations.get_or_create_owned(&Owner { route })
+    fn durations(&self, object: Option<&ObjectRef>) -> Histogram {
+        self.durations.get_or_create_owned(&ObjectLabels::of(object))
     }
 }

@@ -85,19 +85,21 @@ impl RequestRecord {
 }
 
 thread_local! {
-    /// Where the owner of a route is written for the log: as a text, since displayed values are logged without quotes.
-    static OWNER: RefCell<String> = const { RefCell::new(String::new()) };
+    /// Buffers for the names of a route. They are logged as texts, since values that are displayed are logged without quotes.
+    static NAMES: RefCell<[String; 2]> = const { RefCell::new([String::new(), String::new()]) };
 }
 
-/// Gives `log` the name of the object that a route was made from; empty without a route.
-fn with_owner(target: Option<&Target>, log: impl FnOnce(&str)) {
-    OWNER.with_borrow_mut(|text| {
-        text.clear();
+/// Gives `log` the object that a route was made from (`Ingress default/site`) and the route's identity; both are empty without
+/// a route.
+fn with_names(target: Option<&Target>, log: impl FnOnce(&str, &str)) {
+    NAMES.with_borrow_mut(|[object, route]| {
+        object.clear();
+        route.clear();
         if let Some(target) = target {
-            let written = write!(text, "{}", target.owner());
+            let written = write!(object, "{}", target.owner()).and_then(|()| write!(route, "{}", target.id()));
             debug_assert!(written.is_ok(), "a String takes every text");
         }
-        log(text);
+        log(object, route);
     });
 }
 
@@ -118,13 +120,13 @@ impl Drop for RequestRecord {
             return;
         }
         let pool = self.target.as_ref().and_then(|target| target.pool.as_ref()).map_or("", |pool| &pool.id.0);
-        let rule = self.target.as_ref().map_or("", |target| &target.route.field);
+        let field = self.target.as_ref().map_or("", |target| &target.route.field);
         let member = self.member.map(|member| member.to_string()).unwrap_or_default();
         let (client, method, version) = (self.context.peer, &self.method, self.version);
         let (host, path, sent) = (text(&self.host), self.uri.path(), self.sent);
         let (request_id, reason) = (text(&self.request_id), text(&self.reason));
-        with_owner(self.target.as_deref(), |route| {
-            tracing::info!(target: "access", %client, %method, ?version, host, path, status, sent, seconds, route, rule, pool,
+        with_names(self.target.as_deref(), |object, route| {
+            tracing::info!(target: "access", %client, %method, ?version, host, path, status, sent, seconds, object, route, field, pool,
                 member, request_id, reason, "request");
         });
     }
@@ -134,9 +136,9 @@ impl Drop for RequestRecord {
 pub(in crate::proxy) fn session_opened(session: &Session) {
     let SessionInfo { client, version, handshake, target, .. } = &session.info;
     let (host, path, user_agent) = (handshake.host(), handshake.path(), handshake.user_agent());
-    with_owner(Some(target), |route| {
+    with_names(Some(target), |object, route| {
         tracing::info!(target: "access", session = session.id, %client, ?version, host, path, user_agent,
-            subprotocol = handshake.subprotocol(), route, rule = &*target.route.field, pool = session.pool(),
+            subprotocol = handshake.subprotocol(), object, route, field = &*target.route.field, pool = session.pool(),
             member = %session.member(), request_id = handshake.request_id(), "session opened");
     });
 }
@@ -146,9 +148,9 @@ pub(in crate::proxy) fn session_closed(session: &Session, end: &End) {
     let SessionInfo { client, handshake, target, .. } = &session.info;
     let (host, path, seconds) = (handshake.host(), handshake.path(), session.opened.elapsed().as_secs_f64());
     let (up, down) = (session.up.values(), session.down.values());
-    with_owner(Some(target), |route| {
-        tracing::info!(target: "access", session = session.id, %client, host, path, seconds, route,
-            rule = &*target.route.field, pool = session.pool(), member = %session.member(), request_id = handshake.request_id(),
+    with_names(Some(target), |object, route| {
+        tracing::info!(target: "access", session = session.id, %client, host, path, seconds, object, route,
+            field = &*target.route.field, pool = session.pool(), member = %session.member(), request_id = handshake.request_id(),
             cause = end.name(), initiator = end.initiator(), code = end.code, detail = end.detail(),
             messages_up = up.messages(), messages_down = down.messages(), bytes_up = up.bytes, bytes_down = down.bytes,
             "session closed");
