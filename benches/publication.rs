@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use imbl::OrdMap;
 use steadygate::model::{
-    Action, Address, Backend, Balance, Certificate, CertificateId, Endpoint, EndpointState, ForwardOptions, Host,
+    Action, Address, Balance, Certificate, CertificateId, Endpoint, EndpointState, Forward, ForwardOptions, Host,
     HostHeader, HostPattern, Kind, Listener, Model, ObjectRef, PathMatch, Pool, PoolId, Probe, Protocol, Route,
     SecretBytes, Transport,
 };
@@ -33,12 +33,11 @@ fn host(number: usize, pool: &str, version: usize) -> Arc<Host> {
         websocket: Arc::default(),
         affinity: None,
     };
-    let backend = Backend { pool: PoolId(pool.into()), options: Arc::new(options) };
     let route = Route {
         field: "spec.rules[0].http.paths[0]".into(),
         owner: Arc::new(ObjectRef::new(Kind::Ingress, format!("tenant-{}", number % 977), format!("site-{number}"))),
         matches: PathMatch::prefix("/").expect("a path").into(),
-        action: Action::Forward(backend),
+        action: Action::Forward(Forward::to(PoolId(pool.into()), Arc::new(options))),
     };
     Arc::new(Host { certificate: Some(CertificateId("default/wildcard".to_owned())), routes: vec![route.into()] })
 }

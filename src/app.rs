@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use imbl::OrdMap;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -187,7 +186,6 @@ pub async fn start(config: Config) -> anyhow::Result<App> {
         inputs: watch.inputs(),
         translator: Translator::new(options),
         registry,
-        pools: OrdMap::new(),
         owners: Owners::default(),
         table: table.clone(),
         metrics,

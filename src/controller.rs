@@ -1,7 +1,8 @@
-//! The loop: a new input, translated, compiled, published; and what came of it, for those who tell people.
+//! The control loop: each new input is translated, compiled and published; the result is reported to the parts that show it.
 //!
-//! Pools are brought up to date before a table that leads to them is published, and a port is opened only after. A
-//! change that leaves routes and certificates as they were (pods that come and go) publishes no table.
+//! The order of the steps keeps requests whole. Pools are updated before a table that leads to them is published, and a port is
+//! opened only after that. A change that leaves routes, certificates and the set of pools as they were (pods that come and go)
+//! publishes no table.
 
 mod owners;
 
@@ -9,11 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use imbl::{OrdMap, OrdSet, ordset};
+use imbl::{OrdSet, ordset};
 use tokio::sync::{oneshot, watch};
 
-use crate::model::{Model, PoolId};
-use crate::pool::{Pool, Registry};
+use crate::model::Model;
+use crate::pool::Registry;
 use crate::proxy::{Listeners, Metrics};
 use crate::report::{Report, Severity};
 use crate::source::{Input, Inputs, Origins, Snapshot};
@@ -25,61 +26,59 @@ use crate::websocket::Sessions;
 pub(crate) use owners::Owners;
 
 /// Pause before a port that could not be opened is tried again.
-const RETRY: Duration = Duration::from_secs(1);
+const OPEN_RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What is being served, and what is wrong with it.
 #[derive(Debug, Clone, Default)]
 pub struct Published {
-    /// Inputs taken in so far.
+    /// Number of inputs that have been processed.
     pub generation: u64,
-    /// Tables published so far.
+    /// Number of tables that have been published.
     pub swaps: u64,
     /// What is served.
     pub model: Arc<Model>,
-    /// Everything the users should know.
+    /// The problems of the objects.
     pub reports: Arc<OrdSet<Report>>,
     /// Ports that could not be opened, and why.
     pub unopened: BTreeMap<u16, String>,
-    /// Whether everything has been open at once since the start.
+    /// Whether a port has been open since the start, or none was wanted. A replica is not ready before that.
     pub complete: bool,
     /// How objects are translated.
     pub options: Arc<Options>,
 }
 
-/// Takes inputs to the data plane.
+/// The control loop and its state.
 pub(crate) struct Controller {
-    /// Where they come from.
+    /// The inputs of the source.
     pub inputs: Inputs,
-    /// What they become; remembers the last.
+    /// Translates inputs. It remembers the last one, so that a change costs what has changed.
     pub translator: Translator,
     /// Pools at run time.
     pub registry: Registry,
-    /// Those that the table was made with.
-    pub pools: OrdMap<PoolId, Arc<Pool>>,
-    /// The objects that have routes in it.
+    /// The objects that have routes in the table.
     pub owners: Owners,
-    /// The table.
+    /// The table that the proxy reads.
     pub table: Handle,
-    /// Counters of the data plane, which are to know only objects that are served.
+    /// Counters of the data plane. They are kept only for objects that are served.
     pub metrics: Metrics,
-    /// Live sessions, which are told when their route has gone.
+    /// Live sessions. They are closed when a new table does not cover them.
     pub sessions: Sessions,
     /// Open ports.
     pub listeners: Listeners,
-    /// Told of each input taken in.
+    /// What is served, for the admin port: sent after each input.
     pub published: watch::Sender<Published>,
-    /// Certificates to fall back on.
-    pub last_good: LastGood,
-    /// The same, with the objects themselves: what their status is made from.
+    /// What is served and the objects that it was made from, for the status writer: sent after each input.
     pub facts: watch::Sender<Facts>,
-    /// The input that was taken in last.
+    /// The last valid version of each Secret with a certificate.
+    pub last_good: LastGood,
+    /// The input that was processed last.
     pub last: Option<Input>,
 }
 
 impl Controller {
-    /// Runs until `stop` rings; gives the listeners back, still open.
+    /// Runs until `stop` is sent, or the source fails; returns the listeners, still open.
     pub(crate) async fn run(mut self, mut stop: oneshot::Receiver<()>) -> Listeners {
-        let mut retry = tokio::time::interval(RETRY);
+        let mut retry = tokio::time::interval(OPEN_RETRY_INTERVAL);
         retry.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let unopened = !self.published.borrow().unopened.is_empty();
@@ -88,23 +87,23 @@ impl Controller {
                 _ = retry.tick(), if unopened => self.open_ports().await,
                 changed = self.inputs.changed() => {
                     if changed.is_err() {
-                        // It never ends of itself. Whoever waits for this drains what is served, and starts anew.
+                        // The source never ends by itself. The process drains what is served and is started again.
                         tracing::error!("the source of the configuration broke down");
                         return self.listeners;
                     }
                     let input = self.inputs.borrow_and_update().clone();
                     if let Some(input) = input {
-                        self.take(input).await;
+                        self.process(input).await;
                     }
                 }
             }
         }
     }
 
-    async fn take(&mut self, input: Input) {
+    async fn process(&mut self, input: Input) {
         let last = self.last.replace(input.clone());
         if last.is_some_and(|last| last.reports == input.reports && last.snapshot.asks_the_same(&input.snapshot)) {
-            // What was written into status comes back: there are as many of these as there are objects.
+            // A change of status alone, which the status writer itself has made: there is one of these for each object.
             self.published.send_modify(|published| published.generation += 1);
             self.facts.send_modify(|facts| {
                 facts.generation += 1;
@@ -113,12 +112,14 @@ impl Controller {
             return;
         }
         let began = Instant::now();
+        // Translate: the snapshot becomes a model and reports.
         let mut snapshot = Snapshot::clone(&input.snapshot);
         let kept = self.last_good.keep(&mut snapshot);
         let translation = self.translator.update(&snapshot);
         let mut reports = translation.reports;
         reports.extend(input.reports.into_iter().chain(kept));
 
+        // Pools first, so that every pool that the new table leads to is there.
         let Published { generation, mut swaps, model: old, reports: old_reports, .. } = self.published.borrow().clone();
         let model = Arc::new(translation.model);
         let generation = generation + 1;
@@ -126,13 +127,13 @@ impl Controller {
         if swaps == 0
             || old.listeners != model.listeners
             || old.certificates != model.certificates
-            || !self.pools.ptr_eq(&pools)
+            || !self.table.load().has_pools(&pools)
         {
+            // Then the table, and what belongs to routes that are gone.
             let table = self.table.load().update(&model, generation, &pools);
             self.table.publish(table);
             swaps += 1;
-            self.pools = pools;
-            let owners::Changed { come, gone } = self.owners.follow(&old, &model);
+            let owners::OwnerChanges { come, gone } = self.owners.follow(&old, &model);
             gone.iter().for_each(|gone| self.metrics.forget(gone));
             self.sessions.set_served(come, &gone);
             let table = self.table.load();
@@ -143,7 +144,8 @@ impl Controller {
             }
         }
         tracing::info!(generation, swaps, took = ?began.elapsed(), "configuration served");
-        tell(&old_reports, &reports, &input.origins);
+        // Last the reports, the ports, and the status.
+        log_changes(&old_reports, &reports, &input.origins);
         self.published.send_modify(|published| {
             published.generation = generation;
             published.swaps = swaps;
@@ -156,6 +158,7 @@ impl Controller {
         self.facts.send_replace(Facts { generation, snapshot: input.snapshot, served, reports, unopened });
     }
 
+    /// Opens the ports that the model asks for and closes the others.
     async fn open_ports(&mut self) {
         let wanted: BTreeSet<u16> = self.published.borrow().model.listeners.keys().copied().collect();
         let failed = self.listeners.reconcile(&wanted).await;
@@ -167,7 +170,7 @@ impl Controller {
                     tracing::error!(port, %error, "listener can't be opened; tried again every second");
                 }
             }
-            // One port that can't be opened, whoever asked for it, is not to keep a replica from serving the others.
+            // One port that can't be opened must not keep a replica from serving the others.
             published.complete |= unopened.len() < wanted.len() || wanted.is_empty();
             published.unopened = unopened;
         });
@@ -182,8 +185,8 @@ impl Controller {
     }
 }
 
-/// Logs what has come up since the last input, and what has been mended.
-fn tell(old: &OrdSet<Report>, new: &OrdSet<Report>, origins: &Origins) {
+/// Logs the reports that are new since the last input, and those that are gone.
+fn log_changes(old: &OrdSet<Report>, new: &OrdSet<Report>, origins: &Origins) {
     let mut locator = origins.locator();
     for change in old.diff(new) {
         match change {

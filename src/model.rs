@@ -5,6 +5,7 @@
 //! (every collection is ordered).
 
 mod affinity;
+mod forward;
 mod host;
 mod key;
 mod kind;
@@ -25,12 +26,11 @@ use imbl::OrdMap;
 use serde::Serialize;
 
 pub use affinity::{Affinity, CookieSecure, SameSite};
+pub use forward::{Forward, ForwardOptions, HostHeader, PathRewrite, WeightedPool, WeightedPools};
 pub use host::{HostPattern, HostPatternError, normalise_host};
 pub use key::{Key, ObjectRef};
 pub use kind::Kind;
-pub use listener::{
-    Action, Backend, ForwardOptions, Host, HostHeader, Listener, PathRewrite, Protocol, Redirect, Route, Unavailable,
-};
+pub use listener::{Host, Listener, Protocol};
 pub use order::alternating;
 pub use path::{PathMatch, PathMatchError, normalise_path};
 pub use pool::{
@@ -38,7 +38,7 @@ pub use pool::{
     Transport, UpstreamTls,
 };
 pub use precedence::{HostPrecedence, MatchPrecedence};
-pub use route::{RouteId, RouteMatch};
+pub use route::{Action, Redirect, Route, RouteId, RouteMatch, Unavailable};
 pub use tls::{Certificate, CertificateId, SecretBytes};
 pub use websocket::{IdleCounts, Ping, SessionLimits, WebSocket};
 
@@ -47,7 +47,7 @@ pub use websocket::{IdleCounts, Ping, SessionLimits, WebSocket};
 pub struct Model {
     /// Listeners by frontend port (1–65535). One port speaks one protocol.
     pub listeners: BTreeMap<u16, Listener>,
-    /// Pools by identity; every `Backend` of a route names one of these.
+    /// Pools by identity; every pool that a route forwards to is here.
     pub pools: OrdMap<PoolId, Arc<Pool>>,
     /// Server certificates by identity; every certificate that a listener names is here.
     pub certificates: OrdMap<CertificateId, Arc<Certificate>>,

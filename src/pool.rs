@@ -130,6 +130,12 @@ impl Pool {
         Self { id, state: ArcSwap::default(), tokens: ArcSwapOption::empty(), cursor: AtomicUsize::new(0), changed }
     }
 
+    /// A pool without members.
+    #[cfg(test)]
+    pub(crate) fn for_test(id: &str) -> Arc<Self> {
+        Arc::new(Self::new(PoolId(id.into()), Arc::default()))
+    }
+
     /// Chooses the member for a request, other than those in `tried`: one that is ready and up, else one that is going away,
     /// still serves, and is up. Where members have not been probed yet and none is up, waits for the first answer,
     /// at most a second.

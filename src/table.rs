@@ -9,15 +9,15 @@ mod certificate;
 mod compile;
 mod look_up;
 mod session_routes;
+mod target;
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use imbl::OrdMap;
 
-use crate::model::{Action, CertificateId, Host, HostPattern, ObjectRef, Protocol, Route, RouteId, SessionLimits};
+use crate::model::{CertificateId, Host, HostPattern, PoolId, Protocol};
 use crate::pool::Pool;
 
 use by_name::ByName;
@@ -27,22 +27,25 @@ pub use certificate::ServedCertificate;
 pub use compile::compile;
 pub use look_up::{Considered, Explanation, Miss};
 pub use session_routes::{SessionOrigin, SessionRoutes};
+pub use target::{PoolIndex, Target};
 
-/// Everything the proxy asks, compiled from one model.
+/// Everything that the proxy looks up, compiled from one model.
 #[derive(Debug, Default)]
 pub struct RoutingTable {
-    /// Which publication this is, from 1; 0 is the empty table before the first.
+    /// The generation of the input that the table was made from, from 1. 0 is the empty table before the first.
     pub generation: u64,
     listeners: BTreeMap<u16, ListenerTable>,
     certificates: Certificates,
+    /// The pools that the table was made with.
+    pools: OrdMap<PoolId, Arc<Pool>>,
 }
 
-/// One frontend port. Cheap to clone: what the next table leaves as it was is shared.
+/// The routes and certificates of one frontend port. Cheap to clone: the next table shares what has not changed.
 #[derive(Debug, Clone)]
 pub struct ListenerTable {
-    /// What is spoken there.
+    /// The protocol that clients speak.
     pub protocol: Protocol,
-    /// What this was compiled from.
+    /// The hosts of the model that the table was compiled from.
     hosts: OrdMap<HostPattern, Arc<Host>>,
     exact: ByName,
     single_label: ByName,
@@ -58,12 +61,12 @@ pub struct ListenerTable {
 pub struct HostTable {
     pattern: HostPattern,
     host: Arc<Host>,
-    /// Of each route of the host, in the same order.
+    /// A target for each route of the host, in the order of the routes.
     targets: Box<[Arc<Target>]>,
     /// Whether the first route takes every path. No other is asked then: since routes are in the order of their precedence, none
     /// goes before it.
     takes_all: bool,
-    /// Where there are too many routes to look at one by one.
+    /// An index by path, where there are too many routes to scan.
     paths: Option<Box<Paths>>,
 }
 
@@ -75,58 +78,10 @@ pub struct HostTable {
 struct Paths {
     exact: HashMap<Box<str>, usize>,
     prefix: HashMap<Box<str>, usize>,
-    /// Length of the longest prefix, so that long paths cost no more than that.
+    /// Length of the longest prefix, so that a long path is looked up by no more than that.
     longest_prefix: usize,
-    /// The others: patterns, then the default.
+    /// The other routes in their order: patterns, then the route for every path.
     others: Vec<usize>,
-}
-
-/// A route, with the pool it leads to.
-#[derive(Debug)]
-pub struct Target {
-    /// The route as the model has it.
-    pub route: Arc<Route>,
-    /// The pool of a route that forwards.
-    pub pool: Option<Arc<Pool>>,
-    /// The host that the route belongs to.
-    host: HostPattern,
-}
-
-impl Target {
-    /// A route of `host`.
-    pub(crate) fn new(host: &HostPattern, route: Arc<Route>, pool: Option<Arc<Pool>>) -> Self {
-        Self { route, pool, host: host.clone() }
-    }
-
-    /// The object that the route was made from. Logs and metrics name it.
-    pub fn owner(&self) -> &Arc<ObjectRef> {
-        &self.route.owner
-    }
-
-    /// The identity of the route.
-    pub fn id(&self) -> RouteId {
-        let Route { owner, matches, .. } = &*self.route;
-        RouteId { owner: Arc::clone(owner), host: self.host.clone(), matches: matches.clone() }
-    }
-
-    /// Whether [`Self::id`] would give `id`.
-    pub fn has_id(&self, id: &RouteId) -> bool {
-        let RouteId { owner, host, matches } = id;
-        self.route.matches == *matches && self.host == *host && self.route.owner == *owner
-    }
-
-    /// Whether one of its pools has a member at this address.
-    pub fn leads_to(&self, member: SocketAddr) -> bool {
-        self.pool.as_ref().is_some_and(|pool| pool.has(member))
-    }
-
-    /// The limits of its sessions.
-    pub fn limits(&self) -> SessionLimits {
-        match &self.route.action {
-            Action::Forward(backend) => backend.websocket.limits,
-            Action::Redirect(_) | Action::Unavailable(_) | Action::NotFound => SessionLimits::default(),
-        }
-    }
 }
 
 /// The handle by which the table is read and swapped. Cheap to clone.
@@ -134,12 +89,12 @@ impl Target {
 pub struct Handle(Arc<ArcSwap<RoutingTable>>);
 
 impl Handle {
-    /// The newest table. To be let go of at once: never held over an await.
+    /// The newest table. It must be dropped at once, and never be held over an await.
     pub fn load(&self) -> arc_swap::Guard<Arc<RoutingTable>> {
         self.0.load()
     }
 
-    /// Makes `table` the one that every later look-up reads.
+    /// Makes `table` the newest table: every later look-up reads it.
     pub fn publish(&self, table: RoutingTable) {
         self.0.store(Arc::new(table));
     }
@@ -149,6 +104,11 @@ impl RoutingTable {
     /// The listener at a frontend port.
     pub fn listener(&self, port: u16) -> Option<&ListenerTable> {
         self.listeners.get(&port)
+    }
+
+    /// Whether the table was made with these pools: whether they are the same map, not only an equal one.
+    pub fn has_pools(&self, pools: &OrdMap<PoolId, Arc<Pool>>) -> bool {
+        self.pools.ptr_eq(pools)
     }
 
     /// Frontend ports that have a listener.

@@ -1,6 +1,6 @@
 //! `steadygate diff`: what a change of manifests would change, and which live sessions it would close.
 
-mod closes;
+mod closed_sessions;
 mod compare;
 mod print;
 mod view;
@@ -17,9 +17,9 @@ use crate::model::{Address, Kind, Model};
 use crate::report::{Report, Severity};
 use crate::source::{Input, Snapshot, directory};
 use crate::translate::{LastGood, Options, translate};
-use closes::{After, Before, ClosedRoute, Closes};
-use compare::Changes;
-use view::View;
+use closed_sessions::{ClosedRoute, ClosedSessions, CurrentState, NextTable};
+use compare::Differences;
+use view::ConfigView;
 
 /// Arguments of `steadygate diff`.
 #[derive(Debug, Clone, clap::Args)]
@@ -41,54 +41,58 @@ pub(super) struct Diff {
     json: bool,
 }
 
-/// What is found.
+/// The result of a comparison.
 #[derive(Debug, Serialize)]
-struct Found {
-    changes: Changes,
-    /// What is wrong with the new objects.
+struct DiffReport {
+    changes: Differences,
+    /// The errors of the new objects.
     errors: Vec<Report>,
-    sessions: Sessions,
+    sessions: SessionForecast,
 }
 
-/// What would become of sessions.
+/// Which sessions the change would close.
 #[derive(Debug, Serialize)]
-struct Sessions {
-    /// Why it may come otherwise; empty: it is certain.
+struct SessionForecast {
+    /// Why the gateway may close others. Empty: the forecast is certain.
     doubts: Vec<String>,
     #[serde(flatten)]
-    told: Told,
+    effects: SessionEffects,
 }
 
+/// The sessions that would be closed.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-enum Told {
-    /// Of a gateway that runs.
-    Counted(Closes),
-    /// Without one: whose sessions would be closed, if there are any.
-    Places { places: Vec<ClosedRoute> },
+enum SessionEffects {
+    /// The live sessions of a running gateway.
+    Counted(ClosedSessions),
+    /// Without a running gateway: the routes whose sessions would be closed, if they have any.
+    Routes {
+        #[serde(rename = "places")]
+        routes: Vec<ClosedRoute>,
+    },
 }
 
 impl Diff {
-    /// Compares. Exit code 1: something differs.
+    /// Prints the differences. The exit code is 1 if there are any.
     ///
     /// # Errors
-    /// A directory can't be read, or the gateway can't be asked.
+    /// A directory can't be read, or the gateway does not answer.
     pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
         let found = self.find()?;
         super::show(&if self.json { serde_json::to_string_pretty(&found)? + "\n" } else { print::text(&found) })?;
         Ok(if found.changes.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
-    fn find(&self) -> anyhow::Result<Found> {
+    fn find(&self) -> anyhow::Result<DiffReport> {
         let running = self.admin.map(|admin| client::ask(admin, "/debug/config", None)).transpose()?;
-        let running = running.map(|config| View::read(&config)).transpose()?;
-        let options = running.as_ref().filter(|_| self.serve_controller.is_empty()).and_then(View::options);
+        let running = running.map(|config| ConfigView::read(&config)).transpose()?;
+        let options = running.as_ref().filter(|_| self.serve_controller.is_empty()).and_then(ConfigView::options);
         let options = options.unwrap_or_else(|| Options {
             serve_controllers: self.serve_controller.clone(),
             everything_without_class: true,
             ..Options::default()
         });
-        let names = running.as_ref().map(closes::names).unwrap_or_default();
+        let names = running.as_ref().map(closed_sessions::names).unwrap_or_default();
         let mut last_good = LastGood::default();
         let mut doubts = Vec::new();
 
@@ -96,11 +100,13 @@ impl Diff {
             ([old, new], _) => {
                 let (old, new) = directory::read_both(old, new)?;
                 let (model, _) = served(&old, &options, &mut last_good);
-                let standings = closes::standings(&model, &names);
-                let view = View::of(&model)?;
+                let standings = closed_sessions::standings(&model, &names);
+                let view = ConfigView::of(&model)?;
                 (Some(model), view, standings, new)
             }
-            ([new], Some(running)) => (None, running.clone(), closes::standings_of(running), directory::read(new)?),
+            ([new], Some(running)) => {
+                (None, running.clone(), closed_sessions::standings_of(running), directory::read(new)?)
+            }
             _ => bail!("one directory alone is compared with nothing: give --manifests OLD NEW, or --admin ADDR:PORT"),
         };
         let (new, reports) = served(&input, &options, &mut last_good);
@@ -113,17 +119,17 @@ impl Diff {
                     .to_owned(),
             );
         }
-        let new_view = View::of(&new)?;
+        let new_view = ConfigView::of(&new)?;
         let publishes = old_view.publishes(&new_view);
         if publishes.is_none() {
             doubts.push("the gateway does not tell whether its certificates are the same".to_owned());
         }
-        let before = Before { standings, publishes: publishes.unwrap_or(true) };
-        let after = After::of(&new, &names)?;
-        let told = match (self.admin, &old) {
+        let before = CurrentState { standings, publishes: publishes.unwrap_or(true) };
+        let after = NextTable::of(&new, &names)?;
+        let effects = match (self.admin, &old) {
             (Some(admin), _) => {
                 let listing = sessions::read(&client::ask(admin, "/sessions", None)?)?;
-                Told::Counted(after.closes(&before, &listing.sessions))
+                SessionEffects::Counted(after.closes(&before, &listing.sessions))
             }
             (None, old) => {
                 let old = old.as_ref().cloned().unwrap_or_default();
@@ -132,14 +138,18 @@ impl Diff {
                         "backends that are DNS names are left out: their addresses are not known here".to_owned(),
                     );
                 }
-                Told::Places { places: after.closed_routes(&before, &old).into_iter().collect() }
+                SessionEffects::Routes { routes: after.closed_routes(&before, &old).into_iter().collect() }
             }
         };
-        Ok(Found { changes: Changes::between(&old_view, &new_view), errors, sessions: Sessions { doubts, told } })
+        Ok(DiffReport {
+            changes: Differences::between(&old_view, &new_view),
+            errors,
+            sessions: SessionForecast { doubts, effects },
+        })
     }
 }
 
-/// What is served of an input, and everything that is wrong with it, as in `controller`.
+/// The model that is served for an input and all reports, as `controller` makes them.
 fn served(input: &Input, options: &Options, last_good: &mut LastGood) -> (Model, Vec<Report>) {
     let mut reports = input.reports.clone();
     let mut snapshot = Snapshot::clone(&input.snapshot);

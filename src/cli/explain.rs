@@ -1,4 +1,4 @@
-//! `steadygate explain`: what a request would get, and why nothing else.
+//! `steadygate explain`: which route takes a request, what it answers, and why no other route takes it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -10,8 +10,8 @@ use anyhow::{Context, bail};
 use http::Uri;
 
 use crate::model::{
-    Action, Affinity, EndpointState, HostHeader, HostPattern, Kind, ObjectRef, Protocol, Route, normalise_host,
-    normalise_path,
+    Action, Affinity, EndpointState, Forward, HostHeader, HostPattern, Kind, ObjectRef, PoolId, Protocol, Route,
+    WeightedPools, normalise_host, normalise_path,
 };
 use crate::pool::{Health, Policy, Pool, Registry};
 use crate::report::{Report, Severity};
@@ -19,9 +19,9 @@ use crate::source::{Snapshot, directory};
 use crate::table::{Explanation, ListenerTable, Miss, Target, compile};
 use crate::translate::{Options, translate};
 
-/// How long members are given to answer their probes.
+/// Time in which members may answer their probes.
 const PROBE_WAIT: Duration = Duration::from_secs(3);
-/// How many errors of other objects are printed where nothing serves the request.
+/// Most errors of other objects that are printed where no route takes the request.
 const MAX_ERRORS: usize = 20;
 
 /// Arguments of `steadygate explain`.
@@ -44,10 +44,10 @@ pub(super) struct Explain {
 }
 
 impl Explain {
-    /// Explains. Exit code 1: nothing would serve the request.
+    /// Prints the explanation. The exit code is 1 if the request would not be served.
     ///
     /// # Errors
-    /// The directory can't be read, or the URL is none.
+    /// The directory can't be read, or the URL is not valid.
     pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(self.explain())
@@ -73,26 +73,26 @@ impl Explain {
         };
         let translation = translate(&input.snapshot, &options);
         let registry = Registry::new(tokio::runtime::Handle::current(), Policy { allow_loopback: true });
-        // Only the pool that is chosen is probed: the table is compiled once to choose, once to probe.
+        // Only the pools of the route that is chosen are probed: the table is compiled once to choose, once to probe.
         let chosen = compile(&translation.model, 1, &Default::default());
-        let wanted =
-            chosen.listener(port).and_then(|listener| listener.find(&host, &path)).and_then(|target| pool_of(target));
-        let specs = translation.model.pools.iter().filter(|(id, _)| Some(*id) == wanted.as_ref());
+        let chosen = chosen.listener(port).and_then(|listener| listener.find(&host, &path));
+        let is_wanted = |id: &PoolId| chosen.is_some_and(|target| target.route.action.pools().any(|pool| pool == id));
+        let specs = translation.model.pools.iter().filter(|(id, _)| is_wanted(id));
         let specs = specs.map(|(id, pool)| (id.clone(), Arc::clone(pool))).collect();
         let table = compile(&translation.model, 1, &registry.apply(&specs, &BTreeMap::new()));
 
         println!("request    host {host:?}, path {path:?}, frontend port {port}");
         let (served, explanation) = match table.listener(port) {
-            Some(listener) => on(listener, port, &host, &path).await,
+            Some(listener) => explain_on(listener, port, &host, &path).await,
             None => {
                 let ports: Vec<String> = table.ports().map(|port| port.to_string()).collect();
                 println!("listener   none on port {port}; there are: {}", ports.join(", "));
                 (false, Explanation { chosen: None, considered: Vec::new() })
             }
         };
-        others(&explanation);
+        print_other_routes(&explanation);
         let reports: Vec<&Report> = input.reports.iter().chain(&translation.reports).collect();
-        for line in told(&reports, &input.snapshot, &host, &explanation) {
+        for line in report_lines(&reports, &input.snapshot, &host, &explanation) {
             println!("{line}");
         }
         Ok(if served { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -112,19 +112,12 @@ impl Explain {
     }
 }
 
-fn pool_of(target: &Target) -> Option<crate::model::PoolId> {
-    match &target.route.action {
-        Action::Forward(backend) => Some(backend.pool.clone()),
-        Action::Redirect(_) | Action::Unavailable(_) | Action::NotFound => None,
-    }
-}
-
-/// Prints what a listener does with the request; gives whether it would be served, and why.
-async fn on(listener: &ListenerTable, port: u16, host: &str, path: &str) -> (bool, Explanation) {
+/// Prints what a listener does with the request; returns whether it would be served, and why.
+async fn explain_on(listener: &ListenerTable, port: u16, host: &str, path: &str) -> (bool, Explanation) {
     println!("listener   {port} {:?}{}", listener.protocol, certificate(listener, host));
     let explanation = listener.explain(host, path);
     let served = match &explanation.chosen {
-        Some(target) => tell(target).await,
+        Some(target) => print_route(target).await,
         None => {
             println!("route      none: 404");
             false
@@ -142,8 +135,8 @@ fn certificate(listener: &ListenerTable, host: &str) -> String {
     }
 }
 
-/// Prints what the route does; gives whether it would serve the request.
-async fn tell(target: &Target) -> bool {
+/// Prints what a route does; returns whether it would serve the request.
+async fn print_route(target: &Target) -> bool {
     println!("route      {}: {}, path {}", target.owner(), target.route.field, target.route.matches);
     match &target.route.action {
         Action::Redirect(redirect) => {
@@ -158,26 +151,53 @@ async fn tell(target: &Target) -> bool {
             println!("answer     503, {}", unavailable.reason);
             false
         }
-        Action::Forward(backend) => {
-            let host = match &backend.host {
-                HostHeader::Preserve => "as the client sent it".to_owned(),
-                HostHeader::Set(host) => host.clone(),
-                HostHeader::Member => "the member's own".to_owned(),
-            };
-            println!("backend    pool {}, Host {host}, request timeout {:?}", backend.pool, backend.request_timeout);
-            if let Some(rewrite) = &backend.rewrite {
-                println!("rewrite    {:?} at the front of the path becomes {:?}", rewrite.strip, rewrite.prepend);
+        Action::Forward(forward) => {
+            let mut served = false;
+            for share in shares(forward) {
+                served |= print_backend(target, forward, &share).await;
             }
-            match &target.pool {
-                Some(pool) => members(pool, backend.affinity.as_deref()).await,
-                None => false,
-            }
+            served
         }
     }
 }
 
-/// Prints each member as its probe finds it now, and the cookie of its clients.
-async fn members(pool: &Pool, affinity: Option<&Affinity>) -> bool {
+/// A pool of a route, and the share of requests that it takes.
+struct PoolShare<'a> {
+    pool: &'a PoolId,
+    /// `None`: every request.
+    weight: Option<u32>,
+}
+
+fn shares(forward: &Forward) -> Vec<PoolShare<'_>> {
+    match &forward.pools {
+        WeightedPools::One { pool } => vec![PoolShare { pool, weight: None }],
+        WeightedPools::Several { pools } => {
+            pools.iter().map(|weighted| PoolShare { pool: &weighted.pool, weight: Some(weighted.weight) }).collect()
+        }
+    }
+}
+
+/// Prints one of the pools of a route; returns whether it would serve a request.
+async fn print_backend(target: &Target, forward: &Forward, share: &PoolShare<'_>) -> bool {
+    let PoolShare { pool: id, weight } = share;
+    let host = match &forward.host {
+        HostHeader::Preserve => "as the client sent it".to_owned(),
+        HostHeader::Set(host) => host.clone(),
+        HostHeader::Member => "the member's own".to_owned(),
+    };
+    let weight_shown = weight.map(|weight| format!(", weight {weight}")).unwrap_or_default();
+    println!("backend    pool {id}{weight_shown}, Host {host}, request timeout {:?}", forward.request_timeout);
+    if let Some(rewrite) = &forward.rewrite {
+        println!("rewrite    {:?} at the front of the path becomes {:?}", rewrite.strip, rewrite.prepend);
+    }
+    match target.pools().find(|pool| pool.id == **id) {
+        Some(pool) => print_members(pool, forward.affinity.as_deref()).await && *weight != Some(0),
+        None => false,
+    }
+}
+
+/// Prints each member with the result of its probe and the cookie of its clients; returns whether the pool would serve a request.
+async fn print_members(pool: &Pool, affinity: Option<&Affinity>) -> bool {
     let deadline = tokio::time::Instant::now() + PROBE_WAIT;
     let pending = || {
         let unknown = pool.unavailable().is_some_and(|why| why.unknown > 0);
@@ -214,7 +234,8 @@ async fn members(pool: &Pool, affinity: Option<&Affinity>) -> bool {
     }
 }
 
-fn others(explanation: &Explanation) {
+/// Prints the routes that don't take the request.
+fn print_other_routes(explanation: &Explanation) {
     for considered in &explanation.considered {
         let why = match considered.miss {
             None => continue,
@@ -227,9 +248,9 @@ fn others(explanation: &Explanation) {
     }
 }
 
-/// What was said of the objects that have to do with the host, and which of them nothing was said of although they
-/// have no route here. Where no route was chosen, the errors of other objects too: one may be the cause.
-fn told(reports: &[&Report], snapshot: &Snapshot, host: &str, explanation: &Explanation) -> Vec<String> {
+/// The reports of the objects that concern the host, and the objects that name the host but have neither a report nor a route.
+/// Where no route was chosen, also the errors of other objects: one may be the cause.
+fn report_lines(reports: &[&Report], snapshot: &Snapshot, host: &str, explanation: &Explanation) -> Vec<String> {
     let routed: BTreeSet<&ObjectRef> =
         explanation.considered.iter().filter(|c| c.miss != Some(Miss::Host)).map(|c| &*c.route.owner).collect();
     let naming = naming(snapshot, host);
@@ -256,7 +277,7 @@ fn told(reports: &[&Report], snapshot: &Snapshot, host: &str, explanation: &Expl
     lines
 }
 
-/// The Ingresses and ApplicationGateways that name the host, of any class.
+/// The Ingresses and ApplicationGateways of any class that name the host.
 fn naming(snapshot: &Snapshot, host: &str) -> BTreeSet<ObjectRef> {
     let mut naming = BTreeSet::new();
     for (key, ingress) in &snapshot.ingresses {
@@ -275,7 +296,7 @@ fn naming(snapshot: &Snapshot, host: &str) -> BTreeSet<ObjectRef> {
     naming
 }
 
-/// Whether the host is among the words of a text.
+/// Whether a text contains the host as a word.
 fn names(text: &str, host: &str) -> bool {
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '*');
     text.split(|c| !is_part(c)).any(|word| is_host(word.trim_end_matches('.'), host))
@@ -310,7 +331,7 @@ mod tests {
         )
     }
 
-    /// What is told of a request for `a.example.com/` on port 80.
+    /// The report lines for a request for `a.example.com/` on port 80.
     fn lines(text: &str) -> Vec<String> {
         let dir = tempfile::tempdir().expect("a directory");
         std::fs::write(dir.path().join("a.yaml"), text).expect("written");
@@ -322,11 +343,11 @@ mod tests {
             listener.explain("a.example.com", "/")
         });
         let reports: Vec<_> = input.reports.iter().chain(&translation.reports).collect();
-        told(&reports, &input.snapshot, "a.example.com", &explanation)
+        report_lines(&reports, &input.snapshot, "a.example.com", &explanation)
     }
 
     #[test]
-    fn those_that_lost_are_left_alone_or_are_refused_are_told() {
+    fn objects_that_lost_or_are_not_ours_are_shown() {
         let ours = class("ours", "steadygate.io/ingress-controller") + &class("theirs", "example.com/other");
         let all = [
             SERVICE,
@@ -337,12 +358,12 @@ mod tests {
             &ingress("apart", "ingressClassName: theirs", "b.example.com", "/"),
         ];
         let lines = lines(&all.concat());
-        let told = |name: &str| lines.iter().any(|line| line.contains(&format!("default/{name}")));
-        assert!(told("loser") && told("foreign") && !told("apart"), "{lines:#?}");
+        let is_shown = |name: &str| lines.iter().any(|line| line.contains(&format!("default/{name}")));
+        assert!(is_shown("loser") && is_shown("foreign") && !is_shown("apart"), "{lines:#?}");
     }
 
     #[test]
-    fn where_nothing_is_chosen_every_error_is_told_up_to_a_number() {
+    fn where_no_route_is_chosen_every_error_is_shown_up_to_a_number() {
         let refused: String = (0..25).map(|n| ingress(&format!("i{n}"), "x: y", "a.example.com", "/")).collect();
         let lines = lines(&format!("{SERVICE}{refused}"));
         assert_eq!(lines.len(), MAX_ERRORS + 1, "{lines:#?}");
@@ -377,7 +398,7 @@ mod tests {
             let listeners = BTreeMap::from([(443, Listener { protocol, hosts, default_certificate: None })]);
             let table = compile(&Model { listeners, ..Model::default() }, 1, &Default::default());
             let listener = table.listener(443).expect("a listener");
-            assert_eq!(on(listener, 443, "a.example.com", "/").await.0, expected, "{protocol:?}");
+            assert_eq!(explain_on(listener, 443, "a.example.com", "/").await.0, expected, "{protocol:?}");
         }
     }
 }

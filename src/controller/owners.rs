@@ -1,4 +1,4 @@
-//! The objects that have routes: counted as they come and go, so that nobody has to look at all of them.
+//! The objects that have routes. Routes are counted as they come and go, so that a change costs what has changed.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -8,24 +8,24 @@ use imbl::ordmap::DiffItem;
 
 use crate::model::{Host, HostPattern, Model, ObjectRef};
 
-/// Objects that have routes, and how many each has.
+/// The objects that have routes, each with the number of its routes.
 #[derive(Debug, Default)]
 pub(crate) struct Owners(HashMap<Arc<ObjectRef>, usize>);
 
-/// What has become of them.
+/// The objects that have come and gone with a change.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Changed {
-    /// Those that have routes and had none.
+pub(super) struct OwnerChanges {
+    /// The objects that have routes and had none.
     pub(super) come: BTreeSet<Arc<ObjectRef>>,
-    /// Those that had routes and have none.
+    /// The objects that had routes and have none.
     pub(super) gone: BTreeSet<Arc<ObjectRef>>,
 }
 
 impl Owners {
-    /// Takes in that `new` is served in the place of `old`.
-    pub(super) fn follow(&mut self, old: &Model, new: &Model) -> Changed {
-        let mut changed = Changed::default();
-        // First what is there now: who has routes before and after has not gone meanwhile.
+    /// Counts the routes of `new` instead of those of `old`.
+    pub(super) fn follow(&mut self, old: &Model, new: &Model) -> OwnerChanges {
+        let mut changed = OwnerChanges::default();
+        // New routes are counted first, so that an object with routes before and after is never at zero.
         each_change(old, new, |_, host| {
             for owner in owners(host) {
                 match self.0.get_mut(owner) {
@@ -54,12 +54,12 @@ impl Owners {
     }
 }
 
-/// Owner of each route.
+/// The owner of each route.
 fn owners(host: Option<&Arc<Host>>) -> impl Iterator<Item = &Arc<ObjectRef>> {
     host.into_iter().flat_map(|host| &host.routes).map(|route| &route.owner)
 }
 
-/// Each host that is another now, or is not there before or after.
+/// Calls `with` for each host that differs, with the host before and after. `None`: the host is not there.
 fn each_change(old: &Model, new: &Model, mut with: impl FnMut(Option<&Arc<Host>>, Option<&Arc<Host>>)) {
     let none = OrdMap::<HostPattern, Arc<Host>>::new();
     let ports: BTreeSet<u16> = old.listeners.keys().chain(new.listeners.keys()).copied().collect();
@@ -122,7 +122,7 @@ mod tests {
             for hosts in models {
                 let new = model(&hosts);
                 let (before, after) = (all(&old), all(&new));
-                let expected = Changed {
+                let expected = OwnerChanges {
                     come: after.difference(&before).cloned().collect(),
                     gone: before.difference(&after).cloned().collect(),
                 };

@@ -1,44 +1,44 @@
-//! Sticky sessions: the cookie that brings a client back to its member.
+//! Session affinity: the cookie that brings a client back to its member.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-/// The cookie of one route. Its value is the pool's to say, and no script may read it (`HttpOnly`).
+/// The affinity cookie of a route. Its value is a token of the pool; no script may read it (`HttpOnly`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Affinity {
-    /// Name, a token.
+    /// The name: a token (RFC 6265 section 4.1.1).
     pub cookie: String,
-    /// `Path`.
+    /// The attribute `Path`.
     pub path: String,
-    /// `Domain`; `None`: the host that was asked, alone.
+    /// The attribute `Domain`. `None`: the cookie is for the request's host alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub domain: Option<String>,
-    /// `Max-Age`; `None`: until the browser ends.
+    /// The attribute `Max-Age`. `None`: the cookie lasts until the browser is closed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_age: Option<Duration>,
-    /// `SameSite`.
+    /// The attribute `SameSite`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub same_site: Option<SameSite>,
-    /// `Secure`.
+    /// The attribute `Secure`.
     pub secure: CookieSecure,
-    /// Whether HTTPS clients get a second one, called `<name>CORS`, that goes with requests from other sites too.
+    /// Whether HTTPS clients get a second cookie, `<name>CORS`, that browsers also send with requests from other sites.
     pub cors: bool,
 }
 
-/// Which requests of other sites a cookie goes with.
+/// Which requests from other sites a cookie is sent with (RFC 6265bis section 4.1.2.7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum SameSite {
-    /// All.
+    /// With all of them.
     None,
-    /// Those that lead the user here.
+    /// With those that bring the user to this site.
     Lax,
-    /// None.
+    /// With none.
     Strict,
 }
 
 impl SameSite {
-    /// As it stands in the cookie.
+    /// The value, as the cookie has it.
     pub fn name(self) -> &'static str {
         match self {
             Self::None => "None",
@@ -48,7 +48,7 @@ impl SameSite {
     }
 }
 
-/// Whether a cookie goes over TLS alone.
+/// Whether a cookie is marked `Secure`: browsers send such a cookie over TLS only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum CookieSecure {
     /// No.

@@ -1,24 +1,24 @@
-//! Which request hosts a set of routes is for.
+//! Host patterns: which request hosts a set of routes is for.
 
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-/// A host as a user wrote it, in lower case, without a port.
+/// A pattern of request hosts, as a user wrote it, in lower case and without a port.
 ///
 /// Its `Ord` is for the keys of maps. It is not the precedence, which is [`Self::precedence`].
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum HostPattern {
-    /// `chat.example.com`: this host alone.
+    /// `chat.example.com`: one host.
     Exact(Arc<str>),
-    /// `*.example.com` of an Ingress: exactly one label in place of `*`. Holds `example.com`.
-    /// (networking.k8s.io/v1, IngressRule.host.)
+    /// `*.example.com` of an Ingress: exactly one label in place of `*` (networking.k8s.io/v1, IngressRule.host). The text is
+    /// `example.com`.
     SingleLabel(Arc<str>),
-    /// `*` (any run of characters, several labels too) and `?` (one character), as in the
-    /// `hostNames` of an ApplicationGateway. Holds the pattern.
+    /// `*` stands for any characters, also several labels, and `?` for one character, as in the `hostNames` of an
+    /// ApplicationGateway. The text is the pattern.
     Glob(Arc<str>),
-    /// Any host, and requests that name none.
+    /// Any host, and requests without a host.
     Any,
 }
 
@@ -48,7 +48,7 @@ pub fn normalise_host(host: &str) -> String {
 }
 
 impl HostPattern {
-    /// Reads an Ingress host (`""` means any host; `*.` takes one label).
+    /// Parses an Ingress host. `""` is any host; `*.` stands for one label.
     pub fn ingress(text: &str) -> Result<Self, HostPatternError> {
         if text.is_empty() {
             return Ok(Self::Any);
@@ -68,8 +68,7 @@ impl HostPattern {
         Ok(Self::Exact(text.into()))
     }
 
-    /// Reads a host name of an ApplicationGateway listener (`""` means any host; `*` and `?` are
-    /// wildcards that may stand anywhere).
+    /// Parses a host name of an ApplicationGateway listener. `""` is any host; `*` and `?` may stand anywhere.
     pub fn gateway(text: &str) -> Result<Self, HostPatternError> {
         if text.is_empty() || text == "*" {
             return Ok(Self::Any);
@@ -83,7 +82,7 @@ impl HostPattern {
         Ok(Self::Glob(text.into()))
     }
 
-    /// Whether `host` (lower case, no port) is one of the hosts meant.
+    /// Whether the pattern matches `host`, which is in lower case and without a port.
     pub fn matches(&self, host: &str) -> bool {
         match self {
             Self::Exact(name) => **name == *host,
@@ -95,7 +94,7 @@ impl HostPattern {
         }
     }
 
-    /// How much of the host the pattern spells out: the count of literal characters.
+    /// The number of literal characters of the pattern.
     pub(crate) fn literal_length(&self) -> usize {
         match self {
             Self::Exact(name) => name.len(),
@@ -106,7 +105,7 @@ impl HostPattern {
     }
 }
 
-/// Iterative glob match: linear in the pattern for each restart, no recursion.
+/// Whether a text matches a pattern with `*` and `?`. Iterative: after a mismatch it goes back to the last `*` alone.
 fn glob(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
     let mut restart: Option<(usize, usize)> = None;

@@ -80,11 +80,6 @@ impl Kind {
     pub fn is_namespaced(self) -> bool {
         !matches!(self, Self::IngressClass | Self::Namespace | Self::File)
     }
-
-    /// Whether objects of the kind own routes: one kind for each language that users configure the gateway in.
-    pub fn has_routes(self) -> bool {
-        matches!(self, Self::ApplicationGateway | Self::Ingress)
-    }
 }
 
 impl fmt::Display for Kind {

@@ -1,4 +1,4 @@
-//! Which request paths a route is for, and the form in which paths are compared.
+//! Conditions on request paths, and the form in which paths are compared.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,15 +11,14 @@ use serde::{Serialize, Serializer};
 /// Its `Ord` is for the keys of maps. It is not the precedence, which is [`super::RouteMatch::precedence`].
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PathMatch {
-    /// The path itself, with case (Ingress `pathType: Exact`).
+    /// This path, compared with case (Ingress `pathType: Exact`).
     Exact(Arc<str>),
-    /// By path element, with case (Ingress `pathType: Prefix`). Held without a trailing slash;
-    /// the empty text is `/`, which takes every path.
+    /// Paths that begin with these elements, compared with case (Ingress `pathType: Prefix`). The text has no trailing slash;
+    /// the empty text stands for `/`, which every path begins with.
     Prefix(Arc<str>),
-    /// The text itself, without case (a `paths` entry of an ApplicationGateway without `*`).
-    /// Held in lower case.
+    /// This path, compared without case (a `paths` entry of an ApplicationGateway without `*`). The text is in lower case.
     PatternExact(Arc<str>),
-    /// Whatever starts with the text, without case (`/images/*`). Held in lower case.
+    /// Paths that begin with this text, compared without case (`/images/*`). The text is in lower case.
     PatternPrefix(Arc<str>),
     /// Every path: the default of a host.
     Any,
@@ -28,36 +27,36 @@ pub enum PathMatch {
 /// Why a text is not a path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PathMatchError {
-    /// Does not begin with `/`.
+    /// The text does not begin with `/`.
     #[error("a path begins with '/'")]
     NotAbsolute,
-    /// Something that a normalised path never contains, so that nothing would ever match.
+    /// The text has something that no normalised path has, so that it would never match.
     #[error("a path has no '//', '/./', '/../', '%2f' or '%5c' in it")]
     NeverMatches,
-    /// A `*` that is not the last character.
+    /// A `*` is not the last character.
     #[error("at most one '*' can stand in a path pattern, as its last character")]
     Star,
-    /// A character that no request path has.
+    /// The text has a character that no request path has.
     #[error("{0:?} can't stand in a path")]
     Character(char),
 }
 
 impl PathMatch {
-    /// Reads an Ingress path of type `Exact`.
+    /// Parses an Ingress path of type `Exact`.
     pub fn exact(text: &str) -> Result<Self, PathMatchError> {
         let text = encode(text);
         check(&text)?;
         Ok(Self::Exact(normalise_path(&text).into()))
     }
 
-    /// Reads an Ingress path of type `Prefix`.
+    /// Parses an Ingress path of type `Prefix`.
     pub fn prefix(text: &str) -> Result<Self, PathMatchError> {
         let text = encode(text);
         check(&text)?;
         Ok(Self::Prefix(normalise_path(&text).trim_end_matches('/').into()))
     }
 
-    /// Reads a `paths` entry of an ApplicationGateway.
+    /// Parses a `paths` entry of an ApplicationGateway.
     pub fn pattern(text: &str) -> Result<Self, PathMatchError> {
         let (literal, star) = match text.strip_suffix('*') {
             Some(literal) => (literal, true),
@@ -72,7 +71,7 @@ impl PathMatch {
         Ok(if star { Self::PatternPrefix(literal) } else { Self::PatternExact(literal) })
     }
 
-    /// Whether `path`, in the form that [`normalise_path`] gives, is one of those meant.
+    /// Whether `path`, normalised by [`normalise_path`], meets the condition.
     pub fn matches(&self, path: &str) -> bool {
         match self {
             Self::Exact(exact) => **exact == *path,
@@ -88,7 +87,7 @@ impl PathMatch {
     }
 }
 
-/// Characters that a request can only send percent-encoded, as it sends them (RFC 3987 section 3.1).
+/// Percent-encodes the characters that a request can't send otherwise (RFC 3987 section 3.1).
 fn encode(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         return Cow::Borrowed(text);
@@ -112,16 +111,16 @@ fn check(text: &str) -> Result<(), PathMatchError> {
     Ok(())
 }
 
-/// The form in which a request path is compared: percent-encoded unreserved characters decoded
-/// and the other escapes in upper case (RFC 3986 sections 6.2.2.2 and 6.2.2.1), `.` and `..` elements removed (section 5.2.4), and runs of `/`
-/// taken as one. Borrowed where the path is already in that form, as nearly all are.
+/// Normalises a request path, so that paths that mean the same resource are compared as equal (RFC 3986 section 6.2.2):
+/// percent-encoded unreserved characters are decoded, other escapes are in upper case, `.` and `..` elements are removed, and runs
+/// of `/` become one. The path is borrowed if it is already in that form, as nearly all are.
 ///
 /// `%2F` and `%5C` stay encoded: they are data, not separators.
 pub fn normalise_path(path: &str) -> Cow<'_, str> {
     if !path.contains(['%', '.']) && !path.contains("//") {
         return Cow::Borrowed(path);
     }
-    let decoded = settle_escapes(path);
+    let decoded = normalise_escapes(path);
     let mut elements: Vec<&str> = Vec::new();
     let mut trailing_slash = false;
     for element in decoded.split('/').skip(1) {
@@ -145,7 +144,7 @@ pub fn normalise_path(path: &str) -> Cow<'_, str> {
     if out == path { Cow::Borrowed(path) } else { Cow::Owned(out) }
 }
 
-fn settle_escapes(path: &str) -> String {
+fn normalise_escapes(path: &str) -> String {
     let mut out = String::with_capacity(path.len());
     let mut rest = path;
     while let Some(at) = rest.find('%') {

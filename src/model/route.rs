@@ -1,13 +1,27 @@
-//! The identity of a route, and which requests a route is for.
+//! Routes: which requests each is for, what it does with them, and its identity.
 //!
-//! Nothing parses the text of an identity: who has to compare compares [`RouteId`]s, or what they display.
+//! Nothing parses the text of an identity: what has to be compared is [`RouteId`]s, or what they display.
 
 use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{HostPattern, ObjectRef, PathMatch};
+use super::{Forward, HostPattern, ObjectRef, PathMatch, PoolId};
+
+/// What is done with some of the requests for one host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Route {
+    /// The field of the owner that the route was made from, such as `spec.rules[0].http.paths[1]`. With the owner it is unique.
+    pub field: Arc<str>,
+    /// The object that the route was made from.
+    pub owner: Arc<ObjectRef>,
+    /// Which requests the route is for.
+    #[serde(flatten)]
+    pub matches: RouteMatch,
+    /// What is done with them.
+    pub action: Action,
+}
 
 /// The identity of a route: it stays through every change of what the route does with its requests. Sessions and their limits
 /// belong to a route by its identity.
@@ -25,10 +39,52 @@ pub struct RouteId {
 }
 
 /// The requests of one host that a route is for. A request has to meet every condition. Cheap to clone.
+///
+/// Its `Ord` is for the keys of maps. It is not the precedence, which is [`Self::precedence`].
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct RouteMatch {
     /// The condition on the path.
     pub path: PathMatch,
+}
+
+/// What a route does with a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum Action {
+    /// A member of a pool is asked. WebSocket handshakes are forwarded too.
+    Forward(Forward),
+    /// The answer is a redirect.
+    Redirect(Redirect),
+    /// The rule is broken. The answer is a 503 that says why, so that no wider rule takes the requests.
+    Unavailable(Unavailable),
+    /// Nothing is meant to be there. The answer is a 404, so that no wider host takes the requests.
+    NotFound,
+}
+
+/// Why a route can't serve.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unavailable {
+    /// The reason of the report on the owner: `ServiceNotFound`.
+    pub reason: &'static str,
+}
+
+/// A redirect to HTTPS on the same host, path and query.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Redirect {
+    /// 301 or 308.
+    pub status: u16,
+    /// Frontend port of the HTTPS listener.
+    pub port: u16,
+}
+
+impl Action {
+    /// The pools that requests may be forwarded to.
+    pub fn pools(&self) -> impl Iterator<Item = &PoolId> {
+        let forward = match self {
+            Self::Forward(forward) => Some(forward),
+            Self::Redirect(_) | Self::Unavailable(_) | Self::NotFound => None,
+        };
+        forward.into_iter().flat_map(|forward| forward.pools.ids())
+    }
 }
 
 impl RouteMatch {
@@ -74,5 +130,10 @@ mod tests {
         );
         assert_eq!(id("*.example.com", PathMatch::prefix("/")).to_string(), "Ingress default/site *.example.com /");
         assert_eq!(id("", Ok(PathMatch::Any)).to_string(), "Ingress default/site * *");
+    }
+
+    #[test]
+    fn a_route_with_one_pool_takes_no_more_than_ten_words() {
+        assert!(size_of::<Route>() <= 10 * size_of::<usize>(), "{}", size_of::<Route>());
     }
 }

@@ -8,7 +8,7 @@ use http::header::{self, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
-use crate::model::{Action, Redirect};
+use crate::model::{Action, Forward, Redirect};
 use crate::proxy::forward;
 use crate::proxy::forward::body::ResponseBody;
 use crate::proxy::request::context::ConnectionContext;
@@ -56,23 +56,28 @@ async fn decide(
         Err(refusal) => return Err((refusal, record)),
     };
     record.target = Some(Arc::clone(&target));
-    match (&target.route.action, &target.pool) {
-        (Action::Redirect(_), _) if asked.host().is_empty() => Err((Refusal::malformed("no Host is given"), record)),
-        (Action::Redirect(redirect), _) => {
+    match &target.route.action {
+        Action::Redirect(_) if asked.host().is_empty() => Err((Refusal::malformed("no Host is given"), record)),
+        Action::Redirect(redirect) => {
             let mut response = redirected(context, &asked, redirect);
             record.answered(response.status(), response.headers());
             response.body_mut().record = Some(record);
             Ok(response)
         }
-        (Action::Forward(backend), Some(pool)) => {
-            forward::forward(context, Request::from_parts(parts, body), &asked, backend, pool, record).await
+        Action::Forward(Forward { options, pools: _ }) => {
+            record.pool = target.choose_pool();
+            let Some(chosen) = record.pool else {
+                let message = "no backend of this route has a weight";
+                return Err((Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "NoBackend", message), record));
+            };
+            let Some(pool) = target.pool(chosen) else {
+                let message = "this route's backend is not configured";
+                return Err((Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "PoolNotFound", message), record));
+            };
+            forward::forward(context, Request::from_parts(parts, body), &asked, options, pool, record).await
         }
-        (Action::Forward(_), None) => {
-            let message = "this route's backend is not configured";
-            Err((Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "PoolNotFound", message), record))
-        }
-        (Action::NotFound, _) => Err((Refusal::not_found(), record)),
-        (Action::Unavailable(unavailable), _) => {
+        Action::NotFound => Err((Refusal::not_found(), record)),
+        Action::Unavailable(unavailable) => {
             let message = "this route's backend is not configured rightly; its status says why";
             Err((Refusal::new(StatusCode::SERVICE_UNAVAILABLE, unavailable.reason, message), record))
         }

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use self::affinity::AffinityCookies;
 use self::body::{AnswerSource, Progress, RequestBody, ResponseBody};
 use self::upstream::{ExchangeError, Http1Connection};
-use crate::model::Backend;
+use crate::model::ForwardOptions;
 use crate::pool::dial::DialError;
 use crate::pool::{Lease, Pool, Token};
 use crate::proxy::request::context::ConnectionContext;
@@ -48,7 +48,7 @@ pub(super) async fn forward(
     context: &ConnectionContext,
     request: Request<Incoming>,
     asked: &RequestTarget,
-    backend: &Backend,
+    options: &ForwardOptions,
     pool: &Pool,
     mut record: Box<RequestRecord>,
 ) -> Answer {
@@ -61,7 +61,7 @@ pub(super) async fn forward(
     };
     prepare(context, asked, &mut parts, opening.is_some());
     record.forwarded(&parts.headers);
-    let Some(uri) = rewrite::target(asked, backend.rewrite.as_ref()) else {
+    let Some(uri) = rewrite::target(asked, options.rewrite.as_ref()) else {
         if let Some(opening) = &mut opening {
             opening.attempt.came_to("malformed");
         }
@@ -69,12 +69,12 @@ pub(super) async fn forward(
     };
     parts.uri = uri;
 
-    let sticky = AffinityCookies::read(backend.affinity.as_deref(), &parts.headers, headers::over_tls(&parts.headers));
+    let sticky = AffinityCookies::read(options.affinity.as_deref(), &parts.headers, headers::over_tls(&parts.headers));
     headers::frame(&mut parts.headers, &parts.method, has_body);
-    let silence = backend.request_timeout;
+    let silence = options.request_timeout;
     let (body, progress) = if has_body { with_body(&parts, body, silence) } else { (RequestBody::empty(), None) };
     let wanted = sticky.wanted();
-    let exchange = Exchange { backend, pool, asked, wanted, upgrade: opening.is_some(), progress };
+    let exchange = Exchange { options, pool, asked, wanted, upgrade: opening.is_some(), progress };
     let (mut response, source, lease) = match exchange.run(parts, body, &mut record).await {
         Ok(answered) => answered,
         Err(refusal) => {
@@ -207,7 +207,7 @@ enum Opened {
 
 /// One request, until a member has answered it.
 struct Exchange<'a> {
-    backend: &'a Backend,
+    options: &'a ForwardOptions,
     pool: &'a Pool,
     asked: &'a RequestTarget,
     /// The members that its cookie names.
@@ -226,7 +226,7 @@ impl Exchange<'_> {
     ) -> Result<(Response<()>, AnswerSource, Lease), Refusal> {
         let bodiless = self.progress.is_none();
         let repeatable = bodiless && idempotent(&request.method);
-        let deadline = Instant::now() + self.backend.request_timeout;
+        let deadline = Instant::now() + self.options.request_timeout;
         let mut fresh = self.upgrade;
         let mut body = Some(body);
         let mut tried = Vec::new();
@@ -238,7 +238,7 @@ impl Exchange<'_> {
             };
             let member = Arc::clone(lease.member());
             record.member = Some(member.key.address);
-            let host = rewrite::host(&self.backend.host, self.asked, &member);
+            let host = rewrite::host(&self.options.host, self.asked, &member);
             let unused = if fresh { None } else { upstream::take(&lease, repeatable) };
             let reused = unused.is_some();
             let opened = match unused {
@@ -270,7 +270,7 @@ impl Exchange<'_> {
             };
             tracing::debug!(pool = %self.pool.id, member = %member.key.address, %error, reused, "request failed");
             match &self.progress {
-                Some(progress) if progress.stalled() => return Err(Refusal::stalled(self.backend.request_timeout)),
+                Some(progress) if progress.stalled() => return Err(Refusal::stalled(self.options.request_timeout)),
                 Some(progress) if progress.failed() || spoilt => {
                     return Err(Refusal::malformed("the request's body broke off"));
                 }
@@ -299,7 +299,7 @@ impl Exchange<'_> {
         request: &request::Parts,
         host: Option<&HeaderValue>,
     ) -> Result<Opened, DialError> {
-        if self.upgrade && self.backend.websocket.backend_http2 {
+        if self.upgrade && self.options.websocket.backend_http2 {
             match http2_sessions::way(lease).await? {
                 SessionTransport::Shared(mut connection) => {
                     let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
@@ -334,7 +334,7 @@ impl Exchange<'_> {
                 biased;
                 answer = &mut asking => return answer.map_err(Failure::Broke),
                 () = &mut patience => {
-                    let moved = self.progress.as_ref().map(|progress| progress.last() + self.backend.request_timeout);
+                    let moved = self.progress.as_ref().map(|progress| progress.last() + self.options.request_timeout);
                     match moved {
                         Some(later) if later > Instant::now() => patience = PooledTimer::until(later),
                         _ => return Err(Failure::Refused(self.timed_out())),
@@ -345,7 +345,7 @@ impl Exchange<'_> {
     }
 
     fn timed_out(&self) -> Refusal {
-        let timeout = self.backend.request_timeout;
+        let timeout = self.options.request_timeout;
         if self.progress.as_ref().is_some_and(|progress| progress.owed()) {
             return Refusal::stalled(timeout);
         }

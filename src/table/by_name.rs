@@ -1,5 +1,5 @@
-//! The routes of hosts by name, in shards: the next table shares those in which nothing has changed, so that it costs no more
-//! than what has, and a look-up costs what it does in one map.
+//! A map of hosts by name, in shards. The next table shares the shards in which nothing has changed, so that a change costs what
+//! has changed; a look-up costs as much as in one map.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -8,10 +8,10 @@ use hashbrown::HashTable;
 
 use super::HostTable;
 
-/// Enough for 100,000 hosts; a change copies one in so many of them, and as many pointers.
+/// Number of shards. A change copies the pointers to all shards and to the hosts of one: for 100,000 hosts, 256 and 400.
 const SHARDS: usize = 256;
 
-/// Routes of hosts by name. Cheap to clone.
+/// Hosts by name. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct ByName {
     shards: Arc<[Arc<HashTable<Arc<HostTable>>>]>,
@@ -25,13 +25,13 @@ impl Default for ByName {
 }
 
 impl ByName {
-    /// The routes of the host that is called so.
+    /// The host with this name.
     pub(super) fn get(&self, name: &str) -> Option<&Arc<HostTable>> {
         let hash = self.hasher.hash_one(name);
         self.shards[shard(hash)].find(hash, |routes| routes.name() == name)
     }
 
-    /// Puts these routes in the place of what is called so; `None`: removes it.
+    /// Puts a host in the place of the one with this name. `None`: the host is removed.
     pub(super) fn set(&mut self, name: &str, routes: Option<Arc<HostTable>>) {
         let hash = self.hasher.hash_one(name);
         let shard = Arc::make_mut(&mut Arc::make_mut(&mut self.shards)[shard(hash)]);
@@ -43,13 +43,13 @@ impl ByName {
         }
     }
 
-    /// All, in no order.
+    /// All hosts, in no order.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<HostTable>> {
         self.shards.iter().flat_map(|shard| shard.iter())
     }
 }
 
-/// By bits that a shard's own table makes the least of.
+/// The shard of a hash. It goes by bits that the table within a shard uses least.
 fn shard(hash: u64) -> usize {
     (hash >> 32) as usize % SHARDS
 }

@@ -1,4 +1,4 @@
-//! Which certificate a TLS client is shown: by server name (SNI, RFC 6066 section 3).
+//! The certificate that a TLS client is shown, by server name (SNI, RFC 6066 section 3).
 
 use std::sync::Arc;
 
@@ -12,20 +12,20 @@ use rustls::sign::CertifiedKey;
 use super::ListenerTable;
 use crate::model::{Certificate, CertificateId};
 
-/// A certificate, ready to be shown.
+/// A certificate that has been parsed.
 #[derive(Debug)]
 pub struct ServedCertificate {
-    /// Where it came from.
+    /// Identity in the model.
     pub id: CertificateId,
-    /// For rustls.
+    /// Chain and key, as rustls takes them.
     pub key: Arc<CertifiedKey>,
 }
 
 impl ServedCertificate {
-    /// Reads the PEM of `certificate`.
+    /// Parses the PEM of `certificate`.
     ///
     /// # Errors
-    /// It does not parse, or key and certificate do not belong together. The message holds no key material.
+    /// The PEM does not parse, or key and certificate do not belong together. The message holds no key material.
     pub fn new(id: &CertificateId, certificate: &Certificate) -> Result<Self, String> {
         let chain: Vec<_> = CertificateDer::pem_slice_iter(certificate.chain.expose())
             .collect::<Result<_, _>>()
@@ -38,16 +38,16 @@ impl ServedCertificate {
     }
 }
 
-/// All certificates. Cheap to clone.
+/// All certificates of a table. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Certificates {
-    /// What they were made from.
+    /// The certificates of the model that they were parsed from.
     read: OrdMap<CertificateId, Arc<Certificate>>,
     pub(super) served: OrdMap<CertificateId, Arc<ServedCertificate>>,
 }
 
 impl Certificates {
-    /// Those of a model; the ones that have not changed are shared.
+    /// Parses the certificates of a model; those that have not changed are shared.
     pub(super) fn update(&self, certificates: &OrdMap<CertificateId, Arc<Certificate>>) -> Self {
         let mut served = self.served.clone();
         for change in self.read.diff(certificates) {
@@ -71,7 +71,7 @@ impl Certificates {
 }
 
 impl ListenerTable {
-    /// The certificate for a server name (lower case), or for a client that names none.
+    /// The certificate for a server name (lower case), or for a client that sends none.
     pub fn certificate(&self, name: Option<&str>) -> Option<&Arc<ServedCertificate>> {
         let of = |id: &Option<CertificateId>| self.certificates.get(id.as_ref()?);
         let named = |name: &str| {

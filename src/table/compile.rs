@@ -1,4 +1,5 @@
-//! Model to table: from the table before and the difference, so that a change costs what has changed.
+//! Compilation of a model into a table. It starts from the table before and the difference of the models, so that a change costs
+//! what has changed.
 
 use std::sync::Arc;
 
@@ -6,7 +7,7 @@ use imbl::OrdMap;
 use imbl::ordmap::DiffItem;
 
 use super::{ByName, Certificates, HostTable, ListenerTable, Paths, RoutingTable, Target};
-use crate::model::{Action, Host, HostPattern, Listener, Model, PathMatch, PoolId, Route};
+use crate::model::{Host, HostPattern, Listener, Model, PathMatch, PoolId, Route};
 use crate::pool::Pool;
 
 /// Routes of a host up to which a look-up scans them one by one.
@@ -15,15 +16,15 @@ const MAX_SCANNED_ROUTES: usize = 8;
 /// Pools by identity.
 type Pools = OrdMap<PoolId, Arc<Pool>>;
 
-/// Compiles a model. `pools` has every pool that the model's routes name; a route whose pool is missing
-/// answers 503.
+/// Compiles a model from nothing. `pools` has every pool that the model's routes lead to; a route whose pool is missing answers
+/// 503.
 pub fn compile(model: &Model, generation: u64, pools: &Pools) -> RoutingTable {
     RoutingTable::default().update(model, generation, pools)
 }
 
 impl RoutingTable {
-    /// The table of a model. Of hosts and certificates that are what they were when this table was made, it shares what this
-    /// one has; the pools that those hosts lead to must be the same still.
+    /// Compiles a model, sharing with this table the hosts and certificates that have not changed. A pool that such a host leads
+    /// to must still be the pool in `pools`.
     pub fn update(&self, model: &Model, generation: u64, pools: &Pools) -> Self {
         let certificates = self.certificates.update(&model.certificates);
         let listeners = model.listeners.iter().map(|(port, listener)| {
@@ -32,7 +33,7 @@ impl RoutingTable {
             table.update(listener, &certificates, pools);
             (*port, table)
         });
-        Self { generation, listeners: listeners.collect(), certificates }
+        Self { generation, listeners: listeners.collect(), certificates, pools: pools.clone() }
     }
 }
 
@@ -80,13 +81,7 @@ impl ListenerTable {
 
 impl HostTable {
     fn new(pattern: &HostPattern, host: &Arc<Host>, pools: &Pools) -> Self {
-        let target = |route: &Arc<Route>| {
-            let pool = match &route.action {
-                Action::Forward(backend) => pools.get(&backend.pool).cloned(),
-                Action::Redirect(_) | Action::Unavailable(_) | Action::NotFound => None,
-            };
-            Arc::new(Target::new(pattern, Arc::clone(route), pool))
-        };
+        let target = |route: &Arc<Route>| Arc::new(Target::new(pattern, Arc::clone(route), pools));
         debug_assert!(
             host.routes.is_sorted_by(|a, b| a.matches.precedence() <= b.matches.precedence()),
             "the routes of a host are in the order of their precedence"
@@ -98,7 +93,7 @@ impl HostTable {
         Self { pattern: pattern.clone(), host: Arc::clone(host), targets, takes_all, paths }
     }
 
-    /// What it is looked up by, if that is a name.
+    /// The text of the pattern, by which hosts are hashed.
     pub(super) fn name(&self) -> &str {
         match &self.pattern {
             HostPattern::Exact(name) | HostPattern::SingleLabel(name) | HostPattern::Glob(name) => name,
@@ -111,7 +106,7 @@ impl Paths {
     fn new(host: &Host) -> Self {
         let mut paths = Self::default();
         for (index, route) in host.routes.iter().enumerate() {
-            // The first of two equal paths is the one that the model prefers.
+            // Of two equal paths the first goes before the other.
             match &route.matches.path {
                 PathMatch::Exact(path) => drop(paths.exact.entry((&**path).into()).or_insert(index)),
                 PathMatch::Prefix(path) => {

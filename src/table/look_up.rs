@@ -1,4 +1,4 @@
-//! Which route takes a request.
+//! Look-up: the route that takes a request.
 //!
 //! The precedence is `model::precedence`'s. Each host keeps its routes in that order, and the hosts with wildcards are kept in that
 //! order; a property test compares the look-up with the naive reading of the specification.
@@ -60,7 +60,7 @@ impl ListenerTable {
         self.exact.iter().chain(self.single_label.iter()).chain(self.globs.iter()).chain(&self.any)
     }
 
-    /// What was considered for a request, in order of precedence, for people.
+    /// Why a request goes where it goes: every route in the order of precedence, for people.
     pub fn explain(&self, host: &str, path: &str) -> Explanation {
         let chosen = self.find(host, path).cloned();
         let mut hosts: Vec<_> = self.hosts().collect();
@@ -102,7 +102,7 @@ impl HostTable {
 }
 
 impl Paths {
-    /// The route of an exact path or a prefix.
+    /// The index of the route with this exact path, or else with the longest prefix.
     fn find(&self, path: &str) -> Option<usize> {
         if let Some(index) = self.exact.get(path) {
             return Some(*index);
@@ -129,25 +129,25 @@ pub struct Explanation {
     pub considered: Vec<Considered>,
 }
 
-/// A route that was considered.
+/// A route, and whether it takes the request.
 #[derive(Debug)]
 pub struct Considered {
-    /// Its host.
+    /// The host that the route belongs to.
     pub host: HostPattern,
     /// The route.
     pub route: Arc<Route>,
-    /// Why it does not take the request; `None` for the one that does.
+    /// Why the route does not take the request. `None`: it does.
     pub miss: Option<Miss>,
 }
 
 /// Why a route does not take a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Miss {
-    /// Its host is another.
+    /// The host of the request does not match.
     Host,
-    /// Its path is another.
+    /// The path of the request does not match.
     Path,
-    /// It matches, but one that goes before it matches as well.
+    /// The request matches, and so does a route that goes before.
     Precedence,
 }
 

@@ -53,3 +53,72 @@ impl SessionRoutes<'_> {
         *present.entry((port, route.clone())).or_insert_with(|| listener.has_route(route))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use imbl::OrdMap;
+
+    use super::*;
+    use crate::model::{
+        Address, Balance, Endpoint, EndpointState, Host, HostPattern, Listener, Model, ObjectRef, Pool, PoolId, Probe,
+        Protocol, Route, Transport,
+    };
+    use crate::pool::{Policy, Registry};
+    use crate::table::compile;
+    use crate::table::target::tests::route;
+
+    /// A model with one route for any host on port 80, and a pool with one member by each name.
+    fn model(route: Arc<Route>, members: &[(&str, SocketAddr)]) -> Model {
+        let endpoint =
+            |address| Endpoint { address: Address::Socket(address), state: EndpointState::Ready, target: None };
+        let pool = |(name, address): &(&str, SocketAddr)| {
+            let pool = Pool {
+                endpoints: [endpoint(*address)].into_iter().collect(),
+                transport: Transport::Http,
+                probe: Probe::arm_default(false),
+                balance: Balance::RoundRobin,
+            };
+            (PoolId((*name).into()), Arc::new(pool))
+        };
+        let host = Arc::new(Host { certificate: None, routes: vec![route] });
+        let hosts = OrdMap::unit(HostPattern::Any, host);
+        let listener = Listener { protocol: Protocol::Http, hosts, default_certificate: None };
+        Model {
+            listeners: BTreeMap::from([(80, listener)]),
+            pools: members.iter().map(pool).collect(),
+            ..Model::default()
+        }
+    }
+
+    #[test]
+    fn a_session_stays_when_weights_change_and_where_any_pool_of_the_new_route_has_its_member() {
+        // Never driven, so that no member is probed.
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let registry = Registry::new(runtime.handle().clone(), Policy { allow_loopback: true });
+        let [a, b, gone]: [SocketAddr; 3] = [1, 2, 3].map(|port| ([127, 0, 0, 1], port).into());
+        let before = compile(&model(route(&[("a", 3), ("b", 1)]), &[]), 1, &OrdMap::new());
+        let id = before.listener(80).and_then(|listener| listener.route_ids().next()).expect("a route");
+
+        let other = Route {
+            owner: Arc::new(ObjectRef::new(id.owner.kind, "default", "other")),
+            ..Route::clone(&route(&[("a", 1), ("b", 0)]))
+        };
+        for (changed, member, expected) in [
+            (route(&[("a", 1), ("b", 3)]), b, true),
+            (route(&[("a", 1), ("b", 0)]), b, true),
+            (route(&[("a", 1)]), b, true),
+            (route(&[("a", 1)]), gone, true),
+            (Arc::new(other.clone()), a, true),
+            (Arc::new(other.clone()), b, true),
+            (Arc::new(other), gone, false),
+        ] {
+            let model = model(changed, &[("a", a), ("b", b)]);
+            let table = before.update(&model, 2, &registry.apply(&model.pools, &model.departing));
+            let origin = SessionOrigin { port: 80, host: "chat.example", path: "/", route: Some(&id), member };
+            assert_eq!(table.session_routes().covers(&origin), expected, "{member}");
+        }
+    }
+}

@@ -4,7 +4,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 use crate::api::annotations::{self, AffinityBy, AffinitySettings, SessionCookie};
 use crate::api::cookie;
-use crate::model::{Affinity, Backend, CookieSecure, ObjectRef, PathMatch, PoolId, SameSite};
+use crate::model::{Affinity, CookieSecure, ForwardOptions, ObjectRef, PathMatch, PoolId, SameSite};
 use crate::report::Reason;
 
 use super::report::Reports;
@@ -75,10 +75,10 @@ pub(super) fn annotation(settings: &AffinitySettings) -> &'static str {
     }
 }
 
-/// Reports a backend with both affinity and rebalancing: the cookie would bring the clients of rebalanced sessions back
+/// Reports options with both affinity and rebalancing: the cookie would bring the clients of rebalanced sessions back
 /// to their member. `field` is the one that asks for affinity.
-pub(super) fn check(owner: &ObjectRef, field: &str, backend: &Backend, reports: &mut Reports) {
-    if backend.affinity.is_some() && backend.websocket.rebalance.is_some() {
+pub(super) fn check(owner: &ObjectRef, field: &str, options: &ForwardOptions, reports: &mut Reports) {
+    if options.affinity.is_some() && options.websocket.rebalance.is_some() {
         reports.warning(
             owner,
             field,
@@ -95,7 +95,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::{ForwardOptions, HostHeader, Kind, WebSocket};
+    use crate::model::{HostHeader, Kind, WebSocket};
 
     #[test]
     fn affinity_and_rebalancing_together_are_reported() {
@@ -108,9 +108,8 @@ mod tests {
                 websocket: Arc::new(WebSocket { rebalance, ..WebSocket::default() }),
                 affinity: affinity.then(|| Arc::new(azure(AZURE_NAME.to_owned()))),
             };
-            let backend = Backend { pool: PoolId("pool".into()), options: Arc::new(options) };
             let mut reports = Reports::default();
-            check(&owner, "field", &backend, &mut reports);
+            check(&owner, "field", &options, &mut reports);
             assert_eq!(reports.into_sorted().len(), expected, "{affinity} {rebalance:?}");
         }
     }

@@ -135,7 +135,7 @@ impl<'a> Claims<'a> {
     }
 }
 
-/// The hosts of Ingresses that take in all that `host` does, and more: the narrowest first.
+/// The other hosts of Ingresses that match whatever `host` matches, in the order of their precedence.
 pub(super) fn wider(host: &HostPattern) -> impl Iterator<Item = HostPattern> {
     let parent = match host {
         HostPattern::Exact(name) => name.split_once('.').map(|(_, parent)| HostPattern::SingleLabel(parent.into())),
@@ -167,6 +167,7 @@ mod tests {
         let all = ["", "*.example", "*.a.example", "b.a.example", "a.example"].map(ingress);
         for host in &all {
             let wider: Vec<_> = wider(host).collect();
+            assert!(wider.is_sorted_by_key(HostPattern::precedence), "{wider:?}");
             for wide in all.iter().filter(|wide| *wide != host) {
                 assert_eq!(covers(wide, host), wider.contains(wide), "{wide} {host}");
             }

@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::networking::v1::Ingress;
 
-use crate::model::{Action, Host, HostPattern, Kind, ObjectRef, Pool, PoolId, alternating};
+use crate::model::{Host, HostPattern, Kind, ObjectRef, Pool, PoolId, Route, alternating};
 use crate::report::Report;
 use crate::source::Key;
 
@@ -151,10 +151,10 @@ impl Ingresses {
         let mut touched = BTreeSet::new();
         let sides = |Replaced { before, now }: &'_ Replaced| [(now.clone(), true), (before.clone(), false)];
         for (host, comes) in replaced.iter().flat_map(sides) {
-            for (owner, pool) in host.iter().flat_map(|host| routes(host)) {
-                if let Some(entry) = self.entries.get_mut(&owner.key) {
-                    entry.count(pool, comes);
-                    touched.insert(owner.key.clone());
+            for route in host.iter().flat_map(|host| routes(host)) {
+                if let Some(entry) = self.entries.get_mut(&route.owner.key) {
+                    entry.count(route, comes);
+                    touched.insert(route.owner.key.clone());
                 }
             }
         }
@@ -175,13 +175,9 @@ fn put_close<K: Ord, V>(map: &mut BTreeMap<K, V>, before: &mut usize) {
     }
 }
 
-/// The routes of Ingresses: whose each is, and which pool it leads to.
-fn routes(host: &Host) -> impl Iterator<Item = (&ObjectRef, Option<&PoolId>)> {
-    let routes = host.routes.iter().filter(|route| route.owner.kind == Kind::Ingress);
-    routes.map(|route| match &route.action {
-        Action::Forward(backend) => (&*route.owner, Some(&backend.pool)),
-        _ => (&*route.owner, None),
-    })
+/// The routes of a host that Ingresses own.
+fn routes(host: &Host) -> impl Iterator<Item = &Route> {
+    host.routes.iter().map(|route| &**route).filter(|route| route.owner.kind == Kind::Ingress)
 }
 
 impl Entry {
@@ -221,11 +217,14 @@ impl Entry {
         })
     }
 
-    fn count(&mut self, pool: Option<&PoolId>, comes: bool) {
+    /// Counts a route that comes or goes, for the Ingress and for each pool that the route leads to.
+    fn count(&mut self, route: &Route, comes: bool) {
         let count = |count: &mut usize| *count = if comes { *count + 1 } else { count.saturating_sub(1) };
         count(&mut self.routes);
-        if let Some((_, routes)) = pool.and_then(|id| self.first_with_pool(id)) {
-            count(routes);
+        for pool in route.action.pools() {
+            if let Some((_, routes)) = self.first_with_pool(pool) {
+                count(routes);
+            }
         }
     }
 

@@ -16,7 +16,7 @@ use super::close_order::{CloseCause, CloseOrder, ScheduledClose};
 use super::counters::Counters;
 use super::handshake_texts::HandshakeTexts;
 use crate::model::{self, Action, ObjectRef};
-use crate::pool::{Lease, PodNotice, Tenure};
+use crate::pool::{Lease, PodNotice, Pool, Tenure};
 use crate::table::{SessionOrigin, SessionRoutes, Target};
 
 /// What a session is about: who opened it, by which route, and how.
@@ -24,6 +24,8 @@ use crate::table::{SessionOrigin, SessionRoutes, Target};
 pub struct SessionInfo {
     /// The route that it was opened by.
     pub target: Arc<Target>,
+    /// The pool that its member was chosen from, whatever pools the route leads to by now.
+    pub pool: Arc<Pool>,
     /// The port of the listener.
     pub port: u16,
     /// The client's address.
@@ -103,13 +105,13 @@ impl Session {
 
     /// The id of the pool that its member was chosen from.
     pub fn pool(&self) -> &str {
-        self.info.target.pool.as_ref().map_or("", |pool| &pool.id.0)
+        &self.info.pool.id.0
     }
 
     /// The WebSocket settings that its route had when it was opened.
     pub fn settings(&self) -> Option<&model::WebSocket> {
         match &self.info.target.route.action {
-            Action::Forward(backend) => Some(&*backend.websocket),
+            Action::Forward(forward) => Some(&*forward.websocket),
             Action::Redirect(_) | Action::Unavailable(_) | Action::NotFound => None,
         }
     }

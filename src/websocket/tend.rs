@@ -87,7 +87,8 @@ impl Tender {
         let mut pools: BTreeMap<&str, RebalancedPool<'_>> = BTreeMap::new();
         for session in live {
             let rate = session.settings().and_then(|settings| settings.rebalance);
-            if let (Some(rate), Some(pool)) = (rate, &session.info.target.pool) {
+            if let Some(rate) = rate {
+                let pool = &session.info.pool;
                 let empty = || RebalancedPool { pool, rate, sessions: Vec::new() };
                 pools.entry(session.pool()).or_insert_with(empty).sessions.push(session);
             }

@@ -1,4 +1,4 @@
-//! Which sessions are meant: all that fit everything that is given.
+//! Filters of sessions: a session matches if every field that is given does.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use crate::model::RouteId;
 
-/// What sessions are chosen by.
+/// A filter of sessions. A field that is not given matches every session.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     object: Option<String>,
@@ -25,11 +25,11 @@ enum Pod {
     Address(IpAddr),
 }
 
-/// What a filter looks at.
+/// The properties of a session that a filter compares.
 #[derive(Debug, Clone)]
 pub(super) struct Facts<'a> {
     pub(super) id: u64,
-    /// Its owner is the object (`Ingress default/site`, or `default/site`); what it displays is the route.
+    /// Compared by what it displays: the owner is the object (`Ingress default/site`, or `default/site`), the identity is the route.
     pub(super) route: RouteId,
     pub(super) pool: &'a str,
     pub(super) member: SocketAddr,
@@ -39,10 +39,10 @@ pub(super) struct Facts<'a> {
 }
 
 impl Filter {
-    /// The fields, as queries and bodies name them.
+    /// The names of the fields in queries and bodies.
     pub(super) const FIELDS: &'static str = "object, route, pool, pod, client and id";
 
-    /// Reads `object=…&client=…`.
+    /// Parses a query: `object=…&client=…`.
     pub(super) fn of_query(query: &str) -> Result<Self, String> {
         let mut filter = Self::default();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -54,7 +54,7 @@ impl Filter {
         Ok(filter)
     }
 
-    /// Takes one field in.
+    /// Sets one field.
     pub(super) fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
         if value.is_empty() {
             return Err(format!("{name} is empty: leave it out, or say what is meant"));
@@ -74,11 +74,12 @@ impl Filter {
         if given { Err(format!("{name} is given twice, now as {value:?}: give it once")) } else { Ok(()) }
     }
 
-    /// Whether it chooses at all.
+    /// Whether no field is given.
     pub(super) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
+    /// Whether a session matches.
     pub(super) fn matches(&self, session: &Facts<'_>) -> bool {
         let object = |object: &String| {
             let RouteId { owner, .. } = &session.route;
@@ -123,7 +124,7 @@ fn client(text: &str) -> Result<IpNet, String> {
         .map_err(|_| format!("client {text:?} is neither an IP address nor a CIDR: write 192.0.2.7 or 192.0.2.0/24"))
 }
 
-/// The IPv4 network that is meant by one of IPv4-mapped addresses.
+/// The IPv4 network of a network of IPv4-mapped addresses (RFC 4291 section 2.5.5.2).
 fn canonical(network: IpNet) -> IpNet {
     match (network.addr().to_canonical(), network.prefix_len().checked_sub(96)) {
         (IpAddr::V4(address), Some(length)) if network.addr().is_ipv6() => {
@@ -156,7 +157,7 @@ impl fmt::Display for Filter {
     }
 }
 
-/// A text as a value of a query.
+/// Percent-encodes a text as a value of a query.
 pub fn encode(text: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b'/' | b':');
     text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()

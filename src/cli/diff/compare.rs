@@ -1,53 +1,53 @@
-//! What differs between two models.
+//! The differences between two models.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::view::{Listener, Pool, View};
+use super::view::{ConfigView, ListenerView, PoolView};
 use crate::admin::Fingerprints;
 use crate::model::EndpointState;
 
-/// Everything that differs.
+/// All differences.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub(super) struct Changes {
-    pub(super) listeners: Vec<Change>,
-    pub(super) routes: Vec<Change>,
-    pub(super) pools: Vec<Change>,
-    pub(super) certificates: Vec<Change>,
-    /// What can't be told.
+pub(super) struct Differences {
+    pub(super) listeners: Vec<Difference>,
+    pub(super) routes: Vec<Difference>,
+    pub(super) pools: Vec<Difference>,
+    pub(super) certificates: Vec<Difference>,
+    /// What could not be compared.
     pub(super) unknown: Vec<String>,
 }
 
-/// One thing that has come, gone, or become another.
+/// A listener, route, pool or certificate that is added, removed or changed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct Change {
+pub(super) struct Difference {
     pub(super) name: String,
-    pub(super) change: Kind,
+    pub(super) change: ChangeKind,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) fields: Vec<Field>,
+    pub(super) fields: Vec<FieldDifference>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Kind {
+pub(super) enum ChangeKind {
     Added,
     Removed,
     Changed,
 }
 
-/// A field of it, before and after; null where there is none.
+/// A field before and after the change; null where it is not there.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct Field {
+pub(super) struct FieldDifference {
     pub(super) field: String,
     pub(super) before: Value,
     pub(super) after: Value,
 }
 
-impl Changes {
-    /// Compares.
-    pub(super) fn between(old: &View, new: &View) -> Self {
+impl Differences {
+    /// Compares two models.
+    pub(super) fn between(old: &ConfigView, new: &ConfigView) -> Self {
         let prints = old.fingerprints.as_ref().zip(new.fingerprints.as_ref());
         let (one, other) = prints.unzip();
         let mut routes_changed = compare(&routes(old), &routes(new));
@@ -57,41 +57,41 @@ impl Changes {
             routes: routes_changed,
             pools: compare(&pools(old, one), &pools(new, other)),
             certificates: compare(&certificates(old, one), &certificates(new, other)),
-            unknown: if prints.is_none() { untold(old, new) } else { Vec::new() },
+            unknown: if prints.is_none() { uncompared(old, new) } else { Vec::new() },
         }
     }
 
-    /// Whether nothing differs, for certain.
+    /// Whether it is certain that nothing differs.
     pub(super) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// Each thing by its name, with its fields.
-type Things = BTreeMap<String, Value>;
+/// The parts of a model by name, each with its fields.
+type NamedParts = BTreeMap<String, Value>;
 
-fn compare(old: &Things, new: &Things) -> Vec<Change> {
+fn compare(old: &NamedParts, new: &NamedParts) -> Vec<Difference> {
     let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     let change = |name: &String| {
         let (change, fields) = match (old.get(name), new.get(name)) {
-            (Some(_), None) => (Kind::Removed, Vec::new()),
-            (None, _) => (Kind::Added, Vec::new()),
+            (Some(_), None) => (ChangeKind::Removed, Vec::new()),
+            (None, _) => (ChangeKind::Added, Vec::new()),
             (Some(old), Some(new)) => {
                 let mut fields = Vec::new();
                 leaves("", old, new, &mut fields);
                 if fields.is_empty() {
                     return None;
                 }
-                (Kind::Changed, fields)
+                (ChangeKind::Changed, fields)
             }
         };
-        Some(Change { name: name.clone(), change, fields })
+        Some(Difference { name: name.clone(), change, fields })
     };
     names.into_iter().filter_map(change).collect()
 }
 
-/// The fields that differ, by their paths.
-fn leaves(path: &str, old: &Value, new: &Value, found: &mut Vec<Field>) {
+/// Finds the fields that differ, by their paths.
+fn leaves(path: &str, old: &Value, new: &Value, found: &mut Vec<FieldDifference>) {
     if old == new {
         return;
     }
@@ -99,7 +99,7 @@ fn leaves(path: &str, old: &Value, new: &Value, found: &mut Vec<Field>) {
         return found.push(field(path, old, new));
     };
     match (tag(one), tag(other)) {
-        // Of an enumeration's variant the name alone is no field.
+        // The name of an enum's variant is not part of the path.
         (Some(tag), Some(same)) if tag == same => return leaves(path, &one[tag], &other[tag], found),
         (None, None) if !is_duration(one) && !is_duration(other) => {}
         _ => return found.push(field(path, old, new)),
@@ -112,12 +112,12 @@ fn leaves(path: &str, old: &Value, new: &Value, found: &mut Vec<Field>) {
     }
 }
 
-fn field(path: &str, old: &Value, new: &Value) -> Field {
+fn field(path: &str, old: &Value, new: &Value) -> FieldDifference {
     let name = if path.is_empty() { "action" } else { path };
-    Field { field: name.to_owned(), before: shown(old), after: shown(new) }
+    FieldDifference { field: name.to_owned(), before: shown(old), after: shown(new) }
 }
 
-/// The name of a variant that has content.
+/// The name of an enum's variant, if the object is a variant with content.
 fn tag(object: &Map<String, Value>) -> Option<&String> {
     object.keys().next().filter(|key| object.len() == 1 && key.starts_with(|c: char| c.is_ascii_uppercase()))
 }
@@ -126,7 +126,7 @@ fn is_duration(object: &Map<String, Value>) -> bool {
     object.len() == 2 && object.contains_key("secs") && object.contains_key("nanos")
 }
 
-/// A value as it is shown: durations as text, and of a variant its name and what matters most of it.
+/// A value as it is shown: a duration as text, a variant as its name and its pool or reason.
 fn shown(value: &Value) -> Value {
     match value {
         Value::Object(object) if tag(object).is_some() => {
@@ -145,8 +145,8 @@ fn shown(value: &Value) -> Value {
     }
 }
 
-fn listeners(view: &View) -> Things {
-    let fields = |listener: &Listener| {
+fn listeners(view: &ConfigView) -> NamedParts {
+    let fields = |listener: &ListenerView| {
         let certificate = |certificate: &Option<String>| certificate.clone().map_or(Value::Null, Value::from);
         let mut fields = Map::new();
         fields.insert("protocol".to_owned(), listener.protocol.clone().into());
@@ -160,12 +160,12 @@ fn listeners(view: &View) -> Things {
     view.model.listeners.iter().map(|(port, listener)| (port.to_string(), fields(listener))).collect()
 }
 
-fn routes(view: &View) -> Things {
-    let mut routes = Things::new();
+fn routes(view: &ConfigView) -> NamedParts {
+    let mut routes = NamedParts::new();
     for (port, listener) in &view.model.listeners {
         for (host, of) in &listener.hosts {
             for route in &of.routes {
-                // Of two that are the same, the first is served.
+                // Of two routes with one identity, the first is served.
                 routes.entry(format!("{port} {}", route.id(host))).or_insert_with(|| route.action.clone());
             }
         }
@@ -173,8 +173,8 @@ fn routes(view: &View) -> Things {
     routes
 }
 
-/// Patterns that both have, in another order: the first that matches is served.
-fn reordered(old: &View, new: &View) -> Vec<Change> {
+/// Hosts whose path patterns are in another order: the first pattern that matches is served.
+fn reordered(old: &ConfigView, new: &ConfigView) -> Vec<Difference> {
     let (old, new) = (patterns(old), patterns(new));
     let mut changes = Vec::new();
     for (name, before) in &old {
@@ -182,15 +182,16 @@ fn reordered(old: &View, new: &View) -> Vec<Change> {
         let before: Vec<_> = before.iter().filter(|route| after.contains(route)).collect();
         let after: Vec<_> = after.iter().filter(|route| before.contains(route)).collect();
         if before != after {
-            let field = Field { field: "order of patterns".to_owned(), before: json!(before), after: json!(after) };
-            changes.push(Change { name: name.clone(), change: Kind::Changed, fields: vec![field] });
+            let field =
+                FieldDifference { field: "order of patterns".to_owned(), before: json!(before), after: json!(after) };
+            changes.push(Difference { name: name.clone(), change: ChangeKind::Changed, fields: vec![field] });
         }
     }
     changes
 }
 
-/// The routes of each port and host that are patterns, in their order.
-fn patterns(view: &View) -> BTreeMap<String, Vec<String>> {
+/// The routes with path patterns of each port and host, in their order.
+fn patterns(view: &ConfigView) -> BTreeMap<String, Vec<String>> {
     let mut patterns = BTreeMap::new();
     for (port, listener) in &view.model.listeners {
         for (host, of) in &listener.hosts {
@@ -201,9 +202,9 @@ fn patterns(view: &View) -> BTreeMap<String, Vec<String>> {
     patterns
 }
 
-fn pools(view: &View, prints: Option<&Fingerprints>) -> Things {
+fn pools(view: &ConfigView, prints: Option<&Fingerprints>) -> NamedParts {
     let roots = prints.map(|prints| &prints.trusted_roots);
-    let fields = |id: &String, pool: &Pool| {
+    let fields = |id: &String, pool: &PoolView| {
         let mut fields = pool.rest.clone();
         let mut best: BTreeMap<String, (EndpointState, Option<&String>)> = BTreeMap::new();
         for endpoint in &pool.endpoints {
@@ -220,14 +221,14 @@ fn pools(view: &View, prints: Option<&Fingerprints>) -> Things {
         }
         fields.into()
     };
-    let mut pools: Things = view.model.pools.iter().map(|(id, pool)| (id.clone(), fields(id, pool))).collect();
+    let mut pools: NamedParts = view.model.pools.iter().map(|(id, pool)| (id.clone(), fields(id, pool))).collect();
     let departing = view.departing().into_iter();
     let departing = departing.map(|(address, state)| (format!("member {address}"), state.name().into()));
     pools.insert("(none that a route leads to)".to_owned(), Value::Object(departing.collect()));
     pools
 }
 
-fn certificates(view: &View, prints: Option<&Fingerprints>) -> Things {
+fn certificates(view: &ConfigView, prints: Option<&Fingerprints>) -> NamedParts {
     let fields = |id: &String, certificate: &Value| match prints.and_then(|prints| prints.certificates.get(id)) {
         Some(print) => json!({ "chain (SHA-256)": print, "size": certificate }),
         None => json!({ "size": certificate }),
@@ -235,10 +236,10 @@ fn certificates(view: &View, prints: Option<&Fingerprints>) -> Things {
     view.model.certificates.iter().map(|(id, certificate)| (id.clone(), fields(id, certificate))).collect()
 }
 
-/// What one of two that does not tell its fingerprints leaves open.
-fn untold(old: &View, new: &View) -> Vec<String> {
-    let told = |prints: &Fingerprints| (prints.certificates.clone(), prints.trusted_roots.clone());
-    let (certificates, roots) = new.fingerprints.as_ref().or(old.fingerprints.as_ref()).map(told).unwrap_or_default();
+/// What can't be compared, since one of the two views has no fingerprints.
+fn uncompared(old: &ConfigView, new: &ConfigView) -> Vec<String> {
+    let ids = |prints: &Fingerprints| (prints.certificates.clone(), prints.trusted_roots.clone());
+    let (certificates, roots) = new.fingerprints.as_ref().or(old.fingerprints.as_ref()).map(ids).unwrap_or_default();
     let certificates = certificates.into_keys().map(|id| format!("whether certificate {id} is the same"));
     certificates
         .chain(roots.into_keys().map(|id| format!("whether the trusted roots of pool {id} are the same")))

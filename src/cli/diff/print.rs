@@ -1,15 +1,15 @@
-//! A comparison for people.
+//! The result of a comparison as text.
 
 use serde_json::Value;
 
-use super::compare::{Change, Kind};
-use super::{Found, Told};
+use super::compare::{ChangeKind, Difference};
+use super::{DiffReport, SessionEffects};
 
-/// What is shown of a value, in characters.
-const SHOWN: usize = 80;
+/// Longest text of a value, in characters; a longer one is cut.
+const MAX_VALUE_CHARS: usize = 80;
 
-/// All of it.
-pub(super) fn text(found: &Found) -> String {
+/// The whole text.
+pub(super) fn text(found: &DiffReport) -> String {
     let mut out = String::new();
     let changes = &found.changes;
     for (what, changes) in [
@@ -32,7 +32,7 @@ pub(super) fn text(found: &Found) -> String {
     for report in &found.errors {
         line(&mut out, &report.to_string());
     }
-    told(&mut out, &found.sessions.told, found.sessions.doubts.is_empty());
+    sessions(&mut out, &found.sessions.effects, found.sessions.doubts.is_empty());
     for doubt in &found.sessions.doubts {
         line(&mut out, &format!("           can't tell for certain: {doubt}"));
     }
@@ -45,11 +45,11 @@ fn line(out: &mut String, text: &str) {
     out.push('\n');
 }
 
-fn one(out: &mut String, Change { name, change, fields }: &Change) {
+fn one(out: &mut String, Difference { name, change, fields }: &Difference) {
     let mark = match change {
-        Kind::Added => '+',
-        Kind::Removed => '-',
-        Kind::Changed => '~',
+        ChangeKind::Added => '+',
+        ChangeKind::Removed => '-',
+        ChangeKind::Changed => '~',
     };
     line(out, &format!("  {mark} {name}"));
     for field in fields {
@@ -63,13 +63,17 @@ fn value(value: &Value) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
-    if text.chars().count() <= SHOWN { text } else { text.chars().take(SHOWN - 1).chain(['…']).collect() }
+    if text.chars().count() <= MAX_VALUE_CHARS {
+        text
+    } else {
+        text.chars().take(MAX_VALUE_CHARS - 1).chain(['…']).collect()
+    }
 }
 
-fn told(out: &mut String, told: &Told, certain: bool) {
+fn sessions(out: &mut String, effects: &SessionEffects, certain: bool) {
     let would = if certain { "would" } else { "might" };
-    match told {
-        Told::Counted(closes) => {
+    match effects {
+        SessionEffects::Counted(closes) => {
             line(out, &format!("sessions   {} of {} open {would} be closed", closes.closed, closes.open));
             for group in &closes.by {
                 let count = group.sessions.len();
@@ -79,14 +83,16 @@ fn told(out: &mut String, told: &Told, certain: bool) {
                 line(out, &format!("  {:>7}  others are closing already", closes.already_closing));
             }
         }
-        Told::Places { places } if places.is_empty() => line(out, &format!("sessions   none {would} be closed")),
-        Told::Places { places } => {
+        SessionEffects::Routes { routes } if routes.is_empty() => {
+            line(out, &format!("sessions   none {would} be closed"))
+        }
+        SessionEffects::Routes { routes } => {
             line(out, &format!("sessions   those at these places {would} be closed (--admin counts them)"));
-            for place in places {
-                let pod = place.pod.as_ref().map(|pod| format!(" ({pod})")).unwrap_or_default();
+            for route in routes {
+                let pod = route.pod.as_ref().map(|pod| format!(" ({pod})")).unwrap_or_default();
                 line(
                     out,
-                    &format!("           {} {} at {}{pod}: {}", place.port, place.route_id, place.member, place.cause),
+                    &format!("           {} {} at {}{pod}: {}", route.port, route.route_id, route.member, route.cause),
                 );
             }
         }

@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use super::closes::Names;
+use super::closed_sessions::ResolvedNames;
 use super::*;
 use crate::admin::sessions::Listed;
 
@@ -41,10 +41,10 @@ fn session(id: u64, object: &str, path: &str, closing: bool) -> Listed<'static> 
     serde_json::from_value(value).expect("a session")
 }
 
-fn before(old: &Model, new: &Model) -> Before {
-    let view = |model| View::of(model).expect("a view");
-    let publishes = view(old).publishes(&view(new)).expect("told");
-    Before { standings: closes::standings(old, &Names::new()), publishes }
+fn before(old: &Model, new: &Model) -> CurrentState {
+    let view = |model| ConfigView::of(model).expect("a view");
+    let publishes = view(old).publishes(&view(new)).expect("known");
+    CurrentState { standings: closed_sessions::standings(old, &ResolvedNames::new()), publishes }
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn a_change_closes_what_the_controller_would() {
         ("nothing is left", "# nothing\n".to_owned(), &["route_removed"]),
     ] {
         let new = model(&new);
-        let (before, after) = (before(&old, &new), After::of(&new, &Names::new()).expect("compiled"));
+        let (before, after) = (before(&old, &new), NextTable::of(&new, &ResolvedNames::new()).expect("compiled"));
         let sessions =
             [session(1, "Ingress default/site", "/ws", false), session(2, "Ingress default/site", "/ws", true)];
         let closes = after.closes(&before, &sessions);
@@ -76,12 +76,12 @@ fn what_has_no_route_stays_while_no_table_is_published() {
     // Its route has gone before, and its pod is named no more.
     let old = model(&manifests("renamed", "/ws", READY));
     let new = model(&manifests("renamed", "/ws", READY).replace("10.0.0.1", "10.0.0.2"));
-    let (before, after) = (before(&old, &new), After::of(&new, &Names::new()).expect("compiled"));
+    let (before, after) = (before(&old, &new), NextTable::of(&new, &ResolvedNames::new()).expect("compiled"));
     assert!(!before.publishes);
     let sessions = [session(1, "Ingress default/site", "/ws", false)];
     assert_eq!(after.closes(&before, &sessions).closed, 0);
     assert_eq!(
-        after.closes(&Before { publishes: true, ..before }, &sessions).closed,
+        after.closes(&CurrentState { publishes: true, ..before }, &sessions).closed,
         1,
         "it would be closed by another"
     );
@@ -92,11 +92,11 @@ fn a_pod_that_no_route_leads_to_takes_its_sessions_along() {
     let unrouted =
         |conditions| manifests("site", "/ws", conditions).replace("service: {name: s,", "service: {name: other,");
     let (old, new) = (model(&unrouted(READY)), model(&unrouted(TERMINATING)));
-    let (before, after) = (before(&old, &new), After::of(&new, &Names::new()).expect("compiled"));
+    let (before, after) = (before(&old, &new), NextTable::of(&new, &ResolvedNames::new()).expect("compiled"));
     let sessions = [session(1, "Ingress default/site", "/ws", false)];
     assert_eq!(after.closes(&before, &sessions).closed, 1);
-    let view = |model| View::of(model).expect("a view");
-    assert_eq!(Changes::between(&view(&old), &view(&new)).pools.len(), 1, "and it is told");
+    let view = |model| ConfigView::of(model).expect("a view");
+    assert_eq!(Differences::between(&view(&old), &view(&new)).pools.len(), 1, "and it is shown");
 }
 
 #[test]
@@ -107,9 +107,9 @@ fn a_name_leads_where_the_gateway_that_runs_knows() {
     };
     let (old, new) = (model(&external("site")), model(&external("renamed")));
     let sessions = [session(1, "Ingress default/site", "/ws", false)];
-    let known = Names::from([("b.example".to_owned(), vec!["10.0.0.1".parse().expect("an address")])]);
-    for (names, expected) in [(known, 0), (Names::new(), 1)] {
-        let after = After::of(&new, &names).expect("compiled");
+    let known = ResolvedNames::from([("b.example".to_owned(), vec!["10.0.0.1".parse().expect("an address")])]);
+    for (names, expected) in [(known, 0), (ResolvedNames::new(), 1)] {
+        let after = NextTable::of(&new, &names).expect("compiled");
         assert_eq!(after.closes(&before(&old, &new), &sessions).closed, expected);
     }
 }
@@ -121,11 +121,22 @@ fn what_runs_tells_how_it_translates_and_what_its_members_are() {
         "pools": {"p": [{"address": "10.0.0.1:80", "name": "b.example", "endpoint": "terminating"}]},
         "options": {"controller": "c", "serve_controllers": ["d"], "everything_without_class": false},
     });
-    let view = View::read(dump.to_string().as_bytes()).expect("a view");
-    let options = view.options().expect("told");
+    let view = ConfigView::read(dump.to_string().as_bytes()).expect("a view");
+    let options = view.options().expect("known");
     assert_eq!((options.controller.as_str(), options.serve_controllers.len()), ("c", 1));
     let member: SocketAddr = "10.0.0.1:80".parse().expect("an address");
-    assert!(closes::standings_of(&view).of(member).is_some_and(|state| state.grace().is_some()));
-    assert_eq!(closes::names(&view)["b.example"], [member.ip()]);
-    assert!(View::read(b"{}").is_err() && View::read(b"<html>").is_err());
+    assert!(closed_sessions::standings_of(&view).of(member).is_some_and(|state| state.grace().is_some()));
+    assert_eq!(closed_sessions::names(&view)["b.example"], [member.ip()]);
+    assert!(ConfigView::read(b"{}").is_err() && ConfigView::read(b"<html>").is_err());
+}
+
+#[test]
+fn a_routes_identity_is_the_text_that_a_gateway_displays() {
+    let model = model(&manifests("site", "/ws", READY));
+    let table = crate::table::compile(&model, 1, &Default::default());
+    let displayed: Vec<String> = table.listener(80).expect("port 80").route_ids().map(|id| id.to_string()).collect();
+    let view = ConfigView::of(&model).expect("a view");
+    let hosts = view.model.listeners[&80].hosts.iter();
+    let ids: Vec<String> = hosts.flat_map(|(host, of)| of.routes.iter().map(move |route| route.id(host))).collect();
+    assert_eq!(ids, displayed);
 }

@@ -1,4 +1,4 @@
-//! A model as `/debug/config` shows it: the form in which one that runs and one that is made of files are compared.
+//! A model as `/debug/config` shows it. In this form a running gateway's model and one that is made from files are compared.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,86 +15,86 @@ use crate::admin::Fingerprints;
 use crate::model::{EndpointState, Model};
 use crate::translate::Options;
 
-/// What is served, or would be.
+/// What is served, or would be served.
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct View {
-    pub(super) model: Served,
-    /// `None`: a gateway that does not tell them.
+pub(super) struct ConfigView {
+    pub(super) model: ModelView,
+    /// Fingerprints of key material. `None`: the gateway does not show them.
     pub(super) fingerprints: Option<Fingerprints>,
-    /// Members at run time, of a gateway that runs.
+    /// Members at run time, if the gateway is running.
     #[serde(default)]
-    pub(super) pools: BTreeMap<String, Vec<Member>>,
-    /// How it translates.
-    options: Option<Translation>,
+    pub(super) pools: BTreeMap<String, Vec<MemberView>>,
+    /// How objects are translated, if the gateway is running.
+    options: Option<OptionsView>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
-struct Translation {
+struct OptionsView {
     controller: String,
     serve_controllers: Vec<String>,
     everything_without_class: bool,
 }
 
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct Served {
-    pub(super) listeners: BTreeMap<u16, Listener>,
-    pub(super) pools: BTreeMap<String, Pool>,
+pub(super) struct ModelView {
+    pub(super) listeners: BTreeMap<u16, ListenerView>,
+    pub(super) pools: BTreeMap<String, PoolView>,
     pub(super) certificates: BTreeMap<String, Value>,
     #[serde(default)]
-    departing: BTreeMap<SocketAddr, Departing>,
+    departing: BTreeMap<SocketAddr, DepartingView>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
-struct Departing(#[serde(with = "State")] EndpointState);
+struct DepartingView(#[serde(with = "EndpointStateView")] EndpointState);
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-pub(super) struct Listener {
+pub(super) struct ListenerView {
     pub(super) protocol: String,
-    /// In the order of the model: two kinds of pattern may look the same.
+    /// Pairs in the order of the model, since two kinds of pattern may have one text.
     #[serde(deserialize_with = "pairs")]
-    pub(super) hosts: Vec<(String, Host)>,
+    pub(super) hosts: Vec<(String, HostView)>,
     pub(super) default_certificate: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-pub(super) struct Host {
+pub(super) struct HostView {
     pub(super) certificate: Option<String>,
-    pub(super) routes: Vec<Route>,
+    pub(super) routes: Vec<RouteView>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-pub(super) struct Route {
+pub(super) struct RouteView {
     field: String,
-    owner: Owner,
+    owner: OwnerView,
     pub(super) path: String,
     pub(super) action: Value,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-struct Owner {
+struct OwnerView {
     kind: String,
     namespace: String,
     name: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct Pool {
-    pub(super) endpoints: Vec<Endpoint>,
+pub(super) struct PoolView {
+    pub(super) endpoints: Vec<EndpointView>,
     #[serde(flatten)]
     pub(super) rest: Map<String, Value>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct Endpoint {
+pub(super) struct EndpointView {
     pub(super) address: String,
-    #[serde(with = "State")]
+    #[serde(with = "EndpointStateView")]
     pub(super) state: EndpointState,
     pub(super) target: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(remote = "EndpointState")]
-enum State {
+enum EndpointStateView {
     Ready,
     Terminating { grace: Duration },
     Ending { grace: Duration },
@@ -102,14 +102,14 @@ enum State {
 }
 
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct Member {
+pub(super) struct MemberView {
     pub(super) address: SocketAddr,
     pub(super) name: Option<String>,
     endpoint: String,
 }
 
-impl Member {
-    /// What is said of it. How long it has is not told, and no matter here.
+impl MemberView {
+    /// The state of the endpoint. Its grace period is not shown, and does not matter here.
     pub(super) fn state(&self) -> EndpointState {
         let grace = Duration::ZERO;
         let all = [
@@ -122,16 +122,16 @@ impl Member {
     }
 }
 
-impl Route {
+impl RouteView {
     /// The identity, as [`crate::model::RouteId`] displays it.
     pub(super) fn id(&self, host: &str) -> String {
-        let Owner { kind, namespace, name } = &self.owner;
+        let OwnerView { kind, namespace, name } = &self.owner;
         format!("{kind} {namespace}/{name} {host} {}", self.path)
     }
 }
 
-impl View {
-    /// That of a model.
+impl ConfigView {
+    /// The view of a model.
     pub(super) fn of(model: &Model) -> anyhow::Result<Self> {
         #[derive(Serialize)]
         struct Dump<'a> {
@@ -141,17 +141,17 @@ impl View {
         Self::read(&serde_json::to_vec(&Dump { model, fingerprints: Fingerprints::of(model) })?)
     }
 
-    /// Reads what `/debug/config` answers.
+    /// Parses the answer of `/debug/config`.
     pub(super) fn read(json: &[u8]) -> anyhow::Result<Self> {
         serde_json::from_slice(json).context("this is no /debug/config: is that the admin port of this version?")
     }
 
-    /// Endpoints of no pool that go away.
+    /// Endpoints that are terminating and in no pool.
     pub(super) fn departing(&self) -> BTreeMap<SocketAddr, EndpointState> {
         self.model.departing.iter().map(|(address, state)| (*address, state.0)).collect()
     }
 
-    /// How it translates, if it tells.
+    /// How objects are translated, if the view has it.
     pub(super) fn options(&self) -> Option<Options> {
         self.options.as_ref().map(|options| Options {
             controller: options.controller.clone(),
@@ -160,8 +160,8 @@ impl View {
         })
     }
 
-    /// Whether a controller that serves this publishes a table for `new`, and so looks at its sessions: as
-    /// `controller::Controller` decides. `None`: can't tell.
+    /// Whether a gateway that serves this publishes a table for `new`, and so closes sessions that the table does not cover.
+    /// `controller::Controller` decides it in the same way. `None`: it can't be known.
     pub(super) fn publishes(&self, new: &Self) -> Option<bool> {
         let (old_model, new_model) = (&self.model, &new.model);
         if old_model.listeners != new_model.listeners
@@ -178,7 +178,7 @@ impl View {
     }
 }
 
-/// The entries of an object, in their order, keys that occur twice too.
+/// The entries of a JSON object in their order, also those whose keys occur twice.
 fn pairs<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Vec<(String, T)>, D::Error> {
     struct Pairs<T>(PhantomData<T>);
     impl<'de, T: DeserializeOwned> Visitor<'de> for Pairs<T> {

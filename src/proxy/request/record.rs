@@ -11,8 +11,9 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version};
 use super::context::{ActiveRequest, ConnectionContext};
 use super::headers::REQUEST_ID;
 use super::refusal::REASON;
+use crate::pool::Pool;
 use crate::proxy::session::upgrade::SessionRequest;
-use crate::table::Target;
+use crate::table::{PoolIndex, Target};
 use crate::websocket::{End, HandshakeTexts, Session, SessionInfo};
 
 /// What is known of a request so far. Dropping it writes it down: at the end of the answer's body, or where the
@@ -32,6 +33,8 @@ pub(in crate::proxy) struct RequestRecord {
     reason: Option<HeaderValue>,
     status: Option<StatusCode>,
     pub(in crate::proxy) target: Option<Arc<Target>>,
+    /// Which pool of the target was chosen, if one was.
+    pub(in crate::proxy) pool: Option<PoolIndex>,
     pub(in crate::proxy) member: Option<SocketAddr>,
     /// Bytes of the answer's body handed to the client.
     pub(in crate::proxy) sent: u64,
@@ -51,6 +54,7 @@ impl RequestRecord {
             reason: None,
             status: None,
             target: None,
+            pool: None,
             member: None,
             sent: 0,
         }
@@ -65,10 +69,16 @@ impl RequestRecord {
         self.reason = headers.get(REASON).cloned();
     }
 
+    /// The pool that was chosen, if one was.
+    pub(in crate::proxy) fn pool(&self) -> Option<&Arc<Pool>> {
+        self.target.as_ref()?.pool(self.pool?)
+    }
+
     /// The request has become a session by its target, which is written down for itself. Gives what has been noted.
     pub(in crate::proxy) fn becomes_session(
         &mut self,
         target: Arc<Target>,
+        pool: Arc<Pool>,
         opening: &SessionRequest,
         subprotocol: &str,
     ) -> (SessionInfo, Option<ActiveRequest>) {
@@ -80,7 +90,7 @@ impl RequestRecord {
             text(&self.request_id),
         );
         let (port, client) = (opening.port, opening.client_address);
-        (SessionInfo { target, port, client, version: self.version, handshake }, self.active.take())
+        (SessionInfo { target, pool, port, client, version: self.version, handshake }, self.active.take())
     }
 }
 
@@ -119,7 +129,7 @@ impl Drop for RequestRecord {
         if !self.context.state.settings.access_log {
             return;
         }
-        let pool = self.target.as_ref().and_then(|target| target.pool.as_ref()).map_or("", |pool| &pool.id.0);
+        let pool = self.pool().map_or("", |pool| &pool.id.0);
         let field = self.target.as_ref().map_or("", |target| &target.route.field);
         let member = self.member.map(|member| member.to_string()).unwrap_or_default();
         let (client, method, version) = (self.context.peer, &self.method, self.version);

@@ -106,14 +106,16 @@ pub(in crate::proxy) fn open(
     if headers::response(&mut parts.headers).is_err() {
         return Err((Refusal::bad_gateway("WebSocketHandshake", "the backend's 101 answer has a body"), record));
     }
-    let Some(target) = record.target.clone() else { return Err((Refusal::not_found(), record)) };
+    let (Some(target), Some(pool)) = (record.target.clone(), record.pool().cloned()) else {
+        return Err((Refusal::not_found(), record));
+    };
     if opening.extended {
         extended::grant(&mut parts);
     } else {
         mark(&mut parts.headers);
     }
     let subprotocol = parts.headers.get(header::SEC_WEBSOCKET_PROTOCOL).and_then(|value| value.to_str().ok());
-    let (about, active) = record.becomes_session(target, &opening, subprotocol.unwrap_or_default());
+    let (about, active) = record.becomes_session(target, pool, &opening, subprotocol.unwrap_or_default());
     drop(record);
     let mut guard = context.state.sessions.open(opening.permit, about, lease);
     opening.attempt.opened();

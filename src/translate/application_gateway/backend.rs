@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::api::application_gateway::{BackendAddressPool, BackendHttpSettings, Reference, TrustedRootCertificate};
 use crate::model::{
-    Backend, ForwardOptions, HostHeader, Kind, ObjectRef, PathMatch, PathRewrite, Pool, PoolId, SecretBytes, Transport,
+    Forward, ForwardOptions, HostHeader, Kind, ObjectRef, PathMatch, PathRewrite, Pool, PoolId, SecretBytes, Transport,
     UpstreamTls,
 };
 use crate::report::Reason;
@@ -50,7 +50,7 @@ impl<'a> Backends<'a> {
         path: &PathMatch,
         lookup: &Lookup<'_>,
         draft: &mut Draft,
-    ) -> Result<Backend, Reason> {
+    ) -> Result<Forward, Reason> {
         // No schema may have seen the names, and two pairs must never be one pool.
         let [pool_name, settings_name] = [&pool.value.name, &settings.value.name].map(|name| name.replace('/', "%2F"));
         let id = PoolId(format!("{pool_name}/{settings_name} ({})", self.owner).into());
@@ -69,10 +69,9 @@ impl<'a> Backends<'a> {
             websocket: Arc::clone(&read.websocket),
             affinity: read.affinity.clone(),
         };
-        let backend = Backend { pool: id, options: Arc::new(options) };
         let asked = format!("{}.cookieBasedAffinity", settings.field);
-        affinity::check(self.owner, &asked, &backend, &mut draft.reports);
-        Ok(backend)
+        affinity::check(self.owner, &asked, &options, &mut draft.reports);
+        Ok(Forward::to(id, Arc::new(options)))
     }
 
     fn pool(

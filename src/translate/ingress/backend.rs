@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::api::annotations::{AnnotationSettings, BackendProtocol};
 use crate::model::{
-    Action, Backend, ForwardOptions, HostHeader, HostPattern, PathRewrite, Pool, PoolId, Probe, Transport, Unavailable,
+    Action, Forward, ForwardOptions, HostHeader, HostPattern, PathRewrite, Pool, PoolId, Probe, Transport, Unavailable,
     UpstreamTls,
 };
 use crate::report::{Reason, Report};
@@ -55,10 +55,10 @@ pub(super) fn action(
     reports.extend(&resolved.reports);
     match &resolved.pool {
         Ok((id, _)) => {
-            let backend = Backend { options: lookup.intern_options(options(ingress, path, id)), pool: id.clone() };
+            let options = lookup.intern_options(options(ingress, path, id));
             let field = annotation_field(affinity::annotation(&ingress.settings.affinity));
-            affinity::check(&ingress.owner, &field, &backend, reports);
-            Action::Forward(backend)
+            affinity::check(&ingress.owner, &field, &options, reports);
+            Action::Forward(Forward::to(id.clone(), options))
         }
         Err(reason) => Action::Unavailable(Unavailable { reason: reason.name() }),
     }

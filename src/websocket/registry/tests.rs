@@ -2,9 +2,10 @@ use std::future::poll_fn;
 
 use super::*;
 use crate::model::{
-    Action, Backend, ForwardOptions, HostHeader, HostPattern, Kind, ObjectRef, PathMatch, PoolId, Route, SessionLimits,
+    Action, Forward, ForwardOptions, HostHeader, HostPattern, Kind, ObjectRef, PathMatch, PoolId, Route, SessionLimits,
     WebSocket,
 };
+use crate::pool::Pool;
 use crate::websocket::handshake_texts::HandshakeTexts;
 use crate::websocket::totals::CloseClass;
 
@@ -19,10 +20,10 @@ fn target(websocket: WebSocket) -> Arc<Target> {
         affinity: None,
         websocket: Arc::new(websocket),
     };
-    let backend = Backend { pool: PoolId("pool".into()), options: Arc::new(options) };
+    let action = Action::Forward(Forward::to(PoolId("pool".into()), Arc::new(options)));
     let owner = Arc::new(ObjectRef::new(Kind::Ingress, "default", "site"));
-    let route = Route { field: "spec".into(), owner, matches: PathMatch::Any.into(), action: Action::Forward(backend) };
-    Arc::new(Target::new(&HostPattern::Any, route.into(), None))
+    let route = Route { field: "spec".into(), owner, matches: PathMatch::Any.into(), action };
+    Arc::new(Target::new(&HostPattern::Any, route.into(), &Default::default()))
 }
 
 /// A session in this tenure.
@@ -30,7 +31,14 @@ pub(in crate::websocket) fn open(sessions: &Sessions, tenure: &Arc<Tenure>, webs
     let (target, client) = (target(websocket), IpAddr::from([192, 0, 2, 1]));
     let permit = sessions.admit(&target, client).expect("within the limits");
     let handshake = HandshakeTexts::new("chat.example", "/ws", "test/1", "chat", "id");
-    let info = SessionInfo { target, port: 80, client, version: http::Version::HTTP_11, handshake };
+    let info = SessionInfo {
+        target,
+        pool: Pool::for_test("pool"),
+        port: 80,
+        client,
+        version: http::Version::HTTP_11,
+        handshake,
+    };
     sessions.open_in(permit, info, Lease::for_test(), Arc::clone(tenure))
 }
 

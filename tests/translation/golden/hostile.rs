@@ -91,8 +91,8 @@ proptest! {
         for (port, listener) in &model.listeners {
             prop_assert!(*port > 0);
             for route in listener.hosts.values().flat_map(|host| &host.routes) {
-                if let steadygate::model::Action::Forward(backend) = &route.action {
-                    prop_assert!(model.pools.contains_key(&backend.pool), "{} has no pool", backend.pool);
+                for pool in route.action.pools() {
+                    prop_assert!(model.pools.contains_key(pool), "{pool} has no pool");
                 }
             }
             let named = listener.hosts.values().filter_map(|host| host.certificate.as_ref());

@@ -11,9 +11,9 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use steadygate::model::{
-    Action, Affinity, Backend, Certificate, Endpoint, EndpointState, ForwardOptions, Host, HostHeader, Listener, Model,
+    Action, Affinity, Certificate, Endpoint, EndpointState, Forward, ForwardOptions, Host, HostHeader, Listener, Model,
     ObjectRef, PathRewrite, Ping, Pool, PoolId, Probe, Redirect, Route, RouteMatch, SessionLimits, Transport,
-    Unavailable, UpstreamTls, WebSocket,
+    Unavailable, UpstreamTls, WebSocket, WeightedPool, WeightedPools,
 };
 use steadygate::translate::Translation;
 
@@ -67,7 +67,7 @@ impl Defaults {
         let model = translated(&Case::named(case)).model;
         let hosts = model.listeners.values().flat_map(|listener| listener.hosts.values());
         let options = hosts.flat_map(|host| &host.routes).find_map(|route| match &route.action {
-            Action::Forward(backend) => Some(ForwardOptions::clone(&backend.options)),
+            Action::Forward(forward) => Some(ForwardOptions::clone(&forward.options)),
             _ => None,
         });
         let pool = model.pools.values().next().map(|pool| Pool::clone(pool));
@@ -106,7 +106,7 @@ impl Lines {
         for route in routes {
             let Route { field, owner, matches: RouteMatch { path }, action } = &**route;
             self.line(0, format_args!("{place} {path} -> {}{certificate}", target(action, owner, field)));
-            if let Action::Forward(Backend { pool: _, options }) = action {
+            if let Action::Forward(Forward { pools: _, options }) = action {
                 self.options(options, &Defaults::of(&owner.to_string()).options);
             }
         }
@@ -144,9 +144,19 @@ impl Lines {
 /// Where a route leads, with the field that made it. An owner that ends the pool's name is not repeated.
 fn target(action: &Action, owner: &ObjectRef, field: &str) -> String {
     let to = match action {
-        Action::Forward(Backend { pool, options: _ }) => {
-            let name = pool.0.strip_suffix(&format!(" ({owner})"));
-            name.map_or_else(|| format!("pool {pool}"), str::to_owned)
+        Action::Forward(Forward { pools, options: _ }) => {
+            let shown = |pool: &PoolId| {
+                let name = pool.0.strip_suffix(&format!(" ({owner})"));
+                name.map_or_else(|| format!("pool {pool}"), str::to_owned)
+            };
+            match pools {
+                WeightedPools::One { pool } => shown(pool),
+                WeightedPools::Several { pools } => {
+                    let share =
+                        |WeightedPool { pool, weight }: &WeightedPool| format!("{} weight {weight}", shown(pool));
+                    pools.iter().map(share).collect::<Vec<_>>().join(", ")
+                }
+            }
         }
         Action::Redirect(Redirect { status, port }) => format!("redirect {status} to port {port}"),
         Action::Unavailable(Unavailable { reason }) => format!("503 {reason}"),

@@ -1,7 +1,7 @@
 use super::*;
 
 /// A view, as a gateway that runs shows it: one route and one pool, with one certificate.
-fn view(change: impl FnOnce(&mut Value)) -> View {
+fn view(change: impl FnOnce(&mut Value)) -> ConfigView {
     let timeout = json!({"secs": 30, "nanos": 0});
     let route = |path: &str, action: Value| {
         let owner = json!({"kind": "Ingress", "namespace": "default", "name": "site"});
@@ -25,19 +25,19 @@ fn view(change: impl FnOnce(&mut Value)) -> View {
         "fingerprints": {"certificates": {"default/tls": "aa"}, "trusted_roots": {"p": "bb"}},
     });
     change(&mut dump);
-    View::read(dump.to_string().as_bytes()).expect("a view")
+    ConfigView::read(dump.to_string().as_bytes()).expect("a view")
 }
 
 /// Part, name and fields of everything that differs.
 fn differences(change: impl FnOnce(&mut Value)) -> Vec<String> {
-    let changes = Changes::between(&view(|_| {}), &view(change));
+    let changes = Differences::between(&view(|_| {}), &view(change));
     assert_eq!(changes.unknown, Vec::<String>::new());
     let parts = [changes.listeners, changes.routes, changes.pools, changes.certificates];
-    let told = parts.into_iter().flatten().map(|change| {
+    let lines = parts.into_iter().flatten().map(|change| {
         let fields = change.fields.iter().map(|f| format!(" {}: {} -> {}", f.field, f.before, f.after));
         format!("{:?} {}{}", change.change, change.name, fields.collect::<String>())
     });
-    told.collect()
+    lines.collect()
 }
 
 const HOSTS: &str = "/model/listeners/443/hosts";
@@ -55,7 +55,7 @@ fn what_is_the_same_differs_in_nothing() {
 }
 
 #[test]
-fn fields_are_told_before_and_after() {
+fn fields_are_shown_before_and_after() {
     let route = format!("{HOSTS}/*.example.com/routes/0");
     for (path, value, expected) in [
         ("/model/listeners/443/protocol", json!("Http"), "Changed 443 protocol: \"Https\" -> \"Http\""),
@@ -104,10 +104,10 @@ fn patterns_in_another_order_are_other_routes() {
 
 #[test]
 fn without_fingerprints_nothing_is_said_of_certificates_but_that() {
-    let (told, untold) =
+    let (shown, hidden) =
         (view(|_| {}), view(|dump| drop(dump.as_object_mut().expect("a dump").remove("fingerprints"))));
-    for (old, new) in [(&told, &untold), (&untold, &told)] {
-        let changes = Changes::between(old, new);
+    for (old, new) in [(&shown, &hidden), (&hidden, &shown)] {
+        let changes = Differences::between(old, new);
         assert!(changes.certificates.is_empty() && changes.pools.is_empty() && !changes.is_empty());
         assert_eq!(changes.unknown.len(), 2, "{:?}", changes.unknown);
         assert_eq!(old.publishes(new), None);
@@ -127,10 +127,10 @@ fn hosts_that_look_the_same_are_both_compared() {
         let json = format!(
             r#"{{"model": {{"listeners": {{"80": {{"protocol": "Http", "hosts": {{{one}, {other}}}}}}}, "pools": {{}}, "certificates": {{}}}}}}"#
         );
-        View::read(json.as_bytes()).expect("a view")
+        ConfigView::read(json.as_bytes()).expect("a view")
     };
-    assert!(Changes::between(&twice("ApplicationGateway"), &twice("ApplicationGateway")).is_empty());
-    let changes = Changes::between(&twice("ApplicationGateway"), &twice("Other"));
+    assert!(Differences::between(&twice("ApplicationGateway"), &twice("ApplicationGateway")).is_empty());
+    let changes = Differences::between(&twice("ApplicationGateway"), &twice("Other"));
     assert_eq!(changes.routes.len(), 2, "{changes:?}");
     assert_eq!(twice("ApplicationGateway").publishes(&twice("Other")), Some(true));
 }

@@ -1,4 +1,4 @@
-//! Which sessions a change would close: asked of those that decide it in a gateway that runs.
+//! The sessions that a change would close. The code that decides it in a running gateway decides it here.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
@@ -6,71 +6,71 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::view::View;
+use super::view::ConfigView;
 use crate::admin::sessions::Listed;
-use crate::model::{Action, Address, Endpoint, HostPattern, Model, PathMatch, Pool, Route, RouteId};
+use crate::model::{Address, Endpoint, HostPattern, Model, PathMatch, Pool, Route, RouteId};
 use crate::pool::{Policy, Registry, Standings, ends_tenure};
 use crate::table::{RoutingTable, SessionOrigin, SessionRoutes, compile};
 use crate::websocket::CloseCause;
 
-/// What is served after the change, compiled, with members that nobody asks anything.
-pub(super) struct After {
+/// The table after the change, with members that are never probed.
+pub(super) struct NextTable {
     table: RoutingTable,
-    /// The routes of the table by port and by what their identity displays, which is all that a gateway tells of it.
+    /// The routes of the table by port and displayed identity. A running gateway shows no more of the identity.
     route_ids: HashMap<(u16, String), RouteId>,
     standings: Standings,
-    /// Never driven: neither a probe nor a look-up is made.
+    /// Never driven, so that neither a probe nor a DNS query is made.
     _runtime: tokio::runtime::Runtime,
 }
 
-/// What is known of sessions before it.
-pub(super) struct Before {
+/// The state before the change that decides about sessions.
+pub(super) struct CurrentState {
     pub(super) standings: Standings,
-    /// Whether a table is published for the change; where none is, routes close nothing.
+    /// Whether a table is published for the change. Without one, no session is closed for its route.
     pub(super) publishes: bool,
 }
 
 /// Sessions that would be closed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub(super) struct Closes {
-    /// How many are open.
+pub(super) struct ClosedSessions {
+    /// Number of open sessions.
     pub(super) open: usize,
-    /// How many of those are about to be closed anyway.
+    /// Number of those that are already closing.
     pub(super) already_closing: usize,
-    /// How many others the change would close.
+    /// Number of others that the change would close.
     pub(super) closed: usize,
-    /// The same, by cause and route.
-    pub(super) by: Vec<Group>,
+    /// The sessions that the change would close, by cause, route and member.
+    pub(super) by: Vec<ClosedGroup>,
 }
 
-/// Some of them.
+/// Sessions that would be closed for one cause, by one route and at one member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Group {
+pub(super) struct ClosedGroup {
     pub(super) cause: &'static str,
     pub(super) object: String,
     pub(super) member: SocketAddr,
     pub(super) sessions: Vec<u64>,
 }
 
-/// Addresses that names are known to lead to.
-pub(super) type Names = HashMap<String, Vec<IpAddr>>;
+/// The addresses of DNS names.
+pub(super) type ResolvedNames = HashMap<String, Vec<IpAddr>>;
 
-/// Those that a gateway knows which runs.
-pub(super) fn names(running: &View) -> Names {
-    let mut names = Names::new();
+/// The addresses to which a running gateway has resolved names.
+pub(super) fn names(running: &ConfigView) -> ResolvedNames {
+    let mut names = ResolvedNames::new();
     for member in running.pools.values().flatten() {
         if let Some(name) = &member.name {
-            let known = names.entry(name.clone()).or_default();
-            if !known.contains(&member.address.ip()) {
-                known.push(member.address.ip());
+            let addresses = names.entry(name.clone()).or_default();
+            if !addresses.contains(&member.address.ip()) {
+                addresses.push(member.address.ip());
             }
         }
     }
     names
 }
 
-/// The addresses of an endpoint, and whether a name leads there.
-fn addresses(address: &Address, names: &Names) -> (Vec<SocketAddr>, bool) {
+/// The addresses of an endpoint, and whether they come from a DNS name.
+fn addresses(address: &Address, names: &ResolvedNames) -> (Vec<SocketAddr>, bool) {
     match address {
         Address::Socket(address) => (vec![*address], false),
         Address::Name(name, port) => {
@@ -79,8 +79,8 @@ fn addresses(address: &Address, names: &Names) -> (Vec<SocketAddr>, bool) {
     }
 }
 
-/// What a model says of each address.
-pub(super) fn standings(model: &Model, names: &Names) -> Standings {
+/// The state of each address according to a model.
+pub(super) fn standings(model: &Model, names: &ResolvedNames) -> Standings {
     let mut standings = Standings::default();
     for endpoint in model.pools.values().flat_map(|pool| &pool.endpoints) {
         let (addresses, by_name) = addresses(&endpoint.address, names);
@@ -90,8 +90,8 @@ pub(super) fn standings(model: &Model, names: &Names) -> Standings {
     standings
 }
 
-/// What a gateway that runs says of each.
-pub(super) fn standings_of(running: &View) -> Standings {
+/// The state of each address according to a running gateway.
+pub(super) fn standings_of(running: &ConfigView) -> Standings {
     let mut standings = Standings::default();
     for member in running.pools.values().flatten() {
         standings.hear(member.address, member.name.is_some(), member.state());
@@ -100,12 +100,12 @@ pub(super) fn standings_of(running: &View) -> Standings {
     standings
 }
 
-impl After {
+impl NextTable {
     /// Compiles a model.
-    pub(super) fn of(model: &Model, names: &Names) -> anyhow::Result<Self> {
+    pub(super) fn of(model: &Model, names: &ResolvedNames) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
         let pools = model.pools.iter().map(|(id, pool)| {
-            // What names lead to is known by the gateway that runs, as it will be when it takes the change in.
+            // The running gateway has resolved the names, and will have when it processes the change.
             let found = pool.endpoints.iter().flat_map(|endpoint| {
                 let (addresses, _) = addresses(&endpoint.address, names);
                 addresses.into_iter().map(|address| Endpoint { address: Address::Socket(address), ..endpoint.clone() })
@@ -120,8 +120,13 @@ impl After {
         Ok(Self { route_ids: route_ids.collect(), table, standings: standings(model, names), _runtime: runtime })
     }
 
-    /// Why a session would be closed, if it would.
-    fn cause(&self, before: &Before, routes: &SessionRoutes<'_>, session: &SessionOrigin<'_>) -> Option<&'static str> {
+    /// The cause for which a session would be closed, if it would.
+    fn cause(
+        &self,
+        before: &CurrentState,
+        routes: &SessionRoutes<'_>,
+        session: &SessionOrigin<'_>,
+    ) -> Option<&'static str> {
         if before.publishes && !routes.covers(session) {
             return Some(CloseCause::RouteRemoved.name());
         }
@@ -129,8 +134,8 @@ impl After {
         ends_tenure(before.standings.of(member), self.standings.of(member)).then(|| CloseCause::Member.name())
     }
 
-    /// Those of these sessions that would be closed.
-    pub(super) fn closes(&self, before: &Before, sessions: &[Listed<'_>]) -> Closes {
+    /// The sessions of a running gateway that would be closed.
+    pub(super) fn closes(&self, before: &CurrentState, sessions: &[Listed<'_>]) -> ClosedSessions {
         let routes = self.table.session_routes();
         let mut groups: BTreeMap<(&'static str, &str, SocketAddr), Vec<u64>> = BTreeMap::new();
         let (going, staying): (Vec<_>, Vec<_>) = sessions.iter().partition(|session| session.closing.is_some());
@@ -144,9 +149,14 @@ impl After {
         }
         let by: Vec<_> = groups
             .into_iter()
-            .map(|((cause, object, member), sessions)| Group { cause, object: object.to_owned(), member, sessions })
+            .map(|((cause, object, member), sessions)| ClosedGroup {
+                cause,
+                object: object.to_owned(),
+                member,
+                sessions,
+            })
             .collect();
-        Closes {
+        ClosedSessions {
             open: sessions.len(),
             already_closing: going.len(),
             closed: by.iter().map(|group| group.sessions.len()).sum(),
@@ -155,18 +165,17 @@ impl After {
     }
 
     /// The routes whose sessions would be closed, if they have any, and the members to which they led.
-    pub(super) fn closed_routes(&self, before: &Before, model: &Model) -> BTreeSet<ClosedRoute> {
+    pub(super) fn closed_routes(&self, before: &CurrentState, model: &Model) -> BTreeSet<ClosedRoute> {
         let routes = self.table.session_routes();
         let mut closed = BTreeSet::new();
         for (port, listener) in &model.listeners {
             for (pattern, host) in &listener.hosts {
                 for route in &host.routes {
-                    let Action::Forward(backend) = &route.action else { continue };
                     let (host, path) = (sample_host(pattern), sample_path(&route.matches.path));
                     let Route { owner, matches, .. } = &**route;
                     let id = RouteId { owner: owner.clone(), host: pattern.clone(), matches: matches.clone() };
-                    let endpoints = model.pools.get(&backend.pool).into_iter().flat_map(|pool| &pool.endpoints);
-                    for endpoint in endpoints {
+                    let pools = route.action.pools().filter_map(|pool| model.pools.get(pool));
+                    for endpoint in pools.flat_map(|pool| &pool.endpoints) {
                         let Address::Socket(member) = endpoint.address else { continue };
                         let port = *port;
                         let origin = SessionOrigin { port, host: &host, path, route: Some(&id), member };

@@ -1,0 +1,126 @@
+//! Where requests are forwarded to, and how.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::{Affinity, PoolId, WebSocket};
+
+/// Forwarding to one pool or several.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Forward {
+    /// The pools.
+    #[serde(flatten)]
+    pub pools: WeightedPools,
+    /// How a request is forwarded, whichever pool it goes to. Shared by routes that have equal options.
+    #[serde(flatten)]
+    pub options: Arc<ForwardOptions>,
+}
+
+/// The pools that share the requests of a route, by weight.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum WeightedPools {
+    /// One pool takes every request.
+    One {
+        /// The pool.
+        pool: PoolId,
+    },
+    /// Each pool takes its share.
+    Several {
+        /// The pools. Where all weights are 0, requests are refused.
+        pools: Box<[WeightedPool]>,
+    },
+}
+
+/// A pool and its share of requests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WeightedPool {
+    /// The pool.
+    pub pool: PoolId,
+    /// The share, relative to the sum of all weights of the route. 0: no request.
+    pub weight: u32,
+}
+
+/// How a request is forwarded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ForwardOptions {
+    /// The `Host` that the backend sees.
+    pub host: HostHeader,
+    /// How the path changes. `None`: it stays.
+    pub rewrite: Option<PathRewrite>,
+    /// Time for the header of the answer, and the longest silence within its body. It bounds a WebSocket's handshake too.
+    pub request_timeout: Duration,
+    /// Settings of WebSocket sessions.
+    pub websocket: Arc<WebSocket>,
+    /// The cookie that brings clients back to their member. `None`: each request may go to another member.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub affinity: Option<Arc<Affinity>>,
+}
+
+/// The `Host` of a forwarded request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum HostHeader {
+    /// As the client sent it.
+    Preserve,
+    /// This one.
+    Set(String),
+    /// The member's own name or address (`pickHostNameFromBackendAddress`).
+    Member,
+}
+
+/// Replacement of the start of a path (ARM `backendHttpSettings.path`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PathRewrite {
+    /// The text that is removed from the front, compared without case: `/pathrule`. Empty: nothing is removed.
+    pub strip: String,
+    /// The text that is put there: `/override/`.
+    pub prepend: String,
+}
+
+impl Forward {
+    /// Forwarding of every request to one pool.
+    pub fn to(pool: PoolId, options: Arc<ForwardOptions>) -> Self {
+        Self { pools: WeightedPools::One { pool }, options }
+    }
+}
+
+impl Deref for Forward {
+    type Target = ForwardOptions;
+
+    fn deref(&self) -> &ForwardOptions {
+        &self.options
+    }
+}
+
+impl WeightedPools {
+    /// The pools, also those with weight 0, in their order.
+    pub fn ids(&self) -> impl Iterator<Item = &PoolId> {
+        let (one, several) = match self {
+            Self::One { pool } => (Some(pool), &[][..]),
+            Self::Several { pools } => (None, &**pools),
+        };
+        one.into_iter().chain(several.iter().map(|weighted| &weighted.pool))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_pool_is_shown_without_a_weight_and_several_with_theirs() {
+        let id = |name: &str| PoolId(name.into());
+        let one = WeightedPools::One { pool: id("a") };
+        assert_eq!(serde_json::to_string(&one).expect("JSON"), r#"{"pool":"a"}"#);
+        let pools = [("a", 3), ("b", 0)].map(|(name, weight)| WeightedPool { pool: id(name), weight });
+        let several = WeightedPools::Several { pools: pools.into() };
+        assert_eq!(
+            serde_json::to_string(&several).expect("JSON"),
+            r#"{"pools":[{"pool":"a","weight":3},{"pool":"b","weight":0}]}"#
+        );
+        assert_eq!(several.ids().collect::<Vec<_>>(), [&id("a"), &id("b")]);
+    }
+}
