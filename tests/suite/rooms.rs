@@ -6,7 +6,7 @@ mod loops;
 mod page;
 
 use imports::{Crate, Module};
-use page::{MayUse, Table};
+use page::Table;
 
 /// Rooms whose files still import each other in a loop. None may be added.
 const ROOMS_WITH_LOOPS: &[&str] = &["pool", "proxy", "source", "status", "translate", "websocket"];
@@ -88,14 +88,8 @@ fn violations(sources: &Crate, within: &[&str], table: &Table) -> Vec<String> {
             if !inside(&target.path) {
                 continue;
             }
-            let used = row(&target.path);
-            let allowed = used.is_none_or(|used| {
-                used == user
-                    || match &table.rows[user].may_use {
-                        MayUse::All => true,
-                        MayUse::These(names) => table.rows[used].names.iter().any(|name| names.contains(name)),
-                    }
-            });
+            // A file without a row is reported where it is itself the user.
+            let allowed = row(&target.path).is_none_or(|used| table.allows(user, used));
             if !allowed {
                 wrong.push(format!("{}: {}", module.file.display(), import.text));
             }

@@ -1,10 +1,11 @@
 //! Reads the tables of `docs/architecture.md` that say what a part of the code owns and what it may use.
 //!
-//! The first column has names in backticks, the last one names divided by commas (what stands in brackets explains), or
-//! `all`, or `nothing …`.
+//! The first column has names in backticks. The last one has names divided by commas (words in brackets explain them), or
+//! `all`, `nothing …`, `all above` (the rows above in the table), or `all above but NAME`.
 
 use std::fs;
 use std::path::Path;
+use std::slice;
 
 /// Rows, of which each is about one part of the code or several.
 pub(super) struct Table {
@@ -19,10 +20,25 @@ pub(super) struct Row {
 
 pub(super) enum MayUse {
     All,
+    /// The rows above, without those of a name.
+    AllAbove {
+        but: Option<String>,
+    },
     These(Vec<String>),
 }
 
 impl Table {
+    /// Whether a row may use another, by their indexes. Names in one row may use each other.
+    pub(super) fn allows(&self, user: usize, used: usize) -> bool {
+        let names = &self.rows[used].names;
+        let allowed = match &self.rows[user].may_use {
+            MayUse::All => true,
+            MayUse::AllAbove { but } => used < user && but.as_ref().is_none_or(|name| !names.contains(name)),
+            MayUse::These(allowed) => names.iter().any(|name| allowed.contains(name)),
+        };
+        allowed || user == used
+    }
+
     /// The row about a file: of several names that fit, the longest counts.
     pub(super) fn row_of(&self, file: &str) -> Option<usize> {
         let fits = |name: &str| file.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
@@ -58,10 +74,13 @@ fn read(page: &str, heading: &str, columns: [&str; 3]) -> Result<Table, String> 
     let rows = lines.skip(1).take_while(|line| line.starts_with('|')).map(row).collect::<Result<Vec<_>, _>>()?;
     let named: Vec<_> = rows.iter().flat_map(|row| &row.names).collect();
     for row in &rows {
-        if let MayUse::These(names) = &row.may_use
-            && let Some(unknown) = names.iter().find(|name| !named.contains(name))
-        {
-            return Err(format!("{unknown:?} may be used, but no row is about it"));
+        let mentioned = match &row.may_use {
+            MayUse::All | MayUse::AllAbove { but: None } => &[],
+            MayUse::AllAbove { but: Some(name) } => slice::from_ref(name),
+            MayUse::These(names) => &names[..],
+        };
+        if let Some(unknown) = mentioned.iter().find(|name| !named.contains(name)) {
+            return Err(format!("{unknown:?} is mentioned, but no row is about it"));
         }
     }
     Ok(Table { rows })
@@ -81,8 +100,12 @@ fn row(line: &str) -> Result<Row, String> {
     let may_use = without_brackets(may_use);
     let may_use = match may_use.trim() {
         "all" => MayUse::All,
+        "all above" => MayUse::AllAbove { but: None },
         nothing if nothing.is_empty() || nothing.starts_with("nothing") => MayUse::These(Vec::new()),
-        list => MayUse::These(list.split(',').map(name).collect()),
+        list => match list.strip_prefix("all above but ") {
+            Some(but) => MayUse::AllAbove { but: Some(name(but)) },
+            None => MayUse::These(list.split(',').map(name).collect()),
+        },
     };
     Ok(Row { names, may_use })
 }
@@ -107,14 +130,17 @@ fn without_brackets(text: &str) -> String {
 #[test]
 fn a_row_has_names_and_what_they_may_use() {
     let page = "## Rooms\n\ntext\n\n| room | owns | may use |\n| --- | --- | --- |\n\
-        | `a`, `b/` | x | `c` (only D, E), `a.rs` |\n| `c/d`, `c` | y | nothing of ours |\n| `e` | z | all |\n\n## Next\n";
+        | `a`, `b/` | x | `c` (only D, E), `a.rs` |\n| `c/d`, `c` | y | nothing of ours |\n| `e` | z | all |\n\
+        | `f` | z | all above but `c` |\n\n## Next\n";
     let columns = ["room", "owns", "may use"];
     let Ok(Table { rows }) = read(page, "Rooms", columns) else { panic!("a table") };
     assert_eq!(rows[0].names, ["a", "b"]);
-    assert!(matches!(&rows[0].may_use, MayUse::These(names) if *names == ["c", "a"]));
-    assert!(matches!(&rows[1].may_use, MayUse::These(names) if names.is_empty()));
-    assert!(matches!(&rows[2].may_use, MayUse::All));
     let table = Table { rows };
+    let allowed = |user| (0..4).filter(|used| table.allows(user, *used)).collect::<Vec<_>>();
+    assert_eq!(
+        [allowed(0), allowed(1), allowed(2), allowed(3)],
+        [vec![0, 1], vec![1], vec![0, 1, 2, 3], vec![0, 2, 3]]
+    );
     assert_eq!(["a", "b/x", "bx", "c/d/e"].map(|file| table.row_of(file)), [Some(0), Some(0), None, Some(1)]);
     assert!(read(page, "Next", columns).is_err());
     assert!(read(&page.replace("`c/d`, `c`", "`d`"), "Rooms", columns).is_err(), "nothing is about c any more");
