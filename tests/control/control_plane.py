@@ -85,14 +85,14 @@ class ControlPlane:
     # What happens to the data
 
     def copy_data(self, to):
-        """A copy of what etcd has now. Nothing answers meanwhile."""
+        """Copies the data of etcd, which is stopped meanwhile."""
         self.stop()
         shutil.rmtree(to, ignore_errors=True)
         shutil.copytree(self.data, to)
         self.start()
 
     def restore_data(self, copy):
-        """What etcd had at the time of the copy; what has come since is gone."""
+        """Gives etcd the data of the copy; everything since is lost."""
         self.stop()
         shutil.rmtree(self.data)
         shutil.copytree(copy, self.data)
@@ -119,7 +119,7 @@ class ControlPlane:
 
 
 class Refused(Exception):
-    """The API server did not do it."""
+    """A request that the API server refused."""
 
 
 class Api:
@@ -209,7 +209,7 @@ PLURALS = {"Ingress": "ingresses", "IngressClass": "ingressclasses"}
 
 
 def path_of(entry, named=False):
-    """Where an object is made, or is."""
+    """The path of an object, or of its collection."""
     version, kind, metadata = entry["apiVersion"], entry["kind"], entry["metadata"]
     path = f"/apis/{version}" if "/" in version else f"/api/{version}"
     if "namespace" in metadata:

@@ -119,7 +119,7 @@ class Proxy:
         return [request for request in list(self.requests) if request.at >= since and when(request)]
 
     def watching(self, resource):
-        """Whether a watch of this kind goes through now."""
+        """Whether a watch of this kind is open."""
         with self.lock:
             requests = [connection.request for connection in self.connections]
         return any(request and request.watches and request.resource == resource for request in requests)
@@ -145,7 +145,7 @@ class Proxy:
 
     @contextmanager
     def hanging(self, when=anything):
-        """Not a byte comes any more, and nothing is closed. Connections that have hung once never come back."""
+        """No byte goes through any more, and nothing is closed. Connections that have hung once never recover."""
         frozen = self.matching(when)
         for connection in frozen:
             connection.frozen = True
@@ -154,7 +154,7 @@ class Proxy:
 
     @contextmanager
     def answering(self, status, body="", when=everything, retry_after=None):
-        """The same answer to all these requests; those in progress are cut first."""
+        """Gives all these requests this answer; those in progress are cut first."""
         with self.rule(when, answer(status, body, retry_after)):
             self.cut(when)
             yield
@@ -169,7 +169,7 @@ class Proxy:
             self.rules.remove(entry)
 
     def cut_next_event(self, when):
-        """Of the next bytes on each of these watches only the first half comes; then they are closed."""
+        """Lets through half of the next bytes on each of these watches, then closes them."""
         for connection in self.matching(when):
             connection.halve = True
 

@@ -63,7 +63,7 @@ def test_serves_while_the_server_is_unwell(proxy, serving, site, change, fault):
 
 
 def test_a_server_that_falls_silent_is_noticed(proxy, serving, site, change):
-    """Neither a byte nor an end comes: watches are taken for dead a little after the server should have ended them."""
+    """No byte and no end comes: watches are given up a little after the server should have ended them."""
     with Traffic(serving, site.host):
         with proxy.hanging():
             late = site.add("late")
@@ -73,7 +73,7 @@ def test_a_server_that_falls_silent_is_noticed(proxy, serving, site, change):
 
 
 def test_connections_that_fell_silent_are_replaced(proxy, serving, site):
-    """As after a firewall has forgotten them: new connections work, old ones never say anything again."""
+    """As after a firewall has forgotten them: new connections work, old ones stay silent."""
     with Traffic(serving, site.host):
         with proxy.hanging(everything):
             pass

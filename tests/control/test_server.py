@@ -34,7 +34,7 @@ def test_history_that_is_compacted(control_plane, proxy, serving, site):
 
 
 def test_data_from_a_backup(control_plane, proxy, serving, site, tmp_path):
-    """The server is at an earlier time than we were. A watch from our time on would be silent for long."""
+    """The server is at an older version than the controller. A watch from the controller's version would be silent for long."""
     control_plane.copy_data(tmp_path / "copy")
     serving.serves_within(RECOVERY, site.add("kept"))
     lost = site.add("lost")

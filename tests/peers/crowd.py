@@ -13,7 +13,7 @@ KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 
 
 class Client(Peer):
-    """One that has opened a session, or was refused: `status`."""
+    """A client with an open session, or one that was refused: `status`."""
 
     masks = True
 
@@ -91,7 +91,7 @@ class Crowd:
         return self.run(all_of_them())
 
     def send_back_to(self, port, host="localhost"):
-        """From now on whoever is closed opens a session there, at once."""
+        """From now on a client that is closed opens a session there at once."""
         self.elsewhere = (port, host, "/", {}, None)
 
     async def come_back(self):
@@ -108,7 +108,7 @@ class Crowd:
         self.run(all_of_them())
 
     def keep_talking(self, clients, pause=0.3):
-        """Has each say something again and again, until it is closed."""
+        """Lets each client send a message again and again, until it is closed."""
 
         async def talk(client):
             while not client.has_closed:
@@ -119,7 +119,7 @@ class Crowd:
             asyncio.run_coroutine_threadsafe(talk(client), self.loop)
 
     def echo(self, clients, payload=b"hello", timeout=30):
-        """Has each say something, and gives how many got it back."""
+        """Lets each client send a message, and gives how many received it back."""
 
         async def one(client):
             client.say(TEXT, payload)
@@ -168,7 +168,7 @@ class Crowd:
 
 
 def peak(moments, window=1.0):
-    """The most of these moments within any time of that length."""
+    """The highest number of these moments within any span of that length."""
     moments, most, first = sorted(moments), 0, 0
     for last, moment in enumerate(moments):
         while moment - moments[first] >= window:

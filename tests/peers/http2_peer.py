@@ -140,7 +140,7 @@ class Http2Stream:
         return ", ".join(self.values(name))
 
     def send_some(self, data):
-        """Sends as much as the windows allow now, and tells how much that was."""
+        """Sends as much as the windows allow now, and gives how much that was."""
         with self.client.lock:
             http = self.client.http
             count = min(len(data), http.local_flow_control_window(self.number), http.max_outbound_frame_size)

@@ -1,4 +1,4 @@
-"""What members say, in all the ways that HTTP/1.1 has of saying it, and in some that it has not."""
+"""Answers of members in every form that HTTP/1.1 has, and in some that it does not have."""
 
 import ssl
 import time

@@ -72,7 +72,7 @@ def connect(request, gateway, certificate):
 
 
 def each_transport(*names):
-    """For what the transport of the connection has no part in."""
+    """For tests in which the transport of the connection does not matter."""
     return pytest.mark.parametrize("connect", names or ["h2c"], indirect=True)
 
 

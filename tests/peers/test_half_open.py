@@ -55,7 +55,7 @@ else:
 
     @contextmanager
     def vanished(address):
-        """What has this address can't say anything any more."""
+        """Drops all packets from this address."""
         ip("rule", "add", "from", address, "priority", "10", "blackhole")
         yield time.monotonic()
         ip("rule", "delete", "priority", "10")
@@ -69,7 +69,7 @@ else:
         gateway.serve(*objects, arguments=["--log-format", "json"])
 
     def ended(gateway, cause, count):
-        """All have ended for that cause, as the log and the metrics say."""
+        """Waits until log and metrics say that all have ended for that cause."""
 
         def entries():
             entries = gateway.entries("session closed")

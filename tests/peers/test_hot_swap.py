@@ -1,4 +1,4 @@
-"""An edit is served at once, and nothing that it is not about notices."""
+"""An edit is served at once, and touches only what it is about."""
 
 import statistics
 import time

@@ -1,4 +1,4 @@
-"""A thousand changes of the configuration under five thousand sessions: none is about them, and none of them notices."""
+"""A thousand changes of the configuration under five thousand sessions: no change is about them, and none is cut."""
 
 import itertools
 import re
@@ -14,7 +14,7 @@ LASTING = {"steadygate.io/websocket-idle-timeout": "0"}
 
 
 def pods(objects):
-    """The same, each endpoint at an address of its own."""
+    """A Service whose endpoints each have an address of their own."""
     for number, piece in enumerate(objects[2:], 2):
         piece["endpoints"][0]["addresses"] = [f"127.0.0.{number}"]
     return objects

@@ -1,4 +1,4 @@
-"""Thousands of sessions are closed at a pace, each in good order, and come back elsewhere at that pace."""
+"""Thousands of sessions are closed at a pace, each by a Close, and clients connect elsewhere at that pace."""
 
 import time
 

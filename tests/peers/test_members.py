@@ -81,7 +81,7 @@ def test_a_post_whose_member_dies_goes_to_no_other(gateway, mortal, body):
 
 
 def test_a_put_with_a_body_whose_member_dies_goes_to_no_other(gateway, mortal):
-    """Its body is gone."""
+    """Its body can't be sent again."""
     assert curl(gateway.url("/x"), "-X", "PUT", "-d", "once").status == 502
     assert sum(member.exchanges.qsize() for member in mortal) == 1
 

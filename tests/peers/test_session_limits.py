@@ -41,7 +41,7 @@ def told(gateway):
 
 
 def refused(gateway, clients, status, reason):
-    """How many were refused, each as it is to be."""
+    """Checks each refusal, and gives their number."""
     those = [client for client in clients if client.status != 101]
     for client in those:
         assert (client.status, client.head["x-steadygate-reason"]) == (status, reason)

@@ -50,7 +50,7 @@ def close_of(session):
 
 
 def named(objects, pod, service_name):
-    """The same Service, whose first backend is a pod of this name."""
+    """The Service, with a pod of this name as its first backend."""
     for entry in objects:
         if entry["kind"] == "EndpointSlice":
             entry["endpoints"][0]["targetRef"] = {"kind": "Pod", "namespace": "default", "name": pod}

@@ -1,4 +1,4 @@
-"""What a route asks of its sessions over time: health of their backend, balance, age, silence."""
+"""Settings of a route's sessions over time: health of their backend, balance, age, silence."""
 
 import time
 

@@ -98,7 +98,7 @@ def test_who_reads_nothing_is_not(gateway, backend):
 
 
 def test_a_client_that_sends_much_to_a_backend_that_takes_nothing_is_held_back(gateway, scripted):
-    """The other way round."""
+    """The opposite direction."""
     release = threading.Event()
     deaf = scripted(lambda exchange: (exchange.send(ACCEPTED), release.wait(30)))
     gateway.serve(*service("deaf", deaf.port), *ingress("deaf", {"/": "deaf"}), arguments=["--workers", "1"])

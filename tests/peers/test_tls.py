@@ -149,7 +149,7 @@ def test_a_bad_certificate_damages_no_other(gateway, backend, certificate):
 
 
 def test_no_secret_is_printed(gateway, backend, certificate):
-    """Nor at the log's most talkative."""
+    """At the log's most detailed level too."""
     own = certificate("a.example")
     gateway.serve(
         service("one", backend.port),

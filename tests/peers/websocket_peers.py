@@ -63,7 +63,7 @@ class PythonServer:
 
 
 def first_common(_, offered):
-    """The first that the client offers."""
+    """The first subprotocol that the client offers."""
     return next((name for name in offered if name in ("chat", "superchat")), None)
 
 

@@ -30,7 +30,7 @@ ACCEPTED = (
 
 
 class Stream:
-    """A socket and what was read of it too far."""
+    """A socket, and the bytes that were read ahead."""
 
     def __init__(self, sock):
         self.sock, self.buffer = sock, b""
@@ -61,7 +61,7 @@ class Stream:
         return taken
 
     def is_closed(self):
-        """Whether the other side ended, without more to say. Waits for one of both."""
+        """Whether the stream ends without a further byte. Waits for its end."""
         return self.read_to_end() == b""
 
     def half_close(self):
@@ -229,7 +229,7 @@ def answers(raw):
 
 
 def response(body=b"ok", status="200 OK", *fields):
-    """A plain answer with a Content-Length."""
+    """An answer with a Content-Length."""
     lines = [f"HTTP/1.1 {status}", *fields, f"Content-Length: {len(body)}", "", ""]
     return "\r\n".join(lines).encode() + body
 
