@@ -35,7 +35,10 @@ fn rooms_use_only_what_the_page_allows() {
 #[test]
 fn folders_inside_rooms_use_only_what_the_page_allows() {
     let sources = Crate::read();
-    for room in page::rooms_with_folders() {
+    // A room has no direction inside as long as it has loops.
+    let loops = loops::of(&sources);
+    let is_tied = |room: &str| ROOMS_WITH_LOOPS.contains(&room) && loops.iter().any(|found| found.room() == room);
+    for room in page::rooms_with_folders().into_iter().filter(|room| !is_tied(room)) {
         let heading = format!("Inside `{room}`");
         let table = page::table(&heading, ["folder", "owns", "may use"]);
         let wrong = violations(&sources, &[&room], &table);
@@ -77,9 +80,9 @@ fn every_module_says_what_it_owns() {
 fn violations(sources: &Crate, within: &[&str], table: &Table) -> Vec<String> {
     let mut wrong = Vec::new();
     let inside = |path: &[String]| path.len() > within.len() && path.iter().zip(within).all(|(a, b)| a == b);
-    let row = |path: &[String]| table.row_of(&path[within.len()..].join("/"));
+    let part = |path: &[String]| table.part_of(&path[within.len()..].join("/"));
     for module in sources.modules.iter().filter(|module| inside(&module.path)) {
-        let Some(user) = row(&module.path) else {
+        let Some(user) = part(&module.path) else {
             wrong.push(format!("{}: no row is about it", module.file.display()));
             continue;
         };
@@ -89,7 +92,7 @@ fn violations(sources: &Crate, within: &[&str], table: &Table) -> Vec<String> {
                 continue;
             }
             // A file without a row is reported where it is itself the user.
-            let allowed = row(&target.path).is_none_or(|used| table.allows(user, used));
+            let allowed = part(&target.path).is_none_or(|used| table.allows(&user, &used));
             if !allowed {
                 wrong.push(format!("{}: {}", module.file.display(), import.text));
             }

@@ -18,6 +18,12 @@ pub(super) struct Row {
     pub(super) may_use: MayUse,
 }
 
+/// One name of a row.
+pub(super) struct Part<'a> {
+    row: usize,
+    name: &'a str,
+}
+
 pub(super) enum MayUse {
     All,
     /// The rows above, without those of a name.
@@ -28,23 +34,22 @@ pub(super) enum MayUse {
 }
 
 impl Table {
-    /// Whether a row may use another, by their indexes. Names in one row may use each other.
-    pub(super) fn allows(&self, user: usize, used: usize) -> bool {
-        let names = &self.rows[used].names;
-        let allowed = match &self.rows[user].may_use {
+    /// Whether one part may use another. Names in one row may use each other.
+    pub(super) fn allows(&self, user: &Part<'_>, used: &Part<'_>) -> bool {
+        let allowed = match &self.rows[user.row].may_use {
             MayUse::All => true,
-            MayUse::AllAbove { but } => used < user && but.as_ref().is_none_or(|name| !names.contains(name)),
-            MayUse::These(allowed) => names.iter().any(|name| allowed.contains(name)),
+            MayUse::AllAbove { but } => used.row < user.row && but.as_deref() != Some(used.name),
+            MayUse::These(names) => names.iter().any(|name| name == used.name),
         };
-        allowed || user == used
+        allowed || user.row == used.row
     }
 
-    /// The row about a file: of several names that fit, the longest counts.
-    pub(super) fn row_of(&self, file: &str) -> Option<usize> {
+    /// The part that a file belongs to: of several names that fit, the longest counts.
+    pub(super) fn part_of(&self, file: &str) -> Option<Part<'_>> {
         let fits = |name: &str| file.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        let names =
-            self.rows.iter().enumerate().flat_map(|(index, row)| row.names.iter().map(move |name| (index, name)));
-        names.filter(|(_, name)| fits(name)).max_by_key(|(_, name)| name.len()).map(|(index, _)| index)
+        let rows = self.rows.iter().enumerate();
+        let parts = rows.flat_map(|(row, of)| of.names.iter().map(move |name| Part { row, name }));
+        parts.filter(|part| fits(part.name)).max_by_key(|part| part.name.len())
     }
 }
 
@@ -136,12 +141,14 @@ fn a_row_has_names_and_what_they_may_use() {
     let Ok(Table { rows }) = read(page, "Rooms", columns) else { panic!("a table") };
     assert_eq!(rows[0].names, ["a", "b"]);
     let table = Table { rows };
-    let allowed = |user| (0..4).filter(|used| table.allows(user, *used)).collect::<Vec<_>>();
-    assert_eq!(
-        [allowed(0), allowed(1), allowed(2), allowed(3)],
-        [vec![0, 1], vec![1], vec![0, 1, 2, 3], vec![0, 2, 3]]
-    );
-    assert_eq!(["a", "b/x", "bx", "c/d/e"].map(|file| table.row_of(file)), [Some(0), Some(0), None, Some(1)]);
+    let part = |file| table.part_of(file).expect("a part");
+    assert_eq!(["a", "b/x", "c/d/e", "c/e"].map(|file| part(file).name), ["a", "b", "c/d", "c"]);
+    assert!(table.part_of("bx").is_none());
+    let allowed = |user| ["a", "b", "c", "c/d", "e"].map(|used| table.allows(&part(user), &part(used)));
+    assert_eq!(allowed("b"), [true, true, true, false, false]);
+    assert_eq!(allowed("c"), [false, false, true, true, false]);
+    assert_eq!(allowed("e"), [true; 5]);
+    assert_eq!(allowed("f"), [true, true, false, true, true]);
     assert!(read(page, "Next", columns).is_err());
     assert!(read(&page.replace("`c/d`, `c`", "`d`"), "Rooms", columns).is_err(), "nothing is about c any more");
 }
