@@ -90,19 +90,6 @@ pub struct NoMember {
     pub unresolved: usize,
 }
 
-impl NoMember {
-    /// For programs: the value of the reason header.
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self { down: 0, not_ready: 0, terminating: 0, unknown: 0, unresolved: 0 } => "NoEndpoints",
-            Self { unresolved: 1.., down: 0, not_ready: 0, terminating: 0, unknown: 0 } => "NameNotResolved",
-            Self { down: 0, unknown: 0, .. } => "NoReadyEndpoint",
-            Self { unknown: 1.., down: 0, .. } => "ProbePending",
-            _ => "ProbeFailing",
-        }
-    }
-}
-
 impl std::fmt::Display for NoMember {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { not_ready, terminating, down, unknown, unresolved } = *self;

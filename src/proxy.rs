@@ -9,9 +9,13 @@ mod client;
 mod decision;
 mod forward;
 mod front;
+mod limits;
 mod request;
 mod session;
 mod timer;
 
 pub use front::{Bindings, DrainingWorkers, Listeners};
-pub use request::{Metrics, ProxySettings, WorkerState};
+pub use limits::{Quantity, SIZE_LIMITS, SizeLimit};
+pub use request::metrics::Metrics;
+pub use request::refusal::RefusalReason;
+pub use request::state::{ProxySettings, WorkerState};

@@ -14,6 +14,7 @@ use crate::model::{
     WeightedPools, normalise_host, normalise_path,
 };
 use crate::pool::{Health, Policy, Pool, Registry};
+use crate::proxy::RefusalReason;
 use crate::report::{Report, Severity};
 use crate::source::{Snapshot, directory};
 use crate::table::{Explanation, ListenerTable, Miss, Target, compile};
@@ -228,7 +229,7 @@ async fn print_members(pool: &Pool, affinity: Option<&Affinity>) -> bool {
     match pool.unavailable() {
         None => true,
         Some(why) => {
-            println!("answer     503, {}: {why}", why.reason());
+            println!("answer     503, {}: {why}", RefusalReason::from(why).name());
             false
         }
     }

@@ -1,6 +1,7 @@
-//! A connection from a client, clear text or TLS.
+//! Connections of clients: clear text or TLS.
 
-pub(super) mod tls;
+pub(super) mod tls_config;
+pub(super) mod tls_connection;
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -9,11 +10,12 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use self::tls::TlsConnection;
+use self::tls_connection::TlsConnection;
 
-/// A connection from a client.
+/// A client's connection.
 pub(super) struct ClientStream {
     pub(super) tcp: TcpStream,
+    /// TLS, between the bytes of the TCP connection and those of HTTP.
     pub(super) tls: Option<Box<TlsConnection>>,
 }
 

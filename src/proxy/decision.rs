@@ -1,4 +1,4 @@
-//! What becomes of a request: refused, redirected or forwarded.
+//! The decision on a request: refused, redirected or forwarded. The one file that knows all of the data plane.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -8,13 +8,13 @@ use http::header::{self, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
+use super::forward;
+use super::forward::response_body::ResponseBody;
+use super::request::context::ConnectionContext;
+use super::request::record::RequestRecord;
+use super::request::refusal::{Refusal, RefusalReason};
+use super::request::target::RequestTarget;
 use crate::model::{Action, Forward, Redirect};
-use crate::proxy::forward;
-use crate::proxy::forward::body::ResponseBody;
-use crate::proxy::request::context::ConnectionContext;
-use crate::proxy::request::record::RequestRecord;
-use crate::proxy::request::refusal::Refusal;
-use crate::proxy::request::target::{self, RequestTarget};
 use crate::table::Target;
 
 /// Answers one request.
@@ -27,7 +27,7 @@ pub(super) async fn answer(
     let mut response = match decide(&context, request, record).await {
         Ok(response) => response,
         Err((refusal, mut record)) => {
-            let mut response = refusal.into_response(head);
+            let mut response = refusal.into_response(head).map(ResponseBody::full);
             record.answered(response.status(), response.headers());
             response.body_mut().record = Some(record);
             response
@@ -39,27 +39,27 @@ pub(super) async fn answer(
     Ok(response)
 }
 
-/// The decision: refuse, redirect or forward.
+/// Refuses, redirects or forwards a request.
 async fn decide(
     context: &ConnectionContext,
     request: Request<Incoming>,
     mut record: Box<RequestRecord>,
 ) -> Result<Response<ResponseBody>, (Refusal, Box<RequestRecord>)> {
     let (parts, body) = request.into_parts();
-    let asked = match target::read(&parts) {
-        Ok(asked) => asked,
+    let requested = match RequestTarget::read(&parts) {
+        Ok(requested) => requested,
         Err(refusal) => return Err((refusal, record)),
     };
-    record.host = Some(asked.host.clone());
-    let target = match find(context, &asked) {
+    record.host = Some(requested.host.clone());
+    let target = match find(context, &requested) {
         Ok(target) => target,
         Err(refusal) => return Err((refusal, record)),
     };
     record.target = Some(Arc::clone(&target));
     match &target.route.action {
-        Action::Redirect(_) if asked.host().is_empty() => Err((Refusal::malformed("no Host is given"), record)),
+        Action::Redirect(_) if requested.host().is_empty() => Err((Refusal::malformed("no Host is given"), record)),
         Action::Redirect(redirect) => {
-            let mut response = redirected(context, &asked, redirect);
+            let mut response = redirected(context, &requested, redirect);
             record.answered(response.status(), response.headers());
             response.body_mut().record = Some(record);
             Ok(response)
@@ -67,47 +67,44 @@ async fn decide(
         Action::Forward(Forward { options, pools: _ }) => {
             record.pool = target.choose_pool();
             let Some(chosen) = record.pool else {
-                let message = "no backend of this route has a weight";
-                return Err((Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "NoBackend", message), record));
+                return Err((Refusal::new(RefusalReason::NoBackend, "no backend of this route has a weight"), record));
             };
             let Some(pool) = target.pool(chosen) else {
                 let message = "this route's backend is not configured";
-                return Err((Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "PoolNotFound", message), record));
+                return Err((Refusal::new(RefusalReason::PoolNotFound, message), record));
             };
-            forward::forward(context, Request::from_parts(parts, body), &asked, options, pool, record).await
+            forward::forward(context, Request::from_parts(parts, body), &requested, options, pool, record).await
         }
         Action::NotFound => Err((Refusal::not_found(), record)),
-        Action::Unavailable(unavailable) => {
-            let message = "this route's backend is not configured rightly; its status says why";
-            Err((Refusal::new(StatusCode::SERVICE_UNAVAILABLE, unavailable.reason, message), record))
-        }
+        Action::Unavailable(unavailable) => Err((Refusal::unavailable(unavailable), record)),
     }
 }
 
-/// The route for a request, from the newest table, which is let go of at once.
-fn find(context: &ConnectionContext, asked: &RequestTarget) -> Result<Arc<Target>, Refusal> {
+/// The route of a request, from the newest table, which is not held any longer than the look-up.
+fn find(context: &ConnectionContext, requested: &RequestTarget) -> Result<Arc<Target>, Refusal> {
     let table = context.state.table.load();
     let listener = table.listener(context.listener.port).ok_or_else(Refusal::not_found)?;
-    if let Some(name) = context.server_name.as_deref().filter(|name| *name != asked.host()) {
+    if let Some(name) = context.server_name.as_deref().filter(|name| *name != requested.host()) {
         let shown = listener.certificate(Some(name)).map(|certificate| &certificate.id);
-        let wanted = listener.certificate(Some(asked.host())).map(|certificate| &certificate.id);
+        let wanted = listener.certificate(Some(requested.host())).map(|certificate| &certificate.id);
         if shown != wanted {
             return Err(Refusal::misdirected());
         }
     }
-    listener.find(asked.host(), asked.path()).cloned().ok_or_else(Refusal::not_found)
+    listener.find(requested.host(), requested.path()).cloned().ok_or_else(Refusal::not_found)
 }
 
-fn redirected(context: &ConnectionContext, asked: &RequestTarget, redirect: &Redirect) -> Response<ResponseBody> {
-    let given = asked.authority().rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
-    // A client that came by the port where the listener is really bound is led to where the other is bound.
+/// The answer of a route that redirects.
+fn redirected(context: &ConnectionContext, requested: &RequestTarget, redirect: &Redirect) -> Response<ResponseBody> {
+    let given = requested.authority().rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+    // A client that came to the port where the listener is bound is led to the port where the other listener is bound.
     let bound = context.state.addresses.borrow().get(&redirect.port).map(SocketAddr::port);
     let direct = given == Some(context.listener.bound.port()) && given != Some(context.listener.port);
     let port = if direct { bound.unwrap_or(redirect.port) } else { redirect.port };
-    let path = asked.uri.path_and_query().map_or("/", |path| path.as_str());
+    let path = requested.uri.path_and_query().map_or("/", |path| path.as_str());
     let location = match port {
-        443 => format!("https://{}{path}", asked.host()),
-        port => format!("https://{}:{port}{path}", asked.host()),
+        443 => format!("https://{}{path}", requested.host()),
+        port => format!("https://{}:{port}{path}", requested.host()),
     };
     let mut response = Response::new(ResponseBody::full(bytes::Bytes::new()));
     *response.status_mut() = StatusCode::from_u16(redirect.status).unwrap_or(StatusCode::PERMANENT_REDIRECT);

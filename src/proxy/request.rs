@@ -8,9 +8,5 @@ pub(super) mod headers;
 pub(super) mod metrics;
 pub(super) mod record;
 pub(super) mod refusal;
-mod state;
+pub(super) mod state;
 pub(super) mod target;
-
-pub use metrics::Metrics;
-pub(super) use state::BoundListener;
-pub use state::{ProxySettings, WorkerState};

@@ -1,8 +1,11 @@
-//! From a WebSocket handshake to a session that is relayed.
+//! From a WebSocket handshake to a session that is relayed: over HTTP/1.1 or HTTP/2, with clients and with members.
 //!
-//! Opens sessions; which member gets the handshake is decided in `forward`.
+//! Does not choose members; the handshake is sent by `forward`.
 
-pub(super) mod extended;
+mod extended_connect;
+pub(super) mod handshake;
+mod http2_connection;
 pub(super) mod http2_sessions;
 mod peer;
+mod record;
 pub(super) mod upgrade;

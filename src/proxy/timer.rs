@@ -1,5 +1,7 @@
-//! Timers for what nearly always comes in time. One that is armed already, for an earlier moment, serves as well, and arms itself anew
-//! should it come to that: a worker keeps those that were not needed, and hardly ever has to set one.
+//! Pooled timers, for what nearly always comes in time.
+//!
+//! To arm a timer costs more than most requests can afford. A worker keeps the timers that were not needed, still armed, and uses
+//! them again: a timer that is armed for an earlier moment than needed wakes its task once too often, and is armed anew only then.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -10,14 +12,14 @@ use std::time::Duration;
 use hyper::rt;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Armed timers that a worker keeps. Each wakes the task that had it last, once, and keeps what is left of it until then.
-const KEPT: usize = 128;
+/// Armed timers that a worker keeps. Each wakes the task that had it last, once, and keeps that task's memory until then.
+const MAX_POOLED_TIMERS: usize = 128;
 
 thread_local! {
-    static ARMED: RefCell<Vec<Pin<Box<Sleep>>>> = RefCell::default();
+    static POOLED: RefCell<Vec<Pin<Box<Sleep>>>> = RefCell::default();
 }
 
-/// Ends at a moment.
+/// A timer that ends at a given moment, from the worker's pool.
 #[derive(Debug)]
 pub(super) struct PooledTimer {
     until: Instant,
@@ -25,21 +27,23 @@ pub(super) struct PooledTimer {
 }
 
 impl PooledTimer {
+    /// A timer that ends at `until`.
     pub(super) fn until(until: Instant) -> Self {
         Self { until, timer: None }
     }
 
-    pub(super) fn of(time: Duration) -> Self {
+    /// A timer that ends after `time`.
+    pub(super) fn after(time: Duration) -> Self {
         Self::until(Instant::now() + time)
     }
 }
 
-/// What comes of the future; `None`: nothing has by then.
+/// The output of the future; `None` if it is not ready by `until`.
 pub(super) async fn within<F: Future>(until: Instant, future: F) -> Option<F::Output> {
-    let (mut future, mut patience) = (pin!(future), PooledTimer::until(until));
+    let (mut future, mut timer) = (pin!(future), PooledTimer::until(until));
     poll_fn(|cx| match future.as_mut().poll(cx) {
         Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending => Pin::new(&mut patience).poll(cx).map(|()| None),
+        Poll::Pending => Pin::new(&mut timer).poll(cx).map(|()| None),
     })
     .await
 }
@@ -49,8 +53,8 @@ impl Future for PooledTimer {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let until = self.until;
-        let kept = || ARMED.with_borrow_mut(Vec::pop).unwrap_or_else(|| Box::pin(sleep_until(until)));
-        let timer = self.timer.get_or_insert_with(kept);
+        let pooled = || POOLED.with_borrow_mut(Vec::pop).unwrap_or_else(|| Box::pin(sleep_until(until)));
+        let timer = self.timer.get_or_insert_with(pooled);
         if timer.deadline() > until {
             timer.as_mut().reset(until);
         }
@@ -68,10 +72,10 @@ impl Drop for PooledTimer {
     fn drop(&mut self) {
         if let Some(timer) = self.timer.take().filter(|timer| !timer.is_elapsed()) {
             // The worker's thread may be ending.
-            let _ = ARMED.try_with(|armed| {
-                let mut armed = armed.borrow_mut();
-                if armed.len() < KEPT {
-                    armed.push(timer);
+            let _ = POOLED.try_with(|pooled| {
+                let mut pooled = pooled.borrow_mut();
+                if pooled.len() < MAX_POOLED_TIMERS {
+                    pooled.push(timer);
                 }
             });
         }
@@ -80,13 +84,13 @@ impl Drop for PooledTimer {
 
 impl rt::Sleep for PooledTimer {}
 
-/// hyper's timers, of this kind.
+/// hyper's timers, from the pool.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct HyperTimer;
 
 impl rt::Timer for HyperTimer {
     fn sleep(&self, time: Duration) -> Pin<Box<dyn rt::Sleep>> {
-        Box::pin(PooledTimer::of(time))
+        Box::pin(PooledTimer::after(time))
     }
 
     fn sleep_until(&self, until: std::time::Instant) -> Pin<Box<dyn rt::Sleep>> {

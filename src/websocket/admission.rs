@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::handshake_outcome::HandshakeOutcome;
 use super::token_bucket::TokenBucket;
 use crate::model::{RouteId, SessionLimits};
 
@@ -28,29 +29,14 @@ pub enum Rejected {
 }
 
 impl Rejected {
-    /// The outcome of the handshake, for metrics.
-    pub fn name(self) -> &'static str {
+    /// The outcome of the handshake.
+    pub fn outcome(self) -> HandshakeOutcome {
         match self {
-            Self::Gateway => "gateway_limit",
-            Self::Route => "route_limit",
-            Self::Client => "client_limit",
-            Self::Rate => "rate_limit",
+            Self::Gateway => HandshakeOutcome::GatewayLimit,
+            Self::Route => HandshakeOutcome::RouteLimit,
+            Self::Client => HandshakeOutcome::ClientLimit,
+            Self::Rate => HandshakeOutcome::RateLimit,
         }
-    }
-
-    /// The word for logs and the reason header.
-    pub fn reason(self) -> &'static str {
-        match self {
-            Self::Gateway => "GatewaySessionLimit",
-            Self::Route => "RouteSessionLimit",
-            Self::Client => "ClientSessionLimit",
-            Self::Rate => "HandshakeRateLimit",
-        }
-    }
-
-    /// Whether the limit is one of the client's and not of the gateway's.
-    pub fn is_clients(self) -> bool {
-        matches!(self, Self::Client | Self::Rate)
     }
 
     /// The value of `Retry-After`, in seconds.

@@ -14,6 +14,7 @@ use super::admission::{Admission, Rejected};
 use super::close_order::{CloseCause, CloseOrder};
 use super::close_pace::{ClosePace, CloseWindow};
 use super::end::End;
+use super::handshake_outcome::HandshakeOutcome;
 use super::session::{Session, SessionInfo};
 use super::totals::Totals;
 use crate::model::ObjectRef;
@@ -115,7 +116,7 @@ impl Sessions {
     }
 
     /// Counts the outcome of a handshake that opened no session, for the object that made the route.
-    pub fn refused(&self, owner: &Arc<ObjectRef>, outcome: &'static str) {
+    pub fn refused(&self, owner: &Arc<ObjectRef>, outcome: HandshakeOutcome) {
         self.lock().totals(owner).refused(outcome);
     }
 

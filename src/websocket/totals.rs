@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::counters::CounterValues;
 use super::end::End;
+use super::handshake_outcome::HandshakeOutcome;
 use super::session::Session;
 
 /// Upper bounds of the classes of durations, in seconds.
@@ -43,11 +44,11 @@ pub struct CloseClass {
 impl Totals {
     pub(super) fn opened(&mut self) {
         self.open += 1;
-        *self.handshakes.entry("opened").or_default() += 1;
+        *self.handshakes.entry(HandshakeOutcome::Opened.name()).or_default() += 1;
     }
 
-    pub(super) fn refused(&mut self, outcome: &'static str) {
-        *self.handshakes.entry(outcome).or_default() += 1;
+    pub(super) fn refused(&mut self, outcome: HandshakeOutcome) {
+        *self.handshakes.entry(outcome.name()).or_default() += 1;
     }
 
     /// Adds the counters of a session.

@@ -35,6 +35,11 @@ pub(crate) type Session = WebSocketStream<MaybeTlsStream<TcpStream>>;
 impl Gateway {
     /// Serves these files; frontend port 80 is open when it returns.
     pub(crate) async fn start(files: &[(&str, &str)]) -> Self {
+        Self::start_with(ProxySettings::default(), files).await
+    }
+
+    /// Serves these files with other settings of the proxy.
+    pub(crate) async fn start_with(settings: ProxySettings, files: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         for (name, text) in files {
             std::fs::write(dir.path().join(name), text).expect("written");
@@ -47,7 +52,7 @@ impl Gateway {
             status: Default::default(),
             serve_controllers: Vec::new(),
             bindings: Bindings { address: Some(Ipv4Addr::LOCALHOST.into()), ports },
-            settings: ProxySettings::default(),
+            settings,
             session_limits: Default::default(),
             workers: 2,
             admin: loopback(0),

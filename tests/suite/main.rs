@@ -5,6 +5,7 @@ mod gateway;
 mod hostile;
 mod hostile_served;
 mod hosts;
+mod limits;
 mod members;
 mod pages;
 mod pod;

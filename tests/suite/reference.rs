@@ -1,10 +1,13 @@
-//! The reference pages that are generated from the code: `docs/annotations.md` and `docs/reasons.md`. `BLESS=1` rewrites them.
+//! The reference pages that are generated from the code: `docs/annotations.md`, `docs/reasons.md`, and
+//! sections of `docs/limits.md` and `docs/sessions.md`. `BLESS=1` rewrites them.
 
 use std::fmt::Write;
 use std::path::Path;
 
 use steadygate::api::annotations::FAMILIES;
+use steadygate::proxy::{RefusalReason, SIZE_LIMITS, SizeLimit};
 use steadygate::report::Reason;
+use steadygate::websocket::HandshakeOutcome;
 
 #[test]
 fn the_page_of_annotations_is_that_of_the_code() {
@@ -46,13 +49,52 @@ fn row(page: &mut String, key: &str, cells: &[&str]) {
 #[test]
 fn the_page_of_reasons_is_that_of_the_code() {
     let mut page =
-        "# Reasons\n\nGenerated from `src/status.rs`. Reports, logs and `steadygate check` carry one of these.\n\n\
-        | reason | meaning |\n| --- | --- |\n"
+        "# Reasons\n\nGenerated from `src/report.rs` and `src/proxy/request/refusal/reason.rs`.\n\n## Reports\n\n\
+        Reports, logs and `steadygate check` carry one of these.\n\n| reason | meaning |\n| --- | --- |\n"
             .to_owned();
     for reason in Reason::ALL {
-        let _infallible = writeln!(page, "| `{}` | {} |", reason.name(), reason.meaning());
+        row(&mut page, reason.name(), &[reason.meaning()]);
+    }
+    page += "\n## Answers of the gateway itself\n\nThe header `X-Steadygate-Reason` and the field `reason` of the access log \
+        carry one of these where the gateway, and not a backend, has answered a request; or, with 503, the reason of the report \
+        on a route that can't serve.\n\n| reason | status | meaning |\n| --- | --- | --- |\n";
+    for reason in RefusalReason::ALL {
+        let statuses: Vec<_> = reason.statuses().iter().map(|status| status.as_str().to_owned()).collect();
+        row(&mut page, reason.name(), &[&statuses.join(", "), reason.meaning()]);
     }
     hold("docs/reasons.md", &page);
+}
+
+#[test]
+fn the_size_limits_on_the_page_are_those_of_the_code() {
+    let mut table = "Generated from `src/proxy/limits.rs`. None of them can be set.\n\n\
+        | what | limit | beyond it |\n| --- | --- | --- |\n"
+        .to_owned();
+    for SizeLimit { subject, limit, beyond } in SIZE_LIMITS {
+        let _infallible = writeln!(table, "| {subject} | {limit} | {beyond} |");
+    }
+    hold_section("docs/limits.md", "## Size limits", &table);
+}
+
+#[test]
+fn the_outcomes_of_handshakes_on_the_page_are_those_of_the_code() {
+    let mut table = "The label `outcome` of `websocket_handshakes_total` (generated from `src/websocket/handshake_outcome.rs`):\n\n\
+        | outcome | meaning |\n| --- | --- |\n"
+        .to_owned();
+    for outcome in HandshakeOutcome::ALL {
+        row(&mut table, outcome.name(), &[outcome.meaning()]);
+    }
+    hold_section("docs/sessions.md", "## Handshakes", &table);
+}
+
+/// Holds one section of a page, and leaves the rest of the page alone.
+fn hold_section(page: &str, heading: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
+    let whole = std::fs::read_to_string(path).expect("a page");
+    let heading = format!("\n{heading}\n");
+    let (before, rest) = whole.split_once(&heading).unwrap_or_else(|| panic!("{page} has no section {heading:?}"));
+    let after = rest.find("\n## ").map_or("", |next| &rest[next..]);
+    hold(page, &format!("{before}{heading}\n{text}{after}"));
 }
 
 fn hold(page: &str, text: &str) {

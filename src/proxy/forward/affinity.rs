@@ -1,4 +1,4 @@
-//! The affinity cookie of a request and of its answer.
+//! Session affinity: the cookies that name the member of a client.
 
 use std::fmt::Write;
 
@@ -8,30 +8,30 @@ use http::header::{self, HeaderValue};
 use crate::model::{Affinity, CookieSecure, SameSite};
 use crate::pool::Token;
 
-/// What the second cookie is called, after the name of the first.
-const CORS: &str = "CORS";
+/// The suffix of the second cookie's name, behind the name of the first.
+const CORS_SUFFIX: &str = "CORS";
 
-/// What a request's cookies say of its member, and what its answer is to say.
-pub(in crate::proxy) struct AffinityCookies<'a> {
+/// The affinity cookies of a request, and those that its answer has to set.
+pub(super) struct AffinityCookies<'a> {
     affinity: Option<&'a Affinity>,
     tls: bool,
     wanted: Vec<Token>,
 }
 
 impl<'a> AffinityCookies<'a> {
-    /// Reads a request's cookies; they stay as they are.
-    pub(in crate::proxy) fn read(affinity: Option<&'a Affinity>, headers: &HeaderMap, tls: bool) -> Self {
+    /// Reads a request's cookies, which stay as they are.
+    pub(super) fn read(affinity: Option<&'a Affinity>, headers: &HeaderMap, tls: bool) -> Self {
         let wanted = affinity.map(|affinity| tokens(affinity, headers)).unwrap_or_default();
         Self { affinity, tls, wanted }
     }
 
-    /// The members that the cookies name, in their order.
-    pub(in crate::proxy) fn wanted(&self) -> &[Token] {
+    /// The members that the cookies name, in the order of the cookies.
+    pub(super) fn wanted(&self) -> &[Token] {
         &self.wanted
     }
 
-    /// Adds the cookie to an answer, unless the request's led to the member that answered.
-    pub(in crate::proxy) fn set(&self, headers: &mut HeaderMap, member: impl FnOnce() -> Token) {
+    /// Adds the cookie to an answer, unless a cookie of the request names the member that answered.
+    pub(super) fn set(&self, headers: &mut HeaderMap, member: impl FnOnce() -> Token) {
         let Some(affinity) = self.affinity else { return };
         let token = member();
         if self.wanted.contains(&token) {
@@ -47,10 +47,10 @@ impl<'a> AffinityCookies<'a> {
     }
 }
 
-/// The tokens in cookies of our names.
+/// The tokens in the cookies that have one of the two names.
 fn tokens(affinity: &Affinity, headers: &HeaderMap) -> Vec<Token> {
     let ours = |name: &[u8]| match name.strip_prefix(affinity.cookie.as_bytes()) {
-        Some(rest) => rest.is_empty() || (affinity.cors && rest == CORS.as_bytes()),
+        Some(rest) => rest.is_empty() || (affinity.cors && rest == CORS_SUFFIX.as_bytes()),
         None => false,
     };
     let cookies = headers.get_all(header::COOKIE).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
@@ -61,6 +61,7 @@ fn tokens(affinity: &Affinity, headers: &HeaderMap) -> Vec<Token> {
     pairs.filter(|(name, _)| ours(name)).filter_map(|(_, value)| Token::read(value)).collect()
 }
 
+/// The value of `Set-Cookie`.
 fn cookie(affinity: &Affinity, token: Token, tls: bool) -> String {
     let Affinity { cookie: name, path, domain, max_age, same_site, secure, cors: _ } = affinity;
     let mut cookie = format!("{name}={token}; Path={path}");
@@ -85,10 +86,10 @@ fn cookie(affinity: &Affinity, token: Token, tls: bool) -> String {
     cookie
 }
 
-/// Browsers take `SameSite=None` with `Secure` alone, and that over TLS alone.
+/// The second cookie. Browsers accept `SameSite=None` only with `Secure`, and `Secure` only over TLS.
 fn cors_cookie(affinity: &Affinity, token: Token) -> String {
     let second = Affinity {
-        cookie: format!("{}{CORS}", affinity.cookie),
+        cookie: format!("{}{CORS_SUFFIX}", affinity.cookie),
         same_site: Some(SameSite::None),
         secure: CookieSecure::Always,
         ..affinity.clone()

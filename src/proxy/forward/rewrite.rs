@@ -1,4 +1,4 @@
-//! What the backend is asked for: the path and the host that it sees.
+//! The path and the host that the backend gets.
 
 use std::borrow::Cow;
 
@@ -9,10 +9,10 @@ use crate::model::{HostHeader, PathRewrite, Transport};
 use crate::pool::Member;
 use crate::proxy::request::target::RequestTarget;
 
-/// The request target for the backend. A path that is rewritten, or that has `.` or `..` elements, goes out in the form
-/// that was matched, so that the backend can't read it otherwise; any other goes out as it came.
-pub(in crate::proxy) fn target(asked: &RequestTarget, rewrite: Option<&PathRewrite>) -> Option<Uri> {
-    let (uri, path) = (&asked.uri, asked.path());
+/// The request target that the backend gets. A path that is rewritten, or that has `.` or `..` elements, goes out in the form
+/// that was matched, so that the backend can't read it in another way. Any other path goes out as it came.
+pub(super) fn target(target: &RequestTarget, rewrite: Option<&PathRewrite>) -> Option<Uri> {
+    let (uri, path) = (&target.uri, target.path());
     let dots = uri.path().split('/').any(is_dots);
     if rewrite.is_none() && !dots && path != "*" && uri.scheme().is_none() {
         return Some(uri.clone());
@@ -38,16 +38,17 @@ fn is_dots(element: &str) -> bool {
     rest.is_empty() && (1..=2).contains(&dots)
 }
 
+/// The path with its start replaced.
 fn rewritten(path: &str, PathRewrite { strip, prepend }: &PathRewrite) -> String {
     let starts = path.get(..strip.len()).is_some_and(|start| start.eq_ignore_ascii_case(strip));
     let rest = if starts { &path[strip.len()..] } else { path };
     format!("{}/{}", prepend.trim_end_matches('/'), rest.trim_start_matches('/'))
 }
 
-/// `Host` for the backend. `None`: it can't be one.
-pub(in crate::proxy) fn host(header: &HostHeader, asked: &RequestTarget, member: &Member) -> Option<HeaderValue> {
+/// The `Host` that the backend gets. `None`: the configured text can't be a header.
+pub(super) fn host(header: &HostHeader, target: &RequestTarget, member: &Member) -> Option<HeaderValue> {
     let host = match header {
-        HostHeader::Preserve if !asked.authority.is_empty() => return Some(asked.authority.clone()),
+        HostHeader::Preserve if !target.authority.is_empty() => return Some(target.authority.clone()),
         HostHeader::Set(host) => host.clone(),
         HostHeader::Preserve | HostHeader::Member => {
             let address = member.key.address;
@@ -68,11 +69,10 @@ pub(in crate::proxy) fn host(header: &HostHeader, asked: &RequestTarget, member:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proxy::request::target;
 
     fn sent(uri: &str, rewrite: Option<(&str, &str)>) -> String {
         let request = http::Request::get(uri).header("host", "a").body(()).expect("a request");
-        let Ok(asked) = target::read(&request.into_parts().0) else { panic!("refused") };
+        let Ok(asked) = RequestTarget::read(&request.into_parts().0) else { panic!("refused") };
         let rewrite = rewrite.map(|(strip, prepend)| PathRewrite { strip: strip.into(), prepend: prepend.into() });
         target(&asked, rewrite.as_ref()).expect("a target").to_string()
     }

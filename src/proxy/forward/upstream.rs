@@ -1,90 +1,100 @@
-//! Connections to members: HTTP/1.1, kept by each worker for the next request. They are found by the member, which
-//! every table shares, so they survive swaps.
+//! HTTP/1.1 connections to members, and those that wait for the next request. Each worker keeps its own. They are found by the
+//! member, which every table shares, so they survive a new table.
 
+mod body;
 mod connection;
 mod framing;
 mod head;
+mod pending_answer;
 mod read_buffer;
 mod request_writer;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::io;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::pool::{Lease, Member};
+use crate::proxy::limits::MAX_IDLE_CONNECTIONS_PER_MEMBER;
 
-pub(in crate::proxy) use connection::{ExchangeError, Http1Body, Http1Connection};
+pub(super) use body::Http1Body;
+pub(super) use connection::Http1Connection;
+pub(super) use pending_answer::{ExchangeError, exchange};
+pub(super) use request_writer::RequestFate;
 
-/// What a member says is not HTTP/1.1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the answer has {0}")]
-struct MalformedAnswer(&'static str);
+/// Time for which an unused connection is kept.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(55);
 
-impl From<MalformedAnswer> for io::Error {
-    fn from(malformed: MalformedAnswer) -> Self {
-        Self::new(io::ErrorKind::InvalidData, malformed)
-    }
+/// How a connection is checked before it is used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum IdleCheck {
+    /// By the last event that the runtime has seen: cheap, but a connection that has just been closed passes.
+    LastEvent,
+    /// By the kernel as well: for a request that can't be repeated.
+    Kernel,
 }
 
-/// How long an unused connection is kept.
-const IDLE: Duration = Duration::from_secs(55);
-/// How many unused connections a worker keeps for one member.
-const IDLE_PER_MEMBER: usize = 256;
+/// A connection that waits for a request.
+struct IdleConnection {
+    connection: Http1Connection,
+    /// The tenure of the member's pod in which it was used.
+    tenure: u32,
+    since: Instant,
+}
 
-/// The unused connections to one member.
+/// The connections to one member that wait for a request.
 struct IdleConnections {
     member: Weak<Member>,
-    /// With the tenure in which each was used, and since when it has not been.
-    lines: Vec<(Http1Connection, u32, Instant)>,
+    /// In the order in which they were given back.
+    connections: Vec<IdleConnection>,
 }
 
 thread_local! {
-    static UNUSED: RefCell<BTreeMap<u64, IdleConnections>> = RefCell::default();
+    /// By the member's id.
+    static IDLE: RefCell<BTreeMap<u64, IdleConnections>> = RefCell::default();
 }
 
-/// A connection to the leased member that waits for a request: the one used last. None that was made before the pod began to
-/// go away; and, for a request that can't be sent `again`, none that the member has closed by now.
-pub(in crate::proxy) fn take(lease: &Lease, again: bool) -> Option<Http1Connection> {
-    UNUSED.with_borrow_mut(|unused| {
-        let lines = &mut unused.get_mut(&lease.member().id)?.lines;
-        while let Some((mut line, tenure, since)) = lines.pop() {
-            let quiet = line.is_quiet() && (again || line.is_quiet_now());
-            if quiet && tenure == lease.tenure_number() && since.elapsed() < IDLE {
-                return Some(line);
+/// Takes the connection to the leased member that was used last. A connection from before the pod began to go away is never taken.
+pub(super) fn take(lease: &Lease, check: IdleCheck) -> Option<Http1Connection> {
+    IDLE.with_borrow_mut(|idle| {
+        let connections = &mut idle.get_mut(&lease.member().id)?.connections;
+        while let Some(IdleConnection { mut connection, tenure, since }) = connections.pop() {
+            let quiet = connection.is_quiet() && (check == IdleCheck::LastEvent || connection.is_quiet_in_kernel());
+            if quiet && tenure == lease.tenure_number() && since.elapsed() < IDLE_TIMEOUT {
+                return Some(connection);
             }
         }
         None
     })
 }
 
-/// Keeps a connection for the next request, unless the pod it leads to is going away.
-pub(in crate::proxy) fn give_back(lease: &Lease, line: Http1Connection) {
+/// Keeps a connection for the next request, unless the pod that it leads to is going away.
+pub(super) fn keep(lease: &Lease, connection: Http1Connection) {
     let (member, tenure) = (lease.member(), lease.tenure_number());
-    UNUSED.with_borrow_mut(|unused| {
-        let unused = unused
+    IDLE.with_borrow_mut(|idle| {
+        let IdleConnections { connections, .. } = idle
             .entry(member.id)
-            .or_insert_with(|| IdleConnections { member: Arc::downgrade(member), lines: Vec::new() });
-        if unused.lines.len() == IDLE_PER_MEMBER {
-            unused.lines.retain_mut(|(line, ..)| line.is_quiet());
+            .or_insert_with(|| IdleConnections { member: Arc::downgrade(member), connections: Vec::new() });
+        if connections.len() == MAX_IDLE_CONNECTIONS_PER_MEMBER {
+            connections.retain_mut(|idle| idle.connection.is_quiet());
         }
-        if unused.lines.len() < IDLE_PER_MEMBER && member.keeps(tenure) {
-            unused.lines.push((line, tenure, Instant::now()));
+        if connections.len() < MAX_IDLE_CONNECTIONS_PER_MEMBER && member.keeps(tenure) {
+            connections.push(IdleConnection { connection, tenure, since: Instant::now() });
         }
     });
 }
 
-/// Lets go of connections that nobody has used for long, and of those to pods that are going away or have gone.
+/// Closes connections that have not been used for long, and those to pods that are going away or have gone.
 pub(in crate::proxy) fn sweep() {
-    UNUSED.with_borrow_mut(|unused| {
-        unused.retain(|_, IdleConnections { member, lines }| {
+    IDLE.with_borrow_mut(|idle| {
+        idle.retain(|_, IdleConnections { member, connections }| {
             let Some(member) = member.upgrade() else { return false };
-            lines
-                .retain_mut(|(line, tenure, since)| since.elapsed() < IDLE && member.keeps(*tenure) && line.is_quiet());
-            !lines.is_empty()
+            connections.retain_mut(|IdleConnection { connection, tenure, since }| {
+                since.elapsed() < IDLE_TIMEOUT && member.keeps(*tenure) && connection.is_quiet()
+            });
+            !connections.is_empty()
         });
     });
 }

@@ -1,4 +1,4 @@
-//! One client connection: TLS if the listener speaks it, then HTTP/1.1 or HTTP/2, request by request.
+//! One client connection: TLS if the listener's protocol is HTTPS, then HTTP/1.1 or HTTP/2, request by request.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -16,48 +16,48 @@ use tokio::sync::mpsc;
 
 use crate::model::Protocol;
 use crate::proxy::client::ClientStream;
-use crate::proxy::client::tls::TlsConnection;
+use crate::proxy::client::tls_connection::TlsConnection;
 use crate::proxy::decision::answer;
-use crate::proxy::forward::body::ResponseBody;
-use crate::proxy::request::BoundListener;
-use crate::proxy::request::WorkerState;
+use crate::proxy::forward::response_body::ResponseBody;
+use crate::proxy::limits::{
+    CLIENT_CONNECTION_WINDOW_BYTES, MAX_CLIENT_STREAMS, MAX_HTTP1_HEADER_BYTES, MAX_HTTP2_HEADER_LIST_BYTES,
+    STREAM_WINDOW_BYTES,
+};
 use crate::proxy::request::context::ConnectionContext;
-use crate::proxy::request::headers::Hop;
+use crate::proxy::request::headers::ClientHop;
+use crate::proxy::request::state::{BoundListener, WorkerState};
 use crate::proxy::timer::HyperTimer;
 
-/// Time for a TLS handshake.
+/// Time limit of a TLS handshake.
 const TLS_TIMEOUT: Duration = Duration::from_secs(10);
-/// Header bytes taken of one request (RFC 6585: more is answered 431).
-const HEADER_BYTES: usize = 64 * 1024;
-/// The same for HTTP/2, after decompression.
-const HEADER_LIST_BYTES: u32 = 16 * 1024;
-/// Requests at once on one HTTP/2 connection.
-const STREAMS: u32 = 100;
-/// Bytes that a client may send on one stream before they are taken from it.
-const STREAM_WINDOW: u32 = 256 * 1024;
-/// The same for all streams of a connection: those that nobody takes anything of hold up no other.
-const CONNECTION_WINDOW: u32 = STREAMS * STREAM_WINDOW;
-/// How long a connection is kept for one more request while draining.
-const DRAIN_GRACE: Duration = Duration::from_secs(1);
-/// How long a peer may take to agree to the end of a connection on which nothing is under way.
-const END_WAIT: Duration = Duration::from_secs(5);
-/// HTTP/2 pings to peers that may have gone, and the time they have to answer.
-const PING: Duration = Duration::from_secs(30);
+/// Time between two looks at what a clear-text client has sent, until it shows which HTTP it speaks.
+const PREFACE_CHECK_INTERVAL: Duration = Duration::from_millis(5);
+/// Time for which an HTTP/1.1 connection is kept for one more request while the gateway drains.
+const DRAIN_QUIET_TIME: Duration = Duration::from_secs(1);
+/// Time that a peer has to agree to the end of a connection on which nothing is under way.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time between two HTTP/2 pings to a client, and the time that it has to answer one.
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+
+/// A connection that can be asked to end after the requests that are under way.
+trait Graceful: Future<Output = hyper::Result<()>> {
+    fn finish(self: Pin<&mut Self>);
+}
 
 /// Serves a connection until it ends.
-pub(in crate::proxy) async fn serve(
-    shared: Arc<WorkerState>,
-    front: Arc<BoundListener>,
+pub(super) async fn serve(
+    state: Arc<WorkerState>,
+    listener: Arc<BoundListener>,
     mut stream: TcpStream,
     peer: SocketAddr,
     alive: mpsc::Sender<()>,
 ) {
-    let Some(protocol) = shared.table.load().listener(front.port).map(|listener| listener.protocol) else { return };
+    let Some(protocol) = state.table.load().listener(listener.port).map(|listener| listener.protocol) else { return };
     let (address, tls) = (peer.ip().to_canonical(), protocol == Protocol::Https);
     let mut context = ConnectionContext {
-        hop: Hop::new(address, shared.settings.trusts(address), tls, front.port),
-        state: shared,
-        listener: front,
+        hop: ClientHop::new(address, state.settings.trusts(address), tls, listener.port),
+        state,
+        listener,
         peer: address,
         server_name: None,
         alive,
@@ -94,10 +94,11 @@ async fn begins_http2(stream: &TcpStream) -> bool {
         if count == 0 || count == PREFACE.len() || !PREFACE.starts_with(&seen[..count]) {
             return seen == PREFACE;
         }
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep(PREFACE_CHECK_INTERVAL).await;
     }
 }
 
+/// Serves the requests of a connection.
 async fn http(context: Arc<ConnectionContext>, stream: ClientStream, http2: bool) {
     let io = TokioIo::new(stream);
     let service_context = Arc::clone(&context);
@@ -106,13 +107,13 @@ async fn http(context: Arc<ConnectionContext>, stream: ClientStream, http2: bool
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder
             .timer(TokioTimer::new())
-            .max_concurrent_streams(STREAMS)
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_concurrent_streams(MAX_CLIENT_STREAMS)
+            .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(CLIENT_CONNECTION_WINDOW_BYTES)
             .enable_connect_protocol()
-            .max_header_list_size(HEADER_LIST_BYTES)
-            .keep_alive_interval(PING)
-            .keep_alive_timeout(PING);
+            .max_header_list_size(MAX_HTTP2_HEADER_LIST_BYTES)
+            .keep_alive_interval(PING_INTERVAL)
+            .keep_alive_timeout(PING_INTERVAL);
         let connection = Box::pin(builder.serve_connection(io, service));
         // HTTP/1.1 has hyper's header timeout for this.
         let idle = context.requests.quiet(context.state.settings.header_timeout);
@@ -123,29 +124,30 @@ async fn http(context: Arc<ConnectionContext>, stream: ClientStream, http2: bool
             .timer(HyperTimer)
             .header_read_timeout(context.state.settings.header_timeout)
             .title_case_headers(true)
-            .max_buf_size(HEADER_BYTES);
+            .max_buf_size(MAX_HTTP1_HEADER_BYTES);
         let connection = Box::pin(builder.serve_connection(io, service).with_upgrades());
-        drive(&context, connection, std::future::pending(), DRAIN_GRACE).await
+        drive(&context, connection, std::future::pending(), DRAIN_QUIET_TIME).await
     };
     if let Err(error) = result {
         tracing::debug!(peer = %context.peer, %error, "client connection ended");
     }
 }
 
-/// Runs a connection to its end; when it is idle, or the gateway drains, after what it is at. While draining, HTTP/1.1 has
-/// no way to tell a client that a request of its is not read any more: it is told so with its next answer, and the connection
-/// is ended by us only when nothing has come for `grace`.
+/// Runs a connection to its end, or until it is idle or the gateway drains: then it ends after the requests that are under way.
+///
+/// HTTP/1.1 has no way to tell a client that its next request will not be read. While the gateway drains, the client learns it
+/// from its next answer; the gateway closes the connection only after `quiet_time` without a request.
 async fn drive<C: Graceful>(
     context: &ConnectionContext,
     mut connection: Pin<Box<C>>,
     idle: impl Future<Output = ()>,
-    grace: Duration,
+    quiet_time: Duration,
 ) -> hyper::Result<()> {
     let over = async {
         tokio::select! {
             () = context.state.drained() => {
-                if !grace.is_zero() {
-                    context.requests.quiet(grace).await;
+                if !quiet_time.is_zero() {
+                    context.requests.quiet(quiet_time).await;
                 }
             }
             () = idle => {}
@@ -161,13 +163,8 @@ async fn drive<C: Graceful>(
         biased;
         result = connection => result,
         // A peer that does not answer the end is not waited for.
-        () = context.requests.quiet(END_WAIT) => Ok(()),
+        () = context.requests.quiet(CLOSE_TIMEOUT) => Ok(()),
     }
-}
-
-/// A connection that can be asked to end after what it is at.
-trait Graceful: Future<Output = hyper::Result<()>> {
-    fn finish(self: Pin<&mut Self>);
 }
 
 impl<S> Graceful for http1::UpgradeableConnection<TokioIo<ClientStream>, S>

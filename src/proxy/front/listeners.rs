@@ -1,4 +1,4 @@
-//! Which frontend ports are open: sockets are bound here, one for each worker, and handed out.
+//! The open frontend ports: sockets are bound here, one for each worker, and given to the workers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -11,14 +11,13 @@ use tokio::sync::{mpsc, watch};
 
 use super::worker::{self, WorkerCommand};
 use crate::pool::dial;
-use crate::proxy::client::tls;
-use crate::proxy::request::BoundListener;
-use crate::proxy::request::WorkerState;
+use crate::proxy::client::tls_config;
+use crate::proxy::request::state::{BoundListener, WorkerState};
 
-/// Connections that the kernel keeps for a busy worker.
+/// Connections that the kernel queues for a busy worker.
 const BACKLOG: i32 = 4096;
 /// Commands that may wait for a worker.
-const COMMANDS: usize = 16;
+const MAX_QUEUED_COMMANDS: usize = 16;
 
 /// Where frontend ports are bound.
 #[derive(Debug, Clone, Default)]
@@ -42,7 +41,7 @@ impl Bindings {
 
 /// The open frontend ports and the workers that serve them.
 pub struct Listeners {
-    shared: Arc<WorkerState>,
+    state: Arc<WorkerState>,
     bindings: Bindings,
     tickets: Arc<dyn ProducesTickets>,
     workers: Vec<mpsc::Sender<WorkerCommand>>,
@@ -51,12 +50,12 @@ pub struct Listeners {
 }
 
 impl Listeners {
-    /// Starts `workers` threads. `addresses` is the sending end of the one in `shared`.
+    /// Starts `workers` threads. `addresses` is the sending end of the one in `state`.
     ///
     /// # Errors
     /// A thread can't be started, or there is no randomness for TLS tickets.
     pub fn start(
-        shared: Arc<WorkerState>,
+        state: Arc<WorkerState>,
         bindings: Bindings,
         workers: usize,
         addresses: watch::Sender<BTreeMap<u16, SocketAddr>>,
@@ -64,21 +63,21 @@ impl Listeners {
         let tickets = rustls::crypto::aws_lc_rs::Ticketer::new()?;
         let (running_guard, running) = mpsc::channel(1);
         let workers = (0..workers.max(1)).map(|number| {
-            let (sender, commands) = mpsc::channel(COMMANDS);
-            let (shared, guard) = (Arc::clone(&shared), running_guard.clone());
+            let (sender, commands) = mpsc::channel(MAX_QUEUED_COMMANDS);
+            let (state, guard) = (Arc::clone(&state), running_guard.clone());
             std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
                 let _guard = guard;
-                if let Err(error) = worker::run(&shared, commands) {
+                if let Err(error) = worker::run(&state, commands) {
                     tracing::error!(%error, "worker could not start");
                 }
             })?;
             Ok(sender)
         });
         let workers = workers.collect::<io::Result<_>>()?;
-        Ok(Self { shared, bindings, tickets, workers, addresses, running })
+        Ok(Self { state, bindings, tickets, workers, addresses, running })
     }
 
-    /// Opens and closes ports so that exactly `wanted` are open. A port that stays is not touched. Gives the ports
+    /// Opens and closes ports so that exactly `wanted` are open. A port that stays is not touched. Returns the ports
     /// that could not be opened.
     pub async fn reconcile(&mut self, wanted: &BTreeSet<u16>) -> Vec<(u16, anyhow::Error)> {
         let open: BTreeSet<u16> = self.addresses.borrow().keys().copied().collect();
@@ -116,11 +115,11 @@ impl Listeners {
     async fn open(&self, port: u16) -> anyhow::Result<SocketAddr> {
         let sockets = self.bind(port)?;
         let bound = sockets[0].local_addr()?;
-        let tls = tls::server_config(self.shared.table.clone(), port, Arc::clone(&self.tickets))?;
-        let front = Arc::new(BoundListener { port, bound, tls });
+        let tls = tls_config::server_config(self.state.table.clone(), port, Arc::clone(&self.tickets))?;
+        let listener = Arc::new(BoundListener { port, bound, tls });
         for (worker, socket) in self.workers.iter().zip(sockets) {
             // A worker that is gone has been reported; the others serve.
-            let _ = worker.send(WorkerCommand::Listen(Arc::clone(&front), socket)).await;
+            let _ = worker.send(WorkerCommand::Listen(Arc::clone(&listener), socket)).await;
         }
         Ok(bound)
     }
@@ -153,15 +152,16 @@ impl Listeners {
         Ok(sockets)
     }
 
-    /// What holds for every connection that is accepted, each of which inherits it: small answers and frames do not wait for
-    /// others; a client that has gone without a word, or takes nothing of an answer for too long, is found out by the kernel.
+    /// Sets the options that every accepted connection inherits: small answers and frames are sent at once; the kernel notices a
+    /// client that has gone, or that takes nothing of an answer for too long.
     fn prepare(&self, socket: &Socket) -> io::Result<()> {
         socket.set_tcp_nodelay(true)?;
         dial::notice_death(socket)?;
-        socket.set_tcp_user_timeout(Some(self.shared.settings.header_timeout))
+        socket.set_tcp_user_timeout(Some(self.state.settings.header_timeout))
     }
 }
 
+/// A socket that is bound to the address. `share`: with SO_REUSEPORT.
 fn bound(address: SocketAddr, share: bool) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;

@@ -10,38 +10,34 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::connection;
 use crate::proxy::forward::upstream;
-use crate::proxy::request::BoundListener;
-use crate::proxy::request::WorkerState;
 use crate::proxy::request::metrics;
+use crate::proxy::request::state::{BoundListener, WorkerState};
 use crate::proxy::session::http2_sessions;
 
-/// What a worker is told.
-pub(in crate::proxy) enum WorkerCommand {
+/// A command to a worker.
+pub(super) enum WorkerCommand {
     /// Accept connections of a listener.
     Listen(Arc<BoundListener>, TcpListener),
     /// Stop accepting at a frontend port.
     Close(u16),
 }
 
-/// Time between two looks for idle connections to let go of.
-const SWEEP: Duration = Duration::from_secs(5);
+/// Time between two searches for idle connections that can be closed.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
 /// Pause after an accept that failed, as when there are no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Runs until the commands end and every connection and session has.
-pub(in crate::proxy) fn run(
-    shared: &Arc<WorkerState>,
-    mut commands: mpsc::Receiver<WorkerCommand>,
-) -> std::io::Result<()> {
+pub(super) fn run(state: &Arc<WorkerState>, mut commands: mpsc::Receiver<WorkerCommand>) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let (alive, mut all_gone) = mpsc::channel::<()>(1);
         let mut open: HashMap<u16, oneshot::Sender<()>> = HashMap::new();
-        let mut departures = shared.departures.clone();
+        let mut departures = state.departures.clone();
         let sweeper = tokio::spawn(async move {
             loop {
                 tokio::select! {
-                    () = tokio::time::sleep(SWEEP) => {}
+                    () = tokio::time::sleep(SWEEP_INTERVAL) => {}
                     // At once where pods go away.
                     Ok(()) = departures.changed() => {}
                 }
@@ -52,10 +48,10 @@ pub(in crate::proxy) fn run(
         });
         while let Some(command) = commands.recv().await {
             match command {
-                WorkerCommand::Listen(front, socket) => {
+                WorkerCommand::Listen(listener, socket) => {
                     let (stop, stopped) = oneshot::channel();
-                    open.insert(front.port, stop);
-                    tokio::spawn(accept(Arc::clone(shared), front, socket, stopped, alive.clone()));
+                    open.insert(listener.port, stop);
+                    tokio::spawn(accept(Arc::clone(state), listener, socket, stopped, alive.clone()));
                 }
                 WorkerCommand::Close(port) => drop(open.remove(&port)),
             }
@@ -69,21 +65,21 @@ pub(in crate::proxy) fn run(
     Ok(())
 }
 
-/// Accepts until told to stop, then takes what the kernel has already accepted for us, so that closing the socket
-/// resets nobody.
+/// Accepts connections until it is stopped, then those that the kernel has already accepted, so that closing the socket resets
+/// none.
 async fn accept(
-    shared: Arc<WorkerState>,
-    front: Arc<BoundListener>,
+    state: Arc<WorkerState>,
+    bound: Arc<BoundListener>,
     socket: TcpListener,
     mut stopped: oneshot::Receiver<()>,
     alive: mpsc::Sender<()>,
 ) {
     let listener = match tokio::net::TcpListener::from_std(socket) {
         Ok(listener) => listener,
-        Err(error) => return tracing::error!(port = front.port, %error, "listener can't be used"),
+        Err(error) => return tracing::error!(port = bound.port, %error, "listener can't be used"),
     };
     let serve = |stream: TcpStream, peer| {
-        let serving = connection::serve(Arc::clone(&shared), Arc::clone(&front), stream, peer, alive.clone());
+        let serving = connection::serve(Arc::clone(&state), Arc::clone(&bound), stream, peer, alive.clone());
         // Boxed, as every large future that is spawned: tokio moves it several times.
         tokio::spawn(Box::pin(serving));
     };
@@ -96,7 +92,7 @@ async fn accept(
         match accepted {
             Ok((stream, peer)) => serve(stream, peer),
             Err(error) => {
-                tracing::warn!(port = front.port, %error, "accept failed");
+                tracing::warn!(port = bound.port, %error, "accept failed");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }

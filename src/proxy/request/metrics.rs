@@ -1,4 +1,4 @@
-//! What is counted of requests and sessions.
+//! The counters of requests.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -13,8 +13,8 @@ use prometheus_client::registry::Registry;
 use crate::model::ObjectRef;
 use crate::table::Target;
 
-/// Seconds.
-const BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+/// Upper bounds of the classes of durations, in seconds.
+const DURATION_BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
 
 /// The labels of the object that owns a route. All are empty where no route was found.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -42,21 +42,21 @@ impl ObjectLabels {
     }
 }
 
-/// The counters of a route, as one worker has found them.
-struct Found {
+/// The counters of a route's object, as one worker has looked them up.
+struct CachedCounters {
     target: Weak<Target>,
     durations: Histogram,
     requests: Vec<(u16, Counter)>,
 }
 
 thread_local! {
-    /// By the target's address, which stays its own for as long as it is pointed to from here.
-    static FOUND: RefCell<HashMap<*const Target, Found>> = RefCell::default();
+    /// By the target's address, which no other target takes while it is weakly pointed to from here.
+    static CACHED_COUNTERS: RefCell<HashMap<*const Target, CachedCounters>> = RefCell::default();
 }
 
-/// Lets go of the counters of routes that are gone.
+/// Frees the cached counters of routes that are gone.
 pub(in crate::proxy) fn sweep() {
-    FOUND.with_borrow_mut(|found| found.retain(|_, found| found.target.strong_count() > 0));
+    CACHED_COUNTERS.with_borrow_mut(|cache| cache.retain(|_, cached| cached.target.strong_count() > 0));
 }
 
 /// Counters of the data plane. Cheap to clone.
@@ -68,12 +68,15 @@ pub struct Metrics {
 
 impl Default for Metrics {
     fn default() -> Self {
-        Self { requests: Family::default(), durations: Family::new_with_constructor(|| Histogram::new(BUCKETS)) }
+        Self {
+            requests: Family::default(),
+            durations: Family::new_with_constructor(|| Histogram::new(DURATION_BUCKETS)),
+        }
     }
 }
 
 impl Metrics {
-    /// Names them.
+    /// Registers them under their names.
     pub fn register(&self, registry: &mut Registry) {
         registry.register("requests", "Requests answered, by object and status", self.requests.clone());
         registry.register(
@@ -83,7 +86,7 @@ impl Metrics {
         );
     }
 
-    /// Drops what was counted for an object that has no route any more, so that what is kept is bounded by what is
+    /// Removes the counters of an object that has no route any more: so there are as many as there are objects that are
     /// served.
     pub fn forget(&self, object: &ObjectRef) {
         let object = ObjectLabels::of(Some(object));
@@ -93,25 +96,25 @@ impl Metrics {
         }
     }
 
-    /// Counts an answer. Counters are looked for once for each worker and route.
+    /// Counts an answer. Counters are looked up once for each worker and route.
     pub(in crate::proxy) fn answered(&self, target: Option<&Arc<Target>>, code: u16, seconds: f64) {
         let Some(target) = target else {
             self.requests(None, code).inc();
             return self.durations(None).observe(seconds);
         };
-        FOUND.with_borrow_mut(|found| {
-            let found = found.entry(Arc::as_ptr(target)).or_insert_with(|| Found {
+        CACHED_COUNTERS.with_borrow_mut(|cache| {
+            let cached = cache.entry(Arc::as_ptr(target)).or_insert_with(|| CachedCounters {
                 target: Arc::downgrade(target),
                 durations: self.durations(Some(target.owner())),
                 requests: Vec::new(),
             });
-            found.durations.observe(seconds);
-            let known = found.requests.iter().position(|(of, _)| *of == code);
+            cached.durations.observe(seconds);
+            let known = cached.requests.iter().position(|(of, _)| *of == code);
             let at = known.unwrap_or_else(|| {
-                found.requests.push((code, self.requests(Some(target.owner()), code)));
-                found.requests.len() - 1
+                cached.requests.push((code, self.requests(Some(target.owner()), code)));
+                cached.requests.len() - 1
             });
-            found.requests[at].1.inc();
+            cached.requests[at].1.inc();
         });
     }
 

@@ -1,4 +1,4 @@
-//! One record of each request and session, written when it ends.
+//! The record of one request, written to the access log and counted when it ends.
 
 use std::cell::RefCell;
 use std::fmt::Write;
@@ -10,37 +10,40 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version};
 
 use super::context::{ActiveRequest, ConnectionContext};
 use super::headers::REQUEST_ID;
-use super::refusal::REASON;
+use super::refusal::REASON_HEADER;
 use crate::pool::Pool;
-use crate::proxy::session::upgrade::SessionRequest;
 use crate::table::{PoolIndex, Target};
-use crate::websocket::{End, HandshakeTexts, Session, SessionInfo};
 
-/// What is known of a request so far. Dropping it writes it down: at the end of the answer's body, or where the
-/// client has gone before that.
+/// Status that is recorded where the client left before it was answered, as nginx has it.
+const CLIENT_LEFT_STATUS: u16 = 499;
+
+/// The record of one request. Dropping it writes it: at the end of the answer's body, or when the client has left before that.
 pub(in crate::proxy) struct RequestRecord {
     context: Arc<ConnectionContext>,
-    /// `None` once it has become a session, which is written down for itself.
+    /// Counts the request on its connection. `None` once it has become a session, which has records of its own.
     active: Option<ActiveRequest>,
     started: Instant,
     method: Method,
     pub(in crate::proxy) version: Version,
-    /// Once it is known.
+    /// The host, once it has been read.
     pub(in crate::proxy) host: Option<HeaderValue>,
     uri: Uri,
     request_id: Option<HeaderValue>,
-    /// Why the gateway answered by itself, if it did.
+    /// The reason of the gateway's own answer.
     reason: Option<HeaderValue>,
     status: Option<StatusCode>,
+    /// The route, once it has been found.
     pub(in crate::proxy) target: Option<Arc<Target>>,
-    /// Which pool of the target was chosen, if one was.
+    /// The pool of the route that was chosen.
     pub(in crate::proxy) pool: Option<PoolIndex>,
+    /// The member that was tried last.
     pub(in crate::proxy) member: Option<SocketAddr>,
-    /// Bytes of the answer's body handed to the client.
+    /// Bytes of the answer's body that have been handed to the client.
     pub(in crate::proxy) sent: u64,
 }
 
 impl RequestRecord {
+    /// The record of a request whose header has just been read.
     pub(in crate::proxy) fn new<B>(context: Arc<ConnectionContext>, request: &http::Request<B>) -> Self {
         Self {
             active: Some(ActiveRequest::new(&context.requests)),
@@ -60,13 +63,15 @@ impl RequestRecord {
         }
     }
 
+    /// Notes the headers with which the request is forwarded.
     pub(in crate::proxy) fn forwarded(&mut self, headers: &HeaderMap) {
         self.request_id = headers.get(REQUEST_ID).cloned();
     }
 
+    /// Notes the answer, as the client gets it.
     pub(in crate::proxy) fn answered(&mut self, status: StatusCode, headers: &HeaderMap) {
         self.status = Some(status);
-        self.reason = headers.get(REASON).cloned();
+        self.reason = headers.get(REASON_HEADER).cloned();
     }
 
     /// The pool that was chosen, if one was.
@@ -74,34 +79,31 @@ impl RequestRecord {
         self.target.as_ref()?.pool(self.pool?)
     }
 
-    /// The request has become a session by its target, which is written down for itself. Gives what has been noted.
-    pub(in crate::proxy) fn becomes_session(
-        &mut self,
-        target: Arc<Target>,
-        pool: Arc<Pool>,
-        opening: &SessionRequest,
-        subprotocol: &str,
-    ) -> (SessionInfo, Option<ActiveRequest>) {
-        let handshake = HandshakeTexts::new(
-            text(&self.host),
-            &opening.path,
-            &opening.user_agent,
-            subprotocol,
-            text(&self.request_id),
-        );
-        let (port, client) = (opening.port, opening.client_address);
-        (SessionInfo { target, pool, port, client, version: self.version, handshake }, self.active.take())
+    /// Ends the record without writing it, because the request has become a session. Returns its place in the count of the
+    /// connection's requests, which the session keeps.
+    pub(in crate::proxy) fn become_session(mut self: Box<Self>) -> Option<ActiveRequest> {
+        self.active.take()
+    }
+
+    /// The host; empty before it has been read.
+    pub(in crate::proxy) fn host(&self) -> &str {
+        text(&self.host)
+    }
+
+    /// The request id; empty before the request is forwarded.
+    pub(in crate::proxy) fn request_id(&self) -> &str {
+        text(&self.request_id)
     }
 }
 
 thread_local! {
-    /// Buffers for the names of a route. They are logged as texts, since values that are displayed are logged without quotes.
+    /// Buffers for the names of a route. They are logged as texts, because displayed values are logged without quotes.
     static NAMES: RefCell<[String; 2]> = const { RefCell::new([String::new(), String::new()]) };
 }
 
 /// Gives `log` the object that a route was made from (`Ingress default/site`) and the route's identity; both are empty without
 /// a route.
-fn with_names(target: Option<&Target>, log: impl FnOnce(&str, &str)) {
+pub(in crate::proxy) fn with_names(target: Option<&Target>, log: impl FnOnce(&str, &str)) {
     NAMES.with_borrow_mut(|[object, route]| {
         object.clear();
         route.clear();
@@ -123,8 +125,7 @@ impl Drop for RequestRecord {
             return;
         }
         let seconds = self.started.elapsed().as_secs_f64();
-        // 499, as nginx has it: the client left before an answer.
-        let status = self.status.map_or(499, |status| status.as_u16());
+        let status = self.status.map_or(CLIENT_LEFT_STATUS, |status| status.as_u16());
         self.context.state.metrics.answered(self.target.as_ref(), status, seconds);
         if !self.context.state.settings.access_log {
             return;
@@ -133,36 +134,11 @@ impl Drop for RequestRecord {
         let field = self.target.as_ref().map_or("", |target| &target.route.field);
         let member = self.member.map(|member| member.to_string()).unwrap_or_default();
         let (client, method, version) = (self.context.peer, &self.method, self.version);
-        let (host, path, sent) = (text(&self.host), self.uri.path(), self.sent);
-        let (request_id, reason) = (text(&self.request_id), text(&self.reason));
+        let (host, path, sent) = (self.host(), self.uri.path(), self.sent);
+        let (request_id, reason) = (self.request_id(), text(&self.reason));
         with_names(self.target.as_deref(), |object, route| {
             tracing::info!(target: "access", %client, %method, ?version, host, path, status, sent, seconds, object, route, field, pool,
                 member, request_id, reason, "request");
         });
     }
-}
-
-/// Writes down that a session has been opened.
-pub(in crate::proxy) fn session_opened(session: &Session) {
-    let SessionInfo { client, version, handshake, target, .. } = &session.info;
-    let (host, path, user_agent) = (handshake.host(), handshake.path(), handshake.user_agent());
-    with_names(Some(target), |object, route| {
-        tracing::info!(target: "access", session = session.id, %client, ?version, host, path, user_agent,
-            subprotocol = handshake.subprotocol(), object, route, field = &*target.route.field, pool = session.pool(),
-            member = %session.member(), request_id = handshake.request_id(), "session opened");
-    });
-}
-
-/// Writes down how a session ended.
-pub(in crate::proxy) fn session_closed(session: &Session, end: &End) {
-    let SessionInfo { client, handshake, target, .. } = &session.info;
-    let (host, path, seconds) = (handshake.host(), handshake.path(), session.opened.elapsed().as_secs_f64());
-    let (up, down) = (session.up.values(), session.down.values());
-    with_names(Some(target), |object, route| {
-        tracing::info!(target: "access", session = session.id, %client, host, path, seconds, object, route,
-            field = &*target.route.field, pool = session.pool(), member = %session.member(), request_id = handshake.request_id(),
-            cause = end.name(), initiator = end.initiator(), code = end.code, detail = end.detail(),
-            messages_up = up.messages(), messages_down = down.messages(), bytes_up = up.bytes, bytes_down = down.bytes,
-            "session closed");
-    });
 }

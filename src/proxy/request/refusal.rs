@@ -1,4 +1,6 @@
-//! The answers that are the gateway's own, in one place: status, reason for programs, sentence for people.
+//! The gateway's own answers, in one place: a status, a reason for programs, a sentence for people.
+
+mod reason;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -7,105 +9,127 @@ use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 
+use crate::model::Unavailable;
 use crate::pool::NoMember;
-use crate::proxy::forward::body::ResponseBody;
 use crate::websocket::{Rejected, RequestFault};
 
-/// Carries the reason of an answer that is the gateway's own.
-pub(in crate::proxy) const REASON: HeaderName = HeaderName::from_static("x-steadygate-reason");
+pub use reason::RefusalReason;
 
-/// Why a request is not handed on, or its answer not handed back.
+/// The header that carries the reason of the gateway's own answer.
+pub(super) const REASON_HEADER: HeaderName = HeaderName::from_static("x-steadygate-reason");
+
+/// The gateway's own answer to a request that is not handed on, or whose answer is not handed back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::proxy) struct Refusal {
-    pub(in crate::proxy) status: StatusCode,
-    /// One word, for programs.
-    pub(in crate::proxy) reason: &'static str,
-    /// A sentence, for people.
-    pub(in crate::proxy) message: Cow<'static, str>,
-    /// Whether nothing more may be read from the connection.
+    status: StatusCode,
+    /// A word for programs: that of a [`RefusalReason`], or of the report on a route that can't serve.
+    reason: &'static str,
+    /// A sentence for people.
+    message: Cow<'static, str>,
+    /// Whether the connection is closed after the answer, because nothing more may be read from it.
     close: bool,
-    /// Seconds after which to ask again.
+    /// Seconds after which the client may ask again.
     retry_after: Option<u32>,
-    /// Whether the client is told which version of WebSocket is spoken (RFC 6455 section 4.4).
-    version: bool,
+    /// Whether the answer names the version of WebSocket that is spoken (RFC 6455 section 4.4).
+    names_version: bool,
 }
 
 impl Refusal {
-    pub(in crate::proxy) fn new(
+    /// A refusal with the usual status of its reason.
+    pub(in crate::proxy) fn new(reason: RefusalReason, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::with_status(reason.status(), reason, message)
+    }
+
+    /// A refusal with one of the statuses of its reason.
+    pub(in crate::proxy) fn with_status(
         status: StatusCode,
-        reason: &'static str,
+        reason: RefusalReason,
         message: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self { status, reason, message: message.into(), close: false, retry_after: None, version: false }
+        debug_assert!(reason.statuses().contains(&status), "{reason:?} does not come with {status}");
+        let (reason, message) = (reason.name(), message.into());
+        Self { status, reason, message, close: false, retry_after: None, names_version: false }
     }
 
-    /// 400: the request is ambiguous or malformed; the connection can't be trusted any further.
+    /// 400: the request is ambiguous or malformed. Its connection can't be trusted any further.
     pub(in crate::proxy) fn malformed(message: &'static str) -> Self {
-        Self { close: true, ..Self::new(StatusCode::BAD_REQUEST, "MalformedRequest", message) }
+        Self { close: true, ..Self::new(RefusalReason::MalformedRequest, message) }
     }
 
-    /// 408: the client does not go on with the request's body.
+    /// 408: the client has stopped sending the request's body.
     pub(in crate::proxy) fn stalled(timeout: Duration) -> Self {
         let message = format!("the request's body did not come on for {timeout:?}");
-        Self { close: true, ..Self::new(StatusCode::REQUEST_TIMEOUT, "RequestTimeout", message) }
+        Self { close: true, ..Self::new(RefusalReason::RequestTimeout, message) }
     }
 
+    /// 404: no route, or a route that is meant to lead nowhere.
     pub(in crate::proxy) fn not_found() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "NoRoute", "no route is configured for this host and path")
+        Self::new(RefusalReason::NoRoute, "no route is configured for this host and path")
+    }
+
+    /// 503: the route's rule is broken. The reason is that of the report on its owner.
+    pub(in crate::proxy) fn unavailable(unavailable: &Unavailable) -> Self {
+        let message = "this route's backend is not configured rightly; its status says why";
+        Self { reason: unavailable.reason, ..Self::new(RefusalReason::PoolNotFound, message) }
     }
 
     /// 421 (RFC 9110 section 15.5.20): the connection's certificate is not this host's.
     pub(in crate::proxy) fn misdirected() -> Self {
         let message = "this connection was made for another host; connect again for this one";
-        Self::new(StatusCode::MISDIRECTED_REQUEST, "Misdirected", message)
+        Self::new(RefusalReason::Misdirected, message)
     }
 
+    /// 503: the pool has no member for the request.
     pub(in crate::proxy) fn no_member(why: NoMember) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, why.reason(), why.to_string())
+        Self::new(why.into(), why.to_string())
     }
 
+    /// 400 or 426: a WebSocket handshake with a fault.
     pub(in crate::proxy) fn handshake(fault: RequestFault, extended: bool) -> Self {
-        let refusal = Self::new(fault.status(extended), "WebSocketHandshake", fault.to_string());
-        Self { version: fault == RequestFault::Version, ..refusal }
+        let refusal = Self::with_status(fault.status(extended), RefusalReason::WebSocketHandshake, fault.to_string());
+        Self { names_version: fault == RequestFault::Version, ..refusal }
     }
 
-    /// 501 (RFC 8441, RFC 9220): an extended CONNECT to something else than WebSocket.
-    pub(in crate::proxy) fn protocol() -> Self {
+    /// 502: a member's answer to a WebSocket handshake that opens no session.
+    pub(in crate::proxy) fn handshake_answer(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::with_status(StatusCode::BAD_GATEWAY, RefusalReason::WebSocketHandshake, message)
+    }
+
+    /// 502: the member closed the connection before it answered.
+    pub(in crate::proxy) fn broke_off() -> Self {
+        Self::new(RefusalReason::BackendFailed, "the backend closed the connection before it answered")
+    }
+
+    /// 501 (RFC 8441, RFC 9220): an extended CONNECT to another protocol than WebSocket.
+    pub(super) fn protocol() -> Self {
         let message = "the only :protocol of an extended CONNECT that is spoken here is websocket";
-        Self::new(StatusCode::NOT_IMPLEMENTED, "ProtocolNotSupported", message)
+        Self::new(RefusalReason::ProtocolNotSupported, message)
     }
 
-    /// 429 (RFC 6585 section 4) where it is the client that asks for too much, else 503.
+    /// 429 (RFC 6585 section 4) where it is the client that asks for too much, else 503: a session beyond a limit.
     pub(in crate::proxy) fn rejected(rejected: Rejected) -> Self {
-        let status =
-            if rejected.is_clients() { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::SERVICE_UNAVAILABLE };
-        let refusal = Self::new(status, rejected.reason(), rejected.to_string());
+        let refusal = Self::new(rejected.into(), rejected.to_string());
         Self { retry_after: Some(rejected.retry_after()), ..refusal }
     }
 
-    pub(in crate::proxy) fn bad_gateway(reason: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(StatusCode::BAD_GATEWAY, reason, message)
-    }
-
-    /// The answer; to HEAD, without its body.
-    pub(in crate::proxy) fn into_response(self, head: bool) -> Response<ResponseBody> {
+    /// The answer. To HEAD it has no body.
+    pub(in crate::proxy) fn into_response(self, head: bool) -> Response<Bytes> {
         let text = format!("{}: {}\n", self.status, self.message);
         let length = HeaderValue::from(text.len());
-        let text = if head { Bytes::new() } else { Bytes::from(text) };
-        let mut response = Response::new(ResponseBody::full(text));
+        let mut response = Response::new(if head { Bytes::new() } else { Bytes::from(text) });
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_LENGTH, length);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(REASON, HeaderValue::from_static(self.reason));
+        headers.insert(REASON_HEADER, HeaderValue::from_static(self.reason));
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if self.close {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        if self.version {
+        if self.names_version {
             headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
         }
         match self.status {
@@ -120,5 +144,11 @@ impl Refusal {
             _ => {}
         }
         response
+    }
+
+    /// The status of the answer.
+    #[cfg(test)]
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
     }
 }

@@ -1,71 +1,75 @@
-//! What a request asks for, made unambiguous before anything is decided on it (RFC 9112 sections 3.2 and 6,
-//! RFC 9113 section 8.3).
+//! The target of a request: its host and path, made unambiguous before anything is decided on them (RFC 9112 sections 3.2
+//! and 6, RFC 9113 section 8.3).
 
 use std::borrow::Cow;
 
 use http::header::{self, HeaderMap, HeaderValue};
 use http::uri::Authority;
-use http::{Method, StatusCode, Uri, Version, request};
+use http::{Method, Uri, Version, request};
+use hyper::ext::Protocol;
 
-use super::refusal::Refusal;
+use super::refusal::{Refusal, RefusalReason};
 use crate::model::{normalise_host, normalise_path};
-use crate::proxy::session::extended;
 
-/// What is asked for. Nearly always it is what the client has written, and shared with it.
+/// The target of a request. Nearly always its texts are those that the client wrote, and share their memory.
 pub(in crate::proxy) struct RequestTarget {
-    /// Host and port as the client wrote them; empty in HTTP/1.0 without `Host`.
+    /// Host and port as the client wrote them. Empty in HTTP/1.0 without `Host`.
     pub(in crate::proxy) authority: HeaderValue,
-    /// Host alone, in lower case.
+    /// The host alone, in lower case.
     pub(in crate::proxy) host: HeaderValue,
-    /// As the client wrote it.
+    /// The URI as the client wrote it.
     pub(in crate::proxy) uri: Uri,
-    /// Path in the form in which it is compared, where it did not come in that.
+    /// Whether the request is an extended CONNECT to WebSocket (RFC 8441).
+    pub(in crate::proxy) is_extended_connect: bool,
+    /// The path in its normal form, where it did not come in that.
     normalised: Option<String>,
 }
 
 impl RequestTarget {
+    /// Reads host and path of a request.
+    ///
+    /// # Errors
+    /// The request could be read in more than one way, or in none.
+    pub(in crate::proxy) fn read(parts: &request::Parts) -> Result<Self, Refusal> {
+        let protocol = parts.extensions.get::<Protocol>().map(Protocol::as_str);
+        let is_extended_connect = protocol.is_some();
+        if protocol.is_some_and(|protocol| !protocol.eq_ignore_ascii_case("websocket")) {
+            return Err(Refusal::protocol());
+        }
+        if matches!(parts.method, Method::CONNECT | Method::TRACE) && !is_extended_connect {
+            return Err(Refusal::new(RefusalReason::MethodNotAllowed, "this method is not forwarded"));
+        }
+        if is_extended_connect && parts.uri.authority().is_none() {
+            return Err(Refusal::malformed("an extended CONNECT has an :authority"));
+        }
+        check_framing(&parts.headers, parts.version)?;
+        let authority = authority(&parts.uri, &parts.headers, parts.version)?;
+        let host = host(&authority)?;
+        let normalised = match parts.uri.path() {
+            path if path.starts_with('/') => match normalise_path(path) {
+                Cow::Borrowed(_) => None,
+                Cow::Owned(path) => Some(path),
+            },
+            "*" | "" if parts.method == Method::OPTIONS => Some("*".to_owned()),
+            _ => return Err(Refusal::malformed("the request target is not a path")),
+        };
+        Ok(Self { authority, host, uri: parts.uri.clone(), is_extended_connect, normalised })
+    }
+
+    /// Host and port as the client wrote them.
     pub(in crate::proxy) fn authority(&self) -> &str {
         self.authority.to_str().unwrap_or_default()
     }
 
+    /// The host alone, in lower case.
     pub(in crate::proxy) fn host(&self) -> &str {
         self.host.to_str().unwrap_or_default()
     }
 
-    /// Path in the form in which it is compared.
+    /// The path in its normal form, in which paths are compared.
     pub(in crate::proxy) fn path(&self) -> &str {
         self.normalised.as_deref().unwrap_or(self.uri.path())
     }
-}
-
-/// Reads a request's host and path.
-///
-/// # Errors
-/// It could be read in more than one way, or in none.
-pub(in crate::proxy) fn read(parts: &request::Parts) -> Result<RequestTarget, Refusal> {
-    let extended = extended::protocol(parts);
-    if extended.is_some_and(|protocol| !protocol.eq_ignore_ascii_case("websocket")) {
-        return Err(Refusal::protocol());
-    }
-    if matches!(parts.method, Method::CONNECT | Method::TRACE) && extended.is_none() {
-        let message = "this method is not forwarded";
-        return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message));
-    }
-    if extended.is_some() && parts.uri.authority().is_none() {
-        return Err(Refusal::malformed("an extended CONNECT has an :authority"));
-    }
-    check_framing(&parts.headers, parts.version)?;
-    let authority = authority(&parts.uri, &parts.headers, parts.version)?;
-    let host = host(&authority)?;
-    let normalised = match parts.uri.path() {
-        path if path.starts_with('/') => match normalise_path(path) {
-            Cow::Borrowed(_) => None,
-            Cow::Owned(path) => Some(path),
-        },
-        "*" | "" if parts.method == Method::OPTIONS => Some("*".to_owned()),
-        _ => return Err(Refusal::malformed("the request target is not a path")),
-    };
-    Ok(RequestTarget { authority, host, uri: parts.uri.clone(), normalised })
 }
 
 /// The host of an authority.
@@ -82,7 +86,7 @@ fn host(authority: &HeaderValue) -> Result<HeaderValue, Refusal> {
     HeaderValue::from_str(&normalise_host(authority.host())).map_err(|_| no_host())
 }
 
-/// One way to tell where the body ends, or none at all.
+/// Checks that the headers tell the body's end in one way at most.
 fn check_framing(headers: &HeaderMap, version: Version) -> Result<(), Refusal> {
     let lengths = headers.get_all(header::CONTENT_LENGTH).iter().count();
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
@@ -106,6 +110,7 @@ fn no_host() -> Refusal {
     Refusal::malformed("the Host header is not a host and port")
 }
 
+/// Host and port of a request, from its target or from `Host`.
 fn authority(uri: &Uri, headers: &HeaderMap, version: Version) -> Result<HeaderValue, Refusal> {
     let value = |text: &str| HeaderValue::from_str(text).map_err(|_| no_host());
     let mut hosts = headers.get_all(header::HOST).iter();
@@ -128,21 +133,23 @@ fn authority(uri: &Uri, headers: &HeaderMap, version: Version) -> Result<HeaderV
 
 #[cfg(test)]
 mod tests {
+    use http::StatusCode;
+
     use super::*;
 
     fn parts(build: request::Builder) -> request::Parts {
         build.body(()).expect("a request").into_parts().0
     }
 
-    fn asked(build: request::Builder) -> Result<(String, String), StatusCode> {
-        read(&parts(build))
-            .map(|asked| (asked.host().to_owned(), asked.path().to_owned()))
-            .map_err(|refusal| refusal.status)
+    fn host_and_path(build: request::Builder) -> Result<(String, String), StatusCode> {
+        RequestTarget::read(&parts(build))
+            .map(|target| (target.host().to_owned(), target.path().to_owned()))
+            .map_err(|refusal| refusal.status())
     }
 
     #[test]
     fn host_and_path_are_read_in_one_form() {
-        let get = |uri: &str, host: &str| asked(http::Request::get(uri).header("host", host));
+        let get = |uri: &str, host: &str| host_and_path(http::Request::get(uri).header("host", host));
         let expected = Ok(("a.example".to_owned(), "/x".to_owned()));
         assert_eq!(get("/x", "A.Example."), expected);
         assert_eq!(get("/y/../x", "a.example:8080"), expected);
@@ -153,16 +160,16 @@ mod tests {
     #[test]
     fn what_could_be_read_in_two_ways_is_refused() {
         let bad = Err(StatusCode::BAD_REQUEST);
-        assert_eq!(asked(http::Request::get("/")), bad);
-        assert_eq!(asked(http::Request::get("/").header("host", "a").header("host", "b")), bad);
-        assert_eq!(asked(http::Request::get("http://a/").header("host", "b")), bad);
-        assert_eq!(asked(http::Request::get("/").header("host", "u@a")), bad);
-        assert_eq!(asked(http::Request::get("/").header("host", "a b")), bad);
+        assert_eq!(host_and_path(http::Request::get("/")), bad);
+        assert_eq!(host_and_path(http::Request::get("/").header("host", "a").header("host", "b")), bad);
+        assert_eq!(host_and_path(http::Request::get("http://a/").header("host", "b")), bad);
+        assert_eq!(host_and_path(http::Request::get("/").header("host", "u@a")), bad);
+        assert_eq!(host_and_path(http::Request::get("/").header("host", "a b")), bad);
         let post = || http::Request::post("/").header("host", "a");
-        assert_eq!(asked(post().header("content-length", "1").header("transfer-encoding", "chunked")), bad);
-        assert_eq!(asked(post().header("content-length", "1").header("content-length", "1")), bad);
-        assert_eq!(asked(post().header("transfer-encoding", "gzip, chunked")), bad);
-        assert_eq!(asked(post().version(Version::HTTP_10).header("transfer-encoding", "chunked")), bad);
-        assert!(asked(http::Request::get("/").version(Version::HTTP_10)).is_ok());
+        assert_eq!(host_and_path(post().header("content-length", "1").header("transfer-encoding", "chunked")), bad);
+        assert_eq!(host_and_path(post().header("content-length", "1").header("content-length", "1")), bad);
+        assert_eq!(host_and_path(post().header("transfer-encoding", "gzip, chunked")), bad);
+        assert_eq!(host_and_path(post().version(Version::HTTP_10).header("transfer-encoding", "chunked")), bad);
+        assert!(host_and_path(http::Request::get("/").version(Version::HTTP_10)).is_ok());
     }
 }

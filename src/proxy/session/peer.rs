@@ -1,4 +1,4 @@
-//! One side of a session: a connection of its own, or a stream of HTTP/2.
+//! One side of a session: a connection of its own, or a stream of an HTTP/2 connection.
 
 use std::io;
 use std::pin::Pin;
@@ -13,61 +13,60 @@ use tokio::net::TcpStream;
 
 use crate::pool::dial::Stream;
 use crate::proxy::client::ClientStream;
-
-/// Bytes that the kernel takes beyond what the other end has room for. Once half of them have gone it takes more: that a peer
-/// reads, however slowly, is seen by that. Without a bound there can be megabytes.
-const UNSENT: u32 = 128 * 1024;
+use crate::proxy::limits::MAX_UNSENT_BYTES;
 
 /// One side of a session.
-pub(in crate::proxy) enum PeerStream {
+pub(super) enum PeerStream {
     /// A client's connection.
     Client(ClientStream),
     /// A connection to a member.
     Member(Stream),
-    /// A stream of HTTP/2.
-    Shared(Box<Http2Stream>),
+    /// A stream of an HTTP/2 connection, with a client or a member.
+    Http2(Box<Http2Stream>),
 }
 
 impl PeerStream {
-    /// With the bytes that came with the handshake.
-    pub(in crate::proxy) fn new(upgraded: Upgraded) -> (Self, Bytes) {
+    /// A stream that hyper has upgraded, and the bytes that came behind the handshake.
+    pub(super) fn upgraded(upgraded: Upgraded) -> (Self, Bytes) {
         match upgraded.downcast::<TokioIo<ClientStream>>() {
             Ok(parts) => {
                 let client = parts.io.into_inner();
                 bound_unsent(&client.tcp);
-                // A session may be slow; its own limit is the idle timeout. The socket is open: this can't fail.
+                // A session may be slow; its limit is the idle timeout. This can't fail: the socket is open.
                 let _ = SockRef::from(&client.tcp).set_tcp_user_timeout(None);
                 (Self::Client(client), parts.read_buf)
             }
             Err(upgraded) => {
                 let stream = Http2Stream { stream: TokioIo::new(upgraded), ended: false };
-                (Self::Shared(Box::new(stream)), Bytes::new())
+                (Self::Http2(Box::new(stream)), Bytes::new())
             }
         }
     }
 
     /// A connection to a member.
-    pub(in crate::proxy) fn member(stream: Stream) -> Self {
+    pub(super) fn member(stream: Stream) -> Self {
         bound_unsent(stream.tcp());
         Self::Member(stream)
     }
 }
 
+/// Limits what the kernel takes beyond the window of the peer. When half of it has gone, the kernel takes more: that shows that
+/// a peer reads, however slowly. Without a limit the kernel can hold megabytes.
 fn bound_unsent(tcp: &TcpStream) {
-    // The socket is open: this can't fail.
-    let _ = SockRef::from(tcp).set_tcp_notsent_lowat(UNSENT);
+    // This can't fail: the socket is open.
+    let _ = SockRef::from(tcp).set_tcp_notsent_lowat(MAX_UNSENT_BYTES);
 }
 
-/// A stream of HTTP/2.
-pub(in crate::proxy) struct Http2Stream {
+/// A stream of an HTTP/2 connection.
+pub(super) struct Http2Stream {
     stream: TokioIo<Upgraded>,
-    /// Whether its end has been seen, and the half that sends has had time to find out why.
+    /// Whether the end has been read, and the sending half has had time to find out why.
     ended: bool,
 }
 
 impl Http2Stream {
-    /// hyper gives the same end to a stream that its peer has ended and to one that it has cancelled. Of the latter the
-    /// half that sends knows: its task is woken together with this one, so it has run when this one comes again.
+    /// Reads, and tells a stream that was reset from one that was ended: hyper reads the same end from both. The sending half
+    /// knows of a reset. Its task is woken together with this one, so it has run when this one is polled again.
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let reset = |error| io::Error::new(io::ErrorKind::ConnectionReset, error);
         let before = buf.filled().len();
@@ -92,7 +91,7 @@ impl AsyncRead for PeerStream {
         match self.get_mut() {
             Self::Client(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Member(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Shared(stream) => stream.poll_read(cx, buf),
+            Self::Http2(stream) => stream.poll_read(cx, buf),
         }
     }
 }
@@ -102,7 +101,7 @@ impl AsyncWrite for PeerStream {
         match self.get_mut() {
             Self::Client(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Member(stream) => Pin::new(stream).poll_write(cx, buf),
-            Self::Shared(stream) => Pin::new(&mut stream.stream).poll_write(cx, buf),
+            Self::Http2(stream) => Pin::new(&mut stream.stream).poll_write(cx, buf),
         }
     }
 
@@ -110,7 +109,7 @@ impl AsyncWrite for PeerStream {
         match self.get_mut() {
             Self::Client(stream) => Pin::new(stream).poll_flush(cx),
             Self::Member(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Shared(stream) => Pin::new(&mut stream.stream).poll_flush(cx),
+            Self::Http2(stream) => Pin::new(&mut stream.stream).poll_flush(cx),
         }
     }
 
@@ -118,7 +117,22 @@ impl AsyncWrite for PeerStream {
         match self.get_mut() {
             Self::Client(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Member(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Shared(stream) => Pin::new(&mut stream.stream).poll_shutdown(cx),
+            Self::Http2(stream) => Pin::new(&mut stream.stream).poll_shutdown(cx),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_kernel_holds_no_more_than_the_limit() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let tcp = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("connects");
+        bound_unsent(&tcp);
+        assert_eq!(SockRef::from(&tcp).tcp_notsent_lowat().expect("an option"), MAX_UNSENT_BYTES);
     }
 }

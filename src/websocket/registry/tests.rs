@@ -183,7 +183,7 @@ async fn what_is_counted_neither_jumps_nor_stays_when_a_session_ends_and_its_obj
     let guard = open(&sessions, &Arc::default(), WebSocket::default());
     sessions.set_served([Arc::clone(&owner)], &BTreeSet::new());
     guard.session().up.add_bytes(100);
-    sessions.refused(&owner, "route_limit");
+    sessions.refused(&owner, HandshakeOutcome::RouteLimit);
     let before = sessions.totals();
     assert_eq!((before[&owner].open, before[&owner].up.bytes), (1, 100));
     tokio::time::advance(5 * SECOND).await;

@@ -1,4 +1,6 @@
-//! Bodies of HTTP/1.1 answers, taken out of their framing (RFC 9112 sections 6 and 7).
+//! The framing of a body in an HTTP/1.1 answer, and the decoder that takes the body out of it (RFC 9112 sections 6 and 7).
+
+use std::io;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::HeaderMap;
@@ -6,58 +8,65 @@ use http::header::{HeaderName, HeaderValue};
 use http_body::Frame;
 use httparse::Status;
 
-use super::MalformedAnswer;
+use crate::proxy::limits::{MAX_CHUNK_LINE_BYTES, MAX_TRAILER_BYTES, MAX_TRAILER_FIELDS};
 
-/// Bytes that the line before a chunk may have, extensions included; and all trailers together.
-const LINES: usize = 16 * 1024;
-/// Trailers that an answer may have.
-const TRAILERS: usize = 100;
+/// What a member sent is not HTTP/1.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the answer has {0}")]
+pub(super) struct MalformedAnswer(pub(super) &'static str);
 
-/// How a body's end is told, and how far it is.
+/// How a body's end is told, and how much of the body is still to come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BodyFraming {
-    /// So many bytes are to come.
+    /// By its length: so many bytes are to come.
     Length(u64),
-    /// In chunks.
-    Chunked(Chunked),
-    /// With the connection's end.
+    /// By chunks.
+    Chunked(ChunkState),
+    /// By the end of the connection.
     UntilEnd,
 }
 
-/// What comes next.
+/// What comes next in a chunked body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Chunked {
-    /// The line that says how long the next chunk is.
+pub(super) enum ChunkState {
+    /// The line with the size of the next chunk.
     Size,
-    /// So many bytes of a chunk.
+    /// The rest of a chunk: so many bytes.
     Data(u64),
-    /// The end of its line.
+    /// The line end behind a chunk.
     DataEnd,
+    /// The trailers, behind the last chunk.
     Trailers,
 }
 
-/// What has been taken of a body.
+/// What the decoder has taken of a body.
 #[derive(Debug)]
 pub(super) enum Decoded {
     Frame(Frame<Bytes>),
-    /// All of it has been taken; these are its trailers.
+    /// The end of the body, with its trailers.
     End(Option<HeaderMap>),
-    /// More has to be read first.
+    /// Nothing: more has to be read first.
     More,
 }
 
-impl BodyFraming {
-    pub(super) const CHUNKED: Self = Self::Chunked(Chunked::Size);
+impl From<MalformedAnswer> for io::Error {
+    fn from(malformed: MalformedAnswer) -> Self {
+        Self::new(io::ErrorKind::InvalidData, malformed)
+    }
+}
 
-    /// Whether nothing is to come, as far as can be told without reading.
+impl BodyFraming {
+    pub(super) const CHUNKED: Self = Self::Chunked(ChunkState::Size);
+
+    /// Whether the body is known to be over without reading more.
     pub(super) fn is_over(self) -> bool {
         self == Self::Length(0)
     }
 
-    /// Takes what it can from what has been read.
+    /// Takes the next part of the body from what has been read.
     ///
     /// # Errors
-    /// What comes is no chunk.
+    /// What has been read is no chunk.
     pub(super) fn take(&mut self, read: &mut BytesMut) -> Result<Decoded, MalformedAnswer> {
         match self {
             Self::Length(0) => Ok(Decoded::End(None)),
@@ -71,7 +80,7 @@ impl BodyFraming {
     }
 }
 
-/// As much of what has been read as is `left` to come.
+/// Takes what has been read, `left` bytes at most.
 fn data(read: &mut BytesMut, left: &mut u64) -> Decoded {
     if read.is_empty() {
         return Decoded::More;
@@ -81,7 +90,7 @@ fn data(read: &mut BytesMut, left: &mut u64) -> Decoded {
     Decoded::Frame(Frame::data(read.split_to(some).freeze()))
 }
 
-impl Chunked {
+impl ChunkState {
     fn take(&mut self, read: &mut BytesMut) -> Result<Decoded, MalformedAnswer> {
         loop {
             match self {
@@ -113,8 +122,8 @@ impl Chunked {
     }
 }
 
-/// The length of the line before a chunk, and the chunk's. `None`: it is not whole yet. httparse takes a line without a
-/// digit for 0, and lets an extension run over a bare line feed.
+/// The length of the line before a chunk, and the size of the chunk. `None`: the line is not complete yet. httparse takes a
+/// line without a digit for 0, and lets an extension run over a bare line feed.
 fn size(read: &[u8]) -> Result<Option<(usize, u64)>, MalformedAnswer> {
     let bad = Err(MalformedAnswer("a chunk without a valid size"));
     if read.first().is_some_and(|byte| !byte.is_ascii_hexdigit()) {
@@ -123,17 +132,18 @@ fn size(read: &[u8]) -> Result<Option<(usize, u64)>, MalformedAnswer> {
     match httparse::parse_chunk_size(read) {
         Ok(Status::Complete((length, _))) if read[..length - 1].contains(&b'\n') => bad,
         Ok(Status::Complete(line)) => Ok(Some(line)),
-        Ok(Status::Partial) if read.len() < LINES => Ok(None),
+        Ok(Status::Partial) if read.len() < MAX_CHUNK_LINE_BYTES => Ok(None),
         _ => bad,
     }
 }
 
+/// Takes the trailers, once they are complete.
 fn trailers(read: &mut BytesMut) -> Result<Decoded, MalformedAnswer> {
     let bad = MalformedAnswer("trailers that are not HTTP/1.1");
-    let mut lines = [httparse::EMPTY_HEADER; TRAILERS];
+    let mut lines = [httparse::EMPTY_HEADER; MAX_TRAILER_FIELDS];
     let (length, lines) = match httparse::parse_headers(read, &mut lines) {
         Ok(Status::Complete(parsed)) => parsed,
-        Ok(Status::Partial) if read.len() < LINES => return Ok(Decoded::More),
+        Ok(Status::Partial) if read.len() < MAX_TRAILER_BYTES => return Ok(Decoded::More),
         _ => return Err(bad),
     };
     let mut trailers = HeaderMap::new();
@@ -213,7 +223,7 @@ mod tests {
 
     #[test]
     fn what_is_no_chunk_is_refused() {
-        let endless = format!("5;{}", "x".repeat(LINES));
+        let endless = format!("5;{}", "x".repeat(MAX_CHUNK_LINE_BYTES));
         let sizes = ["x\r\n", "\r\n", " \r\n", ";a\r\n", "-1\r\n", "1;a\nb\r\n", "fffffffffffffffff\r\n", &endless];
         for bad in sizes.into_iter().chain(["5\r\nhello!\r\n", "0\r\nA B: 1\r\n\r\n"]) {
             // Whole, if that were a chunk.
@@ -221,5 +231,19 @@ mod tests {
             assert!(all(BodyFraming::CHUNKED, &[text.as_bytes()]).is_err(), "{bad}");
         }
         assert!(all(BodyFraming::CHUNKED, &[b"5\r\nhel"]).is_err());
+    }
+    #[test]
+    fn lines_and_trailers_have_no_more_than_their_limits() {
+        let chunk = |length: usize| all(BodyFraming::CHUNKED, &[format!("0;{}", "x".repeat(length - 2)).as_bytes()]);
+        let trailers =
+            |length: usize| all(BodyFraming::CHUNKED, &[b"0\r\n", format!("A: {}", "x".repeat(length - 3)).as_bytes()]);
+        let broke_off = MalformedAnswer("it broke off");
+        assert_eq!(chunk(MAX_CHUNK_LINE_BYTES - 1).err(), Some(broke_off));
+        assert_ne!(chunk(MAX_CHUNK_LINE_BYTES).err(), Some(broke_off));
+        assert_eq!(trailers(MAX_TRAILER_BYTES - 1).err(), Some(broke_off));
+        assert_ne!(trailers(MAX_TRAILER_BYTES).err(), Some(broke_off));
+        let fields =
+            |count: usize| all(BodyFraming::CHUNKED, &[format!("0\r\n{}\r\n", "A: 1\r\n".repeat(count)).as_bytes()]);
+        assert!(fields(MAX_TRAILER_FIELDS).is_ok() && fields(MAX_TRAILER_FIELDS + 1).is_err());
     }
 }

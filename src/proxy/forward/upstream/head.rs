@@ -1,4 +1,4 @@
-//! Heads of HTTP/1.1 messages (RFC 9112 sections 2 to 6): a request's as it is sent, an answer's as it is read.
+//! Heads of HTTP/1.1 messages (RFC 9112 sections 2 to 6): a request's head is written, an answer's head is read.
 
 use std::mem::MaybeUninit;
 
@@ -8,13 +8,8 @@ use http::{Method, Response, StatusCode, request};
 use httparse::{ParserConfig, Status};
 use hyper::ext::ReasonPhrase;
 
-use super::MalformedAnswer;
-use super::framing::BodyFraming;
-
-/// Headers that an answer may have.
-const HEADERS: usize = 100;
-/// Bytes of its head.
-const BYTES: usize = 256 * 1024;
+use super::framing::{BodyFraming, MalformedAnswer};
+use crate::proxy::limits::{MAX_ANSWER_HEADER_BYTES, MAX_ANSWER_HEADER_FIELDS};
 
 /// Writes a request's head.
 pub(super) fn write(request: &request::Parts, out: &mut BytesMut) {
@@ -37,7 +32,7 @@ pub(super) fn fields(fields: &HeaderMap, out: &mut BytesMut) {
     }
 }
 
-/// Writes a name in the usual case, and those of RFC 6455 as it has them: there are backends that look for that.
+/// Writes a name in the usual case (`Content-Type`), and the names of RFC 6455 as it spells them: some backends compare case.
 fn write_name(name: &str, out: &mut BytesMut) {
     let start = out.len();
     out.put_slice(name.as_bytes());
@@ -57,33 +52,33 @@ fn write_name(name: &str, out: &mut BytesMut) {
 #[derive(Debug)]
 pub(super) struct AnswerHead {
     pub(super) response: Response<()>,
-    /// How its body's end is told.
+    /// How the body's end is told.
     pub(super) framing: BodyFraming,
-    /// Whether the connection may be used again after it.
+    /// Whether the connection may be used again after this answer.
     pub(super) keep: bool,
 }
 
-/// Whether a head may be whole, of which so much was read before and was not: a quick look for an empty line. It is always worth
-/// a closer look at first, and once it is too long.
-pub(super) fn may_be_whole(read: &[u8], before: usize) -> bool {
+/// Whether a head may be complete, if the first `before` bytes were not: a quick search for an empty line. It also says yes to
+/// the first bytes, and to a head that is too long.
+pub(super) fn may_be_complete(read: &[u8], before: usize) -> bool {
     let new = &read[before.saturating_sub(3)..];
     let ends = |pair: &[u8]| matches!(pair, [b'\n', b'\n', ..] | [b'\n', b'\r', b'\n']);
-    before == 0 || read.len() > BYTES || new.windows(3).any(ends) || new.ends_with(b"\n\n")
+    before == 0 || read.len() > MAX_ANSWER_HEADER_BYTES || new.windows(3).any(ends) || new.ends_with(b"\n\n")
 }
 
-/// Takes the head of the answer to a request of this method from what has been read. `None`: it is not whole yet.
+/// Takes the head of an answer from what has been read. `method` is that of the request. `None`: the head is not complete yet.
 ///
 /// # Errors
-/// It is none.
+/// What has been read is no head.
 pub(super) fn take(read: &mut BytesMut, method: &Method) -> Result<Option<AnswerHead>, MalformedAnswer> {
     if read.is_empty() {
         return Ok(None);
     }
-    let mut lines = [const { MaybeUninit::uninit() }; HEADERS];
+    let mut lines = [const { MaybeUninit::uninit() }; MAX_ANSWER_HEADER_FIELDS];
     let mut parsed = httparse::Response::new(&mut []);
     let length = match ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, read, &mut lines) {
-        Ok(Status::Complete(length)) if length <= BYTES => length,
-        Ok(Status::Partial) if read.len() <= BYTES => return Ok(None),
+        Ok(Status::Complete(length)) if length <= MAX_ANSWER_HEADER_BYTES => length,
+        Ok(Status::Partial) if read.len() <= MAX_ANSWER_HEADER_BYTES => return Ok(None),
         Ok(_) => return Err(MalformedAnswer("a header that is too long")),
         Err(httparse::Error::TooManyHeaders) => return Err(MalformedAnswer("too many headers")),
         Err(_) => return Err(MalformedAnswer("a header that is not HTTP/1.1")),
@@ -91,29 +86,29 @@ pub(super) fn take(read: &mut BytesMut, method: &Method) -> Result<Option<Answer
     let status =
         StatusCode::from_u16(parsed.code.unwrap_or_default()).map_err(|_| MalformedAnswer("no valid status"))?;
     let (reason, version) = (parsed.reason.unwrap_or_default(), parsed.version);
-    // The usual one says nothing; nor does none, where there is a usual one.
+    // The reason is kept only where it is not the usual one of the status.
     let usual = status.canonical_reason().is_some_and(|usual| usual == reason || reason.is_empty());
     let reason = (!usual).then(|| reason.to_owned());
-    // The texts stay where they are, and are found there once the head has been taken.
+    // The texts stay where they are in the buffer, so their ranges are noted before the head is split off.
     let start = read.as_ptr() as usize;
-    let place = |text: &[u8]| {
+    let range = |text: &[u8]| {
         let at = text.as_ptr() as usize - start;
         at..at + text.len()
     };
-    let places: Vec<_> = parsed.headers.iter().map(|line| (place(line.name.as_bytes()), place(line.value))).collect();
+    let ranges: Vec<_> = parsed.headers.iter().map(|line| (range(line.name.as_bytes()), range(line.value))).collect();
     let head: Bytes = read.split_to(length).freeze();
-    let (mut headers, mut told) = (HeaderMap::with_capacity(places.len()), FramingHeaders::default());
-    for (name, value) in places {
+    let (mut headers, mut framing) = (HeaderMap::with_capacity(ranges.len()), FramingHeaders::default());
+    for (name, value) in ranges {
         let name = HeaderName::from_bytes(&head[name]).map_err(|_| MalformedAnswer("a bad header name"))?;
         let value =
             HeaderValue::from_maybe_shared(head.slice(value)).map_err(|_| MalformedAnswer("a bad header value"))?;
-        told.note(&name, &value)?;
+        framing.note(&name, &value)?;
         headers.append(name, value);
     }
-    if let Some(length) = told.length.filter(|_| told.repeated) {
+    if let Some(length) = framing.length.filter(|_| framing.repeated) {
         headers.insert(header::CONTENT_LENGTH, length.into());
     }
-    let (framing, keep) = told.framing(method, status, version == Some(1));
+    let (framing, keep) = framing.evaluate(method, status, version == Some(1));
     let mut response = Response::new(());
     *response.status_mut() = status;
     *response.headers_mut() = headers;
@@ -123,18 +118,23 @@ pub(super) fn take(read: &mut BytesMut, method: &Method) -> Result<Option<Answer
     Ok(Some(AnswerHead { response, framing, keep }))
 }
 
-/// What a header says of the message's end, and the connection's.
+/// The headers of an answer that say where it ends, and whether the connection ends with it.
 #[derive(Debug, Default)]
 struct FramingHeaders {
+    /// `Content-Length`.
     length: Option<u64>,
-    /// Whether it says so more than once.
+    /// Whether the length is given more than once.
     repeated: bool,
+    /// Whether there is a `Transfer-Encoding`.
     coded: bool,
+    /// Whether its outermost coding is chunked.
     chunked: bool,
+    /// `Connection: close`.
     close: bool,
 }
 
 impl FramingHeaders {
+    /// Takes note of a header, if it is one of these.
     fn note(&mut self, name: &HeaderName, value: &HeaderValue) -> Result<(), MalformedAnswer> {
         if *name == header::CONTENT_LENGTH {
             let length = length(value).ok_or(MalformedAnswer("a Content-Length that is no number"))?;
@@ -155,9 +155,9 @@ impl FramingHeaders {
         Ok(())
     }
 
-    /// RFC 9112 section 6.3; and whether the connection may be used again.
-    fn framing(&self, method: &Method, status: StatusCode, http11: bool) -> (BodyFraming, bool) {
-        // With both, somebody on the way may have taken the other for the end.
+    /// The framing (RFC 9112 section 6.3), and whether the connection may be used again.
+    fn evaluate(&self, method: &Method, status: StatusCode, http11: bool) -> (BodyFraming, bool) {
+        // With both of them, somebody on the way may have ended the message by the other.
         let keep = http11 && !self.close && !(self.coded && self.length.is_some());
         let bodiless = status.is_informational() || matches!(status.as_u16(), 204 | 304);
         let framing = match self.length {
@@ -170,7 +170,7 @@ impl FramingHeaders {
     }
 }
 
-/// A `Content-Length`: digits alone. A list of the same is taken as one (RFC 9110 section 8.6).
+/// The value of a `Content-Length`: digits alone. A list of equal numbers is taken as one (RFC 9110 section 8.6).
 pub(super) fn length(value: &HeaderValue) -> Option<u64> {
     let mut lengths = value.to_str().ok()?.split(',').map(|length| {
         let length = length.trim_matches([' ', '\t']);
@@ -212,9 +212,9 @@ mod tests {
         let answer = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nX-A: 1\r\nx-a: 2\r\n\r\n";
         for length in 0..answer.len() {
             assert!(read(&answer[..length], &Method::GET).expect("good so far").is_none(), "{length}");
-            assert!(length == 0 || !may_be_whole(&answer[..length], length - 1) || length == 1, "{length}");
+            assert!(length == 0 || !may_be_complete(&answer[..length], length - 1) || length == 1, "{length}");
         }
-        assert!((1..answer.len()).all(|before| may_be_whole(answer, before)));
+        assert!((1..answer.len()).all(|before| may_be_complete(answer, before)));
         let mut buffer = BytesMut::from(&[&answer[..], b"first"].concat()[..]);
         let head = take(&mut buffer, &Method::GET).expect("good").expect("whole");
         assert_eq!(&buffer[..], b"first");
@@ -240,8 +240,8 @@ mod tests {
 
     #[test]
     fn what_is_no_answer_is_refused() {
-        let long = format!("HTTP/1.1 200 OK\r\nX-Long: {}", "x".repeat(BYTES));
-        let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "X-A: 1\r\n".repeat(HEADERS + 1));
+        let long = format!("HTTP/1.1 200 OK\r\nX-Long: {}", "x".repeat(MAX_ANSWER_HEADER_BYTES));
+        let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "X-A: 1\r\n".repeat(MAX_ANSWER_HEADER_FIELDS + 1));
         for other in [
             "junk",
             "HTTP/2.0 200 OK\r\n\r\n",
@@ -257,6 +257,17 @@ mod tests {
         ] {
             assert!(read(other.as_bytes(), &Method::GET).is_err(), "{}", &other[..other.len().min(80)]);
         }
+    }
+
+    #[test]
+    fn a_head_has_no_more_than_its_limits() {
+        let start = "HTTP/1.1 200 OK\r\nX-Long: ";
+        let long = |length: usize| format!("{start}{}\r\n\r\n", "x".repeat(length - start.len() - 4));
+        assert!(read(long(MAX_ANSWER_HEADER_BYTES).as_bytes(), &Method::GET).expect("short enough").is_some());
+        assert!(read(long(MAX_ANSWER_HEADER_BYTES + 1).as_bytes(), &Method::GET).is_err());
+        let many = |count: usize| format!("HTTP/1.1 200 OK\r\n{}\r\n", "X-A: 1\r\n".repeat(count));
+        assert!(read(many(MAX_ANSWER_HEADER_FIELDS).as_bytes(), &Method::GET).expect("few enough").is_some());
+        assert!(read(many(MAX_ANSWER_HEADER_FIELDS + 1).as_bytes(), &Method::GET).is_err());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What is read of a connection, in a buffer that is as big as what comes.
+//! A buffer for what is read from a connection, as large as the answers on it need.
 
 use std::io;
 use std::pin::pin;
@@ -7,55 +7,81 @@ use std::task::{Context, Poll, ready};
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-/// Bytes that are read at once, at first: most answers have room in so many.
-const LEAST: usize = 2 * 1024;
-/// And at most.
-const MOST: usize = 64 * 1024;
-/// A bigger buffer is not kept while nothing is asked.
-const KEPT: usize = 8 * 1024;
+use crate::proxy::limits::{MAX_KEPT_READ_BUFFER_BYTES, MAX_READ_BYTES};
 
-/// What has been read and not been taken yet.
+/// Bytes of the first read: enough for most answers.
+const MIN_READ_BYTES: usize = 2 * 1024;
+
+/// The bytes that have been read and not been taken yet.
 #[derive(Debug)]
 pub(super) struct ReadBuffer {
     pub(super) bytes: BytesMut,
-    /// Bytes that are read at once: twice as many once they have come, half as many once nothing near it has.
-    room: usize,
-    /// The most that came at once of this answer.
-    most: usize,
-    /// The most that the buffer has had room for.
-    size: usize,
+    /// Bytes of the next read: twice as many after a read that filled it, half as many after an answer that used little of it.
+    read_size: usize,
+    /// The largest read of this answer.
+    largest_read: usize,
+    /// The largest capacity that the buffer has had.
+    largest_capacity: usize,
 }
 
 impl ReadBuffer {
     pub(super) fn new() -> Self {
-        Self { bytes: BytesMut::new(), room: LEAST, most: 0, size: 0 }
+        Self { bytes: BytesMut::new(), read_size: MIN_READ_BYTES, largest_read: 0, largest_capacity: 0 }
     }
 
-    /// Reads more. Gives the number of bytes.
+    /// Reads more. Returns the number of bytes.
     ///
     /// # Errors
     /// The connection broke.
     pub(super) fn fill<R: AsyncRead + Unpin>(&mut self, cx: &mut Context<'_>, from: &mut R) -> Poll<io::Result<usize>> {
-        self.bytes.reserve(self.room);
-        self.size = self.size.max(self.bytes.capacity());
+        self.bytes.reserve(self.read_size);
+        self.largest_capacity = self.largest_capacity.max(self.bytes.capacity());
         let spare = self.bytes.capacity() - self.bytes.len();
         let count = ready!(pin!(from.read_buf(&mut self.bytes)).poll(cx))?;
-        self.most = self.most.max(count);
+        self.largest_read = self.largest_read.max(count);
         if count == spare {
-            self.room = (self.room * 2).min(MOST);
+            self.read_size = (self.read_size * 2).min(MAX_READ_BYTES);
         }
         Poll::Ready(Ok(count))
     }
 
-    /// For the next answer on the same connection.
+    /// The buffer for the next answer on the connection.
     pub(super) fn next(mut self) -> Self {
-        if self.most < self.room / 4 {
-            self.room = (self.room / 2).max(LEAST);
+        if self.largest_read < self.read_size / 4 {
+            self.read_size = (self.read_size / 2).max(MIN_READ_BYTES);
         }
-        if self.size > KEPT {
-            (self.bytes, self.size) = (BytesMut::new(), 0);
+        if self.largest_capacity > MAX_KEPT_READ_BUFFER_BYTES {
+            (self.bytes, self.largest_capacity) = (BytesMut::new(), 0);
         }
-        self.most = 0;
+        self.largest_read = 0;
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt as _;
+
+    use super::*;
+
+    async fn filled(buffer: &mut ReadBuffer, bytes: usize) {
+        let (mut near, mut far) = tokio::io::duplex(1 << 20);
+        far.write_all(&vec![0; bytes]).await.expect("room");
+        while buffer.bytes.len() < bytes {
+            std::future::poll_fn(|cx| buffer.fill(cx, &mut near)).await.expect("open");
+        }
+        buffer.bytes.clear();
+    }
+
+    #[tokio::test]
+    async fn reads_grow_to_their_limit_and_a_large_buffer_is_not_kept() {
+        let mut buffer = ReadBuffer::new();
+        filled(&mut buffer, 100).await;
+        buffer = buffer.next();
+        assert!(buffer.bytes.capacity() > 0 && buffer.read_size == MIN_READ_BYTES);
+        filled(&mut buffer, 300 * 1024).await;
+        assert_eq!(buffer.read_size, MAX_READ_BYTES);
+        assert!(buffer.largest_capacity > MAX_KEPT_READ_BUFFER_BYTES);
+        assert_eq!(buffer.next().bytes.capacity(), 0);
     }
 }

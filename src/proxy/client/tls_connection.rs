@@ -1,6 +1,6 @@
-//! TLS of one accepted connection: records come and go through buffers of the thread, and an idle connection holds none.
+//! TLS of one client connection. Records are read and written through buffers of the thread: an idle connection has no buffer.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -14,28 +14,35 @@ use rustls::unbuffered::{AppDataRecord, ConnectionState, EncodeError, EncodeTlsD
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::ASKED;
+use crate::proxy::limits::MAX_TLS_PAYLOAD_BYTES;
 
 /// Payload of the largest record (RFC 8446 section 5.1).
-const RECORD: usize = 16 * 1024;
-/// Payload that is sealed at once: what the socket has no room for then fits as soon as it says that it has some.
-const PAYLOAD: usize = 3 * RECORD;
-/// More than any message of a handshake, and than what is sealed at once.
-const BUFFER: usize = 9 * RECORD;
+const RECORD_BYTES: usize = 16 * 1024;
+
+/// Size of a worker's buffer for records: more than any message of a handshake that rustls takes, and than what is encrypted at once.
+const BUFFER_BYTES: usize = 9 * RECORD_BYTES;
 
 thread_local! {
-    static CIPHERTEXT: RefCell<Box<[u8]>> = RefCell::new(vec![0; BUFFER].into_boxed_slice());
+    /// The normalised server name in the ClientHello that was read last. Of an unbuffered connection, rustls gives it only to the
+    /// code that finds the certificate.
+    static SERVER_NAME: Cell<Option<String>> = const { Cell::new(None) };
+    static CIPHERTEXT: RefCell<Box<[u8]>> = RefCell::new(vec![0; BUFFER_BYTES].into_boxed_slice());
     static PAYLOADS: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// What is between the bytes of a TCP connection and those that it carries.
+/// Notes the server name of a ClientHello, for the connection whose handshake is being read.
+pub(super) fn note_server_name(name: Option<String>) {
+    SERVER_NAME.set(name);
+}
+
+/// The TLS of a client connection. The TCP connection is given to each call.
 pub(in crate::proxy) struct TlsConnection {
     session: UnbufferedServerConnection,
-    /// The beginning of a record, or of a message of a handshake.
+    /// The beginning of a record, or of a message of the handshake.
     incoming: Box<[u8]>,
-    /// What has come, and had no room where it was to go.
+    /// Payload that has been decrypted, and that the caller had no room for.
     payload: BytesMut,
-    /// Records that the connection could not take yet.
+    /// Records that the TCP connection had no room for.
     outgoing: BytesMut,
     peer_closed: bool,
     closed: bool,
@@ -43,10 +50,10 @@ pub(in crate::proxy) struct TlsConnection {
 }
 
 impl TlsConnection {
-    /// Answers a client's handshake. With the server name that it asked for, normalised.
+    /// Answers a client's handshake. Returns the normalised server name too.
     ///
     /// # Errors
-    /// It fails; the client has been told why.
+    /// The handshake has failed, and the alert has been sent.
     pub(in crate::proxy) async fn accept(
         config: Arc<ServerConfig>,
         tcp: &mut TcpStream,
@@ -63,14 +70,14 @@ impl TlsConnection {
         });
         poll_fn(|cx| {
             while tls.session.is_handshaking() {
-                // Of another connection, whose handshake has failed.
-                drop(ASKED.take());
-                // What did not fit at once; the client may wait for it before it says more.
+                // A name that is left is another connection's, whose handshake has failed.
+                SERVER_NAME.set(None);
+                // The client may wait for records that did not fit before.
                 if let Poll::Ready(Err(error)) = tls.poll_flush(tcp, cx) {
                     return Poll::Ready(Err(error));
                 }
                 ready!(tls.poll_receive(tcp, cx, &mut ReadBuf::new(&mut [])))?;
-                server_name = ASKED.take().or(server_name.take());
+                server_name = SERVER_NAME.take().or(server_name.take());
             }
             tls.poll_flush(tcp, cx)
         })
@@ -102,8 +109,7 @@ impl TlsConnection {
         Poll::Ready(Ok(()))
     }
 
-    /// As [`AsyncWrite::poll_write_vectored`]. What is taken has been sent as far as the connection had room for it; the rest goes
-    /// before anything else is taken.
+    /// As [`AsyncWrite::poll_write_vectored`]. What the TCP connection has no room for is sent before anything else is taken.
     pub(in crate::proxy) fn poll_write(
         &mut self,
         tcp: &mut TcpStream,
@@ -115,11 +121,11 @@ impl TlsConnection {
         match (filled.next(), filled.next()) {
             (None, _) => Poll::Ready(Ok(0)),
             (Some(one), None) => Poll::Ready(self.send(tcp, cx, one)),
-            // One record for what belongs together, as headers and body.
+            // Buffers that are written together, as header and body are, share a record.
             _ => PAYLOADS.with_borrow_mut(|payloads| {
                 payloads.clear();
                 for buf in bufs {
-                    let room = PAYLOAD - payloads.len();
+                    let room = MAX_TLS_PAYLOAD_BYTES - payloads.len();
                     payloads.extend_from_slice(&buf[..buf.len().min(room)]);
                 }
                 Poll::Ready(self.send(tcp, cx, payloads))
@@ -149,7 +155,7 @@ impl TlsConnection {
             self.closed = true;
             loop {
                 match self.session.process_tls_records(&mut self.incoming).state {
-                    // What rustls has left to say by itself.
+                    // Records that rustls itself has still to send.
                     Ok(ConnectionState::EncodeTlsData(record)) => encode(record, &mut self.outgoing)?,
                     Ok(ConnectionState::TransmitTlsData(sent)) => sent.done(),
                     Ok(ConnectionState::WriteTraffic(mut traffic)) => {
@@ -164,15 +170,15 @@ impl TlsConnection {
         }
         ready!(self.poll_flush(tcp, cx))?;
         match ready!(Pin::new(tcp).poll_shutdown(cx)) {
-            // Nothing is left to end.
+            // The connection has ended already.
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Poll::Ready(Ok(())),
             result => Poll::Ready(result),
         }
     }
 
-    /// Seals the beginning of `payload`, and gives how much of it. Nothing is waiting to be sent.
+    /// Encrypts and sends the beginning of `payload`. Returns how many bytes it took. There must be no unsent record.
     fn send(&mut self, tcp: &mut TcpStream, cx: &mut Context<'_>, payload: &[u8]) -> io::Result<usize> {
-        let payload = &payload[..payload.len().min(PAYLOAD)];
+        let payload = &payload[..payload.len().min(MAX_TLS_PAYLOAD_BYTES)];
         if self.failed || self.closed {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
@@ -197,8 +203,8 @@ impl TlsConnection {
         })
     }
 
-    /// Reads once, and hands out what that completes; what `buf` has no room for is kept, of one record at most beyond what it
-    /// has room for.
+    /// Reads from the TCP connection once, and decrypts the records that are complete. Payload that `buf` has no room for is kept: no
+    /// more than a record.
     fn poll_receive(
         &mut self,
         tcp: &mut TcpStream,
@@ -210,7 +216,7 @@ impl TlsConnection {
         }
         CIPHERTEXT.with_borrow_mut(|ciphertext| {
             let begun = self.incoming.len();
-            let end = ciphertext.len().min(begun + buf.remaining().max(RECORD));
+            let end = ciphertext.len().min(begun + buf.remaining().max(RECORD_BYTES));
             let mut room = ReadBuf::new(&mut ciphertext[begun..end]);
             if room.remaining() == 0 {
                 return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "message too long")));
@@ -223,19 +229,19 @@ impl TlsConnection {
             ciphertext[..begun].copy_from_slice(&self.incoming);
             let bytes = &mut ciphertext[..begun + count];
             let opened = self.open(bytes, buf);
-            // What is to be answered, an alert too, goes at once if it can; that it can't is told to who writes, not to who reads.
+            // Answers, alerts too, are sent at once if possible. An error is reported to the next write, not to this read.
             let _ = self.poll_flush(tcp, cx);
             self.incoming = bytes[opened.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?..].into();
             Poll::Ready(Ok(()))
         })
     }
 
-    /// Opens the records in `bytes`, and gives how many bytes are done with.
+    /// Decrypts the records in `bytes`. Returns how many bytes have been used.
     fn open(&mut self, bytes: &mut [u8], buf: &mut ReadBuf<'_>) -> Result<usize, rustls::Error> {
         let mut done = 0;
         let mut failure = None;
         loop {
-            // After a failure rustls must not see a byte any more; it is asked for its alert alone.
+            // After a failure rustls gets no more bytes; only its alert is taken.
             if let Some(failure) = failure.take_if(|_| !self.session.wants_write()) {
                 return Err(failure);
             }
@@ -266,8 +272,9 @@ impl TlsConnection {
     }
 }
 
+/// Appends a record of rustls' own.
 fn encode(mut record: EncodeTlsData<'_, ServerConnectionData>, outgoing: &mut BytesMut) -> io::Result<()> {
-    // First how long it is, then the record.
+    // The first call gives its length.
     if let Err(EncodeError::InsufficientSize(needed)) = record.encode(&mut []) {
         let begin = outgoing.len();
         outgoing.resize(begin + needed.required_size, 0);
@@ -276,7 +283,7 @@ fn encode(mut record: EncodeTlsData<'_, ServerConnectionData>, outgoing: &mut By
     Ok(())
 }
 
-/// Lets go of the beginning, and of the memory with the last of it.
+/// Removes the beginning; with the last byte, the memory too.
 fn advance(bytes: &mut BytesMut, count: usize) {
     bytes.advance(count);
     if bytes.is_empty() {
@@ -285,5 +292,4 @@ fn advance(bytes: &mut BytesMut, count: usize) {
 }
 
 #[cfg(test)]
-#[path = "stream/tests.rs"]
 mod tests;

@@ -19,7 +19,7 @@ struct Always(Arc<rustls::sign::CertifiedKey>);
 
 impl rustls::server::ResolvesServerCert for Always {
     fn resolve(&self, hello: rustls::server::ClientHello<'_>) -> Option<Arc<rustls::sign::CertifiedKey>> {
-        ASKED.set(hello.server_name().map(str::to_owned));
+        SERVER_NAME.set(hello.server_name().map(str::to_owned));
         Some(Arc::clone(&self.0))
     }
 }
@@ -142,6 +142,14 @@ async fn a_slow_reader_gets_everything_in_order() {
 }
 
 #[tokio::test]
+async fn no_more_is_taken_at_once_than_the_limit() {
+    let (_client, mut server) = connected(VERSIONS[1]).await;
+    let payload = bytes(MAX_TLS_PAYLOAD_BYTES + 1);
+    assert_eq!(server.write(&payload).await.expect("writes"), MAX_TLS_PAYLOAD_BYTES);
+    assert!(server.tls.as_ref().expect("TLS").outgoing.len() < BUFFER_BYTES);
+}
+
+#[tokio::test]
 async fn an_end_is_told_from_a_cut() {
     for version in VERSIONS {
         let (mut client, mut server) = connected(version).await;
@@ -233,7 +241,7 @@ async fn who_makes_no_sense_is_told_so_and_leaves_no_name_behind() {
     let _ = near.read_to_end(&mut alert).await;
     assert_eq!(alert.first(), Some(&21));
 
-    ASKED.set(Some("stale.example".to_owned()));
+    SERVER_NAME.set(Some("stale.example".to_owned()));
     let (_, mut client) = configs(VERSIONS[1]);
     client.enable_sni = false;
     let (near, far) = tcp().await;
@@ -242,7 +250,7 @@ async fn who_makes_no_sense_is_told_so_and_leaves_no_name_behind() {
     // The client does not know the certificate, and says so after the server has told its own.
     let (_, accepted) = tokio::join!(connecting, accept(server, far));
     assert!(accepted.is_err());
-    assert_eq!(ASKED.take(), None);
+    assert_eq!(SERVER_NAME.take(), None);
 }
 
 #[tokio::test]

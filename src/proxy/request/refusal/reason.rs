@@ -1,0 +1,112 @@
+//! The reasons of the gateway's own answers: the words of `X-Steadygate-Reason` and of the access log.
+
+use http::StatusCode;
+
+use crate::pool::NoMember;
+use crate::websocket::Rejected;
+
+macro_rules! refusal_reasons {
+    ($($(#[doc = $doc:literal])+ $name:ident [$($status:ident),+],)+) => {
+        /// Why the gateway answered a request by itself.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum RefusalReason { $($(#[doc = $doc])+ $name,)+ }
+
+        impl RefusalReason {
+            /// Every reason, in the order of the documentation.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+
+            /// The word, as the header and the log have it.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)+ }
+            }
+
+            /// The statuses that it comes with; the first is the usual one.
+            pub fn statuses(self) -> &'static [StatusCode] {
+                match self { $(Self::$name => &[$(StatusCode::$status),+],)+ }
+            }
+
+            /// The usual status.
+            pub fn status(self) -> StatusCode {
+                match self { $(Self::$name => refusal_reasons!(@first $($status),+),)+ }
+            }
+
+            /// Its meaning, in a sentence.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc,)+).trim_ascii(),)+ }
+            }
+        }
+    };
+    (@first $first:ident $(, $other:ident)*) => { StatusCode::$first };
+}
+
+refusal_reasons! {
+    /// The request is malformed, or could be read in more than one way. The connection is closed.
+    MalformedRequest [BAD_REQUEST],
+    /// The client stopped sending the request's body. The connection is closed.
+    RequestTimeout [REQUEST_TIMEOUT],
+    /// The method is CONNECT or TRACE, which are not forwarded.
+    MethodNotAllowed [METHOD_NOT_ALLOWED],
+    /// An extended CONNECT names another `:protocol` than `websocket`.
+    ProtocolNotSupported [NOT_IMPLEMENTED],
+    /// The TLS connection was made for a host with another certificate (RFC 9110 section 15.5.20).
+    Misdirected [MISDIRECTED_REQUEST],
+    /// No route is configured for this host and path.
+    NoRoute [NOT_FOUND],
+    /// The route's pool is not configured.
+    PoolNotFound [SERVICE_UNAVAILABLE],
+    /// Every backend of the route has the weight 0.
+    NoBackend [SERVICE_UNAVAILABLE],
+    /// The route's pool has no endpoint.
+    NoEndpoints [SERVICE_UNAVAILABLE],
+    /// No name in the route's pool resolves to an address.
+    NameNotResolved [SERVICE_UNAVAILABLE],
+    /// Every endpoint of the route's pool is terminating or not ready.
+    NoReadyEndpoint [SERVICE_UNAVAILABLE],
+    /// No endpoint has answered its first health probe yet.
+    ProbePending [SERVICE_UNAVAILABLE],
+    /// Every endpoint that could serve fails its health probe.
+    ProbeFailing [SERVICE_UNAVAILABLE],
+    /// No connection to a member could be made: refused or failed (502), or not in time (504).
+    BackendUnreachable [BAD_GATEWAY, GATEWAY_TIMEOUT],
+    /// The member closed the connection before it answered, or its answer is not HTTP.
+    BackendFailed [BAD_GATEWAY],
+    /// The member did not answer within the request timeout.
+    BackendTimeout [GATEWAY_TIMEOUT],
+    /// The member's answer has a `Transfer-Encoding` other than `chunked`.
+    BackendEncoding [BAD_GATEWAY],
+    /// The member answered 101 to a request that asked for no upgrade.
+    UnexpectedUpgrade [BAD_GATEWAY],
+    /// The WebSocket handshake is wrong: in the request (400, or 426 for the version), or in the member's answer (502).
+    WebSocketHandshake [BAD_REQUEST, UPGRADE_REQUIRED, BAD_GATEWAY],
+    /// The gateway has `--max-sessions` sessions open.
+    GatewaySessionLimit [SERVICE_UNAVAILABLE],
+    /// The route has `max-sessions` sessions open.
+    RouteSessionLimit [SERVICE_UNAVAILABLE],
+    /// The client has `max-sessions-per-client` sessions open on this route.
+    ClientSessionLimit [TOO_MANY_REQUESTS],
+    /// The route has had `handshake-rate` handshakes within a second.
+    HandshakeRateLimit [TOO_MANY_REQUESTS],
+}
+
+impl From<NoMember> for RefusalReason {
+    fn from(why: NoMember) -> Self {
+        match why {
+            NoMember { down: 0, not_ready: 0, terminating: 0, unknown: 0, unresolved: 0 } => Self::NoEndpoints,
+            NoMember { unresolved: 1.., down: 0, not_ready: 0, terminating: 0, unknown: 0 } => Self::NameNotResolved,
+            NoMember { down: 0, unknown: 0, .. } => Self::NoReadyEndpoint,
+            NoMember { unknown: 1.., down: 0, .. } => Self::ProbePending,
+            _ => Self::ProbeFailing,
+        }
+    }
+}
+
+impl From<Rejected> for RefusalReason {
+    fn from(rejected: Rejected) -> Self {
+        match rejected {
+            Rejected::Gateway => Self::GatewaySessionLimit,
+            Rejected::Route => Self::RouteSessionLimit,
+            Rejected::Client => Self::ClientSessionLimit,
+            Rejected::Rate => Self::HandshakeRateLimit,
+        }
+    }
+}

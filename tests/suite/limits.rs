@@ -1,0 +1,89 @@
+//! The size limits of requests (`docs/limits.md`), at a real listener.
+
+use http::{Request, StatusCode, Version};
+use http_body_util::Empty;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use steadygate::proxy::ProxySettings;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::gateway::{Backend, Gateway, PATIENCE, ingress, service};
+
+async fn gateway() -> Gateway {
+    let backend = Backend::start("one").await;
+    let files = [
+        ("service.yaml", service("one", &[(backend.address, true)])),
+        ("site.yaml", ingress("site", "a.example", &[], &[("/", "one")])),
+    ];
+    let settings = ProxySettings { clear_text_http2: true, ..ProxySettings::default() };
+    Gateway::start_with(settings, &files.each_ref().map(|(name, text)| (*name, text.as_str()))).await
+}
+
+/// The status of the answer to these bytes.
+async fn status_of(gateway: &Gateway, request: &str) -> String {
+    let mut stream = TcpStream::connect(gateway.address(80)).await.expect("connects");
+    stream.write_all(request.as_bytes()).await.expect("sends");
+    let mut answer = [0; 12];
+    let read = tokio::time::timeout(PATIENCE, stream.read_exact(&mut answer)).await;
+    read.expect("an answer in time").expect("an answer");
+    String::from_utf8_lossy(&answer[9..]).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_header_over_http1_has_64_kib_and_100_fields() {
+    const LIMIT: usize = 64 * 1024;
+    let gateway = gateway().await;
+    let start = "GET / HTTP/1.1\r\nhost: a.example\r\nx-long: ";
+    let complete = format!("{start}{}\r\n\r\n", "x".repeat(LIMIT - start.len() - 5));
+    assert_eq!(complete.len(), LIMIT - 1);
+    assert_eq!(status_of(&gateway, &complete).await, "200");
+    // It is not complete, and need not become so.
+    let too_long = format!("{start}{}", "x".repeat(LIMIT - start.len()));
+    assert_eq!(status_of(&gateway, &too_long).await, "431");
+    let fields = |count: usize| format!("GET / HTTP/1.1\r\nhost: a.example\r\n{}\r\n", "x: x\r\n".repeat(count - 1));
+    assert_eq!(status_of(&gateway, &fields(100)).await, "200");
+    assert_eq!(status_of(&gateway, &fields(101)).await, "431");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_header_over_http2_has_16_kib() {
+    let gateway = gateway().await;
+    let stream = TcpStream::connect(gateway.address(80)).await.expect("connects");
+    let executor = TokioExecutor::new();
+    let (mut requests, connection) =
+        hyper::client::conn::http2::handshake(executor, TokioIo::new(stream)).await.expect("HTTP/2");
+    tokio::spawn(connection);
+    for (length, expected) in [(15 * 1024, StatusCode::OK), (16 * 1024, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)] {
+        let request = Request::get("http://a.example/").version(Version::HTTP_2).header("x-long", "x".repeat(length));
+        let request = request.body(Empty::<bytes::Bytes>::new()).expect("a request");
+        let answer = requests.send_request(request).await.expect("an answer");
+        assert_eq!(answer.status(), expected, "{length}");
+    }
+}
+
+/// SETTINGS and WINDOW_UPDATE (RFC 9113 sections 6.5 and 6.9), as a client gets them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_is_told_the_limits_of_http2() {
+    let gateway = gateway().await;
+    let mut stream = TcpStream::connect(gateway.address(80)).await.expect("connects");
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.expect("sends");
+    let (mut settings, mut window) = (Vec::new(), None);
+    while window.is_none() {
+        let mut head = [0; 9];
+        tokio::time::timeout(PATIENCE, stream.read_exact(&mut head)).await.expect("in time").expect("a frame");
+        let mut payload = vec![0; usize::from(head[1]) << 8 | usize::from(head[2])];
+        stream.read_exact(&mut payload).await.expect("a payload");
+        let number = |bytes: &[u8]| bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
+        match head[3] {
+            4 if head[4] == 0 => {
+                settings = payload.chunks(6).map(|entry| (number(&entry[..2]), number(&entry[2..]))).collect();
+            }
+            8 => window = Some(number(&payload)),
+            _ => {}
+        }
+    }
+    for (name, id, value) in [("streams", 3, 100), ("window of a stream", 4, 256 * 1024), ("header", 6, 16 * 1024)] {
+        assert!(settings.contains(&(id, value)), "{name}: {settings:?}");
+    }
+    assert_eq!(window, Some(100 * 256 * 1024 - 65_535));
+}
