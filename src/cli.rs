@@ -30,17 +30,17 @@ struct Cli {
 enum Command {
     /// Serve a cluster, or a directory of Kubernetes manifests, and follow every change
     Run(Box<run::Run>),
-    /// Say everything that would be refused of a directory of manifests
+    /// List every problem in a directory of manifests
     Check(Check),
-    /// Say which listener, host, rule, pool and members a request would get, and why not the others
+    /// Show which listener, host, rule, pool and members a request would get, and why not the others
     Explain(explain::Explain),
-    /// Say what a change of manifests would change, and which live sessions it would close
+    /// List what a change of manifests would alter, and which live sessions it would close
     Diff(diff::Diff),
     /// Print the custom resource definitions
     Crds,
-    /// Ask for a URL once, and say whether the answer's status is as expected
+    /// Send one request to a URL, and check the status of the answer
     Probe(probe::Probe),
-    /// List the live sessions of a gateway that runs, or ask some of them to close
+    /// List the live sessions of a running gateway, or ask some of them to close
     Sessions(Box<sessions::Sessions>),
     /// Serve two backends on this machine, to see edits take effect without a session being cut
     Demo(demo::Demo),

@@ -106,11 +106,11 @@ struct Cluster {
     #[arg(long, conflicts_with = "manifests", value_name = "NAME", default_value = CONTROLLER)]
     controller_name: String,
 
-    /// Tell the addresses of this Service in the status of Ingresses and ApplicationGateways
+    /// Write the addresses of this Service to the status of Ingresses and ApplicationGateways
     #[arg(long, conflicts_with = "manifests", value_name = "NAMESPACE/NAME", value_parser = key)]
     publish_service: Option<Key>,
 
-    /// Tell this IP address or host name there (repeatable)
+    /// Write this IP address or host name there instead (repeatable)
     #[arg(long, value_name = "ADDR", value_parser = address, conflicts_with_all = ["manifests", "publish_service"])]
     publish_address: Vec<String>,
 
@@ -119,7 +119,7 @@ struct Cluster {
     #[arg(long, conflicts_with = "manifests", value_name = "NAMESPACE/NAME", value_parser = key)]
     lease: Option<Key>,
 
-    /// Longest silence of an API server that is believed to be alive
+    /// Longest silence of the API server before its watches are taken for dead
     #[arg(
         long,
         conflicts_with = "manifests",

@@ -27,7 +27,7 @@ impl Walk<'_> {
             text.retain(|c| !matches!(c, '\n' | '\r'));
             if !is_base64(text) {
                 let remedy = "encode it (base64 -w0), or write it as it is under stringData of a Secret";
-                self.problems.malformed(path, "base64 text is expected, and this is not", remedy);
+                self.problems.malformed(path, "must be base64 text", remedy);
             }
         }
         self.bounds(schema, text.chars().count(), ["minLength", "maxLength"], "characters", path);
