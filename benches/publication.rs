@@ -15,7 +15,7 @@ use steadygate::model::{
     HostHeader, HostPattern, Kind, Listener, Model, ObjectRef, PathMatch, Pool, PoolId, Probe, Protocol, Route,
     SecretBytes, Transport,
 };
-use steadygate::pool::{Policy, Registry};
+use steadygate::pool::{AddressPolicy, Registry};
 use steadygate::table::{Handle, compile};
 
 const LOOK_UPS: usize = 200_000;
@@ -122,7 +122,7 @@ fn main() {
     for (hosts, each) in sizes {
         println!("{hosts} hosts, {} pools", hosts / each);
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        let registry = Registry::new(runtime.handle().clone(), Policy::default());
+        let registry = Registry::new(runtime.handle().clone(), AddressPolicy::default());
         let mut model = model(hosts, each);
         let before = memory();
         let began = Instant::now();

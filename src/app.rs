@@ -14,7 +14,7 @@ use crate::admin::{self, Admin};
 pub use crate::controller::Published;
 use crate::controller::{Controller, Owners};
 use crate::model::EndpointState;
-use crate::pool::{Health, Policy, Registry};
+use crate::pool::{AddressPolicy, Health, Registry};
 use crate::proxy::{Bindings, Listeners, Metrics, ProxySettings, WorkerState};
 use crate::source::cluster::{self, Troubles};
 use crate::source::{Inputs, Snapshot, directory};
@@ -137,7 +137,7 @@ pub async fn start(config: Config) -> anyhow::Result<App> {
     let table = Handle::default();
     let sessions = Sessions::new(config.session_limits);
     let metrics = Metrics::default();
-    let registry = Registry::new(probing_runtime()?, Policy { allow_loopback: ours });
+    let registry = Registry::new(probing_runtime()?, AddressPolicy { allow_loopback: ours });
     tokio::spawn(websocket::tend(sessions.clone(), registry.clone()));
     let (addresses_sender, addresses) = watch::channel(BTreeMap::new());
     let (draining, draining_receiver) = watch::channel(false);

@@ -34,8 +34,8 @@ pub use listener::{Host, Listener, Protocol};
 pub use order::alternating;
 pub use path::{PathMatch, PathMatchError, normalise_path};
 pub use pool::{
-    Address, Balance, Endpoint, EndpointState, Endpoints, Pool, PoolId, Probe, StatusRange, StatusRangeError,
-    Transport, UpstreamTls,
+    Address, Balance, Endpoint, EndpointState, Endpoints, MAX_PROBE_BODY_CHARS, Pool, PoolId, Probe, StatusRange,
+    StatusRangeError, Transport, UpstreamTls,
 };
 pub use precedence::{HostPrecedence, MatchPrecedence};
 pub use route::{Action, Redirect, Route, RouteId, RouteMatch, Unavailable};

@@ -1,26 +1,28 @@
-//! Pools at run time: members, their health, who takes the next request, and the connections to them.
+//! Pools at run time: members, their health, the choice of a member for a request, and the connections to members.
 //!
-//! Members are interned by (address, name, transport, probe): all pools that would ask the same thing of the
-//! same place share one member, so its health, its counters and its connections survive every change
-//! of configuration. A pool is updated in place; routes hold it by reference and are not touched by
-//! the coming and going of members.
+//! Members are interned by address, name, transport and probe. All pools with endpoints that are equal in these share one member, so
+//! that its health, its counters and its connections survive every change of configuration. A pool is updated in place: routes hold
+//! it by reference, and are not touched when members come and go.
 //!
 //! Knows nothing of routes, tables or Kubernetes.
 
+mod address_policy;
+mod address_state;
 mod affinity;
 mod balance;
 pub mod dial;
-mod interned;
+mod lease;
 mod member;
-mod place;
-mod presence;
+mod no_member;
+mod pool_state;
 mod probe;
 mod registry;
 mod resolve;
+mod state_votes;
 mod tenure;
 mod trust;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -29,87 +31,45 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::model::{Balance, EndpointState, PoolId};
+use crate::model::{EndpointState, PoolId};
+use pool_state::PoolState;
 
+pub use address_policy::AddressPolicy;
+pub use address_state::ends_tenure;
 pub use affinity::Token;
-pub use member::{Health, Lease, Member, Outcome};
-pub use presence::{Standings, ends_tenure};
-pub use registry::{Policy, Registry};
+pub use lease::Lease;
+pub use member::{Health, Member, ProbeOutcome};
+pub use no_member::NoMember;
+pub use probe::ProbeCounters;
+pub use registry::Registry;
+pub use state_votes::{AddressSource, AddressStates};
 pub use tenure::{Departure, PodNotice, Tenure};
 
 /// How long a request waits for the first answer to a probe, where no member has been probed yet.
-const FIRST_PROBE_WAIT: Duration = Duration::from_secs(1);
+const FIRST_PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How often one request may choose anew because its pool has changed meanwhile.
-const CHOOSE_AGAIN: usize = 3;
+/// How often one request may choose again because its pool has changed meanwhile.
+const MAX_CHOICE_RETRIES: usize = 3;
 
-/// A set of members that serve the same thing.
+/// A set of members that serve the same backend.
 #[derive(Debug)]
 pub struct Pool {
-    /// Identity, the same through every change of members.
+    /// Its identity, which survives every change of members.
     pub id: PoolId,
-    state: ArcSwap<State>,
+    state: ArcSwap<PoolState>,
     /// Made when a cookie is first read or set.
-    tokens: ArcSwapOption<Known>,
+    tokens: ArcSwapOption<TokenCache>,
+    /// The turn of the next request.
     cursor: AtomicUsize,
-    /// Rings when the health of any member of any pool changes.
+    /// Notified when the members of any pool, or the health of any member, have changed.
     changed: Arc<Notify>,
 }
 
-/// How cookies name the members that a pool had at one instant.
+/// The affinity tokens of the members that a pool has in one state.
 #[derive(Debug)]
-struct Known {
-    at: Weak<State>,
+struct TokenCache {
+    state: Weak<PoolState>,
     tokens: affinity::Tokens,
-}
-
-/// What a pool consists of at one instant, and others that are filled alike.
-#[derive(Debug, Default)]
-struct State {
-    balance: Balance,
-    /// Everyone, and what is said of the endpoint.
-    members: Box<[(Arc<Member>, EndpointState)]>,
-    /// Names that no address has been found for.
-    unresolved: usize,
-    /// Names whose first look-up has not been answered.
-    resolving: usize,
-}
-
-/// Why a pool has no member for a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NoMember {
-    /// Endpoints that their source says are not ready.
-    pub not_ready: usize,
-    /// Endpoints that are going away, and do not serve any more.
-    pub terminating: usize,
-    /// Endpoints that fail their probe.
-    pub down: usize,
-    /// Endpoints whose first probe has not been answered.
-    pub unknown: usize,
-    /// Names that do not resolve.
-    pub unresolved: usize,
-}
-
-impl std::fmt::Display for NoMember {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { not_ready, terminating, down, unknown, unresolved } = *self;
-        if not_ready + terminating + down + unknown + unresolved == 0 {
-            return f.write_str("the backend has no endpoints");
-        }
-        let mut parts = Vec::new();
-        for (count, what) in [
-            (down, "failing the health probe"),
-            (unknown, "not yet probed"),
-            (not_ready, "not ready"),
-            (terminating, "terminating"),
-            (unresolved, "not resolving to an address"),
-        ] {
-            if count > 0 {
-                parts.push(format!("{count} {what}"));
-            }
-        }
-        write!(f, "no backend endpoint is available: {}", parts.join(", "))
-    }
 }
 
 impl Pool {
@@ -123,15 +83,15 @@ impl Pool {
         Arc::new(Self::new(PoolId(id.into()), Arc::default()))
     }
 
-    /// Chooses the member for a request, other than those in `tried`: one that is ready and up, else one that is going away,
-    /// still serves, and is up. Where members have not been probed yet and none is up, waits for the first answer,
-    /// at most a second.
+    /// Chooses the member for a request, but none of `tried`. A member has to be up and ready; where there is none, up and terminating
+    /// while it still serves. Where no member is up and some have not been probed yet, the first answer is waited for, at most
+    /// a second.
     ///
-    /// Of those that could be chosen, the first that is in `wanted` is. Where such a member has not been probed yet, its
-    /// answer is waited for in the same way: after a restart clients go back to where they were.
+    /// Of the members that could be chosen, the first that `wanted` names is chosen. Where it has not been probed yet, its first answer
+    /// is waited for as well, so that clients return to their members after a restart of the gateway.
     ///
     /// # Errors
-    /// No member can take it.
+    /// No member can take the request.
     pub async fn choose(&self, tried: &[u64], wanted: &[Token]) -> Result<Lease, NoMember> {
         match self.choose_at_once(tried, wanted) {
             Some(lease) => Ok(lease),
@@ -139,7 +99,7 @@ impl Pool {
         }
     }
 
-    /// As nearly always: nobody's cookie is to be read, and a member is up.
+    /// The choice in nearly all cases: the request has no affinity, and a member is up.
     fn choose_at_once(&self, tried: &[u64], wanted: &[Token]) -> Option<Lease> {
         if !wanted.is_empty() {
             return None;
@@ -150,16 +110,17 @@ impl Pool {
     }
 
     async fn choose_or_wait(&self, tried: &[u64], wanted: &[Token]) -> Result<Lease, NoMember> {
-        let deadline = Instant::now() + FIRST_PROBE_WAIT;
-        let mut again = CHOOSE_AGAIN;
+        let deadline = Instant::now() + FIRST_PROBE_TIMEOUT;
+        let mut retries = MAX_CHOICE_RETRIES;
         loop {
-            // Registered before the look, so that an answer between the two is not missed.
+            // Registered before the state is read, so that a change in between is not missed.
             let mut changed = std::pin::pin!(self.changed.notified());
             let state = self.state.load_full();
+            // First the members that the client's cookie names.
             if !wanted.is_empty() {
                 let tokens = &self.tokens(&state).tokens;
                 if let Some(member) = affinity::pick(&state.members, tokens, wanted, tried) {
-                    match self.take(&state, member, &mut again) {
+                    match self.take(&state, member, &mut retries) {
                         Some(lease) => return Ok(lease),
                         None => continue,
                     }
@@ -169,107 +130,73 @@ impl Pool {
                     continue;
                 }
             }
+            // Then any member.
             if let Some(member) = balance::pick(state.balance, &state.members, &self.cursor, tried) {
-                match self.take(&state, member, &mut again) {
+                match self.take(&state, member, &mut retries) {
                     Some(lease) => return Ok(lease),
                     None => continue,
                 }
             }
-            let why = state.why_none();
-            if state.up().any(|member| !tried.contains(&member.id)) {
-                // It came up between the two looks.
+            // There is none: is it worth to wait for a first probe?
+            let reason = state.no_member();
+            if state.available().any(|member| !tried.contains(&member.id)) {
+                // It came up since the choice.
                 continue;
             }
-            if why.unknown == 0 || tokio::time::timeout_at(deadline, changed).await.is_err() {
-                return Err(why);
+            if reason.unknown == 0 || tokio::time::timeout_at(deadline, changed).await.is_err() {
+                return Err(reason);
             }
         }
     }
 
-    /// Takes a member that was chosen in `state`. Not where the pool has changed since, unless it does so again and again:
-    /// the pod may have been said to go away meanwhile, and the lease be of the tenure after that word.
-    fn take(&self, state: &Arc<State>, member: Arc<Member>, again: &mut usize) -> Option<Lease> {
+    /// Takes a lease on a member that was chosen in `state`. `None` if the pool has changed since: the departure of the pod may have
+    /// been reported meanwhile, and the lease would belong to the tenure after it. `retries` limits how often that is given.
+    fn take(&self, state: &Arc<PoolState>, member: Arc<Member>, retries: &mut usize) -> Option<Lease> {
         let lease = Lease::new(member);
         let stale = !Arc::ptr_eq(state, &self.state.load());
-        if stale && *again > 0 {
-            *again -= 1;
+        if stale && *retries > 0 {
+            *retries -= 1;
             return None;
         }
         Some(lease)
     }
 
-    /// How cookies name `member` here.
+    /// The token by which cookies name `member` in this pool.
     pub fn token(&self, member: &Member) -> Token {
         self.tokens(&self.state.load()).tokens.of(&self.id, member)
     }
 
-    fn tokens(&self, state: &Arc<State>) -> Arc<Known> {
-        let known = self.tokens.load_full().filter(|known| known.at.as_ptr() == Arc::as_ptr(state));
-        known.unwrap_or_else(|| {
+    fn tokens(&self, state: &Arc<PoolState>) -> Arc<TokenCache> {
+        let cached = self.tokens.load_full().filter(|cache| cache.state.as_ptr() == Arc::as_ptr(state));
+        cached.unwrap_or_else(|| {
             let tokens = affinity::Tokens::new(&self.id, &state.members);
-            let known = Arc::new(Known { at: Arc::downgrade(state), tokens });
-            self.tokens.store(Some(Arc::clone(&known)));
-            known
+            let cache = Arc::new(TokenCache { state: Arc::downgrade(state), tokens });
+            self.tokens.store(Some(Arc::clone(&cache)));
+            cache
         })
     }
 
-    /// Every member, and what is said of its endpoint.
+    /// Every member, and the state of its endpoint.
     pub fn members(&self) -> Vec<(Arc<Member>, EndpointState)> {
         self.state.load().members.to_vec()
     }
 
-    /// Whether somebody there is a member.
+    /// Whether a member has this address.
     pub fn has(&self, address: SocketAddr) -> bool {
         self.state.load().members.iter().any(|(member, _)| member.key.address == address)
     }
 
-    /// Names that no address is known for.
+    /// The number of DNS names without an address.
     pub fn unresolved(&self) -> usize {
         let state = self.state.load();
         state.unresolved + state.resolving
     }
 
-    /// Why no request could be served now, if so.
+    /// Why no request could be served now; `None` if one could.
     pub fn unavailable(&self) -> Option<NoMember> {
         let state = self.state.load();
-        state.up().next().is_none().then(|| state.why_none())
+        state.available().next().is_none().then(|| state.no_member())
     }
-}
-
-impl State {
-    /// Those that could take a request.
-    fn up(&self) -> impl Iterator<Item = &Arc<Member>> {
-        let serving = |state: &EndpointState| matches!(state, EndpointState::Ready | EndpointState::Terminating { .. });
-        let up = move |(member, state): &&(Arc<Member>, EndpointState)| serving(state) && member.health() == Health::Up;
-        self.members.iter().filter(up).map(|(member, _)| member)
-    }
-
-    fn why_none(&self) -> NoMember {
-        let mut why =
-            NoMember { not_ready: 0, terminating: 0, down: 0, unknown: self.resolving, unresolved: self.unresolved };
-        for (member, state) in &self.members {
-            match (state, member.health()) {
-                (EndpointState::NotReady, _) => why.not_ready += 1,
-                (EndpointState::Ending { .. }, _) => why.terminating += 1,
-                (_, Health::Unknown) => why.unknown += 1,
-                (EndpointState::Terminating { .. }, Health::Down) => why.terminating += 1,
-                (_, Health::Down) => why.down += 1,
-                (_, Health::Up) => {}
-            }
-        }
-        why
-    }
-}
-
-/// Whether an address may be a backend at all. Link-local addresses (cloud metadata services live
-/// there), multicast and unspecified ones never are; loopback only where the operator's own files say so.
-pub fn permitted(address: IpAddr, allow_loopback: bool) -> bool {
-    let address = address.to_canonical();
-    let link_local = match address {
-        IpAddr::V4(v4) => v4.is_link_local() || v4.is_broadcast(),
-        IpAddr::V6(v6) => v6.is_unicast_link_local(),
-    };
-    !link_local && !address.is_multicast() && !address.is_unspecified() && (allow_loopback || !address.is_loopback())
 }
 
 #[cfg(test)]
@@ -283,26 +210,9 @@ mod tests {
         let state = pool.state.load_full();
         assert!(pool.take(&state, Arc::clone(&member), &mut 1).is_some());
         pool.state.store(Arc::default());
-        let mut again = 1;
-        assert!(pool.take(&state, Arc::clone(&member), &mut again).is_none());
+        let mut retries = 1;
+        assert!(pool.take(&state, Arc::clone(&member), &mut retries).is_none());
         assert_eq!(member.load(), 0, "nothing is counted");
-        assert!(pool.take(&state, member, &mut again).is_some(), "it ends where the pool changes all the time");
-    }
-
-    #[test]
-    fn metadata_addresses_are_never_backends() {
-        for (address, loopback, expected) in [
-            ("169.254.169.254", true, false),
-            ("fe80::1", true, false),
-            ("::ffff:169.254.169.254", true, false),
-            ("0.0.0.0", true, false),
-            ("224.0.0.1", true, false),
-            ("127.0.0.1", true, true),
-            ("127.0.0.1", false, false),
-            ("::1", false, false),
-            ("10.0.0.1", false, true),
-        ] {
-            assert_eq!(permitted(address.parse().expect("an address"), loopback), expected, "{address}");
-        }
+        assert!(pool.take(&state, member, &mut retries).is_some(), "it ends where the pool changes all the time");
     }
 }

@@ -13,7 +13,7 @@ use crate::model::{
     Action, Affinity, EndpointState, Forward, HostHeader, HostPattern, Kind, ObjectRef, PoolId, Protocol, Route,
     WeightedPools, normalise_host, normalise_path,
 };
-use crate::pool::{Health, Policy, Pool, Registry};
+use crate::pool::{AddressPolicy, Health, Pool, Registry};
 use crate::proxy::RefusalReason;
 use crate::report::{Report, Severity};
 use crate::source::{Snapshot, directory};
@@ -73,7 +73,7 @@ impl Explain {
             ..Options::default()
         };
         let translation = translate(&input.snapshot, &options);
-        let registry = Registry::new(tokio::runtime::Handle::current(), Policy { allow_loopback: true });
+        let registry = Registry::new(tokio::runtime::Handle::current(), AddressPolicy { allow_loopback: true });
         // Only the pools of the route that is chosen are probed: the table is compiled once to choose, once to probe.
         let chosen = compile(&translation.model, 1, &Default::default());
         let chosen = chosen.listener(port).and_then(|listener| listener.find(&host, &path));

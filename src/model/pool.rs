@@ -203,6 +203,9 @@ pub enum Balance {
     LeastConnections,
 }
 
+/// The longest text that a probe looks for in the body of an answer (ARM's limit), in characters.
+pub const MAX_PROBE_BODY_CHARS: usize = 4090;
+
 /// How a member is asked whether it is well (ARM `probes`, a pod's `readinessProbe.httpGet`).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Probe {
@@ -223,7 +226,8 @@ pub struct Probe {
     pub unhealthy_threshold: u32,
     /// Statuses that count as success.
     pub statuses: Vec<StatusRange>,
-    /// Text that the first 4,090 bytes of the body must contain; `None`: any body.
+    /// Text of at most [`MAX_PROBE_BODY_CHARS`] that the body must contain; `None`: any body. As many bytes of the body are searched as
+    /// that many characters can have.
     pub body: Option<String>,
 }
 

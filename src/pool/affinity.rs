@@ -1,5 +1,7 @@
-//! Which member a client's cookie names. Every replica says the same, before and after a restart: a token is a hash of
-//! what both know, and nothing is kept.
+//! Session affinity: the member that a client's cookie names.
+//!
+//! A token is a hash of the pool and the member's address. Every replica computes the same tokens, before and after a restart, and
+//! nothing has to be stored.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,10 +10,10 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-use super::{Health, Member};
+use super::member::{Health, Member};
 use crate::model::{EndpointState, PoolId};
 
-/// A member of a pool, as a cookie names it: 16 hexadecimal digits.
+/// The name of a pool's member in a cookie: 16 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Token(u64);
 
@@ -47,10 +49,10 @@ impl fmt::Display for Token {
 /// The tokens of a pool's members.
 #[derive(Debug)]
 pub(super) struct Tokens {
-    /// Each with its member's place, sorted. Two members can have one address.
-    places: Vec<(Token, usize)>,
-    /// By the member's id.
-    of: HashMap<u64, Token>,
+    /// Each token with the index of its member, sorted. Two members can have one address.
+    indexes: Vec<(Token, usize)>,
+    /// The token of each member, by its id.
+    by_id: HashMap<u64, Token>,
 }
 
 type Members = [(Arc<Member>, EndpointState)];
@@ -58,28 +60,29 @@ type Members = [(Arc<Member>, EndpointState)];
 impl Tokens {
     pub(super) fn new(pool: &PoolId, members: &Members) -> Self {
         let tokens = members.iter().map(|(member, _)| Token::new(pool, member.key.address));
-        let mut places: Vec<_> = tokens.zip(0..).collect();
-        let of = places.iter().map(|(token, place)| (members[*place].0.id, *token)).collect();
-        places.sort_unstable();
-        Self { places, of }
+        let mut indexes: Vec<_> = tokens.zip(0..).collect();
+        let by_id = indexes.iter().map(|(token, index)| (members[*index].0.id, *token)).collect();
+        indexes.sort_unstable();
+        Self { indexes, by_id }
     }
 
-    /// The token of `member`, known here or not any more.
+    /// The token of `member`, which may have left the pool.
     pub(super) fn of(&self, pool: &PoolId, member: &Member) -> Token {
-        self.of.get(&member.id).copied().unwrap_or_else(|| Token::new(pool, member.key.address))
+        self.by_id.get(&member.id).copied().unwrap_or_else(|| Token::new(pool, member.key.address))
     }
 
-    fn places(&self, token: Token) -> impl Iterator<Item = usize> {
-        let first = self.places.partition_point(|(other, _)| *other < token);
-        self.places[first..].iter().take_while(move |(other, _)| *other == token).map(|(_, place)| *place)
+    /// The indexes of the members with this token.
+    fn indexes(&self, token: Token) -> impl Iterator<Item = usize> {
+        let first = self.indexes.partition_point(|(other, _)| *other < token);
+        self.indexes[first..].iter().take_while(move |(other, _)| *other == token).map(|(_, index)| *index)
     }
 }
 
-/// The first member of `wanted` that may take a request now: on the same conditions as any other.
+/// The first member of `wanted` that may take a request now, under the conditions that hold for any member.
 pub(super) fn pick(members: &Members, tokens: &Tokens, wanted: &[Token], tried: &[u64]) -> Option<Arc<Member>> {
     let up = |member: &Member| member.health() == Health::Up && !tried.contains(&member.id);
     let ready = |(member, state): &(Arc<Member>, EndpointState)| *state == EndpointState::Ready && up(member);
-    let named = wanted.iter().flat_map(|token| tokens.places(*token)).map(|place| &members[place]);
+    let named = wanted.iter().flat_map(|token| tokens.indexes(*token)).map(|index| &members[index]);
     let mut able = named.filter(|entry| match entry.1 {
         EndpointState::Ready => up(&entry.0),
         EndpointState::Terminating { .. } => up(&entry.0) && !members.iter().any(ready),
@@ -88,14 +91,14 @@ pub(super) fn pick(members: &Members, tokens: &Tokens, wanted: &[Token], tried: 
     able.next().map(|(member, _)| Arc::clone(member))
 }
 
-/// Whether one of `wanted` is to take requests, and its first probe has not been answered; or may be behind a name whose
-/// first look-up has not been.
+/// Whether it is worth to wait for a member of `wanted`: it is ready and its first probe has not been answered, or it may have a DNS
+/// name whose first look-up has not ended (`resolving` counts these).
 pub(super) fn pending(members: &Members, tokens: &Tokens, wanted: &[Token], resolving: usize) -> bool {
     wanted.iter().any(|token| {
-        let mut places = tokens.places(*token).peekable();
-        (resolving > 0 && places.peek().is_none())
-            || places
-                .map(|place| &members[place])
+        let mut indexes = tokens.indexes(*token).peekable();
+        (resolving > 0 && indexes.peek().is_none())
+            || indexes
+                .map(|index| &members[index])
                 .any(|(member, state)| *state == EndpointState::Ready && member.health() == Health::Unknown)
     })
 }

@@ -1,13 +1,13 @@
-//! Which of the members that are up takes the next request.
+//! Load balancing: which of the members that are up takes the next request.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{Health, Member};
+use super::member::{Health, Member};
 use crate::model::{Balance, EndpointState};
 
-/// Chooses among `members` one that is ready, up, and whose id is not in `tried`; where there is none, one that is going
-/// away but serves (KEP-1669), on the same conditions.
+/// Chooses a member that is ready and up, and whose id is not in `tried`. Where there is none, a member that is terminating but
+/// serves (KEP-1669), is up and was not tried.
 pub(super) fn pick(
     balance: Balance,
     members: &[(Arc<Member>, EndpointState)],
@@ -23,6 +23,7 @@ pub(super) fn pick(
     )
 }
 
+/// Chooses one of the eligible members.
 fn pick_of(
     balance: Balance,
     members: &[(Arc<Member>, EndpointState)],
@@ -33,13 +34,13 @@ fn pick_of(
     if count == 0 {
         return None;
     }
-    // Counted among those that can take it: the neighbour of one that is down gets no double share.
+    // The turn is counted among the eligible members, so that the neighbour of a member that is down gets no double share.
     let turn = cursor.fetch_add(1, Ordering::Relaxed) % count;
     let candidates = members.iter().filter(|entry| eligible(entry)).map(|(member, _)| member);
     let mut candidates = candidates.cycle().skip(turn).take(count);
     match balance {
         Balance::RoundRobin => candidates.next().cloned(),
-        // The rotating start breaks ties in turn.
+        // Of members with equal load the one whose turn it is.
         Balance::LeastConnections => candidates.min_by_key(|member| member.load()).cloned(),
     }
 }
@@ -95,6 +96,7 @@ mod tests {
         assert!(pick(Balance::RoundRobin, &members, &cursor, &[members[0].0.id, members[1].0.id]).is_none());
         assert!(pick(Balance::RoundRobin, &[], &cursor, &[]).is_none());
     }
+
     #[test]
     fn members_that_go_away_serve_only_where_nobody_ready_is_up() {
         let grace = std::time::Duration::from_secs(30);

@@ -19,19 +19,19 @@ use crate::model::Transport;
 
 pub use stream::Stream;
 
-/// Time in which a connection, TLS included, must be made.
+/// Time in which a connection, TLS included, has to be made.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why a connection could not be made. Nothing of the request was sent.
 #[derive(Debug, thiserror::Error)]
 pub enum DialError {
-    /// TCP.
+    /// TCP failed.
     #[error("can't connect to {0}: {1}")]
     Connect(SocketAddr, io::Error),
-    /// TLS.
+    /// TLS failed.
     #[error("TLS handshake with {0} failed: {1}{remedy}", remedy = trust::remedy(.1))]
     Tls(SocketAddr, io::Error),
-    /// Neither within the time.
+    /// The connection was not made in time.
     #[error("no connection to {0} within {1:?}")]
     Timeout(SocketAddr, Duration),
 }
@@ -50,7 +50,7 @@ impl std::fmt::Debug for Connector {
 }
 
 impl Connector {
-    /// For `address`, which `name` led to if it came by DNS.
+    /// A connector to `address`. `name` is the DNS name that resolved to it, if the endpoint has one.
     ///
     /// # Errors
     /// The transport's server name or roots can't be used.
@@ -63,18 +63,17 @@ impl Connector {
         Ok(Self { address, tls: Some((trust::verifying(tls)?, server)) })
     }
 
-    /// TLS to `address` without verification: for probes that ask for TLS where the transport is clear text, as
-    /// the kubelet does.
+    /// A connector with TLS but without verification: for probes over TLS where the transport is clear text, as the kubelet has it.
     pub(super) fn unverified(address: SocketAddr) -> Self {
         Self { address, tls: Some((trust::unverified(), ServerName::from(address.ip()))) }
     }
 
-    /// Clear text to `address`.
+    /// A connector with clear text.
     pub(super) fn clear(address: SocketAddr) -> Self {
         Self { address, tls: None }
     }
 
-    /// The same, at another port.
+    /// A connector with the same transport to another port of the address.
     pub(super) fn at_port(&self, port: u16) -> Self {
         Self { address: SocketAddr::new(self.address.ip(), port), tls: self.tls.clone() }
     }
@@ -90,8 +89,8 @@ impl Connector {
         }
     }
 
-    /// Opens a connection over TLS that may speak HTTP/2; whether it does. `None`: the transport is clear text, whose server
-    /// has no way of saying so.
+    /// Opens a TLS connection that offers HTTP/2 in its handshake (ALPN). Gives whether the server has chosen it. `None`: the transport is
+    /// clear text, where a server cannot choose.
     ///
     /// # Errors
     /// It can't be made within [`CONNECT_TIMEOUT`].
@@ -119,7 +118,7 @@ impl Connector {
     }
 }
 
-/// Has the kernel find out when a peer has gone without a word, within about two minutes.
+/// Turns TCP keepalive on: the kernel finds out within about two minutes when a peer has gone without ending the connection.
 ///
 /// # Errors
 /// The socket is no longer one.

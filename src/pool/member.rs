@@ -1,37 +1,36 @@
-//! One place that serves requests: its health and what is in progress there.
+//! A member of pools: one address that serves requests, its health, and what is in progress there.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::Notify;
 
+use super::address_state::AddressState;
 use super::dial::Connector;
-use super::presence::Presence;
-use super::tenure::Tenure;
 use crate::model::{Probe, Transport};
 
-/// What makes two members the same.
+/// The identity of a member: endpoints of pools with equal keys share one member.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct MemberKey {
-    /// Where it is.
+    /// Its address.
     pub address: SocketAddr,
-    /// The DNS name that led there, if one did.
+    /// The DNS name that resolved to the address, if the endpoint has one.
     pub name: Option<String>,
-    /// How it is spoken to.
+    /// How connections to it are made.
     pub transport: Arc<Transport>,
-    /// How it is asked whether it is well.
+    /// How its health is probed.
     pub probe: Arc<Probe>,
 }
 
-/// What the probes say of a member.
+/// The health of a member by its probes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Health {
-    /// Not answered yet: takes no request.
+    /// No probe has been answered yet: it takes no requests.
     Unknown,
-    /// Takes requests.
+    /// It takes requests.
     Up,
-    /// Failed too often in a row.
+    /// Too many probes in a row have failed: it takes no requests.
     Down,
 }
 
@@ -46,45 +45,64 @@ impl Health {
     }
 }
 
-/// The result of one probe: the status, or what went wrong, in words.
-pub type Outcome = Result<u16, String>;
+/// The result of one probe: the status of the answer, or the error in words.
+pub type ProbeOutcome = Result<u16, String>;
 
-/// One place that serves requests.
+/// One address that serves requests, with one transport and one probe.
 #[derive(Debug)]
 pub struct Member {
-    /// What it is.
+    /// Its identity.
     pub key: MemberKey,
     /// Unique in this process; also the key of its idle connections.
     pub id: u64,
     /// Opens connections to it.
     pub connector: Connector,
     health: AtomicU8,
+    /// Failed probes in a row.
     failures: AtomicU32,
-    last: Mutex<Option<Outcome>>,
-    /// How many endpoints of pools name it; where none does, it is held by what was opened earlier.
-    named: AtomicU32,
-    /// The pod there, and what is in progress there.
-    presence: Arc<Presence>,
-    /// Asks the prober not to wait for its next turn, and tells it that this is gone.
+    last_outcome: Mutex<Option<ProbeOutcome>>,
+    /// How many endpoints of pools refer to it. Without any, it lives as long as requests and sessions hold it.
+    references: AtomicU32,
+    pub(super) address: Arc<MemberAddress>,
+    /// Wakes the prober before its next turn: for a probe at once, or because the member is gone.
     pub(super) suspected: Arc<Notify>,
 }
 
+/// What all members at one address share: the state of the pod there, and what is in progress.
+#[derive(Debug, Default)]
+pub(super) struct MemberAddress {
+    pub(super) state: AddressState,
+    /// Requests in progress, by whichever member.
+    pub(super) requests: AtomicUsize,
+    /// WebSocket sessions that are open, by whichever member.
+    pub(super) sessions: AtomicUsize,
+    /// The newest member that pools refer to, or the last that they did.
+    newest: Mutex<Weak<Member>>,
+}
+
 impl Member {
-    pub(super) fn new(key: MemberKey, id: u64, connector: Connector, presence: Arc<Presence>, health: Health) -> Self {
+    /// A member with one reference.
+    pub(super) fn new(
+        key: MemberKey,
+        id: u64,
+        connector: Connector,
+        address: Arc<MemberAddress>,
+        health: Health,
+    ) -> Self {
         Self {
             key,
             id,
             connector,
             health: AtomicU8::new(health as u8),
             failures: AtomicU32::new(0),
-            last: Mutex::new(None),
-            named: AtomicU32::new(1),
-            presence,
+            last_outcome: Mutex::new(None),
+            references: AtomicU32::new(1),
+            address,
             suspected: Arc::default(),
         }
     }
 
-    /// What the probes say.
+    /// Its health.
     pub fn health(&self) -> Health {
         match self.health.load(Ordering::Relaxed) {
             0 => Health::Unknown,
@@ -95,59 +113,59 @@ impl Member {
 
     /// Requests and sessions in progress at its address.
     pub fn load(&self) -> usize {
-        self.presence.requests.load(Ordering::Relaxed) + self.sessions()
+        self.address.requests.load(Ordering::Relaxed) + self.sessions()
     }
 
     /// WebSocket sessions open at its address.
     pub fn sessions(&self) -> usize {
-        self.presence.sessions.load(Ordering::Relaxed)
+        self.address.sessions.load(Ordering::Relaxed)
     }
 
-    /// The member whose probe says now whether what is open here is well: itself, or where no pool names it any more, the
-    /// newest at its address.
+    /// The member whose probe decides on the health of what is open here: itself, or the newest at its address where no pool refers
+    /// to it any more.
     pub fn probed(self: &Arc<Self>) -> Arc<Self> {
         self.successor().unwrap_or_else(|| Arc::clone(self))
     }
 
-    /// The member that is probed in its place.
+    /// The member that is probed instead of this one.
     pub(super) fn successor(&self) -> Option<Arc<Self>> {
-        if self.is_named() { None } else { self.presence.newest().filter(|newest| newest.id != self.id) }
+        if self.is_referenced() { None } else { self.address.newest().filter(|newest| newest.id != self.id) }
     }
 
-    /// Whether a pool names it.
-    pub(super) fn is_named(&self) -> bool {
-        self.named.load(Ordering::Relaxed) > 0
+    /// Whether a pool refers to it.
+    pub(super) fn is_referenced(&self) -> bool {
+        self.references.load(Ordering::Relaxed) > 0
     }
 
-    /// One more endpoint of a pool names it than the one that it was made for.
-    pub(super) fn name(&self) {
-        self.named.fetch_add(1, Ordering::Relaxed);
+    /// Counts one more endpoint that refers to it.
+    pub(super) fn add_reference(&self) {
+        self.references.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// One endpoint less names it; gives whether it was the last.
-    pub(super) fn unname(&self) -> bool {
-        self.named.fetch_sub(1, Ordering::Relaxed) == 1
+    /// Counts one endpoint less that refers to it. Gives whether it was the last.
+    pub(super) fn release_reference(&self) -> bool {
+        self.references.fetch_sub(1, Ordering::Relaxed) == 1
     }
 
-    /// The newest result of a probe, if there is one.
-    pub fn last_outcome(&self) -> Option<Outcome> {
-        self.last.lock().ok().and_then(|last| last.clone())
+    /// The result of the last probe, if there is one.
+    pub fn last_outcome(&self) -> Option<ProbeOutcome> {
+        self.last_outcome.lock().ok().and_then(|last| last.clone())
     }
 
-    /// A request could not reach it: probe it now rather than at its next turn.
+    /// Has it probed at once rather than at its next turn, because a request could not reach it.
     pub fn suspect(&self) {
         self.suspected.notify_one();
     }
 
-    /// Whether a connection that was used for a request of `tenure` may be kept for another: not when the pod has begun
-    /// to go away since, nor when nobody names the address any more.
+    /// Whether a connection that was used for a request of `tenure` may be kept for another. It may not when the pod has begun to go
+    /// away since, nor when the source does not report the address any more.
     pub fn keeps(&self, tenure: u32) -> bool {
-        self.presence.number() == tenure && self.presence.is_named()
+        self.address.state.tenure_number() == tenure && self.address.state.is_reported()
     }
 
-    /// Takes the result of a probe in. One success heals; `unhealthy_threshold` failures in a row, or
-    /// the first failure of a member never seen up, mark it down. Gives the new health if it changed.
-    pub(super) fn record(&self, outcome: Outcome) -> Option<Health> {
+    /// Records the result of a probe. One success marks the member up; `unhealthy_threshold` failures in a row, or the first failure of
+    /// a member that has never been up, mark it down. Gives the new health if it has changed.
+    pub(super) fn record(&self, outcome: ProbeOutcome) -> Option<Health> {
         let before = self.health();
         let after = match &outcome {
             Ok(_) => {
@@ -162,7 +180,7 @@ impl Member {
                 }
             }
         };
-        if let Ok(mut last) = self.last.lock() {
+        if let Ok(mut last) = self.last_outcome.lock() {
             *last = Some(outcome);
         }
         self.health.store(after as u8, Ordering::Relaxed);
@@ -185,58 +203,14 @@ impl Drop for Member {
     }
 }
 
-/// A member in use by one request or session, counted while this lives.
-#[derive(Debug)]
-pub struct Lease {
-    member: Arc<Member>,
-    tenure: u32,
-    session: bool,
-}
-
-impl Lease {
-    /// Counts a request.
-    pub(super) fn new(member: Arc<Member>) -> Self {
-        member.presence.requests.fetch_add(1, Ordering::Relaxed);
-        Self { tenure: member.presence.number(), member, session: false }
+impl MemberAddress {
+    /// The newest member that pools refer to, or the last that they did.
+    pub(super) fn newest(&self) -> Option<Arc<Member>> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner).upgrade()
     }
 
-    /// Of a member of its own.
-    #[cfg(test)]
-    pub(crate) fn for_test() -> Self {
-        Self::new(Member::for_test(0, Health::Up))
-    }
-
-    /// The request has become a WebSocket session.
-    pub fn into_session(mut self) -> Self {
-        if !self.session {
-            self.session = true;
-            self.member.presence.sessions.fetch_add(1, Ordering::Relaxed);
-            self.member.presence.requests.fetch_sub(1, Ordering::Relaxed);
-        }
-        self
-    }
-
-    /// The tenure of the pod that was chosen, over though it may be by now.
-    pub fn tenure(&self) -> Arc<Tenure> {
-        self.member.presence.tenure(self.tenure)
-    }
-
-    /// Its number, for [`Member::keeps`].
-    pub fn tenure_number(&self) -> u32 {
-        self.tenure
-    }
-
-    /// The member.
-    pub fn member(&self) -> &Arc<Member> {
-        &self.member
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        let presence = &self.member.presence;
-        let counter = if self.session { &presence.sessions } else { &presence.requests };
-        counter.fetch_sub(1, Ordering::Relaxed);
+    pub(super) fn set_newest(&self, member: &Arc<Member>) {
+        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(member);
     }
 }
 
@@ -244,7 +218,7 @@ impl Drop for Lease {
 mod tests {
     use super::*;
 
-    fn failed() -> Outcome {
+    fn failed() -> ProbeOutcome {
         Err("refused".to_owned())
     }
 

@@ -1,9 +1,10 @@
-//! Asking members over HTTP or HTTPS whether they are well.
+//! Health probes of members over HTTP or HTTPS.
 //!
-//! One task a member, which lives as long as somebody holds the member. The first probe goes out at once;
-//! the others at the interval, spread by a tenth of it either way so that members don't answer in step.
+//! Each member has a task, which lives as long as something holds the member. The first probe is sent at once, the others at the
+//! interval, give or take a tenth of it, so that members are not probed in step.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -14,34 +15,55 @@ use hyper_util::rt::TokioIo;
 use tokio::sync::Notify;
 
 use super::dial::Connector;
-use super::registry::ProbeCounters;
-use super::{Health, Member, Outcome};
-use crate::model::Transport;
+use super::member::{Health, Member, ProbeOutcome};
+use crate::model::{MAX_PROBE_BODY_CHARS, Transport};
 
-/// How much of the body is looked at for the text that must be in it (ARM's limit).
-const BODY_LIMIT: usize = 4090;
-/// Requests that fail may ask for a probe; it is never more often than this. Also the pause after the first failure of a
-/// member that is not up: such a member is asked again after 1, 2, 4 … seconds, up to the interval.
-const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+/// How much of the body is searched for the text that must be in it: as many bytes as the longest text can have in UTF-8.
+const MAX_BODY_BYTES: usize = MAX_PROBE_BODY_CHARS * char::MAX.len_utf8();
+/// The shortest time between two probes, when requests that fail ask for one. Also the pause after the first failure of a member
+/// that is not up: such a member is probed again after 1, 2, 4 … seconds, up to the interval.
+const MIN_PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Probes a member until nobody holds it.
+/// Counters of answered probes. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct ProbeCounters(Arc<ProbeCounts>);
+
+#[derive(Debug, Default)]
+struct ProbeCounts {
+    failed: AtomicU64,
+    succeeded: AtomicU64,
+}
+
+impl ProbeCounters {
+    fn count(&self, success: bool) {
+        let counter = if success { &self.0.succeeded } else { &self.0.failed };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many probes have failed, and how many have succeeded.
+    pub fn totals(&self) -> (u64, u64) {
+        (self.0.failed.load(Ordering::Relaxed), self.0.succeeded.load(Ordering::Relaxed))
+    }
+}
+
+/// Probes a member until nothing holds it. `changed` is notified when its health has changed.
 pub(super) async fn run(member: Weak<Member>, changed: Arc<Notify>, counters: ProbeCounters) {
-    let mut quick = SHORTEST_PAUSE;
+    let mut retry = MIN_PROBE_INTERVAL;
     while let Some(strong) = member.upgrade() {
         if strong.successor().is_some() {
             drop(strong);
-            tokio::time::sleep(SHORTEST_PAUSE).await;
+            tokio::time::sleep(MIN_PROBE_INTERVAL).await;
             continue;
         }
         let (interval, suspected) = (strong.key.probe.interval, Arc::clone(&strong.suspected));
-        // It takes far more room than the pause until the next.
+        // Boxed: its future is far larger than the rest of the task, which waits nearly all the time.
         Box::pin(probe(&strong, &changed, &counters)).await;
         let pause = if strong.health() == Health::Up {
-            quick = SHORTEST_PAUSE;
+            retry = MIN_PROBE_INTERVAL;
             interval
         } else {
-            let pause = quick.min(interval);
-            quick = pause * 2;
+            let pause = retry.min(interval);
+            retry = pause * 2;
             pause
         };
         drop(strong);
@@ -49,10 +71,10 @@ pub(super) async fn run(member: Weak<Member>, changed: Arc<Notify>, counters: Pr
     }
 }
 
-/// Asks a member once, and takes in what comes of it.
+/// Probes a member once, and records the result.
 async fn probe(member: &Member, changed: &Notify, counters: &ProbeCounters) {
     let timeout = member.key.probe.timeout;
-    let outcome = match tokio::time::timeout(timeout, ask(member)).await {
+    let outcome = match tokio::time::timeout(timeout, exchange(member)).await {
         Ok(outcome) => outcome,
         Err(_) => Err(format!("no whole answer within {timeout:?}")),
     };
@@ -68,16 +90,16 @@ async fn probe(member: &Member, changed: &Notify, counters: &ProbeCounters) {
     }
 }
 
-/// Waits for the next turn, for a request that could not reach the member, or for its end. Does not hold it, so that one
-/// that nobody uses is freed.
+/// Waits for the next turn, for a request that could not reach the member, or for the member's end. It does not hold the member,
+/// which is freed once nothing else does.
 async fn wait(suspected: &Notify, pause: Duration) {
-    let shortest = SHORTEST_PAUSE.min(pause);
+    let shortest = MIN_PROBE_INTERVAL.min(pause);
     tokio::time::sleep(shortest).await;
     let _in_time = tokio::time::timeout(pause - shortest, suspected.notified()).await;
 }
 
-/// One probe.
-async fn ask(member: &Member) -> Outcome {
+/// One request to a member, and what its answer says of the member's health.
+async fn exchange(member: &Member) -> ProbeOutcome {
     let probe = &member.key.probe;
     let address = SocketAddr::new(member.key.address.ip(), probe.port.unwrap_or(member.key.address.port()));
     let connector = match (probe.https, &*member.key.transport) {
@@ -99,7 +121,7 @@ async fn ask(member: &Member) -> Outcome {
         .header(header::CONNECTION, "close")
         .body(Empty::<Bytes>::new())
         .map_err(|error| error.to_string())?;
-    let exchange = async {
+    let answer = async {
         let response = sender.send_request(request).await.map_err(|error| format!("no answer: {error}"))?;
         let status = response.status().as_u16();
         if !probe.accepts(status) {
@@ -112,14 +134,15 @@ async fn ask(member: &Member) -> Outcome {
             _ => Ok(status),
         }
     };
-    tokio::pin!(exchange);
+    tokio::pin!(answer);
     // The connection is driven here, so that it ends with the probe.
     tokio::select! {
-        outcome = &mut exchange => outcome,
-        _ = connection => exchange.await,
+        outcome = &mut answer => outcome,
+        _ = connection => answer.await,
     }
 }
 
+/// The error of an answer whose status the probe does not accept.
 fn unexpected(member: &Member, status: u16) -> String {
     let wanted: Vec<String> = member.key.probe.statuses.iter().map(ToString::to_string).collect();
     let mut message = format!("GET {} answered {status}, expected {}", member.key.probe.path, wanted.join(","));
@@ -132,15 +155,63 @@ fn unexpected(member: &Member, status: u16) -> String {
     message
 }
 
+/// Whether the first [`MAX_BODY_BYTES`] of a body contain `text`.
 async fn body_contains(mut body: hyper::body::Incoming, text: &str) -> bool {
     let mut seen = Vec::new();
-    while seen.len() < BODY_LIMIT {
+    while seen.len() < MAX_BODY_BYTES {
         match body.frame().await {
             Some(Ok(frame)) => seen.extend_from_slice(frame.data_ref().map(AsRef::as_ref).unwrap_or_default()),
             Some(Err(_)) => return false,
             None => break,
         }
     }
-    seen.truncate(BODY_LIMIT);
+    seen.truncate(MAX_BODY_BYTES);
     text.is_empty() || seen.windows(text.len()).any(|window| window == text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::model::Probe;
+    use crate::pool::member::MemberKey;
+
+    /// The outcome of a probe that expects `text`, where the member answers with `body`.
+    async fn outcome(text: String, body: String) -> ProbeOutcome {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("the probe connects");
+            let mut request = [0; 1024];
+            assert!(stream.read(&mut request).await.expect("reads") > 0, "a request");
+            // The prober may leave before the end, once it has read as much as it searches.
+            let _ = stream.write_all(answer.as_bytes()).await;
+        });
+        let probe = Arc::new(Probe { body: Some(text), ..Probe::arm_default(false) });
+        let key = MemberKey { address, name: None, transport: Arc::new(Transport::Http), probe };
+        let connector = Connector::new(address, None, &Transport::Http).expect("clear text");
+        let member = Member::new(key, 1, connector, Arc::default(), Health::Unknown);
+        let outcome = exchange(&member).await;
+        server.await.expect("served");
+        outcome
+    }
+
+    #[tokio::test]
+    async fn the_longest_text_is_found_whatever_its_characters() {
+        for character in ["x", "é", "語", "🦀"] {
+            let text = character.repeat(MAX_PROBE_BODY_CHARS);
+            assert_eq!(outcome(text.clone(), text).await, Ok(200), "{character}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_text_beyond_the_searched_part_of_the_body_is_not_found() {
+        let text = "healthy".to_owned();
+        let begins_at = |index: usize| format!("{}{text}", "-".repeat(index));
+        assert_eq!(outcome(text.clone(), begins_at(MAX_BODY_BYTES - text.len())).await, Ok(200));
+        assert!(outcome(text.clone(), begins_at(MAX_BODY_BYTES)).await.is_err());
+    }
 }

@@ -1,67 +1,54 @@
-//! All pools and members of the process, and the one place that changes them.
+//! The registry of all pools and members of the process: the one place that changes them.
+//!
+//! A change of configuration or of a DNS name becomes a list of pools that are filled anew ([`fill`]). Then each address that such a
+//! pool has, or had, is brought up to date ([`addresses`]). The cost is that of what has changed.
+
+mod address_entry;
+mod addresses;
+mod fill;
+mod interned;
+mod names;
+mod retire;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
 
 use imbl::OrdMap;
 use imbl::ordmap::DiffItem;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use super::dial::Connector;
-use super::interned::Interned;
-use super::member::MemberKey;
-use super::place::Place;
-use super::{Health, Member, Pool, State, permitted, probe, resolve};
-use crate::model::{self, Address, EndpointState, PoolId, Probe, Transport, alternating};
-
-/// How long a pool that nothing leads to any more keeps its members, for requests that are under way.
-const RETIREMENT: Duration = Duration::from_secs(30);
-
-/// What may be a backend.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Policy {
-    /// Whether a loopback address may be one: true where the operator's own files name it, false where
-    /// tenants of a cluster write the objects.
-    pub allow_loopback: bool,
-}
-
-/// Probes answered, by result.
-#[derive(Debug, Clone, Default)]
-pub struct ProbeCounters(Arc<[AtomicU64; 2]>);
-
-impl ProbeCounters {
-    pub(super) fn count(&self, success: bool) {
-        self.0[usize::from(success)].fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// How many failed, and how many succeeded.
-    pub fn totals(&self) -> (u64, u64) {
-        (self.0[0].load(Ordering::Relaxed), self.0[1].load(Ordering::Relaxed))
-    }
-}
+use super::Pool;
+use super::address_policy::AddressPolicy;
+use super::member::Member;
+use super::pool_state::PoolState;
+use super::probe::ProbeCounters;
+use crate::model::{self, EndpointState, PoolId, Probe, Transport, alternating};
+use address_entry::AddressEntry;
+use interned::Interned;
+use names::WatchedName;
 
 /// All pools and members. Cheap to clone; one a process.
 #[derive(Debug, Clone)]
-pub struct Registry(Arc<Inner>);
+pub struct Registry(Arc<RegistryInner>);
 
 /// The registry, for tasks that end when it does.
 #[derive(Debug, Clone)]
-pub(super) struct WeakRegistry(Weak<Inner>);
+struct WeakRegistry(Weak<RegistryInner>);
 
 impl WeakRegistry {
-    pub(super) fn upgrade(&self) -> Option<Registry> {
+    fn upgrade(&self) -> Option<Registry> {
         self.0.upgrade().map(Registry)
     }
 }
 
 #[derive(Debug)]
-struct Inner {
+struct RegistryInner {
+    /// Where members are probed and names are resolved.
     runtime: tokio::runtime::Handle,
-    policy: Policy,
+    policy: AddressPolicy,
+    /// Notified when members of pools or their health have changed.
     changed: Arc<Notify>,
     counters: ProbeCounters,
     departures: watch::Sender<()>,
@@ -71,43 +58,37 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Registered {
     specs: OrdMap<PoolId, Arc<model::Pool>>,
+    /// Endpoints of no pool that go away.
     departing: BTreeMap<SocketAddr, EndpointState>,
     pools: OrdMap<PoolId, Arc<Pool>>,
     /// Pools that nothing leads to any more, and since when, while a request or a session holds them.
     retired: BTreeMap<PoolId, (Weak<Pool>, Instant)>,
-    places: HashMap<SocketAddr, Place>,
-    /// Members that no pool names any more, and where, while something holds them.
+    addresses: HashMap<SocketAddr, AddressEntry>,
+    /// Members that no pool refers to any more, and their addresses, while something holds them.
     leaving: BTreeMap<u64, (SocketAddr, Weak<Member>)>,
-    names: HashMap<String, Name>,
-    /// Addresses that may not be backends: each is told once.
+    names: HashMap<String, WatchedName>,
+    /// Addresses that may not be backends, by pool: each is logged once.
     refused: BTreeMap<PoolId, BTreeSet<SocketAddr>>,
     transports: Interned<Transport>,
     probes: Interned<Probe>,
-    next_id: u64,
+    last_id: u64,
 }
 
-/// A DNS name that is resolved, and the pools that it leads into.
-#[derive(Debug)]
-struct Name {
-    resolving: resolve::Resolving,
-    pools: BTreeSet<PoolId>,
-}
-
-/// The pools that have changed: what is in them now, and what was.
+/// The pools that a change has filled anew: their members now, and their members before.
 #[derive(Debug, Default)]
-struct Changed {
-    filled: Vec<Arc<State>>,
-    emptied: Vec<Arc<State>>,
-    /// Addresses of which something else may be said now than before.
+struct PoolChanges {
+    filled: Vec<Arc<PoolState>>,
+    emptied: Vec<Arc<PoolState>>,
+    /// Addresses of which something else may be reported now than before.
     addresses: HashSet<SocketAddr>,
-    /// What was filled last, and by what: the next pool is often alike.
-    last: Option<(Arc<model::Pool>, Arc<State>)>,
+    /// The last pool that was filled, and its state. The next pool often has equal endpoints, and shares the state.
+    last: Option<(Arc<model::Pool>, Arc<PoolState>)>,
 }
 
 impl Registry {
     /// An empty registry, whose probes run on `runtime`.
-    pub fn new(runtime: tokio::runtime::Handle, policy: Policy) -> Self {
-        Self(Arc::new(Inner {
+    pub fn new(runtime: tokio::runtime::Handle, policy: AddressPolicy) -> Self {
+        Self(Arc::new(RegistryInner {
             runtime,
             policy,
             changed: Arc::default(),
@@ -117,9 +98,8 @@ impl Registry {
         }))
     }
 
-    /// Makes the pools what `specs` says: members come and go within them. A pool that is not in `specs` any
-    /// more lives on while a table, a request or a session holds it; its members do for a while, or while they are in use.
-    /// Gives every pool of `specs`.
+    /// Brings the pools to what `specs` has: members come and go within them. A pool that is not in `specs` any more lives on while a
+    /// table, a request or a session holds it; its members do for a while, or while they are in use. Gives every pool of `specs`.
     ///
     /// `departing` are endpoints of no pool that go away: connections to them may be open from earlier.
     pub fn apply(
@@ -128,27 +108,32 @@ impl Registry {
         departing: &BTreeMap<SocketAddr, EndpointState>,
     ) -> OrdMap<PoolId, Arc<Pool>> {
         let mut registered = self.lock();
-        let mut changed = Changed::default();
-        let many = registered.pools.len() * 2;
+        let mut changes = PoolChanges::default();
+        let doubled = registered.pools.len() * 2;
         let before = std::mem::replace(&mut registered.specs, specs.clone());
         let differences = || before.diff(specs);
+
+        // Names first: a pool is filled with the addresses of its names that are known already.
         self.watch_names(&mut registered, differences());
         let gone = differences().filter_map(|difference| match difference {
             DiffItem::Remove(id, _) => Some(id),
             DiffItem::Add(..) | DiffItem::Update { .. } => None,
         });
-        self.retire(&mut registered, gone, &mut changed);
+        self.retire(&mut registered, gone, &mut changes);
         for difference in differences() {
             if let DiffItem::Add(id, spec) | DiffItem::Update { new: (id, spec), .. } = difference {
-                self.fill(&mut registered, id, spec, &mut changed);
+                self.fill(&mut registered, id, spec, &mut changes);
             }
         }
-        let said = |departing: &BTreeMap<_, _>, address: &_| departing.get(address).copied();
+
+        let state_of = |departing: &BTreeMap<_, _>, address: &_| departing.get(address).copied();
         let before = std::mem::replace(&mut registered.departing, departing.clone());
-        let named = before.keys().chain(departing.keys()).copied();
-        changed.addresses.extend(named.filter(|address| said(&before, address) != said(departing, address)));
-        self.settle(&mut registered, changed);
-        if registered.pools.len() > many {
+        let either = before.keys().chain(departing.keys()).copied();
+        changes.addresses.extend(either.filter(|address| state_of(&before, address) != state_of(departing, address)));
+        self.update_addresses(&mut registered, changes);
+
+        // A map that has grown at once is copied into one without room to spare.
+        if registered.pools.len() > doubled {
             registered.pools = alternating(std::mem::take(&mut registered.pools)).collect();
         }
         registered.pools.clone()
@@ -164,257 +149,17 @@ impl Registry {
         self.0.departures.subscribe()
     }
 
-    /// Probes answered so far.
+    /// The counters of answered probes.
     pub fn probe_counters(&self) -> &ProbeCounters {
         &self.0.counters
     }
 
-    /// New addresses for a name have come.
-    pub(super) fn resolved(&self, name: &str, addresses: Vec<IpAddr>) {
-        let mut registered = self.lock();
-        let Some(name) = registered.names.get_mut(name) else { return };
-        name.resolving.answer = Some(addresses);
-        let mut changed = Changed::default();
-        for id in name.pools.clone() {
-            if let Some(spec) = registered.specs.get(&id).cloned() {
-                self.fill(&mut registered, &id, &spec, &mut changed);
-            }
-        }
-        self.settle(&mut registered, changed);
-    }
-
-    /// Empties the pools that have been retired for long enough.
-    fn empty_retired(&self) {
-        self.lock().retired.retain(|_, (pool, since)| {
-            let held = pool.upgrade();
-            if let Some(pool) = held.as_ref().filter(|_| since.elapsed() >= RETIREMENT) {
-                pool.state.store(Arc::default());
-            }
-            held.is_some()
-        });
-    }
-
-    /// Retires the pools that nothing leads to any more.
-    fn retire<'a>(&self, registered: &mut Registered, gone: impl Iterator<Item = &'a PoolId>, changed: &mut Changed) {
-        let mut any = false;
-        for id in gone {
-            registered.refused.remove(id);
-            if let Some(pool) = registered.pools.remove(id) {
-                changed.emptied.push(pool.state.load_full());
-                registered.retired.insert(id.clone(), (Arc::downgrade(&pool), Instant::now()));
-                any = true;
-            }
-        }
-        if any {
-            let registry = WeakRegistry(Arc::downgrade(&self.0));
-            self.0.runtime.spawn(async move {
-                tokio::time::sleep(RETIREMENT).await;
-                if let Some(registry) = registry.upgrade() {
-                    registry.empty_retired();
-                }
-            });
-        }
+    fn downgrade(&self) -> WeakRegistry {
+        WeakRegistry(Arc::downgrade(&self.0))
     }
 
     fn lock(&self) -> MutexGuard<'_, Registered> {
         self.0.registered.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Resolves the names that pools lead to, and no others.
-    fn watch_names<'a>(
-        &self,
-        registered: &mut Registered,
-        differences: impl Iterator<Item = DiffItem<'a, 'a, PoolId, Arc<model::Pool>>>,
-    ) {
-        let names_of = |spec: Option<&'a Arc<model::Pool>>| -> BTreeSet<&'a String> {
-            let endpoints = spec.into_iter().flat_map(|spec| &spec.endpoints);
-            let names = endpoints.filter_map(|endpoint| match &endpoint.address {
-                Address::Name(name, _) => Some(name),
-                Address::Socket(_) => None,
-            });
-            names.collect()
-        };
-        let mut left = Vec::new();
-        for difference in differences {
-            let (id, before, after) = match difference {
-                DiffItem::Add(id, after) => (id, None, Some(after)),
-                DiffItem::Update { old: (_, before), new: (id, after) } => (id, Some(before), Some(after)),
-                DiffItem::Remove(id, before) => (id, Some(before), None),
-            };
-            let (before, after) = (names_of(before), names_of(after));
-            for name in &after {
-                let watched = registered.names.entry(String::clone(name)).or_insert_with_key(|name| {
-                    let registry = WeakRegistry(Arc::downgrade(&self.0));
-                    let resolving = resolve::start(&self.0.runtime, registry, name.clone());
-                    Name { resolving, pools: BTreeSet::new() }
-                });
-                watched.pools.insert(id.clone());
-            }
-            for name in before.difference(&after) {
-                if let Some(watched) = registered.names.get_mut(*name) {
-                    watched.pools.remove(id);
-                    left.push(*name);
-                }
-            }
-        }
-        for name in left {
-            if registered.names.get(name).is_some_and(|watched| watched.pools.is_empty()) {
-                registered.names.remove(name);
-            }
-        }
-    }
-
-    /// Fills a pool with the members that its endpoints, and what their names resolve to, say.
-    fn fill(&self, registered: &mut Registered, id: &PoolId, spec: &Arc<model::Pool>, changed: &mut Changed) {
-        let next = match changed.last.as_ref().filter(|(last, _)| last == spec) {
-            Some((_, state)) => {
-                state.members.iter().for_each(|(member, _)| member.name());
-                registered.refused.remove(id);
-                Arc::clone(state)
-            }
-            None => self.state(registered, id, spec, changed),
-        };
-        changed.filled.push(Arc::clone(&next));
-        match registered.pools.get(id) {
-            Some(pool) => changed.emptied.push(pool.state.swap(next)),
-            None => {
-                let back = registered.retired.remove(id).and_then(|(pool, _)| pool.upgrade());
-                let pool = back.unwrap_or_else(|| Arc::new(Pool::new(id.clone(), Arc::clone(&self.0.changed))));
-                pool.state.store(next);
-                registered.pools.insert(id.clone(), pool);
-            }
-        }
-    }
-
-    /// The members of a pool, each named by one more.
-    fn state(
-        &self,
-        registered: &mut Registered,
-        id: &PoolId,
-        spec: &Arc<model::Pool>,
-        changed: &mut Changed,
-    ) -> Arc<State> {
-        let (mut members, mut resolving, mut unresolved) = (Vec::new(), 0, 0);
-        let (mut refused, mut whole) = (BTreeSet::new(), true);
-        for endpoint in &spec.endpoints {
-            let (addresses, name) = match &endpoint.address {
-                Address::Socket(address) => (vec![*address], None),
-                Address::Name(name, port) => {
-                    let answer = registered.names.get(name).and_then(|name| name.resolving.answer.as_deref());
-                    let known = answer.unwrap_or_default();
-                    match answer {
-                        None => resolving += 1,
-                        Some([]) => unresolved += 1,
-                        Some(_) => {}
-                    }
-                    (known.iter().map(|ip| SocketAddr::new(*ip, *port)).collect(), Some(name))
-                }
-            };
-            for address in addresses {
-                if !permitted(address.ip(), self.0.policy.allow_loopback) {
-                    let refused_before = registered.refused.get(id).is_some_and(|before| before.contains(&address));
-                    if refused.insert(address) && !refused_before {
-                        tracing::warn!(pool = %id, %address, "not used as a backend: a loopback, link-local, \
-                            multicast or unspecified address");
-                    }
-                    continue;
-                }
-                match self.intern(registered, address, name, spec) {
-                    Some(member) => members.push((member, endpoint.state)),
-                    None => whole = false,
-                }
-            }
-        }
-        let state = Arc::new(State { balance: spec.balance, members: members.into(), unresolved, resolving });
-        // Of an address that is no member each pool is told for itself.
-        changed.last = (whole && refused.is_empty()).then(|| (Arc::clone(spec), Arc::clone(&state)));
-        match refused.is_empty() {
-            true => registered.refused.remove(id),
-            false => registered.refused.insert(id.clone(), refused),
-        };
-        state
-    }
-
-    /// Takes in, for each place, what is said there now that pools have changed.
-    fn settle(&self, registered: &mut Registered, changed: Changed) {
-        let Registered { places, leaving, departing, .. } = registered;
-        let Changed { filled, emptied, mut addresses, last } = changed;
-        drop(last);
-        for (member, state) in filled.iter().flat_map(|pool| &pool.members) {
-            if let Some(place) = places.get_mut(&member.key.address) {
-                place.said.hear(member.key.name.is_some(), *state);
-            }
-            addresses.insert(member.key.address);
-        }
-        for (member, state) in emptied.iter().flat_map(|pool| &pool.members) {
-            if let Some(place) = places.get_mut(&member.key.address) {
-                place.said.unhear(member.key.name.is_some(), *state);
-            }
-            if member.unname() {
-                leaving.insert(member.id, (member.key.address, Arc::downgrade(member)));
-            }
-            addresses.insert(member.key.address);
-        }
-        // After the pools: whoever is chosen from now on knows that the pod is going away.
-        let mut departed = 0;
-        for address in &addresses {
-            if let Some(place) = places.get(address) {
-                place.find_newest();
-                let said = place.said.best().or_else(|| departing.get(address).copied());
-                departed += usize::from(place.presence.take(said));
-            }
-        }
-        let any = !filled.is_empty() || !emptied.is_empty();
-        drop((filled, emptied));
-        leaving.retain(|_, (address, member)| {
-            let held = member.strong_count() > 0;
-            if !held && places.get_mut(address).is_some_and(Place::forget_gone) {
-                places.remove(address);
-            }
-            departed += usize::from(!held);
-            held
-        });
-        if any {
-            self.0.changed.notify_waiters();
-        }
-        if departed > 0 {
-            self.0.departures.send_replace(());
-        }
-    }
-
-    /// The member of a pool at an address, which `name` led to if it came by DNS; one more pool names it.
-    fn intern(
-        &self,
-        registered: &mut Registered,
-        address: SocketAddr,
-        name: Option<&String>,
-        spec: &model::Pool,
-    ) -> Option<Arc<Member>> {
-        let (transport, probe) = (&spec.transport, &spec.probe);
-        let same = |key: &MemberKey| key.name.as_ref() == name && *key.transport == *transport && *key.probe == *probe;
-        let place = registered.places.get(&address);
-        if let Some(member) = place.and_then(|place| place.members().find(|member| same(&member.key))) {
-            member.name();
-            registered.leaving.remove(&member.id);
-            return Some(member);
-        }
-        let connector = Connector::new(address, name.map(String::as_str), transport)
-            .inspect_err(|error| tracing::warn!(%address, %error, "member can't be spoken to"))
-            .ok()?;
-        // Another probe for a place that is known to serve: what was learnt holds until the new probe answers.
-        let neighbour = place.and_then(|place| place.members().max_by_key(|member| member.id));
-        let known_up =
-            neighbour.is_some_and(|member| *member.key.transport == *transport && member.health() == Health::Up);
-        let health = if known_up { Health::Up } else { Health::Unknown };
-        registered.next_id += 1;
-        let place = registered.places.entry(address).or_default();
-        let (transport, probe) = (registered.transports.of(transport), registered.probes.of(probe));
-        let key = MemberKey { address, name: name.cloned(), transport, probe };
-        let member = Arc::new(Member::new(key, registered.next_id, connector, Arc::clone(&place.presence), health));
-        place.push(&member);
-        let probing = probe::run(Arc::downgrade(&member), Arc::clone(&self.0.changed), self.0.counters.clone());
-        self.0.runtime.spawn(probing);
-        Some(member)
     }
 }
 

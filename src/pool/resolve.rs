@@ -1,69 +1,76 @@
-//! Names of endpoints: resolved, and again when their time to live is over.
+//! DNS names of endpoints: each is resolved, and resolved again when the time to live of the answer is over.
+//!
+//! Knows nothing of pools: whoever starts a resolution is called with each new answer.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use hickory_resolver::{ResolverBuilder, TokioResolver};
 
-use super::registry::WeakRegistry;
-
-/// Shortest and longest time for which an answer is believed, whatever its TTL says.
-const SHORTEST: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_secs(300);
+/// The shortest and the longest time for which an answer is used, whatever its TTL says.
+const MIN_ANSWER_LIFETIME: Duration = Duration::from_secs(1);
+const MAX_ANSWER_LIFETIME: Duration = Duration::from_secs(300);
 /// Time before a name that could not be resolved is tried again.
-const RETRY: Duration = Duration::from_secs(2);
-/// How long an address stays after it has left the answers: names with a short TTL often give a few of many addresses at
-/// a time, and those are not to come and go. The probe says whether one that stays still serves.
-const STAY: Duration = Duration::from_secs(60);
+const RETRY_INTERVAL: Duration = Duration::from_secs(2);
+/// How long an address stays after it has left the answers. Names with a short TTL often give a few of many addresses at a time, and
+/// members must not come and go with them. The probe says whether an address that stays still serves.
+const ADDRESS_RETENTION_TIME: Duration = Duration::from_secs(60);
 
-/// A name being resolved; dropping it ends that.
+/// A name that is being resolved. Dropping it ends that.
 #[derive(Debug)]
-pub(super) struct Resolving {
-    /// The addresses known, once a look-up has ended. A later one that fails leaves them as they were.
-    pub(super) answer: Option<Vec<IpAddr>>,
+pub(super) struct Resolution {
+    /// The addresses, once a look-up has ended; empty if it failed. A later one that fails leaves them as they are.
+    pub(super) addresses: Option<Vec<IpAddr>>,
     task: tokio::task::JoinHandle<()>,
 }
 
-impl Drop for Resolving {
+impl Drop for Resolution {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-/// Resolves `name` until dropped, telling `registry` of each new answer.
-pub(super) fn start(runtime: &tokio::runtime::Handle, registry: WeakRegistry, name: String) -> Resolving {
-    Resolving { answer: None, task: runtime.spawn(run(registry, name)) }
+/// Resolves `name` until the result is dropped or `report` breaks. `report` is called when the addresses have changed.
+pub(super) fn start(
+    runtime: &tokio::runtime::Handle,
+    name: String,
+    report: impl Fn(&str, Vec<IpAddr>) -> ControlFlow<()> + Send + 'static,
+) -> Resolution {
+    Resolution { addresses: None, task: runtime.spawn(run(name, report)) }
 }
 
-async fn run(registry: WeakRegistry, name: String) {
-    let mut seen: BTreeMap<IpAddr, Instant> = BTreeMap::new();
-    let mut told = None;
+async fn run(name: String, report: impl Fn(&str, Vec<IpAddr>) -> ControlFlow<()>) {
+    let mut last_seen: BTreeMap<IpAddr, Instant> = BTreeMap::new();
+    let mut reported = None;
     loop {
         let pause = match look_up(&name).await {
             Ok((addresses, lifetime)) => {
                 let now = Instant::now();
-                seen.retain(|_, last| lifetime < STAY && now.duration_since(*last) < STAY);
-                seen.extend(addresses.into_iter().map(|address| (address, now)));
-                lifetime.clamp(SHORTEST, LONGEST)
+                let stays = |last: Instant| now.duration_since(last) < ADDRESS_RETENTION_TIME;
+                last_seen.retain(|_, last| lifetime < ADDRESS_RETENTION_TIME && stays(*last));
+                last_seen.extend(addresses.into_iter().map(|address| (address, now)));
+                lifetime.clamp(MIN_ANSWER_LIFETIME, MAX_ANSWER_LIFETIME)
             }
             Err(error) => {
                 tracing::warn!(%name, %error, "name can't be resolved; the addresses known so far stay");
-                RETRY
+                RETRY_INTERVAL
             }
         };
-        let known: Vec<IpAddr> = seen.keys().copied().collect();
-        if told.as_ref() != Some(&known) {
-            let Some(registry) = registry.upgrade() else { return };
-            registry.resolved(&name, known.clone());
-            told = Some(known);
+        let addresses: Vec<IpAddr> = last_seen.keys().copied().collect();
+        if reported.as_ref() != Some(&addresses) {
+            if report(&name, addresses.clone()).is_break() {
+                return;
+            }
+            reported = Some(addresses);
         }
         tokio::time::sleep(pause).await;
     }
 }
 
-/// The addresses of `name`, and how long they hold. Reads the system's resolver configuration each
-/// time, so a change of it is followed.
+/// The addresses of `name`, and the time to live of the answer. The system's resolver configuration is read each time, so that a
+/// change of it is followed.
 async fn look_up(name: &str) -> Result<(Vec<IpAddr>, Duration), String> {
     let resolver =
         TokioResolver::builder_tokio().and_then(ResolverBuilder::build).map_err(|error| error.to_string())?;

@@ -1,4 +1,4 @@
-//! What a TLS backend has to prove, as rustls client configurations.
+//! The verification of TLS backends, as rustls client configurations.
 
 use std::io;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub enum TrustError {
     Roots(String),
 }
 
-/// Verifies against the roots of `tls`, or the well-known ones (Mozilla's).
+/// A configuration that verifies the backend against the roots of `tls`, or Mozilla's where it has none.
 pub(super) fn verifying(tls: &UpstreamTls) -> Result<Arc<ClientConfig>, TrustError> {
     let mut roots = RootCertStore::empty();
     match &tls.trusted_roots {
@@ -44,14 +44,14 @@ pub(super) fn verifying(tls: &UpstreamTls) -> Result<Arc<ClientConfig>, TrustErr
     Ok(Arc::new(builder(provider).with_webpki_verifier(verifier).with_no_client_auth()))
 }
 
-/// Takes any certificate.
+/// A configuration that accepts any certificate.
 pub(super) fn unverified() -> Arc<ClientConfig> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier = Arc::new(AnyCertificate(Arc::clone(&provider)));
     Arc::new(builder(provider).dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
 }
 
-/// What to do about a backend whose certificate is refused; empty where that is not the trouble.
+/// The remedy for a backend whose certificate was refused; empty for other errors.
 pub(super) fn remedy(error: &io::Error) -> &'static str {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     let Some(rustls::Error::InvalidCertificate(fault)) = inner else { return "" };
@@ -75,7 +75,7 @@ fn builder(provider: Arc<CryptoProvider>) -> ConfigBuilder<ClientConfig, WantsVe
         .expect("the provider supports TLS 1.2 and 1.3")
 }
 
-/// Takes any certificate, but checks that the server holds its key.
+/// A verifier that accepts any certificate, but checks that the server holds its key.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::view::ConfigView;
 use crate::admin::sessions::Listed;
 use crate::model::{Address, Endpoint, HostPattern, Model, PathMatch, Pool, Route, RouteId};
-use crate::pool::{Policy, Registry, Standings, ends_tenure};
+use crate::pool::{AddressPolicy, AddressSource, AddressStates, Registry, ends_tenure};
 use crate::table::{RoutingTable, SessionOrigin, SessionRoutes, compile};
 use crate::websocket::CloseCause;
 
@@ -18,14 +18,14 @@ pub(super) struct NextTable {
     table: RoutingTable,
     /// The routes of the table by port and displayed identity. A running gateway shows no more of the identity.
     route_ids: HashMap<(u16, String), RouteId>,
-    standings: Standings,
+    standings: AddressStates,
     /// Never driven, so that neither a probe nor a DNS query is made.
     _runtime: tokio::runtime::Runtime,
 }
 
 /// The state before the change that decides about sessions.
 pub(super) struct CurrentState {
-    pub(super) standings: Standings,
+    pub(super) standings: AddressStates,
     /// Whether a table is published for the change. Without one, no session is closed for its route.
     pub(super) publishes: bool,
 }
@@ -69,34 +69,36 @@ pub(super) fn names(running: &ConfigView) -> ResolvedNames {
     names
 }
 
-/// The addresses of an endpoint, and whether they come from a DNS name.
-fn addresses(address: &Address, names: &ResolvedNames) -> (Vec<SocketAddr>, bool) {
+/// The addresses of an endpoint, and how they are known.
+fn addresses(address: &Address, names: &ResolvedNames) -> (Vec<SocketAddr>, AddressSource) {
     match address {
-        Address::Socket(address) => (vec![*address], false),
+        Address::Socket(address) => (vec![*address], AddressSource::Address),
         Address::Name(name, port) => {
-            (names.get(name).into_iter().flatten().map(|ip| SocketAddr::new(*ip, *port)).collect(), true)
+            let addresses = names.get(name).into_iter().flatten().map(|ip| SocketAddr::new(*ip, *port));
+            (addresses.collect(), AddressSource::DnsName)
         }
     }
 }
 
 /// The state of each address according to a model.
-pub(super) fn standings(model: &Model, names: &ResolvedNames) -> Standings {
-    let mut standings = Standings::default();
+pub(super) fn standings(model: &Model, names: &ResolvedNames) -> AddressStates {
+    let mut standings = AddressStates::default();
     for endpoint in model.pools.values().flat_map(|pool| &pool.endpoints) {
-        let (addresses, by_name) = addresses(&endpoint.address, names);
-        addresses.into_iter().for_each(|address| standings.hear(address, by_name, endpoint.state));
+        let (addresses, source) = addresses(&endpoint.address, names);
+        addresses.into_iter().for_each(|address| standings.add(address, source, endpoint.state));
     }
-    standings.hear_departing(&model.departing);
+    standings.add_departing(&model.departing);
     standings
 }
 
 /// The state of each address according to a running gateway.
-pub(super) fn standings_of(running: &ConfigView) -> Standings {
-    let mut standings = Standings::default();
+pub(super) fn standings_of(running: &ConfigView) -> AddressStates {
+    let mut standings = AddressStates::default();
     for member in running.pools.values().flatten() {
-        standings.hear(member.address, member.name.is_some(), member.state());
+        let source = if member.name.is_some() { AddressSource::DnsName } else { AddressSource::Address };
+        standings.add(member.address, source, member.state());
     }
-    standings.hear_departing(&running.departing());
+    standings.add_departing(&running.departing());
     standings
 }
 
@@ -112,7 +114,7 @@ impl NextTable {
             });
             (id.clone(), Arc::new(Pool { endpoints: found.collect(), ..Pool::clone(pool) }))
         });
-        let registry = Registry::new(runtime.handle().clone(), Policy { allow_loopback: true });
+        let registry = Registry::new(runtime.handle().clone(), AddressPolicy { allow_loopback: true });
         let table = compile(model, 1, &registry.apply(&pools.collect(), &model.departing));
         let listeners = table.ports().filter_map(|port| Some((port, table.listener(port)?)));
         let route_ids =

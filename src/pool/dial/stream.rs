@@ -18,7 +18,7 @@ pub enum Stream {
 }
 
 impl Stream {
-    /// The connection under it.
+    /// The TCP connection.
     pub fn tcp(&self) -> &TcpStream {
         match self {
             Self::Tcp(stream) => stream,

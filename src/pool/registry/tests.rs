@@ -1,9 +1,14 @@
+use std::net::IpAddr;
+use std::time::Duration;
+
 use proptest::prelude::*;
 
+use super::retire::RETIREMENT_PERIOD;
 use super::*;
-use crate::model::{Balance, Endpoint};
-use crate::pool::presence::Presence;
-use crate::pool::{Lease, Standings};
+use crate::model::{Address, Balance, Endpoint};
+use crate::pool::address_state::AddressState;
+use crate::pool::lease::Lease;
+use crate::pool::state_votes::{AddressSource, AddressStates};
 
 /// One pool with these members, which nobody is at.
 fn specs(ports: &[u16], path: &str) -> OrdMap<PoolId, Arc<model::Pool>> {
@@ -21,8 +26,12 @@ fn specs(ports: &[u16], path: &str) -> OrdMap<PoolId, Arc<model::Pool>> {
     OrdMap::unit(PoolId("pool".into()), Arc::new(pool))
 }
 
+fn policy() -> AddressPolicy {
+    AddressPolicy { allow_loopback: true }
+}
+
 fn registry() -> Registry {
-    Registry::new(tokio::runtime::Handle::current(), Policy { allow_loopback: true })
+    Registry::new(tokio::runtime::Handle::current(), policy())
 }
 
 /// Makes the only pool what `specs` says.
@@ -37,7 +46,7 @@ async fn a_pool_that_nothing_leads_to_lets_go_of_the_members_that_are_not_in_use
     let members: Vec<_> = pool.members().iter().map(|(member, _)| Arc::downgrade(member)).collect();
     let session = Lease::new(members[0].upgrade().expect("a member")).into_session();
     registry.apply(&OrdMap::new(), &BTreeMap::new());
-    tokio::time::sleep(RETIREMENT - Duration::from_secs(1)).await;
+    tokio::time::sleep(RETIREMENT_PERIOD - Duration::from_secs(1)).await;
     assert_eq!(pool.members().len(), 2, "requests under way may choose");
     tokio::time::sleep(Duration::from_secs(4)).await;
     assert_eq!(pool.members().len(), 0);
@@ -51,11 +60,11 @@ async fn a_pool_that_nothing_leads_to_lets_go_of_the_members_that_are_not_in_use
 async fn a_pool_that_comes_back_is_the_one_that_sessions_hold() {
     let registry = registry();
     let pool = apply(&registry, &specs(&[1], "/"));
-    for time in [RETIREMENT / 2, RETIREMENT * 2] {
+    for time in [RETIREMENT_PERIOD / 2, RETIREMENT_PERIOD * 2] {
         registry.apply(&OrdMap::new(), &BTreeMap::new());
         tokio::time::sleep(time).await;
         assert!(Arc::ptr_eq(&pool, &apply(&registry, &specs(&[1], "/"))));
-        tokio::time::sleep(RETIREMENT).await;
+        tokio::time::sleep(RETIREMENT_PERIOD).await;
         assert_eq!(pool.members().len(), 1);
     }
 }
@@ -135,7 +144,7 @@ fn pool() -> impl Strategy<Value = Arc<model::Pool>> {
 
 fn event() -> impl Strategy<Value = Event> {
     let id = prop::sample::select(vec!["a", "b", "c"]).prop_map(|id| PoolId(id.into()));
-    let specs = prop::collection::btree_map(id, (pool(), 0..4u8), 0..4).prop_map(alike);
+    let specs = prop::collection::btree_map(id, (pool(), 0..4u8), 0..4).prop_map(with_equal_pools);
     let departing = prop::collection::btree_map(socket(), state(), 0..2);
     let ip = prop::sample::select(vec!["127.0.0.1", "127.0.0.2"]).prop_map(|ip| ip.parse().expect("an address"));
     prop_oneof![
@@ -146,8 +155,8 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// Some of the pools are the one before them, or like it.
-fn alike(specs: BTreeMap<PoolId, (Arc<model::Pool>, u8)>) -> OrdMap<PoolId, Arc<model::Pool>> {
+/// Makes some of the pools the pool before them, or equal to it.
+fn with_equal_pools(specs: BTreeMap<PoolId, (Arc<model::Pool>, u8)>) -> OrdMap<PoolId, Arc<model::Pool>> {
     let mut last: Option<Arc<model::Pool>> = None;
     let pools = specs.into_iter().map(|(id, (pool, how))| {
         let pool = match (&last, how) {
@@ -161,31 +170,32 @@ fn alike(specs: BTreeMap<PoolId, (Arc<model::Pool>, u8)>) -> OrdMap<PoolId, Arc<
     pools.collect()
 }
 
-/// What is known of all addresses where everything is asked anew at each change.
+/// The state of all addresses, where everything is computed anew at each change.
 #[derive(Default)]
-struct Whole {
-    presences: HashMap<SocketAddr, Presence>,
+struct Reference {
+    states: HashMap<SocketAddr, AddressState>,
     newest: HashMap<SocketAddr, u64>,
 }
 
-impl Whole {
+impl Reference {
     /// Compares, after a change.
     fn compare(&mut self, registered: &Registered) -> Result<(), TestCaseError> {
-        let (mut standings, mut named, mut refused) = (Standings::default(), BTreeMap::new(), BTreeMap::new());
-        let answer = registered.names.get(NAME).and_then(|name| name.resolving.answer.clone());
+        let (mut reported, mut named, mut refused) = (AddressStates::default(), BTreeMap::new(), BTreeMap::new());
+        let answer = registered.names.get(NAME).and_then(|name| name.resolution.addresses.clone());
         for (id, spec) in &registered.specs {
             let mut expected = Vec::new();
             for Endpoint { address, state, .. } in &spec.endpoints {
-                let (addresses, by_name) = match address {
-                    Address::Socket(address) => (vec![*address], false),
-                    Address::Name(_, port) => {
-                        (answer.iter().flatten().map(|ip| SocketAddr::new(*ip, *port)).collect(), true)
-                    }
+                let (addresses, source) = match address {
+                    Address::Socket(address) => (vec![*address], AddressSource::Address),
+                    Address::Name(_, port) => (
+                        answer.iter().flatten().map(|ip| SocketAddr::new(*ip, *port)).collect(),
+                        AddressSource::DnsName,
+                    ),
                 };
                 for address in addresses {
-                    if permitted(address.ip(), true) {
-                        standings.hear(address, by_name, *state);
-                        expected.push((address, by_name, spec.probe.path.clone(), *state));
+                    if policy().permits(address.ip()) {
+                        reported.add(address, source, *state);
+                        expected.push((address, source == AddressSource::DnsName, spec.probe.path.clone(), *state));
                     } else {
                         refused.entry(id.clone()).or_insert_with(BTreeSet::new).insert(address);
                     }
@@ -204,24 +214,24 @@ impl Whole {
         let wanted = wanted.filter(|endpoint| matches!(endpoint.address, Address::Name(..))).count();
         prop_assert_eq!(registered.names.contains_key(NAME), wanted > 0);
 
-        standings.hear_departing(&registered.departing);
+        reported.add_departing(&registered.departing);
         self.newest.extend(named.iter().map(|(id, address)| (*address, *id)));
-        self.presences.retain(|address, _| registered.places.contains_key(address));
-        prop_assert!(named.values().all(|address| registered.places.contains_key(address)));
-        for (address, place) in &registered.places {
-            prop_assert!(place.members().count() > 0);
-            for member in place.members() {
-                prop_assert_eq!(member.is_named(), named.contains_key(&member.id), "{:?}", member);
-                prop_assert_eq!(registered.leaving.contains_key(&member.id), !member.is_named());
+        self.states.retain(|address, _| registered.addresses.contains_key(address));
+        prop_assert!(named.values().all(|address| registered.addresses.contains_key(address)));
+        for (address, entry) in &registered.addresses {
+            prop_assert!(entry.members().count() > 0);
+            for member in entry.members() {
+                prop_assert_eq!(member.is_referenced(), named.contains_key(&member.id), "{:?}", member);
+                prop_assert_eq!(registered.leaving.contains_key(&member.id), !member.is_referenced());
             }
-            let newest = place.members().map(|member| member.id).find(|id| self.newest.get(address) == Some(id));
-            prop_assert_eq!(place.presence.newest().map(|member| member.id), newest);
-            let whole = self.presences.entry(*address).or_default();
-            whole.take(standings.of(*address));
-            let said = |presence: &Presence| {
-                (presence.number(), presence.is_named(), presence.tenure(presence.number()).pod_notice())
+            let newest = entry.members().map(|member| member.id).find(|id| self.newest.get(address) == Some(id));
+            prop_assert_eq!(entry.shared.newest().map(|member| member.id), newest);
+            let expected = self.states.entry(*address).or_default();
+            expected.update(reported.of(*address));
+            let facts = |state: &AddressState| {
+                (state.tenure_number(), state.is_reported(), state.tenure(state.tenure_number()).pod_notice())
             };
-            prop_assert_eq!(said(&place.presence), said(whole), "{}", address);
+            prop_assert_eq!(facts(&entry.shared.state), facts(expected), "{}", address);
         }
         Ok(())
     }
@@ -234,8 +244,8 @@ proptest! {
     ) {
         // Never driven: neither a probe nor a look-up is made.
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        let registry = Registry::new(runtime.handle().clone(), Policy { allow_loopback: true });
-        let (mut whole, mut open) = (Whole::default(), Vec::new());
+        let registry = Registry::new(runtime.handle().clone(), policy());
+        let (mut reference, mut open) = (Reference::default(), Vec::new());
         for event in events {
             match event {
                 Event::Apply(specs, departing) => drop(registry.apply(&specs, &departing)),
@@ -253,7 +263,7 @@ proptest! {
                     continue;
                 }
             }
-            whole.compare(&registry.lock())?;
+            reference.compare(&registry.lock())?;
         }
     }
 }

@@ -2,14 +2,11 @@
 
 use crate::api::application_gateway::{Probe as Written, ProbeMatch, Protocol};
 use crate::api::value::{ProbeThreshold, ProbeTime};
-use crate::model::{HostHeader, ObjectRef, Probe, StatusRange};
+use crate::model::{HostHeader, MAX_PROBE_BODY_CHARS, ObjectRef, Probe, StatusRange};
 use crate::report::Reason;
 
 use super::element::{Element, port, read_number};
 use crate::translate::report::Reports;
-
-/// Text of the body that is compared at most (ARM's limit), in characters.
-const LONGEST_BODY: usize = 4090;
 
 /// Reads one probe. `host` is what the settings that name it send to backends.
 pub(super) fn read(
@@ -124,18 +121,18 @@ fn expectation(
             ),
         }
     }
-    if let Some(body) = body.as_ref().filter(|body| body.chars().count() > LONGEST_BODY) {
+    if let Some(body) = body.as_ref().filter(|body| body.chars().count() > MAX_PROBE_BODY_CHARS) {
         reports.error(
             owner,
             format!("{field}.match.body"),
             Reason::InvalidValue,
             format!(
-                "the text has {} characters, and at most {LONGEST_BODY} are compared; any body will do",
+                "the text has {} characters, and at most {MAX_PROBE_BODY_CHARS} are compared; any body will do",
                 body.chars().count()
             ),
             "shorten it",
         );
     }
-    let body = body.clone().filter(|body| !body.is_empty() && body.chars().count() <= LONGEST_BODY);
+    let body = body.clone().filter(|body| !body.is_empty() && body.chars().count() <= MAX_PROBE_BODY_CHARS);
     (Some(ranges).filter(|ranges| !ranges.is_empty()), body)
 }
