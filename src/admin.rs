@@ -1,14 +1,17 @@
-//! For operators and their tools: health, readiness, metrics, what is being served, live sessions. Read access to
-//! everything, and a say in one thing: to those on this machine, that sessions close.
+//! The admin port, for operators and their tools: health, readiness, metrics, the configuration that is served, live sessions.
+//!
+//! It reads everything and changes one thing: clients on this machine may have sessions closed.
 
 mod config;
 mod metrics;
 pub mod sessions;
+mod state;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
@@ -23,41 +26,77 @@ use tokio::sync::watch;
 
 use crate::proxy::Metrics;
 use crate::status;
+use sessions::SessionOperation;
 
 pub use config::Fingerprints;
-pub use metrics::Rooms;
+pub use state::AdminState;
 
-/// What the admin port shows, and the sessions that it may ask to close. It has a say in nothing else.
+/// Time before the next connection is accepted after an error.
+const ACCEPT_RETRY_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Every path of the admin port, and what it answers with.
+const ADMIN_ROUTES: [(&str, AdminPage); 6] = [
+    ("/livez", AdminPage::Liveness),
+    ("/readyz", AdminPage::Readiness),
+    ("/metrics", AdminPage::Metrics),
+    ("/debug/config", AdminPage::Config),
+    ("/sessions", AdminPage::Sessions(SessionOperation::List)),
+    ("/sessions/close", AdminPage::Sessions(SessionOperation::Close)),
+];
+
+/// What a path of the admin port answers with.
+#[derive(Debug, Clone, Copy)]
+enum AdminPage {
+    /// Whether the process is alive.
+    Liveness,
+    /// Whether the gateway should get traffic.
+    Readiness,
+    /// Prometheus metrics.
+    Metrics,
+    /// The configuration that is served, as JSON.
+    Config,
+    /// Live sessions: for clients on this machine alone.
+    Sessions(SessionOperation),
+}
+
+impl AdminPage {
+    /// The page at a path, if there is one.
+    fn at(path: &str) -> Option<Self> {
+        ADMIN_ROUTES.iter().find(|(known, _)| *known == path).map(|(_, page)| *page)
+    }
+}
+
+/// What the admin port needs to answer.
 pub struct Admin {
-    rooms: Rooms,
+    state: AdminState,
     addresses: watch::Receiver<BTreeMap<u16, SocketAddr>>,
     ready: watch::Receiver<bool>,
     metrics: MetricRegistry,
 }
 
 impl Admin {
-    /// Reads from the given places. `ready` is false once the gateway drains.
+    /// An admin port that reads from these. `addresses` are the bound addresses by port; `ready` is false once the gateway drains.
     pub fn new(
-        rooms: Rooms,
+        state: AdminState,
         addresses: watch::Receiver<BTreeMap<u16, SocketAddr>>,
         ready: watch::Receiver<bool>,
         proxy: &Metrics,
         status: &status::StatusMetrics,
     ) -> Self {
-        let metrics = metrics::registry(rooms.clone(), proxy, status);
-        Self { rooms, addresses, ready, metrics }
+        let metrics = metrics::registry(state.clone(), proxy, status);
+        Self { state, addresses, ready, metrics }
     }
 
-    /// Why the gateway should get no traffic now, if so.
+    /// Why the gateway should get no traffic now; `None` if it should.
     fn unready(&self) -> Option<String> {
-        let published = self.rooms.published.borrow();
+        let published = self.state.published.borrow();
         if !*self.ready.borrow() {
             return Some("draining".to_owned());
         }
         if published.generation == 0 {
             let mut why = "the configuration has not been read yet".to_owned();
-            for (watch, state) in self.rooms.troubles.states().iter().filter(|(_, state)| !state.listed) {
-                let trouble = state.trouble.as_ref().map(|(trouble, _)| format!(": {trouble}")).unwrap_or_default();
+            for (watch, watched) in self.state.troubles.states().iter().filter(|(_, watched)| !watched.listed) {
+                let trouble = watched.trouble.as_ref().map(|(trouble, _)| format!(": {trouble}")).unwrap_or_default();
                 why.push_str(&format!("\nwaiting for the first list of {watch}{trouble}"));
             }
             return Some(why);
@@ -71,36 +110,37 @@ impl Admin {
     }
 
     async fn answer(&self, peer: SocketAddr, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        match request.uri().path() {
-            "/sessions" | "/sessions/close" => sessions::answer(&self.rooms, peer, request).await,
-            _ => self.show(&request),
+        match AdminPage::at(request.uri().path()) {
+            Some(AdminPage::Sessions(operation)) => sessions::answer(&self.state, peer, operation, request).await,
+            page => self.show(page, request.method()),
         }
     }
 
-    fn show(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+    /// Answers with a page that anybody who reaches the port may read.
+    fn show(&self, page: Option<AdminPage>, method: &Method) -> Response<Full<Bytes>> {
+        if !matches!(*method, Method::GET | Method::HEAD) {
             return text(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here\n".to_owned());
         }
-        match request.uri().path() {
-            "/livez" => text(StatusCode::OK, "ok\n".to_owned()),
-            "/readyz" => match self.unready() {
+        match page {
+            Some(AdminPage::Liveness) => text(StatusCode::OK, "ok\n".to_owned()),
+            Some(AdminPage::Readiness) => match self.unready() {
                 None => text(StatusCode::OK, "ok\n".to_owned()),
                 Some(why) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
             },
-            "/metrics" => {
+            Some(AdminPage::Metrics) => {
                 let mut out = String::new();
                 match prometheus_client::encoding::text::encode(&mut out, &self.metrics) {
                     Ok(()) => with_type(out, "application/openmetrics-text; version=1.0.0; charset=utf-8"),
                     Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
                 }
             }
-            "/debug/config" => {
-                match config::dump(&self.rooms.published.borrow(), &self.addresses.borrow(), &self.rooms.pools) {
+            Some(AdminPage::Config) => {
+                match config::dump(&self.state.published.borrow(), &self.addresses.borrow(), &self.state.pools) {
                     Ok(json) => with_type(json, "application/json"),
                     Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
                 }
             }
-            _ => text(
+            Some(AdminPage::Sessions(_)) | None => text(
                 StatusCode::NOT_FOUND,
                 "here are /livez, /readyz, /metrics, /debug/config and /sessions\n".to_owned(),
             ),
@@ -120,10 +160,10 @@ fn with_type(body: String, content_type: &'static str) -> Response<Full<Bytes>> 
     response
 }
 
-/// Opens the admin port. `[::]` means every address of the machine, though it may have no IPv6.
+/// Opens the admin port. `[::]` stands for every address of the machine, even if the machine has no IPv6.
 ///
 /// # Errors
-/// It can't be bound.
+/// The address can't be bound.
 pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     match TcpListener::bind(address).await {
         Err(error) if address.is_ipv6() && address.ip().is_unspecified() => {
@@ -140,7 +180,7 @@ pub async fn serve(listener: TcpListener, admin: Arc<Admin>) {
             Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "admin: accept failed");
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                tokio::time::sleep(ACCEPT_RETRY_INTERVAL).await;
                 continue;
             }
         };

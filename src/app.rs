@@ -169,7 +169,7 @@ pub async fn start(config: Config) -> anyhow::Result<App> {
     };
     let (ready, ready_receiver) = watch::channel(true);
     let admin = Admin::new(
-        admin::Rooms {
+        admin::AdminState {
             published: published.clone(),
             pools: registry.clone(),
             sessions: sessions.clone(),

@@ -27,7 +27,7 @@ pub use close_order::{CloseCause, CloseOrder, ScheduledClose};
 pub use close_pace::CloseWindow;
 pub use control_frame::{MAX_CLOSE_REASON_BYTES, close_frame};
 pub use counters::{CounterValues, Counters};
-pub use end::{End, EndCause, Side};
+pub use end::{End, EndCause, PeerSide};
 pub use frame::Frames;
 pub use handshake::{Handshake, RequestFault, ResponseFault, accept};
 pub use handshake_outcome::HandshakeOutcome;

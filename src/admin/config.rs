@@ -1,4 +1,4 @@
-//! What is being served, as JSON. Key material is redacted by its type.
+//! The configuration that is served, as JSON. Key material is redacted by its type.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,30 +13,29 @@ use crate::pool::Registry;
 use crate::report::Report;
 
 #[derive(Serialize)]
-struct Dump<'a> {
+struct ConfigDump<'a> {
     generation: u64,
     swaps: u64,
     addresses: &'a BTreeMap<u16, SocketAddr>,
     unopened: &'a BTreeMap<u16, String>,
     reports: &'a OrdSet<Report>,
-    pools: BTreeMap<String, Vec<Member>>,
+    pools: BTreeMap<String, Vec<DumpedMember>>,
     model: &'a Model,
     fingerprints: Fingerprints,
-    options: Translation<'a>,
+    options: TranslationOptions<'a>,
 }
 
-/// What is left out of the model, by which two of them can be compared all the same: SHA-256, in hexadecimal digits, of
-/// public data.
+/// Fingerprints of public data that is left out of the dump, so that two dumps can be compared: SHA-256 in hexadecimal digits.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprints {
-    /// Of the chain of each certificate.
+    /// Of each certificate's chain.
     pub certificates: BTreeMap<String, String>,
-    /// Of the roots that a pool trusts, where it names any.
+    /// Of the roots that each pool trusts, where it names any.
     pub trusted_roots: BTreeMap<String, String>,
 }
 
 impl Fingerprints {
-    /// Those of a model.
+    /// The fingerprints of a model.
     pub fn of(model: &Model) -> Self {
         let print = |bytes: &SecretBytes| {
             digest(&SHA256, bytes.expose()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>()
@@ -50,18 +49,18 @@ impl Fingerprints {
     }
 }
 
-/// How objects are translated.
+/// The options of translation.
 #[derive(Serialize)]
-struct Translation<'a> {
+struct TranslationOptions<'a> {
     controller: &'a str,
     serve_controllers: &'a [String],
     everything_without_class: bool,
 }
 
 #[derive(Serialize)]
-struct Member {
+struct DumpedMember {
     address: SocketAddr,
-    /// The DNS name that led there, if one did.
+    /// The DNS name that resolved to the address, if the endpoint has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
     endpoint: &'static str,
@@ -71,14 +70,14 @@ struct Member {
     sessions: usize,
 }
 
-/// The dump.
+/// The configuration that is served, as JSON.
 pub(super) fn dump(
     published: &Published,
     addresses: &BTreeMap<u16, SocketAddr>,
     pools: &Registry,
 ) -> serde_json::Result<String> {
     let members = |pool: &crate::pool::Pool| {
-        let members = pool.members().into_iter().map(|(member, endpoint)| Member {
+        let members = pool.members().into_iter().map(|(member, endpoint)| DumpedMember {
             address: member.key.address,
             name: member.key.name.clone(),
             endpoint: endpoint.name(),
@@ -92,7 +91,7 @@ pub(super) fn dump(
         });
         members.collect()
     };
-    serde_json::to_string_pretty(&Dump {
+    serde_json::to_string_pretty(&ConfigDump {
         generation: published.generation,
         swaps: published.swaps,
         addresses,
@@ -101,7 +100,7 @@ pub(super) fn dump(
         pools: pools.pools().iter().map(|(id, pool)| (id.0.to_string(), members(pool))).collect(),
         model: &published.model,
         fingerprints: Fingerprints::of(&published.model),
-        options: Translation {
+        options: TranslationOptions {
             controller: &published.options.controller,
             serve_controllers: &published.options.serve_controllers,
             everything_without_class: published.options.everything_without_class,

@@ -1,4 +1,4 @@
-//! Prometheus metrics: the proxy's counters, and what is read from the other rooms at each scrape.
+//! Prometheus metrics: the counters of the proxy and of status, and the state of the other rooms, which is read at each scrape.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,41 +9,24 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
-use tokio::sync::watch;
 
-use crate::controller::Published;
+use super::state::AdminState;
 use crate::model::EndpointState;
-use crate::pool;
 use crate::proxy::Metrics;
 use crate::report::Severity;
-use crate::source::cluster::Troubles;
 use crate::status;
-use crate::websocket::Sessions;
 
-/// Everything that `/metrics` shows.
-pub(super) fn registry(rooms: Rooms, proxy: &Metrics, status: &status::StatusMetrics) -> Registry {
+/// A registry of every metric that `/metrics` shows.
+pub(super) fn registry(state: AdminState, proxy: &Metrics, status: &status::StatusMetrics) -> Registry {
     let mut registry = Registry::with_prefix("steadygate");
     proxy.register(&mut registry);
     status.register(&mut registry);
-    registry.register_collector(Box::new(rooms.sessions.clone()));
-    registry.register_collector(Box::new(rooms));
+    registry.register_collector(Box::new(state.sessions.clone()));
+    registry.register_collector(Box::new(state));
     registry
 }
 
-/// The rooms whose state is read when asked.
-#[derive(Debug, Clone)]
-pub struct Rooms {
-    /// What is served.
-    pub published: watch::Receiver<Published>,
-    /// Pools and their members.
-    pub pools: pool::Registry,
-    /// Live sessions.
-    pub sessions: Sessions,
-    /// What is not right with the watches of a cluster.
-    pub troubles: Troubles,
-}
-
-impl Collector for Rooms {
+impl Collector for AdminState {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let published = self.published.borrow().clone();
         gauge(&mut encoder, "config_generation", "Inputs taken in", published.generation as i64)?;
@@ -111,6 +94,7 @@ impl Collector for Rooms {
     }
 }
 
+/// Encodes a gauge without labels.
 fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: i64) -> fmt::Result {
     ConstGauge::new(value).encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)
 }

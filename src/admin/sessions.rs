@@ -1,6 +1,6 @@
-//! Live sessions: which there are, and the word to some of them to close. For those on this machine alone.
+//! Live sessions at the admin port: listing them, and closing some of them. For clients on this machine alone.
 
-mod command;
+mod close_command;
 mod filter;
 mod listed;
 
@@ -16,47 +16,83 @@ use hyper::body::Incoming;
 use serde_json::json;
 
 pub use filter::{Filter, encode};
-pub use listed::{Closing, Direction, Listed, Listing};
+pub use listed::{ListedClose, ListedCounters, ListedSession, Listing};
 
-use super::{Rooms, text, with_type};
+use super::state::AdminState;
+use super::{text, with_type};
 use crate::websocket::{CloseWindow, Session};
-use command::Command;
-use listed::Pods;
+use close_command::CloseCommand;
+use listed::PodsByAddress;
 
-/// Largest body that is read.
-const MAX_BODY: usize = 64 * 1024;
-/// Time in which it must have come.
-const BODY_TIME: Duration = Duration::from_secs(10);
+/// The largest body that is read.
+const MAX_BODY_BYTES: usize = 64 * 1024;
+/// Time in which the whole body has to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// An answer that is none.
-type Refused = (StatusCode, String);
+/// What a request asks of the live sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SessionOperation {
+    /// `GET`: the sessions that a filter in the query matches.
+    List,
+    /// `POST`: closes the sessions that a filter in the body matches.
+    Close,
+}
 
-/// Answers `/sessions` and `/sessions/close`.
-pub(super) async fn answer(rooms: &Rooms, peer: SocketAddr, request: Request<Incoming>) -> Response<Full<Bytes>> {
-    let (parts, body) = request.into_parts();
-    let answer = async {
-        permit(peer.ip(), &parts)?;
-        if parts.uri.path() == "/sessions" { list(rooms, &parts).await } else { close(rooms, body).await }
-    };
-    match answer.await {
-        Ok(json) => with_type(json, "application/json"),
-        Err((status, why)) => text(status, format!("{why}\n")),
+/// The error that a request is answered with.
+#[derive(Debug)]
+struct RequestError {
+    status: StatusCode,
+    /// What is wrong and what to do, without a full stop.
+    message: String,
+}
+
+impl SessionOperation {
+    /// The method to use.
+    fn method(self) -> Method {
+        match self {
+            Self::List => Method::GET,
+            Self::Close => Method::POST,
+        }
+    }
+
+    fn accepts(self, method: &Method) -> bool {
+        *method == self.method() || self == Self::List && *method == Method::HEAD
     }
 }
 
-/// Whether the peer may ask this. Who reaches the port from elsewhere may not, nor may a page in the browser of somebody
-/// who forwards it.
-fn permit(peer: IpAddr, request: &Parts) -> Result<(), Refused> {
+/// Answers a request for an operation on sessions.
+pub(super) async fn answer(
+    state: &AdminState,
+    peer: SocketAddr,
+    operation: SessionOperation,
+    request: Request<Incoming>,
+) -> Response<Full<Bytes>> {
+    let (parts, body) = request.into_parts();
+    let answer = async {
+        permit(peer.ip(), operation, &parts)?;
+        match operation {
+            SessionOperation::List => list(state, &parts).await,
+            SessionOperation::Close => close(state, body).await,
+        }
+    };
+    match answer.await {
+        Ok(json) => with_type(json, "application/json"),
+        Err(RequestError { status, message }) => text(status, format!("{message}\n")),
+    }
+}
+
+/// Checks whether the peer may ask for this. A client that reaches the port from another machine may not, nor may a web page in the
+/// browser of somebody who forwards the port.
+fn permit(peer: IpAddr, operation: SessionOperation, request: &Parts) -> Result<(), RequestError> {
+    let error = |status, message| Err(RequestError { status, message });
+    let path = request.uri.path();
     if !peer.to_canonical().is_loopback() {
-        return Err((
-            StatusCode::FORBIDDEN,
-            format!(
-                "{} is answered to loopback peers only, and you are {}: use kubectl exec POD -- /steadygate sessions, or \
-                 kubectl port-forward",
-                request.uri.path(),
-                peer.to_canonical()
-            ),
-        ));
+        let message = format!(
+            "{path} is answered to loopback peers only, and you are {}: use kubectl exec POD -- /steadygate sessions, or \
+             kubectl port-forward",
+            peer.to_canonical()
+        );
+        return error(StatusCode::FORBIDDEN, message);
     }
     let hosts: Vec<_> = request.headers.get_all(header::HOST).iter().collect();
     let host = match hosts[..] {
@@ -65,59 +101,56 @@ fn permit(peer: IpAddr, request: &Parts) -> Result<(), Refused> {
     };
     let named: Vec<_> = host.iter().chain(request.uri.authority()).collect();
     if host.is_none() || !named.into_iter().all(is_of_machine) {
-        let why =
-            "Host must be an IP address or localhost here, so that no web page can ask: name the port so".to_owned();
-        return Err((StatusCode::FORBIDDEN, why));
+        let message = "Host must be an IP address or localhost here, so that no web page can ask: name the port so";
+        return error(StatusCode::FORBIDDEN, message.to_owned());
     }
-    let (wanted, is_close) = match request.uri.path() {
-        "/sessions" => ("GET", false),
-        _ => ("POST", true),
-    };
-    if is_close != (request.method == Method::POST) || !is_close && !is_read(&request.method) {
-        let why = format!("{} is answered here to {} only: use {wanted}", request.uri.path(), wanted);
-        return Err((StatusCode::METHOD_NOT_ALLOWED, why));
+    if !operation.accepts(&request.method) {
+        let method = operation.method();
+        let message = format!("{path} is answered here to {method} only: use {method}");
+        return error(StatusCode::METHOD_NOT_ALLOWED, message);
     }
     let content_type = request.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     let is_json =
         content_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"));
-    if is_close && !is_json {
-        let why = format!("Content-Type is {content_type:?}: send application/json");
-        return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, why));
+    if operation == SessionOperation::Close && !is_json {
+        let message = format!("Content-Type is {content_type:?}: send application/json");
+        return error(StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
     }
     Ok(())
 }
 
-fn is_read(method: &Method) -> bool {
-    matches!(*method, Method::GET | Method::HEAD)
-}
-
+/// Whether an authority can only be meant for this machine: a web page has a DNS name.
 fn is_of_machine(authority: &http::uri::Authority) -> bool {
     let host = authority.host().trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok()
 }
 
-async fn list(rooms: &Rooms, parts: &Parts) -> Result<String, Refused> {
-    let filter = Filter::of_query(parts.uri.query().unwrap_or_default()).map_err(bad)?;
-    chosen(rooms, filter, |sessions, pods| {
-        let listed = sessions.iter().map(|session| Listed::of(session, pods)).collect();
-        serde_json::to_string(&Listing { sessions: listed }).map_err(|error| failed(&error))
+async fn list(state: &AdminState, parts: &Parts) -> Result<String, RequestError> {
+    let filter = Filter::of_query(parts.uri.query().unwrap_or_default()).map_err(bad_request)?;
+    with_matching(state, filter, |sessions, pods| {
+        let listed = sessions.iter().map(|session| ListedSession::of(session, pods)).collect();
+        serde_json::to_string(&Listing { sessions: listed }).map_err(|error| internal_error(&error))
     })
     .await?
 }
 
-async fn close(rooms: &Rooms, body: Incoming) -> Result<String, Refused> {
-    let body = tokio::time::timeout(BODY_TIME, Limited::new(body, MAX_BODY).collect()).await;
+async fn close(state: &AdminState, body: Incoming) -> Result<String, RequestError> {
+    let body = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY_BYTES).collect()).await;
     let body = match body {
         Ok(Ok(body)) => body.to_bytes(),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-            return Err((StatusCode::PAYLOAD_TOO_LARGE, format!("the body has more than {MAX_BODY} bytes: send less")));
+            let message = format!("the body has more than {MAX_BODY_BYTES} bytes: send less");
+            return Err(RequestError { status: StatusCode::PAYLOAD_TOO_LARGE, message });
         }
-        Ok(Err(error)) => return Err(bad(format!("the body can't be read: {error}"))),
-        Err(_) => return Err((StatusCode::REQUEST_TIMEOUT, format!("the body did not come within {BODY_TIME:?}"))),
+        Ok(Err(error)) => return Err(bad_request(format!("the body can't be read: {error}"))),
+        Err(_) => {
+            let message = format!("the body did not come within {BODY_TIMEOUT:?}");
+            return Err(RequestError { status: StatusCode::REQUEST_TIMEOUT, message });
+        }
     };
-    let Command { filter, order, over } = Command::read(&body).map_err(bad)?;
-    let all = rooms.sessions.clone();
-    let count = chosen(rooms, filter.clone(), move |sessions, _| {
+    let CloseCommand { filter, order, over } = CloseCommand::read(&body).map_err(bad_request)?;
+    let all = state.sessions.clone();
+    let count = with_matching(state, filter.clone(), move |sessions, _| {
         tracing::info!(sessions = sessions.len(), %filter, code = order.code, reason = %order.reason, ?over,
             "closing sessions: asked for at the admin port");
         all.schedule_close(sessions, CloseWindow::over(over), &order);
@@ -126,42 +159,47 @@ async fn close(rooms: &Rooms, body: Incoming) -> Result<String, Refused> {
     Ok(json!({ "closing": count.await? }).to_string())
 }
 
-/// Does something with the sessions that are meant, on a thread of its own: there may be very many.
-async fn chosen<T: Send + 'static>(
-    rooms: &Rooms,
+/// Calls `act` with the sessions that the filter matches, on a thread for blocking work: there may be very many.
+async fn with_matching<T: Send + 'static>(
+    state: &AdminState,
     filter: Filter,
-    act: impl FnOnce(&[Arc<Session>], &Pods<'_>) -> T + Send + 'static,
-) -> Result<T, Refused> {
-    let (model, sessions) = (Arc::clone(&rooms.published.borrow().model), rooms.sessions.clone());
+    act: impl FnOnce(&[Arc<Session>], &PodsByAddress<'_>) -> T + Send + 'static,
+) -> Result<T, RequestError> {
+    let (model, sessions) = (Arc::clone(&state.published.borrow().model), state.sessions.clone());
     let task = tokio::task::spawn_blocking(move || {
-        let pods = Pods::of(&model);
+        let pods = PodsByAddress::of(&model);
         let mut sessions = sessions.list();
         sessions.retain(|session| filter.matches(&pods.facts(session)));
         act(&sessions, &pods)
     });
-    task.await.map_err(|error| failed(&error))
+    task.await.map_err(|error| internal_error(&error))
 }
 
-fn bad(why: String) -> Refused {
-    (StatusCode::BAD_REQUEST, why)
+fn bad_request(message: String) -> RequestError {
+    RequestError { status: StatusCode::BAD_REQUEST, message }
 }
 
-fn failed(error: &dyn std::fmt::Display) -> Refused {
-    (StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+fn internal_error(error: &dyn std::fmt::Display) -> RequestError {
+    RequestError { status: StatusCode::INTERNAL_SERVER_ERROR, message: error.to_string() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admin::AdminPage;
 
-    /// The status of what is refused; 200 where nothing is.
+    /// The status of the error that a request is answered with; 200 for none.
     fn status(peer: &str, method: &str, path: &str, headers: &[(&str, &str)]) -> u16 {
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let (parts, ()) = request.body(()).expect("a request").into_parts();
-        permit(peer.parse().expect("an address"), &parts).map_or_else(|(status, _)| status.as_u16(), |()| 200)
+        let Some(AdminPage::Sessions(operation)) = AdminPage::at(parts.uri.path()) else {
+            panic!("no sessions: {path}")
+        };
+        let permitted = permit(peer.parse().expect("an address"), operation, &parts);
+        permitted.map_or_else(|error| error.status.as_u16(), |()| 200)
     }
 
     #[test]

@@ -66,7 +66,7 @@ mod tests {
         Address, Balance, Endpoint, EndpointState, Host, HostPattern, Listener, Model, ObjectRef, Pool, PoolId, Probe,
         Protocol, Route, Transport,
     };
-    use crate::pool::{Policy, Registry};
+    use crate::pool::{AddressPolicy, Registry};
     use crate::table::compile;
     use crate::table::target::tests::route;
 
@@ -97,7 +97,7 @@ mod tests {
     fn a_session_stays_when_weights_change_and_where_any_pool_of_the_new_route_has_its_member() {
         // Never driven, so that no member is probed.
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        let registry = Registry::new(runtime.handle().clone(), Policy { allow_loopback: true });
+        let registry = Registry::new(runtime.handle().clone(), AddressPolicy { allow_loopback: true });
         let [a, b, gone]: [SocketAddr; 3] = [1, 2, 3].map(|port| ([127, 0, 0, 1], port).into());
         let before = compile(&model(route(&[("a", 3), ("b", 1)]), &[]), 1, &OrdMap::new());
         let id = before.listener(80).and_then(|listener| listener.route_ids().next()).expect("a route");

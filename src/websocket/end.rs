@@ -6,7 +6,7 @@ use super::close_order::CloseOrder;
 
 /// One of the two peers of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
+pub enum PeerSide {
     /// The peer that opened the session.
     Client,
     /// The peer that accepted it.
@@ -26,7 +26,7 @@ pub struct End {
 #[derive(Debug)]
 pub enum EndCause {
     /// A peer closed it, by a Close frame or by ending its stream.
-    Closed(Side),
+    Closed(PeerSide),
     /// A stream failed.
     Failed(io::Error),
     /// The gateway closed it.
@@ -50,8 +50,8 @@ impl End {
     /// Who ended it: `client`, `backend` or `gateway`; `error` where nobody did.
     pub fn initiator(&self) -> &'static str {
         match self.cause {
-            EndCause::Closed(Side::Client) => "client",
-            EndCause::Closed(Side::Backend) => "backend",
+            EndCause::Closed(PeerSide::Client) => "client",
+            EndCause::Closed(PeerSide::Backend) => "backend",
             EndCause::Failed(_) => "error",
             EndCause::Ordered(_) => "gateway",
         }

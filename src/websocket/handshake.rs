@@ -1,7 +1,7 @@
 //! The opening handshake, both legs (RFC 6455 section 4), and what takes its place in HTTP/2 (RFC 8441 section 5).
 //!
-//! The upgrade is the backend's to grant: the gateway checks that the request is one, and that the answer
-//! really grants it, before a byte is tunnelled.
+//! The backend decides on the upgrade. The gateway checks that the request is a valid handshake, and that the answer accepts it, before
+//! a byte is tunnelled.
 
 use aws_lc_rs::digest;
 use base64::Engine;
@@ -9,10 +9,10 @@ use base64::prelude::BASE64_STANDARD;
 use http::header::{self, HeaderMap, HeaderName};
 use http::{Method, StatusCode, Version};
 
-/// Joined to the key before hashing (section 1.3).
+/// The text that is appended to the key before hashing (section 1.3).
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// A valid opening request: what its answer has to fit.
+/// A valid opening request: what its answer is checked against.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Handshake {
     accept: String,
@@ -20,22 +20,22 @@ pub struct Handshake {
     extensions: Vec<String>,
 }
 
-/// Why a request that asks for WebSocket is no valid handshake (section 4.2.1).
+/// Why a request for WebSocket is not a valid handshake (section 4.2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RequestFault {
-    /// Not GET.
+    /// The method is not GET.
     #[error("a WebSocket handshake is a GET request")]
     Method,
     /// `Upgrade` is not named in `Connection`.
     #[error("a WebSocket handshake has Connection: Upgrade")]
     Connection,
-    /// It has a body, which would be read as frames.
+    /// The request has a body, which would be read as frames.
     #[error("a WebSocket handshake has no body")]
     Body,
-    /// Another version than 13, or none.
+    /// The version is not 13, or is missing.
     #[error("only WebSocket version 13 is spoken here (Sec-WebSocket-Version: 13)")]
     Version,
-    /// Missing, repeated, or not 16 bytes in base64.
+    /// The key is missing, repeated, or not 16 bytes in base64.
     #[error("a WebSocket handshake has one Sec-WebSocket-Key: 16 bytes in base64")]
     Key,
 }
@@ -51,32 +51,32 @@ impl RequestFault {
     }
 }
 
-/// Why a 101 of a backend does not open the session (section 4.1, the client's checks).
+/// Why a 101 answer of a backend does not open the session (section 4.1, the client's checks).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ResponseFault {
-    /// No `Upgrade: websocket`.
+    /// The answer has no `Upgrade: websocket`.
     #[error("the 101 answer has no Upgrade: websocket")]
     Upgrade,
-    /// No `Connection: Upgrade`.
+    /// The answer has no `Connection: Upgrade`.
     #[error("the 101 answer has no Connection: Upgrade")]
     Connection,
-    /// Not the hash of the key that was sent.
+    /// The answer does not have the hash of the key that was sent.
     #[error("Sec-WebSocket-Accept does not fit the key that was sent")]
     Accept,
-    /// A subprotocol that was not offered, or several.
+    /// The answer has a subprotocol that was not offered, or several.
     #[error("Sec-WebSocket-Protocol names a subprotocol that was not offered")]
     Protocol,
-    /// An extension that was not offered.
+    /// The answer has an extension that was not offered.
     #[error("Sec-WebSocket-Extensions names an extension that was not offered")]
     Extension,
 }
 
 impl Handshake {
-    /// Reads a request. `None`: it does not ask for WebSocket (an `Upgrade` to something else, or in HTTP/1.0
-    /// or HTTP/2, is ignored: RFC 9110 section 7.8).
+    /// Reads a request. `None`: it does not ask for WebSocket. (An `Upgrade` to another protocol, or in HTTP/1.0 or HTTP/2, is ignored:
+    /// RFC 9110 section 7.8.)
     ///
     /// # Errors
-    /// It asks for WebSocket but is no valid handshake.
+    /// The request asks for WebSocket but is not a valid handshake.
     pub fn read(
         method: &Method,
         version: Version,
@@ -105,11 +105,11 @@ impl Handshake {
         Ok(Some(Self::with_key(key, headers)))
     }
 
-    /// Reads an extended CONNECT, and makes the key with which it goes on over HTTP/1.1. One that the client has sent
-    /// means nothing.
+    /// Reads an extended CONNECT, and makes the key for its handshake with the backend over HTTP/1.1. A key that the client has sent is
+    /// ignored.
     ///
     /// # Errors
-    /// It is no valid handshake.
+    /// The request is not a valid handshake.
     pub fn extended(headers: &HeaderMap) -> Result<(Self, String), RequestFault> {
         if only(headers, header::SEC_WEBSOCKET_VERSION) != Some("13") {
             return Err(RequestFault::Version);
@@ -126,10 +126,10 @@ impl Handshake {
         }
     }
 
-    /// Whether a 101 answer with these headers opens the session that was asked for.
+    /// Checks that a 101 answer with these headers opens the session.
     ///
     /// # Errors
-    /// It does not; nothing may be tunnelled.
+    /// The answer does not open it: nothing may be tunnelled.
     pub fn verify(&self, headers: &HeaderMap) -> Result<(), ResponseFault> {
         if only(headers, header::UPGRADE).is_none_or(|value| !value.eq_ignore_ascii_case("websocket")) {
             return Err(ResponseFault::Upgrade);
@@ -154,7 +154,7 @@ impl Handshake {
     }
 }
 
-/// `Sec-WebSocket-Accept` for a key.
+/// The value of `Sec-WebSocket-Accept` for a key.
 pub fn accept(key: &str) -> String {
     let mut context = digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY);
     context.update(key.as_bytes());
@@ -168,16 +168,18 @@ fn tokens(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
     values.flat_map(|value| value.split(',')).map(str::trim).filter(|token| !token.is_empty())
 }
 
+/// The names of the extensions, without parameters.
 fn extensions(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     tokens(headers, header::SEC_WEBSOCKET_EXTENSIONS)
         .map(|extension| extension.split_once(';').map_or(extension, |(name, _)| name).trim())
 }
 
+/// Whether a comma-separated header has this element, in any case.
 fn has_token(headers: &HeaderMap, name: HeaderName, wanted: &str) -> bool {
     tokens(headers, name).any(|token| token.eq_ignore_ascii_case(wanted))
 }
 
-/// The value of a header that stands exactly once.
+/// The value of a header that is there exactly once.
 fn only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     let mut values = headers.get_all(name).into_iter();
     let value = values.next()?.to_str().ok()?.trim();

@@ -48,10 +48,10 @@ impl Default for Limits {
 
 /// The registry of sessions. Cheap to clone; one a process.
 #[derive(Debug, Clone)]
-pub struct Sessions(Arc<Inner>);
+pub struct Sessions(Arc<SessionsInner>);
 
 #[derive(Debug)]
-struct Inner {
+struct SessionsInner {
     /// Permits that are held.
     open: AtomicUsize,
     limits: Limits,
@@ -82,7 +82,7 @@ impl Default for Sessions {
 impl Sessions {
     /// A registry without sessions.
     pub fn new(limits: Limits) -> Self {
-        Self(Arc::new(Inner {
+        Self(Arc::new(SessionsInner {
             open: AtomicUsize::new(0),
             limits,
             drain_deadline: OnceLock::new(),

@@ -1,7 +1,7 @@
 //! The relay of a session: both directions at once, with back-pressure and half-close.
 //!
-//! Bytes are read into a buffer of the thread, borrowed only while they move; a session that is idle holds none.
-//! Only what the other side is too slow to take is kept on the heap, and nothing more is read until it has gone.
+//! Bytes are read into a buffer of the thread, which is borrowed only while they are moved: an idle session has no buffer. Only bytes
+//! that the other peer is too slow to take are kept on the heap, and nothing more is read until they are written.
 
 mod direction;
 mod liveness;

@@ -1,4 +1,4 @@
-//! A session as it is listed.
+//! Live sessions as JSON.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -13,17 +13,17 @@ use super::filter::Facts;
 use crate::model::{Address, Model};
 use crate::websocket::{Counters, ScheduledClose, Session};
 
-/// What `GET /sessions` answers.
+/// The answer to `GET /sessions`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Listing<'a> {
     /// From the oldest.
-    pub sessions: Vec<Listed<'a>>,
+    pub sessions: Vec<ListedSession<'a>>,
 }
 
 /// One session.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Listed<'a> {
-    /// Unique in the process.
+pub struct ListedSession<'a> {
+    /// Its number, unique in the process.
     pub id: u64,
     /// The object that made the route: `Ingress default/site`.
     pub object: Cow<'a, str>,
@@ -33,59 +33,59 @@ pub struct Listed<'a> {
     pub route: Cow<'a, str>,
     /// The pool that its member was chosen from.
     pub pool: Cow<'a, str>,
-    /// Where its backend is.
+    /// The address of its backend.
     pub member: SocketAddr,
-    /// What is there now, if that is known: `Pod default/chat-7d9f`.
+    /// The pod at that address now, if it is known: `Pod default/chat-7d9f`.
     pub pod: Option<Cow<'a, str>>,
-    /// Who opened it.
+    /// The address of the client.
     pub client: IpAddr,
-    /// Frontend port.
+    /// The port of the listener.
     pub port: u16,
     /// Host, lower case and without port.
     pub host: Cow<'a, str>,
     /// Path, normalised.
     pub path: Cow<'a, str>,
-    /// What its handshake was in.
+    /// The HTTP version of its handshake.
     pub version: Cow<'a, str>,
     /// `User-Agent`.
     pub user_agent: Cow<'a, str>,
-    /// The one that the backend chose.
+    /// The subprotocol that the backend chose.
     pub subprotocol: Cow<'a, str>,
     /// `X-Request-Id`.
     pub request_id: Cow<'a, str>,
     /// When it was opened (RFC 3339, UTC).
     pub opened: Cow<'a, str>,
-    /// Seconds since.
+    /// Seconds since it was opened.
     pub age_seconds: f64,
     /// Seconds since the last byte.
     pub silence_seconds: f64,
-    /// `open`, or `closing` once it has been asked to close.
+    /// `open`, or `closing` once a close is scheduled.
     pub state: Cow<'a, str>,
-    /// What it has been asked.
+    /// The close that is scheduled, if one is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub closing: Option<Closing<'a>>,
+    pub closing: Option<ListedClose<'a>>,
     /// From the client to the backend.
-    pub up: Direction,
+    pub up: ListedCounters,
     /// From the backend to the client.
-    pub down: Direction,
+    pub down: ListedCounters,
 }
 
-/// That a session is about to be closed.
+/// The close that is scheduled for a session.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Closing<'a> {
-    /// The cause, as the log has it.
+pub struct ListedClose<'a> {
+    /// The cause, in the word of the log.
     pub why: Cow<'a, str>,
     /// Status of the Close frame.
     pub code: u16,
-    /// Its reason.
+    /// Reason of the Close frame.
     pub reason: Cow<'a, str>,
     /// When (RFC 3339, UTC).
     pub at: Cow<'a, str>,
 }
 
-/// What has been counted of one direction.
+/// The counters of one direction of a session.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Direction {
+pub struct ListedCounters {
     /// Bytes, frame headers included.
     pub bytes: u64,
     /// Text messages in one frame.
@@ -102,14 +102,14 @@ pub struct Direction {
     pub close: Option<u16>,
 }
 
-impl Direction {
-    /// Messages, however many frames they had.
+impl ListedCounters {
+    /// Messages, in one frame or in several.
     pub fn messages(&self) -> u64 {
         self.text + self.binary + self.fragmented
     }
 }
 
-impl From<&Counters> for Direction {
+impl From<&Counters> for ListedCounters {
     fn from(counters: &Counters) -> Self {
         let values = counters.values();
         Self {
@@ -124,11 +124,11 @@ impl From<&Counters> for Direction {
     }
 }
 
-/// What is at each address, as far as the source says.
+/// The pod at each address, as far as the source reports it.
 #[derive(Debug)]
-pub(super) struct Pods<'a>(HashMap<SocketAddr, &'a str>);
+pub(super) struct PodsByAddress<'a>(HashMap<SocketAddr, &'a str>);
 
-impl<'a> Pods<'a> {
+impl<'a> PodsByAddress<'a> {
     pub(super) fn of(model: &'a Model) -> Self {
         let endpoints = model.pools.values().flat_map(|pool| &pool.endpoints);
         let known = endpoints.filter_map(|endpoint| match (&endpoint.address, &endpoint.target) {
@@ -150,8 +150,8 @@ impl<'a> Pods<'a> {
     }
 }
 
-impl<'a> Listed<'a> {
-    pub(super) fn of(session: &'a Session, pods: &'a Pods<'_>) -> Self {
+impl<'a> ListedSession<'a> {
+    pub(super) fn of(session: &'a Session, pods: &'a PodsByAddress<'_>) -> Self {
         let (facts, info) = (pods.facts(session), &session.info);
         let scheduled = session.scheduled_close();
         Self {
@@ -174,7 +174,7 @@ impl<'a> Listed<'a> {
             age_seconds: seconds(session.opened.elapsed()),
             silence_seconds: seconds(session.silence()),
             state: if scheduled.is_some() { "closing" } else { "open" }.into(),
-            closing: scheduled.map(|ScheduledClose { moment, order }| Closing {
+            closing: scheduled.map(|ScheduledClose { moment, order }| ListedClose {
                 why: order.cause.name().into(),
                 code: order.code,
                 reason: order.reason,
@@ -186,12 +186,12 @@ impl<'a> Listed<'a> {
     }
 }
 
-/// To the millisecond.
+/// A duration in seconds, to the millisecond.
 fn seconds(duration: std::time::Duration) -> f64 {
     duration.as_millis() as f64 / 1_000.0
 }
 
-/// A moment as the clock on the wall has it, to the second; empty for one that no clock shows.
+/// A moment as RFC 3339 text in UTC, to the second; empty for a moment that cannot be expressed so.
 fn time(moment: Instant) -> String {
     let (now, clock) = (Instant::now(), SystemTime::now());
     let shown = match moment.checked_duration_since(now) {

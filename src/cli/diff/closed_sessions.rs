@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::view::ConfigView;
-use crate::admin::sessions::Listed;
+use crate::admin::sessions::ListedSession;
 use crate::model::{Address, Endpoint, HostPattern, Model, PathMatch, Pool, Route, RouteId};
 use crate::pool::{AddressPolicy, AddressSource, AddressStates, Registry, ends_tenure};
 use crate::table::{RoutingTable, SessionOrigin, SessionRoutes, compile};
@@ -137,7 +137,7 @@ impl NextTable {
     }
 
     /// The sessions of a running gateway that would be closed.
-    pub(super) fn closes(&self, before: &CurrentState, sessions: &[Listed<'_>]) -> ClosedSessions {
+    pub(super) fn closes(&self, before: &CurrentState, sessions: &[ListedSession<'_>]) -> ClosedSessions {
         let routes = self.table.session_routes();
         let mut groups: BTreeMap<(&'static str, &str, SocketAddr), Vec<u64>> = BTreeMap::new();
         let (going, staying): (Vec<_>, Vec<_>) = sessions.iter().partition(|session| session.closing.is_some());

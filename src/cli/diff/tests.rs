@@ -2,7 +2,7 @@ use serde_json::json;
 
 use super::closed_sessions::ResolvedNames;
 use super::*;
-use crate::admin::sessions::Listed;
+use crate::admin::sessions::ListedSession;
 
 /// A Service at 10.0.0.1, whose endpoint is as `conditions` say, and the Ingress `name` that leads there by `path`.
 fn manifests(name: &str, path: &str, conditions: &str) -> String {
@@ -28,7 +28,7 @@ fn model(text: &str) -> Model {
 }
 
 /// A session by that route at 10.0.0.1.
-fn session(id: u64, object: &str, path: &str, closing: bool) -> Listed<'static> {
+fn session(id: u64, object: &str, path: &str, closing: bool) -> ListedSession<'static> {
     let closing = closing.then(|| json!({"why": "command", "code": 1001, "reason": "", "at": ""}));
     let direction = json!({"bytes": 0, "text": 0, "binary": 0, "fragmented": 0, "pings": 0, "pongs": 0, "close": null});
     let value = json!({

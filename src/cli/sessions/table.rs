@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::admin::sessions::Listed;
+use crate::admin::sessions::ListedSession;
 
 /// Names of the columns, how wide each may be, and whether it is a number.
 const COLUMNS: [(&str, usize, bool); 9] = [
@@ -18,7 +18,7 @@ const COLUMNS: [(&str, usize, bool); 9] = [
 ];
 
 /// The sessions, from the oldest, a line each.
-pub(super) fn table(sessions: &[Listed<'_>]) -> String {
+pub(super) fn table(sessions: &[ListedSession<'_>]) -> String {
     let mut sorted: Vec<_> = sessions.iter().collect();
     sorted.sort_by(|one, other| other.age_seconds.total_cmp(&one.age_seconds).then(one.id.cmp(&other.id)));
     let mut rows = vec![COLUMNS.map(|(name, ..)| name.to_owned())];
@@ -42,7 +42,7 @@ pub(super) fn table(sessions: &[Listed<'_>]) -> String {
     out
 }
 
-fn row(session: &Listed<'_>) -> [String; COLUMNS.len()] {
+fn row(session: &ListedSession<'_>) -> [String; COLUMNS.len()] {
     let state = match &session.closing {
         None => session.state.to_string(),
         Some(closing) => format!("{} ({}, {}, at {})", session.state, closing.why, closing.code, closing.at),
@@ -97,7 +97,7 @@ fn bytes(count: u64) -> String {
 mod tests {
     use super::*;
 
-    fn session(id: u64, age: f64, object: &str) -> Listed<'static> {
+    fn session(id: u64, age: f64, object: &str) -> ListedSession<'static> {
         let value = serde_json::json!({
             "id": id, "object": object, "field": "", "route": "", "pool": "", "member": "10.0.0.7:8080", "pod": null,
             "client": "192.0.2.7", "port": 80, "host": "", "path": "", "version": "", "user_agent": "",

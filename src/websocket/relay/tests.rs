@@ -9,7 +9,7 @@ use super::*;
 use crate::model::{IdleCounts, Ping, SessionLimits, WebSocket};
 use crate::pool::Tenure;
 use crate::websocket::control_frame::close_frame;
-use crate::websocket::end::Side;
+use crate::websocket::end::PeerSide;
 use crate::websocket::registry::Sessions;
 use crate::websocket::registry::tests::open;
 use crate::websocket::session::Session;
@@ -44,7 +44,7 @@ async fn bytes_go_both_ways_and_half_close_is_passed_on() {
     client.read_to_end(&mut echoed).await.expect("reads");
     assert_eq!((seen.as_slice(), echoed.as_slice()), (&b"hello"[..], &b"still here"[..]));
     let (end, session) = task.await.expect("ends");
-    assert!(matches!(end.cause, EndCause::Closed(Side::Client)), "{end:?}");
+    assert!(matches!(end.cause, EndCause::Closed(PeerSide::Client)), "{end:?}");
     assert_eq!((session.up.values().bytes, session.down.values().bytes), (5, 10));
 }
 
@@ -115,9 +115,9 @@ async fn a_drain_closes_at_the_frame_boundary() {
 /// Two whole frames.
 const FRAMES: &[u8] = &[0x82, 1, 7, 0x89, 0];
 
-/// A session whose backend sends `sent`, then ends without a Close; what the client gets until its end, how soon that comes, and
-/// what is said of it. It says nothing but an answer to a Close. The pod is going away after `word`, if at all.
-async fn orphaned(word: Option<Duration>, sent: &[u8]) -> (Vec<u8>, Duration, &'static str) {
+/// A session whose backend sends `sent`, then ends without a Close. Gives what the client gets until its end, how soon the end comes,
+/// and its cause. The client sends nothing but the answer to a Close. The departure of the pod is reported after `notice`, if at all.
+async fn orphaned(notice: Option<Duration>, sent: &[u8]) -> (Vec<u8>, Duration, &'static str) {
     let (sessions, tenure) = (Sessions::default(), Arc::<Tenure>::default());
     // Its own moment is far away: others come before it.
     let others: Vec<_> = (0..10_000).map(|_| open(&sessions, &tenure, WebSocket::default())).collect();
@@ -128,9 +128,9 @@ async fn orphaned(word: Option<Duration>, sent: &[u8]) -> (Vec<u8>, Duration, &'
     let mut seen = vec![0; sent.len()];
     client.read_exact(&mut seen).await.expect("reads");
     assert_eq!(seen, sent);
-    let told = tokio::spawn(async move {
-        if let Some(word) = word {
-            tokio::time::sleep(word).await;
+    let reporter = tokio::spawn(async move {
+        if let Some(notice) = notice {
+            tokio::time::sleep(notice).await;
             tenure.depart(Duration::from_secs(3600));
             sessions.follow_departures();
         }
@@ -143,16 +143,16 @@ async fn orphaned(word: Option<Duration>, sent: &[u8]) -> (Vec<u8>, Duration, &'
     }
     let took = began.elapsed();
     drop((client, others));
-    told.abort();
+    reporter.abort();
     (more, took, task.await.expect("ends").0.name())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_backend_that_dies_without_a_close_when_its_pod_goes_has_the_gateway_say_it() {
-    for word in [Duration::ZERO, POD_NOTICE_TIMEOUT / 2] {
-        let (seen, took, cause) = orphaned(Some(word), FRAMES).await;
+    for notice in [Duration::ZERO, POD_NOTICE_TIMEOUT / 2] {
+        let (seen, took, cause) = orphaned(Some(notice), FRAMES).await;
         assert_eq!((seen, cause), (close_frame(1001, "backend going away", None), "member_drain"));
-        assert!(took >= word && took < word + Duration::from_millis(5), "{took:?}");
+        assert!(took >= notice && took < notice + Duration::from_millis(5), "{took:?}");
     }
 }
 

@@ -17,7 +17,7 @@ use super::stream::{RelayStream, poll_discard};
 use crate::model::{IdleCounts, WebSocket};
 use crate::websocket::close_order::CloseCause;
 use crate::websocket::counters::Counters;
-use crate::websocket::end::{EndCause, Side};
+use crate::websocket::end::{EndCause, PeerSide};
 use crate::websocket::registry::SessionGuard;
 use crate::websocket::session::Session;
 
@@ -49,7 +49,7 @@ pub(super) struct Tunnel<C, B> {
     /// Which direction goes first at the next turn. They alternate, so that a direction that is always busy does not hold up the other.
     down_first: bool,
     /// The peer that has begun to end the session.
-    closed_by: Option<Side>,
+    closed_by: Option<PeerSide>,
     failure: Option<io::Error>,
 }
 
@@ -88,10 +88,10 @@ impl<C: RelayStream, B: RelayStream> Tunnel<C, B> {
     }
 
     /// The counters of what a peer has sent.
-    pub(super) fn counters_from(&self, side: Side) -> &Counters {
+    pub(super) fn counters_from(&self, side: PeerSide) -> &Counters {
         match side {
-            Side::Client => &self.session.up,
-            Side::Backend => &self.session.down,
+            PeerSide::Client => &self.session.up,
+            PeerSide::Backend => &self.session.down,
         }
     }
 
@@ -165,7 +165,7 @@ impl<C: RelayStream, B: RelayStream> Tunnel<C, B> {
                     if ended {
                         return match (self.failure.take(), self.closed_by) {
                             (Some(error), None) => EndCause::Failed(error),
-                            (_, side) => EndCause::Closed(side.unwrap_or(Side::Client)),
+                            (_, side) => EndCause::Closed(side.unwrap_or(PeerSide::Client)),
                         };
                     }
                 }
@@ -184,10 +184,10 @@ impl<C: RelayStream, B: RelayStream> Tunnel<C, B> {
     }
 
     /// The peer that has begun to close the session by a Close frame, if one has.
-    fn closing_side(&self) -> Option<Side> {
-        let closing = |side: &Side| match side {
-            Side::Client => self.up.frames.close_seen(),
-            Side::Backend => self.down.frames.close_seen(),
+    fn closing_side(&self) -> Option<PeerSide> {
+        let closing = |side: &PeerSide| match side {
+            PeerSide::Client => self.up.frames.close_seen(),
+            PeerSide::Backend => self.down.frames.close_seen(),
         };
         self.closed_by.filter(closing)
     }
@@ -222,7 +222,7 @@ impl<C: RelayStream, B: RelayStream> Tunnel<C, B> {
         let reset = self.up.reader_reset();
         self.failure = self.failure.take().or(self.up.failure.take()).or(self.down.failure.take());
         if self.closed_by.is_none() && self.failure.is_none() {
-            let sides = [(&self.up, Side::Client), (&self.down, Side::Backend)];
+            let sides = [(&self.up, PeerSide::Client), (&self.down, PeerSide::Backend)];
             self.closed_by = sides.into_iter().find(|(direction, _)| direction.is_ending()).map(|(_, side)| side);
         }
         if reset || up.is_ready() && down.is_ready() {

@@ -4,23 +4,24 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::Filter;
+use super::filter::Filter;
 use crate::websocket::{CloseCause, CloseOrder, MAX_CLOSE_REASON_BYTES};
 
 /// The longest time over which closes are spread, in seconds.
 const MAX_OVER_SECONDS: u64 = 24 * 60 * 60;
 
-/// Which sessions are to close, how, and over how long.
+/// Which sessions are closed, how, and over how long.
 #[derive(Debug)]
-pub(super) struct Command {
+pub(super) struct CloseCommand {
     pub(super) filter: Filter,
     pub(super) order: CloseOrder,
     pub(super) over: Duration,
 }
 
+/// The body as JSON.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Body {
+struct CloseRequest {
     object: Option<String>,
     route: Option<String>,
     pool: Option<String>,
@@ -34,11 +35,14 @@ struct Body {
     over_seconds: Option<u64>,
 }
 
-impl Command {
-    /// Reads it. What is wrong is said with field, value and remedy.
+impl CloseCommand {
+    /// Reads the body of a request.
+    ///
+    /// # Errors
+    /// The body is not valid: the message has the field, the value and the remedy.
     pub(super) fn read(body: &[u8]) -> Result<Self, String> {
         let mut json = serde_json::Deserializer::from_slice(body);
-        let read: Result<Body, _> = serde_path_to_error::deserialize(&mut json);
+        let read: Result<CloseRequest, _> = serde_path_to_error::deserialize(&mut json);
         let body = read.map_err(|error| {
             let field = error.path().to_string();
             let field = if field == "." { "the body".to_owned() } else { field };
@@ -90,7 +94,7 @@ impl Command {
     }
 }
 
-/// A status that may be sent (RFC 6455 section 7.4).
+/// Checks that a status may be sent in a Close frame (RFC 6455 section 7.4).
 fn sendable(code: u64) -> Result<u16, String> {
     match code {
         1000..=1003 | 1007..=1014 | 3000..=4999 => Ok(code as u16),
@@ -104,15 +108,15 @@ mod tests {
 
     #[test]
     fn what_is_not_said_is_the_commands_own() {
-        let command = Command::read(br#"{"all": true}"#).expect("valid");
+        let command = CloseCommand::read(br#"{"all": true}"#).expect("valid");
         assert_eq!((command.order, command.over), (CloseCause::Command.into(), Duration::ZERO));
         assert!(command.filter.is_empty());
         let text = r#"{"object": "default/site", "id": 7, "code": 4000, "reason": "moved", "over_seconds": 60}"#;
-        let command = Command::read(text.as_bytes()).expect("valid");
+        let command = CloseCommand::read(text.as_bytes()).expect("valid");
         assert_eq!((command.order.code, &*command.order.reason, command.over.as_secs()), (4000, "moved", 60));
         assert_eq!(command.filter.to_string(), "object=default/site id=7");
         let longest = "é".repeat(61);
-        assert!(Command::read(format!(r#"{{"id": 1, "reason": "{longest}"}}"#).as_bytes()).is_ok());
+        assert!(CloseCommand::read(format!(r#"{{"id": 1, "reason": "{longest}"}}"#).as_bytes()).is_ok());
     }
 
     #[test]
@@ -144,7 +148,7 @@ mod tests {
             ("[]", "the body"),
             (&long, "124 bytes"),
         ] {
-            let why = Command::read(body.as_bytes()).expect_err(body);
+            let why = CloseCommand::read(body.as_bytes()).expect_err(body);
             assert!(why.contains(word), "{body}: {why}");
         }
     }

@@ -1,0 +1,21 @@
+//! What the admin port reads: handles to the rooms whose state it shows.
+
+use tokio::sync::watch;
+
+use crate::controller::Published;
+use crate::pool;
+use crate::source::cluster::Troubles;
+use crate::websocket::Sessions;
+
+/// Handles to the rooms whose state is read at each request.
+#[derive(Debug, Clone)]
+pub struct AdminState {
+    /// What is served.
+    pub published: watch::Receiver<Published>,
+    /// Pools and their members.
+    pub pools: pool::Registry,
+    /// Live sessions. The admin port may close them, and changes nothing else.
+    pub sessions: Sessions,
+    /// The failures of the cluster's watches.
+    pub troubles: Troubles,
+}
