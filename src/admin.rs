@@ -44,7 +44,7 @@ const ADMIN_ROUTES: [(&str, AdminPage); 6] = [
     ("/sessions/close", AdminPage::Sessions(SessionOperation::Close)),
 ];
 
-/// What a path of the admin port answers with.
+/// A page of the admin port.
 #[derive(Debug, Clone, Copy)]
 enum AdminPage {
     /// Whether the process is alive.
@@ -66,7 +66,7 @@ impl AdminPage {
     }
 }
 
-/// What the admin port needs to answer.
+/// The admin port: the handles and metrics that it answers from.
 pub struct Admin {
     state: AdminState,
     addresses: watch::Receiver<BTreeMap<u16, SocketAddr>>,
@@ -116,7 +116,7 @@ impl Admin {
         }
     }
 
-    /// Answers with a page that anybody who reaches the port may read.
+    /// Answers with a page that every client may read.
     fn show(&self, page: Option<AdminPage>, method: &Method) -> Response<Full<Bytes>> {
         if !matches!(*method, Method::GET | Method::HEAD) {
             return text(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here\n".to_owned());

@@ -137,7 +137,7 @@ impl Pool {
                     None => continue,
                 }
             }
-            // There is none: is it worth to wait for a first probe?
+            // There is none. The first answer to a probe is waited for, if one is pending.
             let reason = state.no_member();
             if state.available().any(|member| !tried.contains(&member.id)) {
                 // It came up since the choice.

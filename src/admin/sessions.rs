@@ -29,7 +29,7 @@ const MAX_BODY_BYTES: usize = 64 * 1024;
 /// Time in which the whole body has to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What a request asks of the live sessions.
+/// An operation on the live sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SessionOperation {
     /// `GET`: the sessions that a filter in the query matches.

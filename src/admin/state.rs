@@ -1,4 +1,4 @@
-//! What the admin port reads: handles to the rooms whose state it shows.
+//! Handles to the rooms whose state the admin port shows.
 
 use tokio::sync::watch;
 
@@ -10,7 +10,7 @@ use crate::websocket::Sessions;
 /// Handles to the rooms whose state is read at each request.
 #[derive(Debug, Clone)]
 pub struct AdminState {
-    /// What is served.
+    /// The configuration that is served.
     pub published: watch::Receiver<Published>,
     /// Pools and their members.
     pub pools: pool::Registry,

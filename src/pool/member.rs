@@ -68,7 +68,7 @@ pub struct Member {
     pub(super) suspected: Arc<Notify>,
 }
 
-/// What all members at one address share: the state of the pod there, and what is in progress.
+/// The state that all members at one address share: the pod there, and the requests and sessions in progress.
 #[derive(Debug, Default)]
 pub(super) struct MemberAddress {
     pub(super) state: AddressState,

@@ -1,4 +1,4 @@
-//! What a pool consists of at one instant.
+//! The state of a pool at one instant: its members, and why none of them may be available.
 
 use std::sync::Arc;
 

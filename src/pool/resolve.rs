@@ -1,6 +1,6 @@
 //! DNS names of endpoints: each is resolved, and resolved again when the time to live of the answer is over.
 //!
-//! Knows nothing of pools: whoever starts a resolution is called with each new answer.
+//! Knows nothing of pools: each new answer is given to a callback.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

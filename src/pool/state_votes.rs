@@ -16,7 +16,7 @@ pub enum AddressSource {
     DnsName,
 }
 
-/// What one endpoint reports of an address. The smaller of two is the one that counts.
+/// The report of one endpoint on an address. Of two reports the smaller counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct StateVote {
     source: AddressSource,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// What the source has reported of the pod that serves a session.
+/// The last report of the source on the pod that serves a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PodNotice {
     /// The pod stays.
@@ -22,7 +22,7 @@ pub enum PodNotice {
 pub struct Departure {
     /// When the departure was reported.
     pub since: Instant,
-    /// What was left of the pod's grace period at that moment.
+    /// The rest of the pod's grace period at that moment.
     pub grace: Duration,
 }
 
@@ -39,7 +39,7 @@ impl Tenure {
         Self { expiring, ..Self::default() }
     }
 
-    /// What has been reported of the pod so far.
+    /// The last report on the pod.
     pub fn pod_notice(&self) -> PodNotice {
         match self.departure.get() {
             Some(departure) => PodNotice::Departing(*departure),

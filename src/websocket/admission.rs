@@ -60,7 +60,7 @@ fn client_prefix(address: IpAddr) -> IpAddr {
 #[derive(Debug, Default)]
 pub(super) struct Admission(HashMap<Arc<RouteId>, RouteUsage>);
 
-/// What one route has of its limits.
+/// How much of its limits a route uses.
 #[derive(Debug, Default)]
 struct RouteUsage {
     sessions: u32,

@@ -1,6 +1,6 @@
 //! The texts of a handshake that lists and logs show, kept in few bytes.
 
-/// What each text of a handshake is cut to, in bytes. The ends of the texts fit into 16 bits.
+/// The length to which each text of a handshake is cut, in bytes. The ends of the texts fit into 16 bits.
 const MAX_TEXT_BYTES: usize = 1024;
 
 /// The texts of a session's handshake, one behind the other in one allocation: a process has as many of these as it has sessions.

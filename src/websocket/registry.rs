@@ -1,4 +1,4 @@
-//! The sessions of the process: which are open, what has been counted, who may open one more, and when many close at once.
+//! The registry of the sessions of the process: it admits them, lists them, counts them, and schedules their closes.
 
 mod guard;
 
@@ -31,7 +31,7 @@ const ROUTE_CLOSE_PERIOD: Duration = Duration::from_secs(15);
 /// The part of a pod's grace period that is left for the peers' answers to the last Close.
 const CLOSE_ANSWER_TIME: Duration = Duration::from_secs(2);
 
-/// What an operator can set for all sessions.
+/// The limits that an operator can set for all sessions.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Sessions open at once; `None`: as many as there are file descriptors for.
@@ -61,7 +61,7 @@ struct SessionsInner {
     live: Mutex<Live>,
 }
 
-/// What changes when a session opens or ends. It is under one lock, so that an ending session is counted exactly once.
+/// The state that changes when a session opens or ends. It is under one lock, so that an ending session is counted exactly once.
 #[derive(Debug, Default)]
 struct Live {
     last_id: u64,

@@ -1,4 +1,4 @@
-//! One live session: what it is about, what has been counted of it, and the closes that are scheduled for it.
+//! One live session: its description, its counters, and the closes that are scheduled for it.
 //!
 //! Knows nothing of other sessions: `registry` opens, closes and counts them.
 
@@ -19,7 +19,7 @@ use crate::model::{self, Action, ObjectRef};
 use crate::pool::{Lease, PodNotice, Pool, Tenure};
 use crate::table::{SessionOrigin, SessionRoutes, Target};
 
-/// What a session is about: who opened it, by which route, and how.
+/// The description of a session: who opened it, by which route, and how.
 #[derive(Debug)]
 pub struct SessionInfo {
     /// The route that it was opened by.
@@ -41,7 +41,7 @@ pub struct SessionInfo {
 pub struct Session {
     /// Unique in this process, from 1.
     pub id: u64,
-    /// What it is about.
+    /// Its description.
     pub info: SessionInfo,
     /// When it was opened.
     pub opened: Instant,
@@ -165,7 +165,7 @@ impl Session {
         Poll::Pending
     }
 
-    /// What has been reported of its pod.
+    /// The last report on its pod.
     pub(super) fn pod_notice(&self) -> PodNotice {
         self.tenure.pod_notice()
     }

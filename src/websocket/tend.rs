@@ -36,7 +36,7 @@ pub async fn tend(sessions: Sessions, registry: Registry) {
     }
 }
 
-/// What is remembered from one round to the next.
+/// The memory from one round to the next.
 #[derive(Default)]
 struct Tender {
     /// When each member that is down was first found to be, by its id.

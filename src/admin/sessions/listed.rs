@@ -73,7 +73,7 @@ pub struct ListedSession<'a> {
 /// The close that is scheduled for a session.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ListedClose<'a> {
-    /// The cause, in the word of the log.
+    /// The cause, as in the log.
     pub why: Cow<'a, str>,
     /// Status of the Close frame.
     pub code: u16,

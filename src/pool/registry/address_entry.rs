@@ -8,9 +8,9 @@ use crate::pool::state_votes::StateVotes;
 /// The entry of one address. It is kept as long as something holds a member there.
 #[derive(Debug, Default)]
 pub(super) struct AddressEntry {
-    /// What all members there share. Members with different probes are at the same pod.
+    /// The state that all members there share. Members with different probes are at the same pod.
     pub(super) shared: Arc<MemberAddress>,
-    /// What the endpoints of pools report of the address.
+    /// The reports of the endpoints of pools on the address.
     pub(super) votes: StateVotes,
     members: Vec<Weak<Member>>,
 }
@@ -23,7 +23,7 @@ impl AddressEntry {
 
     /// Adds a member.
     pub(super) fn push(&mut self, member: &Arc<Member>) {
-        // There is one, nearly always.
+        // Nearly every address has one member.
         self.members.reserve_exact(1);
         self.members.push(Arc::downgrade(member));
     }

@@ -8,7 +8,7 @@ use crate::pool::member::Member;
 use crate::pool::state_votes::AddressSource;
 
 impl Registry {
-    /// Brings each address up to date that pools have, or had, and wakes those who wait for a change.
+    /// Brings each address up to date that pools have, or had, and wakes the requests and tasks that wait for a change.
     pub(super) fn update_addresses(&self, registered: &mut Registered, changes: PoolChanges) {
         let Registered { addresses: entries, leaving, departing, .. } = registered;
         let PoolChanges { filled, emptied, mut addresses, last } = changes;

@@ -10,7 +10,7 @@ use crate::pool::address_state::AddressState;
 use crate::pool::lease::Lease;
 use crate::pool::state_votes::{AddressSource, AddressStates};
 
-/// One pool with these members, which nobody is at.
+/// One pool with these members. No server listens at their addresses.
 fn specs(ports: &[u16], path: &str) -> OrdMap<PoolId, Arc<model::Pool>> {
     let endpoint = |port: &u16| Endpoint {
         address: Address::Socket(SocketAddr::from(([127, 0, 0, 1], *port))),
@@ -86,7 +86,7 @@ async fn another_probe_makes_another_member_of_the_same_place() {
     let of_one = 600.0 / new.key.probe.interval.as_secs_f64() * 1.2;
     assert!((asked() - before) as f64 <= of_one, "one of the two is probed");
 
-    // Back again: those who hold the other are told by this one.
+    // Back again: its probe decides for those who hold the other, too.
     let back = first(&apply(&registry, &specs(&[1], "/old")));
     assert_eq!((back.id, old.probed().id, new.probed().id), (old.id, old.id, old.id));
     drop(session);
@@ -97,9 +97,9 @@ async fn another_probe_makes_another_member_of_the_same_place() {
     assert_eq!(old.probed().id, old.id);
 }
 
-/// What a registry does, in a life of it.
+/// A change that a registry goes through.
 #[derive(Debug, Clone)]
-enum Event {
+enum RegistryEvent {
     Apply(OrdMap<PoolId, Arc<model::Pool>>, BTreeMap<SocketAddr, EndpointState>),
     /// Addresses of a name have been found.
     Resolved(Vec<IpAddr>),
@@ -142,16 +142,16 @@ fn pool() -> impl Strategy<Value = Arc<model::Pool>> {
     })
 }
 
-fn event() -> impl Strategy<Value = Event> {
+fn event() -> impl Strategy<Value = RegistryEvent> {
     let id = prop::sample::select(vec!["a", "b", "c"]).prop_map(|id| PoolId(id.into()));
     let specs = prop::collection::btree_map(id, (pool(), 0..4u8), 0..4).prop_map(with_equal_pools);
     let departing = prop::collection::btree_map(socket(), state(), 0..2);
     let ip = prop::sample::select(vec!["127.0.0.1", "127.0.0.2"]).prop_map(|ip| ip.parse().expect("an address"));
     prop_oneof![
-        4 => (specs, departing).prop_map(|(specs, departing)| Event::Apply(specs, departing)),
-        1 => prop::collection::vec(ip, 0..3).prop_map(Event::Resolved),
-        2 => any::<usize>().prop_map(Event::Opened),
-        1 => any::<usize>().prop_map(Event::Ended),
+        4 => (specs, departing).prop_map(|(specs, departing)| RegistryEvent::Apply(specs, departing)),
+        1 => prop::collection::vec(ip, 0..3).prop_map(RegistryEvent::Resolved),
+        2 => any::<usize>().prop_map(RegistryEvent::Opened),
+        1 => any::<usize>().prop_map(RegistryEvent::Ended),
     ]
 }
 
@@ -172,12 +172,12 @@ fn with_equal_pools(specs: BTreeMap<PoolId, (Arc<model::Pool>, u8)>) -> OrdMap<P
 
 /// The state of all addresses, where everything is computed anew at each change.
 #[derive(Default)]
-struct Reference {
+struct ReferenceStates {
     states: HashMap<SocketAddr, AddressState>,
     newest: HashMap<SocketAddr, u64>,
 }
 
-impl Reference {
+impl ReferenceStates {
     /// Compares, after a change.
     fn compare(&mut self, registered: &Registered) -> Result<(), TestCaseError> {
         let (mut reported, mut named, mut refused) = (AddressStates::default(), BTreeMap::new(), BTreeMap::new());
@@ -245,18 +245,18 @@ proptest! {
         // Never driven: neither a probe nor a look-up is made.
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         let registry = Registry::new(runtime.handle().clone(), policy());
-        let (mut reference, mut open) = (Reference::default(), Vec::new());
+        let (mut reference, mut open) = (ReferenceStates::default(), Vec::new());
         for event in events {
             match event {
-                Event::Apply(specs, departing) => drop(registry.apply(&specs, &departing)),
-                Event::Resolved(_) if !registry.lock().names.contains_key(NAME) => continue,
-                Event::Resolved(addresses) => registry.resolved(NAME, addresses),
-                Event::Opened(number) => {
+                RegistryEvent::Apply(specs, departing) => drop(registry.apply(&specs, &departing)),
+                RegistryEvent::Resolved(_) if !registry.lock().names.contains_key(NAME) => continue,
+                RegistryEvent::Resolved(addresses) => registry.resolved(NAME, addresses),
+                RegistryEvent::Opened(number) => {
                     let members: Vec<_> = registry.pools().values().flat_map(|pool| pool.members()).collect();
                     open.extend(members.get(number % members.len().max(1)).map(|(member, _)| Arc::clone(member)));
                     continue;
                 }
-                Event::Ended(number) => {
+                RegistryEvent::Ended(number) => {
                     if !open.is_empty() {
                         open.swap_remove(number % open.len());
                     }

@@ -58,7 +58,7 @@ fn frames() -> impl Strategy<Value = Vec<Frame>> {
     prop::collection::vec(frame, 1..6)
 }
 
-/// What a reader that has the whole stream makes of its first `end` bytes: where frames end, and what is counted.
+/// The reading of a whole stream up to its first `end` bytes: whether a frame ends there, and what has been counted.
 fn reference(frames: &[Frame], end: usize) -> (bool, Counts) {
     let (mut at, mut counts) = (0, Counts { bytes: end as u64, ..Counts::default() });
     for frame in frames {
@@ -81,7 +81,7 @@ fn reference(frames: &[Frame], end: usize) -> (bool, Counts) {
     (true, counts)
 }
 
-/// What is compared.
+/// The counters that are compared.
 #[derive(Debug, Default, PartialEq)]
 struct Counts {
     bytes: u64,

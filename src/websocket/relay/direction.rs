@@ -1,12 +1,12 @@
 //! One direction of a session: what is read from one peer (the reader) is written to the other (the writer).
 //!
 //! ```text
-//! event                              reader          writer
-//! bytes are read                     Open            Open; bytes that it does not take yet wait in `pending` (back-pressure)
-//! the end is read                    Open ─▶ Ended   Open ────────────────────────────▶ ShutDown
-//! the same, while ends are deferred  Open ─▶ Ended   Open ─▶ EndDeferred ─ released ──▶ ShutDown
-//! the stream is found reset          Open ─▶ Reset   Open ────────────────────────────▶ ShutDown
-//! a write fails                      as it was       any ─────────────────────────────▶ ShutDown, `failure` has the error
+//! event                          reader          writer
+//! bytes are read                 Open            Open; bytes that it does not take yet wait in `pending` (back-pressure)
+//! the end is read                Open ─▶ Ended   Open ──────────────────────────▶ ShutDown
+//! the end is read, and deferred  Open ─▶ Ended   Open ─▶ EndDeferred ─ released ─▶ ShutDown
+//! the reader resets its stream   Open ─▶ Reset   Open ──────────────────────────▶ ShutDown
+//! a write fails                  as it was       any ───────────────────────────▶ ShutDown, `failure` has the error
 //! ```
 
 mod closing;
@@ -22,7 +22,7 @@ use crate::websocket::control_frame::ping_frame;
 use crate::websocket::counters::Counters;
 use crate::websocket::frame::Frames;
 
-/// What flows from one peer to the other.
+/// One direction of a session, with the states of both streams as far as this direction is concerned.
 #[derive(Default)]
 pub(super) struct Direction {
     /// Bytes that the writer could not take yet. Empty, and without heap, while it keeps up.
@@ -40,8 +40,8 @@ pub(super) struct Direction {
     pub(super) frames: Frames,
     /// The limits on the reader's messages, where the route sets any.
     pub(super) limiter: Option<Box<MessageLimiter>>,
-    reader: Reader,
-    writer: Writer,
+    reader: ReaderState,
+    writer: WriterState,
     /// Whether the reader's end is kept from the writer for a while, where it comes without a Close and between two frames.
     defers_end: bool,
     /// Bytes that came with the handshake, and are not passed on yet.
@@ -55,7 +55,7 @@ pub(super) struct Direction {
 
 /// The state of the stream that is read.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-enum Reader {
+enum ReaderState {
     #[default]
     Open,
     /// It has ended, or a read has failed.
@@ -66,10 +66,10 @@ enum Reader {
 
 /// The state of the stream that is written.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-enum Writer {
+enum WriterState {
     #[default]
     Open,
-    /// The reader has ended, and the writer is not told for the time being.
+    /// The reader has ended, and the writer is not shut down for the time being.
     EndDeferred,
     /// It has been shut down, or a write has failed.
     ShutDown,
@@ -101,15 +101,15 @@ impl Direction {
 
     /// Passes the reader's end on from now on. Gives whether it was deferred until now.
     pub(super) fn release_end(&mut self) -> bool {
-        if self.writer == Writer::EndDeferred {
-            self.writer = Writer::Open;
+        if self.writer == WriterState::EndDeferred {
+            self.writer = WriterState::Open;
         }
         std::mem::take(&mut self.defers_end)
     }
 
     /// Whether the reader's end is being kept from the writer.
     pub(super) fn end_deferred(&self) -> bool {
-        self.writer == Writer::EndDeferred
+        self.writer == WriterState::EndDeferred
     }
 
     /// Signs of life since the last call.
@@ -131,17 +131,17 @@ impl Direction {
 
     /// Whether this direction ends: the reader has closed or ended, or the writer has failed.
     pub(super) fn is_ending(&self) -> bool {
-        self.reader_done() || self.writer == Writer::ShutDown
+        self.reader_done() || self.writer == WriterState::ShutDown
     }
 
     /// Whether the reader has sent a Close or ended. False where the writer alone has failed.
     pub(super) fn reader_done(&self) -> bool {
-        self.frames.close_seen() || self.reader != Reader::Open
+        self.frames.close_seen() || self.reader != ReaderState::Open
     }
 
     /// Whether the reader has reset its stream.
     pub(super) fn reader_reset(&self) -> bool {
-        self.reader == Reader::Reset
+        self.reader == ReaderState::Reset
     }
 
     /// Moves bytes until the reader has ended and the writer has been shut down. A stream that fails ends this direction
@@ -160,7 +160,7 @@ impl Direction {
             Poll::Ready(Err(error)) => {
                 self.failure = Some(error);
                 self.pending = Vec::new();
-                self.writer = Writer::ShutDown;
+                self.writer = WriterState::ShutDown;
                 Poll::Ready(())
             }
         }
@@ -175,7 +175,7 @@ impl Direction {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         loop {
-            if self.writer == Writer::ShutDown {
+            if self.writer == WriterState::ShutDown {
                 return Poll::Ready(Ok(()));
             }
             // First what is left from before: pending bytes, then those of the handshake, then the gateway's Ping.
@@ -188,19 +188,19 @@ impl Direction {
                 self.pass(writer, &bytes, counters, cx)?;
                 continue;
             }
-            if self.ping_pending && self.between_frames() && self.reader == Reader::Open {
+            if self.ping_pending && self.between_frames() && self.reader == ReaderState::Open {
                 self.pending = self.take_ping();
                 continue;
             }
             // Then the reader's end, if it has come.
-            if self.writer == Writer::EndDeferred {
+            if self.writer == WriterState::EndDeferred {
                 self.flush(writer, cx)?;
                 return Poll::Pending;
             }
-            if self.reader != Reader::Open {
-                // A writer that is gone already needs not be told.
+            if self.reader != ReaderState::Open {
+                // A writer that is gone already is shut down.
                 let _ = ready!(Pin::new(&mut *writer).poll_shutdown(cx));
-                self.writer = Writer::ShutDown;
+                self.writer = WriterState::ShutDown;
                 continue;
             }
             // Then new bytes.
@@ -222,10 +222,10 @@ impl Direction {
     /// Notes that the reader has ended, or that a read has failed.
     fn reader_ended(&mut self, error: Option<io::Error>) {
         let reset = error.as_ref().is_some_and(|error| error.kind() == io::ErrorKind::ConnectionReset);
-        self.reader = if reset { Reader::Reset } else { Reader::Ended };
+        self.reader = if reset { ReaderState::Reset } else { ReaderState::Ended };
         self.failure = error;
         if self.defers_end && self.frames.at_boundary() && !self.frames.close_seen() {
-            self.writer = Writer::EndDeferred;
+            self.writer = WriterState::EndDeferred;
         }
     }
 

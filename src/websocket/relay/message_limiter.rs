@@ -29,7 +29,7 @@ struct MessageRate {
     bucket: TokenBucket,
 }
 
-/// What may be passed on: the beginning of a header that was held back before, then some of the bytes at hand.
+/// The bytes that may be passed on: the beginning of a header that was held back before, then some of the bytes at hand.
 pub(super) struct Admitted {
     held_back: [u8; MAX_HEADER_BYTES],
     held_back_length: usize,
@@ -117,7 +117,7 @@ mod tests {
         SessionLimits { message_size, message_rate, ..SessionLimits::default() }
     }
 
-    /// What comes through, of a stream cut into pieces of these sizes, and what was broken.
+    /// The bytes of a stream that are admitted, where it is cut into pieces of these sizes, and the limit that it breaks.
     fn through(limits: SessionLimits, stream: &[u8], cuts: &[usize]) -> (Vec<u8>, Option<CloseCause>) {
         let mut limiter = MessageLimiter::new(&limits).expect("limits");
         let (mut frames, counters, mut out) = (Frames::default(), Counters::default(), Vec::new());

@@ -53,7 +53,7 @@ pub(super) struct Tunnel<C, B> {
     failure: Option<io::Error>,
 }
 
-/// What is known of the end of a session at one turn of the relay.
+/// How far the end of a session has come, at one turn of the relay.
 #[derive(Clone, Copy, PartialEq)]
 struct EndState {
     /// Whether one of the directions has begun to end.

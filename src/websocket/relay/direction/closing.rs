@@ -3,7 +3,7 @@
 use std::io;
 use std::task::{Context, Poll, ready};
 
-use super::{Direction, Reader, RelayStream, Writer, poll_read};
+use super::{Direction, ReaderState, RelayStream, WriterState, poll_read};
 use crate::websocket::control_frame::close_frame;
 use crate::websocket::counters::Counters;
 
@@ -24,17 +24,17 @@ impl Direction {
         scratch: &mut [u8],
         cx: &mut Context<'_>,
     ) -> Poll<()> {
-        if self.writer != Writer::ShutDown {
+        if self.writer != WriterState::ShutDown {
             match self.poll_write_close(reader, writer, counters, scratch, cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(())) => return Poll::Ready(()),
-                Poll::Ready(Err(_)) => self.writer = Writer::ShutDown,
+                Poll::Ready(Err(_)) => self.writer = WriterState::ShutDown,
             }
         }
         while !self.reader_done() {
             match ready!(poll_read(reader, scratch, cx)) {
                 Ok(bytes) if !bytes.is_empty() => self.frames.observe(bytes, &Counters::default()),
-                _ => self.reader = Reader::Ended,
+                _ => self.reader = ReaderState::Ended,
             }
         }
         Poll::Ready(())
@@ -67,7 +67,7 @@ impl Direction {
             let bytes = match ready!(poll_read(reader, scratch, cx)) {
                 Ok(bytes) if !bytes.is_empty() => bytes,
                 _ => {
-                    self.reader = Reader::Ended;
+                    self.reader = ReaderState::Ended;
                     continue;
                 }
             };
@@ -77,7 +77,7 @@ impl Direction {
             if self.close_pending.is_some() && passed < bytes.len() {
                 self.pending.extend(self.close_pending.take().unwrap_or_default());
             }
-            // What comes behind the boundary is not passed on, but may be the peer's Close, and counts as that.
+            // Bytes behind the boundary are not passed on. They may be the peer's Close, which counts.
             self.frames.observe(&bytes[passed..], &Counters::default());
         }
     }
