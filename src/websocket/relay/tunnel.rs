@@ -107,20 +107,19 @@ impl<C: RelayStream, B: RelayStream> Tunnel<C, B> {
         loop {
             // The backend has ended without a Close, and its pod goes away: the gateway sends the Close.
             let state = self.end_state();
-            let EndState { ending, end_deferred } = state;
-            if end_deferred && guard.pod_departs() {
+            if state.end_deferred && guard.pod_departs() {
                 return EndCause::Ordered(CloseCause::Member.into());
             }
-            if end_deferred {
+            if state.end_deferred {
                 release.get_or_insert_with(|| Instant::now() + POD_NOTICE_TIMEOUT);
             }
 
             // The next moment at which there is something to do.
             let scheduled = self.session.scheduled_close().map(|close| close.moment);
-            let (silent_since, idle) = (self.silent_since, self.idle_deadline(ending));
-            let liveness = self.liveness.as_ref().filter(|_| !ending).map(|liveness| liveness.due());
-            let moments = [idle, release.filter(|_| end_deferred), scheduled, too_old, liveness];
-            let deadline = moments.into_iter().flatten().min();
+            let (silent_since, idle) = (self.silent_since, self.idle_deadline(state.ending));
+            let liveness = self.liveness.as_ref().filter(|_| !state.ending).map(|liveness| liveness.due());
+            let release_due = release.filter(|_| state.end_deferred);
+            let deadline = [idle, release_due, scheduled, too_old, liveness].into_iter().flatten().min();
             let timer = async {
                 match deadline {
                     Some(deadline) => sleep_until(deadline).await,
@@ -142,7 +141,7 @@ impl<C: RelayStream, B: RelayStream> Tunnel<C, B> {
                     if due(scheduled) && let Some(close) = self.session.scheduled_close() {
                         return EndCause::Ordered(close.order);
                     }
-                    if end_deferred && due(release) {
+                    if state.end_deferred && due(release) {
                         self.down.release_end();
                     }
                     if due(idle) && self.silent_since == silent_since {
@@ -152,7 +151,7 @@ impl<C: RelayStream, B: RelayStream> Tunnel<C, B> {
                         too_old = None;
                         guard.schedule_close(CloseCause::MaxAge);
                     }
-                    if let Some(liveness) = self.liveness.as_mut().filter(|_| !ending)
+                    if let Some(liveness) = self.liveness.as_mut().filter(|_| !state.ending)
                         && let Err(cause) = liveness.check(now, &mut self.up, &mut self.down)
                     {
                         return EndCause::Ordered(cause.into());
