@@ -20,7 +20,7 @@ use crate::source::cluster::{self, Troubles};
 use crate::source::{Inputs, Snapshot, directory};
 use crate::status::{self, Facts, MemberState, PoolHealth};
 use crate::table::Handle;
-use crate::translate::{LastGood, Options, Referrer, Translator};
+use crate::translate::{LastGood, Options, RefTracker, Translator};
 use crate::websocket::{self, Sessions};
 
 /// Time for the lease to be given back at the end.
@@ -95,8 +95,8 @@ impl Watch {
                      (to serve a directory, give --manifests DIR)",
                 )?;
                 tracing::info!(server = %config.cluster_url, namespaces = ?scope.namespaces, "watching the cluster");
-                let mut referrer = Referrer::new(options.clone());
-                let referred = move |snapshot: &Snapshot| referrer.update(snapshot);
+                let mut tracker = RefTracker::new(options.clone());
+                let referred = move |snapshot: &Snapshot| tracker.update(snapshot);
                 Self::Cluster(cluster::watch(config.clone(), scope.clone(), referred)?, Box::new(config))
             }
         })

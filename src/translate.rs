@@ -1,14 +1,17 @@
-//! Snapshot -> Model and Reports: what the objects ask for, in one vocabulary.
+//! Translates a snapshot of objects to a model of what is to be served, and to reports.
 //!
-//! Synchronous, and a function of the snapshot alone. It never fails: each problem becomes a Report on the object that
-//! caused it, and the damage is one rule. The same snapshot gives a byte-identical model, so nothing
-//! here may depend on the order of a hash map, a clock, or the environment.
+//! The translation is synchronous, and a function of the snapshot alone. It never fails: each problem becomes a report on
+//! the object that caused it, and the damage is one rule. Equal snapshots give byte-identical models, so nothing here may
+//! depend on the order of a hash map, a clock, or the environment.
 //!
-//! Objects are taken from the oldest to the youngest (`metadata.creationTimestamp`; those without one
-//! last; then by kind, namespace and name), and whoever comes first to a port, a host or a path has it.
+//! Objects are taken from the oldest to the youngest (`metadata.creationTimestamp`; those without one last; then by kind,
+//! namespace and name). The first object that claims a port, a host or a path has it.
 //!
-//! A [`Translator`] remembers what it has made, and makes anew only what something that has changed leads to; what comes
-//! of it is what a new one makes of the same snapshot.
+//! A [`Translator`] remembers what it has built, and builds again only what depends on something that has changed. Its
+//! result is what a new translator makes of the snapshot.
+//!
+//! Each language that users write has a folder (`ingress`, `application_gateway`) and implements `language::Language`.
+//! Languages know nothing of each other; `languages` lists them.
 
 mod affinity;
 mod application_gateway;
@@ -20,20 +23,23 @@ mod class;
 mod draft;
 mod ingress;
 mod interner;
+mod language;
+mod languages;
 mod last_good;
 mod lookup;
 mod multiset;
 mod probe;
 mod recent;
-mod referrer;
+mod ref_tracker;
+mod refs;
 mod report;
 mod rewrite;
 mod service;
 mod slice_index;
 mod tls;
 mod translator;
-mod user;
 mod websocket;
+mod work;
 
 use imbl::OrdSet;
 
@@ -44,10 +50,11 @@ use crate::source::Snapshot;
 use crate::status::Served;
 
 pub use last_good::LastGood;
-pub use referrer::Referrer;
-pub use translator::{Translator, Work};
+pub use ref_tracker::RefTracker;
+pub use translator::Translator;
+pub use work::Work;
 
-/// What the controller's own arguments say about translation.
+/// The options of translation, from the controller's arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     /// Our own name in an IngressClass.
@@ -55,8 +62,8 @@ pub struct Options {
     /// Controllers whose IngressClasses are served as well as our own: `k8s.io/ingress-nginx`,
     /// `azure/application-gateway`.
     pub serve_controllers: Vec<String>,
-    /// Where there is no IngressClass at all, serve everything, whatever class it names. Meant for a
-    /// directory, whose objects are all ours; it also has objects told why they are not served.
+    /// Where there is no IngressClass at all, serve everything, whatever class it names. Meant for a directory, whose
+    /// objects are all ours. Objects that are not served then get a report that says why.
     pub everything_without_class: bool,
 }
 
@@ -66,18 +73,18 @@ impl Default for Options {
     }
 }
 
-/// What became of a snapshot.
+/// The result of a translation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Translation {
     /// What to serve.
     pub model: Model,
-    /// What users should know, sorted, each once.
+    /// The reports to users, sorted, each once.
     pub reports: OrdSet<Report>,
-    /// The objects that are ours, and what came of their parts.
+    /// The objects that are served, and which of their parts are.
     pub served: Served,
 }
 
-/// The controller's name in an IngressClass, unless it is given another.
+/// The default of the controller's own name in an IngressClass.
 pub const CONTROLLER: &str = "steadygate.io/ingress-controller";
 
 /// Translates one snapshot.
@@ -85,7 +92,7 @@ pub fn translate(snapshot: &Snapshot, options: &Options) -> Translation {
     Translator::new(options.clone()).update(snapshot)
 }
 
-/// Which member takes the next request, as a model says it.
+/// The balancing of a model for what a user wrote; the default is round robin.
 fn balance(algorithm: Option<LoadDistributionAlgorithm>) -> Balance {
     match algorithm {
         None | Some(LoadDistributionAlgorithm::RoundRobin) => Balance::RoundRobin,

@@ -1,11 +1,11 @@
 //! ApplicationGateways: from listeners, rules, pools and settings to hosts and routes.
 //!
-//! A reference that leads nowhere damages the rule that makes it, and nothing else. A gateway is made whole whenever
-//! something changes that it refers to, or that others want too.
+//! A reference that leads nowhere damages the rule that makes it, and nothing else. A gateway is built as a whole, whenever
+//! something changes that it refers to, or that others claim too.
 
 mod backend;
 mod element;
-mod frontends;
+mod gateway;
 mod listener;
 mod pool;
 mod probe;
@@ -13,174 +13,216 @@ mod rule;
 mod settings;
 mod websocket;
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::api::ApplicationGateway;
-use crate::api::application_gateway::RequestRoutingRule;
-use crate::model::{Action, HostPattern, ObjectRef, PathMatch, Protocol, Route};
-use crate::report::Reason;
-use crate::source::Key;
+use crate::model::{HostPattern, Kind, ObjectRef, PoolId, Protocol};
+use crate::report::Report;
+use crate::source::{Key, Snapshot};
+use crate::status::GatewayParts;
 
-use super::claim::{Claims, Holder};
+use super::assembly::{Assembly, Replaced};
+use super::change::Changes;
+use super::claim::{CertifiedHost, Claims, LanguageClaims, ListenerClaims, ObjectClaims, PortProtocol};
+use super::class::Classes;
 use super::draft::Draft;
+use super::language::{BuildUnit, ChangedObjects, Language, ReadContext, TouchedHosts};
 use super::lookup::Lookup;
+use super::refs::Refs;
 use super::report::Reports;
-use super::tls;
-use super::user::Refers;
-use backend::Backends;
-use element::{Element, Elements};
-use frontends::Front;
-use listener::Frontend;
+use gateway::Gateway;
 
-pub(super) use frontends::Frontends;
-
-/// A gateway that is served, read.
-#[derive(Debug)]
-struct Gateway<'a> {
-    owner: &'a ObjectRef,
-    elements: Elements<'a>,
-    frontends: Vec<Frontend<'a>>,
-    /// The rule that each listener obeys, by the listener's name.
-    rules: BTreeMap<&'a str, Element<'a, RequestRoutingRule>>,
+/// Every gateway that is served, and those that have a report.
+#[derive(Debug, Default)]
+pub(super) struct ApplicationGateways {
+    entries: BTreeMap<Key, GatewayEntry>,
+    claims: ListenerClaims,
 }
 
-/// What a gateway refers to.
-pub(super) fn refers(owner: &ObjectRef, object: &ApplicationGateway) -> Refers {
-    let spec = &object.spec;
-    let key = |name: &str| Key::new(owner.namespace(), name);
-    let services = spec.backend_address_pools.iter().filter_map(|pool| pool.service_ref.as_ref());
-    let certificates = spec.ssl_certificates.iter().map(|certificate| &certificate.secret_ref);
-    let roots = spec.trusted_root_certificates.iter().filter_map(|root| root.secret_ref.as_ref());
-    let maps = spec.trusted_root_certificates.iter().filter_map(|root| root.config_map_ref.as_ref());
-    Refers {
-        services: services.map(|service| key(&service.name)).collect(),
-        secrets: certificates.chain(roots).map(|reference| key(&reference.name)).collect(),
-        config_maps: maps.map(|reference| key(&reference.name)).collect(),
+/// What is kept of one gateway.
+#[derive(Debug, Default)]
+struct GatewayEntry {
+    /// `None`: it is not served.
+    object: Option<Arc<ApplicationGateway>>,
+    /// The reports on its class.
+    class_reports: Box<[Report]>,
+    /// All its reports.
+    reports: Box<[Report]>,
+    built: BuiltGateway,
+}
+
+/// What a gateway was built to the last time.
+#[derive(Debug, Default)]
+struct BuiltGateway {
+    /// Its hosts, each with its port.
+    hosts: BTreeSet<(u16, HostPattern)>,
+    /// Those of the hosts that have a certificate.
+    certified: BTreeSet<CertifiedHost>,
+    pools: BTreeSet<PoolId>,
+}
+
+impl ApplicationGateways {
+    /// Reads a new version of a gateway, or forgets one that is gone. Gives the hosts that it claims or claimed, where its
+    /// claims have changed.
+    fn replace(&mut self, key: &Key, context: &mut ReadContext<'_>) -> BTreeSet<HostPattern> {
+        let ReadContext { classes, lookup, refs, .. } = context;
+        let entry = self.entries.entry(key.clone()).or_default();
+        let owner = owner(key);
+        let mut reports = Reports::default();
+        let now = lookup.snapshot.gateways.get(key).filter(|object| is_served(&owner, object, classes, &mut reports));
+        let before = std::mem::replace(&mut entry.object, now.cloned());
+        entry.class_reports = reports.into_sorted();
+        let refs_of =
+            |object: &Option<Arc<_>>| object.as_ref().map(|object| gateway::refs(&owner, object)).unwrap_or_default();
+        refs.replace(&owner, &refs_of(&before), &refs_of(&entry.object));
+        let claims = entry.object.as_ref().map(|object| ObjectClaims {
+            owner: owner.clone(),
+            created: object.metadata.creation_timestamp.clone(),
+            listeners: Gateway::read(&owner, object, lookup, &mut Reports::default()).claims(),
+        });
+        self.claims.replace(key, claims)
+    }
+
+    /// The hosts of a gateway that have a certificate if its claims are built now.
+    fn certified_hosts(&self, key: &Key, claims: &Claims<'_>) -> BTreeSet<CertifiedHost> {
+        let mut certified = self.claims.certified_hosts(key);
+        certified.retain(|CertifiedHost { port, host }| {
+            let holder = claims.holder(PortProtocol { port: *port, protocol: Protocol::Https }, host);
+            holder.is_some_and(|claim| *claim.owner() == owner(key))
+        });
+        certified
     }
 }
 
-impl<'a> Gateway<'a> {
-    fn read(owner: &'a ObjectRef, object: &'a ApplicationGateway, lookup: &Lookup<'_>, reports: &mut Reports) -> Self {
-        let elements = Elements::read(owner, &object.spec, reports);
-        let frontends = listener::read(owner, &elements, lookup, reports);
-        let rules = rule::by_listener(owner, &elements, reports);
-        Self { owner, elements, frontends, rules }
+impl Language for ApplicationGateways {
+    fn kind(&self) -> Kind {
+        Kind::ApplicationGateway
     }
 
-    /// Whether a listener can serve anything. One that can't keeps its hosts from others, but takes no port.
-    fn serves(&self, frontend: &Frontend<'_>) -> bool {
-        let certified = frontend.protocol == Protocol::Http || frontend.certificate.is_some();
-        certified && self.rules.contains_key(frontend.listener.name.as_str())
+    fn changed<'c>(&self, changes: &'c Changes, snapshot: &Snapshot) -> Cow<'c, BTreeSet<Key>> {
+        if !changes.classes {
+            return Cow::Borrowed(&changes.gateways);
+        }
+        Cow::Owned(snapshot.gateways.keys().chain(self.entries.keys()).cloned().collect())
     }
 
-    /// What its listeners claim, in the order listed.
-    fn fronts(&self) -> Vec<Front> {
-        let front = |frontend: &Frontend<'_>| Front {
-            port: frontend.port,
-            protocol: frontend.protocol,
-            hosts: frontend.hosts.iter().map(|(host, _)| host.clone()).collect(),
-            serves: self.serves(frontend),
-            is_certified: frontend.certificate.is_some(),
-        };
-        self.frontends.iter().map(front).collect()
+    fn refs(&self, key: &Key, snapshot: &Snapshot, classes: &Classes) -> Refs {
+        let owner = owner(key);
+        let object = snapshot.gateways.get(key);
+        let object = object.filter(|object| is_served(&owner, object, classes, &mut Reports::default()));
+        object.map(|object| gateway::refs(&owner, object)).unwrap_or_default()
     }
 
-    /// Tells of the ports and hosts that others had first.
-    fn claim(&self, claims: &Claims<'_>, reports: &mut Reports) {
-        for (place, frontend) in self.frontends.iter().enumerate() {
-            let Frontend { field, port, protocol, hosts, .. } = frontend;
-            if self.serves(frontend)
-                && let Some(winner) = claims.other_protocol(*port, *protocol)
-            {
-                let winner = self.call(winner);
-                reports.error(
-                    self.owner,
-                    format!("{field}.protocol"),
-                    Reason::Conflict,
-                    format!("{winner} has port {port} for the other protocol, so the listener is not served"),
-                    "give one of the two another port",
-                );
-                continue;
-            }
-            for (host, field) in hosts {
-                let holder = claims.holder(*port, *protocol, host);
-                let lost = holder.filter(|holder| *holder != Holder::Listener(self.owner, place));
-                if let Some(winner) = lost {
-                    let winner = self.call(winner.owner());
-                    reports.error(
-                        self.owner,
-                        field,
-                        Reason::Conflict,
-                        format!("{winner} already serves host {host} on port {port}, so this listener does not"),
-                        "remove the host from one of the two",
-                    );
-                }
+    fn read(
+        &mut self,
+        changed: &ChangedObjects<'_>,
+        context: &mut ReadContext<'_>,
+        units: &mut BTreeSet<BuildUnit>,
+    ) -> BTreeSet<HostPattern> {
+        let ChangedObjects { objects, by_service, by_config } = changed;
+        let gateways: BTreeSet<&Key> = objects.iter().chain(by_service).chain(by_config).collect();
+        let mut touched = BTreeSet::new();
+        for key in gateways {
+            touched.extend(self.replace(key, context));
+            units.insert(BuildUnit::Object(key.clone()));
+        }
+        touched
+    }
+
+    fn claims(&self) -> &dyn LanguageClaims {
+        &self.claims
+    }
+
+    fn all_units(&self) -> BTreeSet<BuildUnit> {
+        self.entries.keys().cloned().map(BuildUnit::Object).collect()
+    }
+
+    fn mark_dependents(
+        &self,
+        touched: &TouchedHosts,
+        claims: &Claims<'_>,
+        units: &mut BTreeSet<BuildUnit>,
+    ) -> TouchedHosts {
+        units.extend(self.claims.claimants(&touched.hosts).into_iter().map(BuildUnit::Object));
+        let mut marked = TouchedHosts::default();
+        for unit in &*units {
+            let BuildUnit::Object(key) = unit else { continue };
+            let Some(entry) = self.entries.get(key) else { continue };
+            let now = self.certified_hosts(key, claims);
+            let changed = entry.built.certified.symmetric_difference(&now);
+            marked.certified.extend(changed.map(|certified| certified.host.clone()));
+        }
+        marked
+    }
+
+    fn build(&self, unit: &BuildUnit, claims: &Claims<'_>, lookup: &Lookup<'_>) -> Draft {
+        let mut draft = Draft::default();
+        let BuildUnit::Object(key) = unit else { return draft };
+        let Some(GatewayEntry { object, class_reports, .. }) = self.entries.get(key) else { return draft };
+        draft.reports.extend(class_reports);
+        if let Some(object) = object {
+            let owner = owner(key);
+            let gateway = Gateway::read(&owner, object, lookup, &mut draft.reports);
+            gateway.report_lost_claims(claims, &mut draft.reports);
+            gateway.build(lookup, claims, &mut draft);
+        }
+        draft
+    }
+
+    fn put(&mut self, unit: &BuildUnit, draft: Draft, assembly: &mut Assembly, replaced: &mut Vec<Replaced>) {
+        let BuildUnit::Object(key) = unit else { return };
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        let Draft { reports, hosts, pools, parts } = draft;
+        assembly.reports.replace(&mut entry.reports, reports.into_sorted());
+        note_served(key, entry.object.as_ref().map(|_| parts), assembly);
+
+        let mut certified = self.claims.certified_hosts(key);
+        certified.retain(|CertifiedHost { port, host }| hosts.contains_key(&(*port, host.clone())));
+        let now =
+            BuiltGateway { hosts: hosts.keys().cloned().collect(), certified, pools: pools.keys().cloned().collect() };
+        let before = std::mem::replace(&mut entry.built, now);
+
+        let owner = owner(key);
+        for (port, host) in before.hosts.difference(&entry.built.hosts) {
+            replaced.extend(assembly.remove_host(*port, host, |first| first == Some(&owner)));
+        }
+        for ((port, host), built) in hosts {
+            replaced.extend(assembly.put_host(port, host, built));
+        }
+        for id in before.pools.difference(&entry.built.pools) {
+            assembly.put_pool(id, None);
+        }
+        for (id, pool) in pools {
+            if assembly.pool(&id).is_none_or(|known| **known != pool) {
+                assembly.put_pool(&id, Some(&Arc::new(pool)));
             }
         }
-    }
-
-    fn call(&self, winner: &ObjectRef) -> String {
-        if winner == self.owner { "another listener of this gateway".to_owned() } else { winner.to_string() }
-    }
-
-    /// Puts hosts, routes and pools into the draft.
-    fn build(&self, lookup: &Lookup<'a>, claims: &Claims<'_>, draft: &mut Draft) {
-        let backends = Backends::read(self.owner, &self.elements, &mut draft.reports);
-        for (place, frontend) in self.frontends.iter().enumerate() {
-            let (port, protocol) = (frontend.port, frontend.protocol);
-            let holds =
-                |host: &&HostPattern| claims.holder(port, protocol, host) == Some(Holder::Listener(self.owner, place));
-            let held: Vec<&HostPattern> = frontend.hosts.iter().map(|(host, _)| host).filter(holds).collect();
-            if held.is_empty() {
-                continue;
-            }
-            let mut routes = match self.rules.get(frontend.listener.name.as_str()) {
-                Some(rule) => rule::routes(self.owner, rule, &self.elements, &backends, lookup, draft),
-                None => {
-                    draft.reports.warning(
-                        self.owner,
-                        &frontend.field,
-                        Reason::ElementNotFound,
-                        format!("no rule names the listener {:?}, so it serves nothing", frontend.listener.name),
-                        "add a requestRoutingRule for it",
-                    );
-                    Vec::new()
-                }
-            };
-            if !claims.speaks(port, protocol) {
-                continue;
-            }
-            if self.serves(frontend) {
-                self.note(frontend, &routes, draft);
-            }
-            // What no rule takes is not for a wider host, which may be another tenant's.
-            if !routes.iter().any(|route| route.matches.path == PathMatch::Any) {
-                let action = Action::NotFound;
-                let (field, owner) = (frontend.field.as_str().into(), Arc::new(self.owner.clone()));
-                routes.push(Route { field, owner, matches: PathMatch::Any.into(), action });
-            }
-            for host in &held {
-                draft.add_host(port, protocol, (*host).clone(), routes.clone());
-            }
-            self.certify(frontend, &held, lookup, draft);
+        if entry.object.is_none() && entry.reports.is_empty() {
+            self.entries.remove(key);
         }
     }
+}
 
-    /// Notes a listener that is served, and its rule where that leads somewhere.
-    fn note(&self, frontend: &Frontend<'_>, routes: &[Route], draft: &mut Draft) {
-        draft.parts.listeners.insert(frontend.listener.name.clone());
-        let leads = routes.iter().any(|route| !matches!(route.action, Action::Unavailable(_)));
-        let rule = self.rules.get(frontend.listener.name.as_str()).filter(|_| leads);
-        draft.parts.rules.extend(rule.map(|rule| rule.value.name.clone()));
-    }
+fn owner(key: &Key) -> ObjectRef {
+    ObjectRef { kind: Kind::ApplicationGateway, key: key.clone() }
+}
 
-    fn certify(&self, frontend: &Frontend<'_>, held: &[&HostPattern], lookup: &Lookup<'_>, draft: &mut Draft) {
-        let Some(id) = &frontend.certificate else { return };
-        let field = format!("{}.sslCertificate", frontend.field);
-        for host in held {
-            tls::check_names(lookup, id, host, self.owner, &field, &mut draft.reports);
-            draft.set_certificate(frontend.port, host, id);
+fn is_served(owner: &ObjectRef, object: &ApplicationGateway, classes: &Classes, reports: &mut Reports) -> bool {
+    classes.of(owner, &object.metadata, object.spec.ingress_class_name.as_deref(), reports).is_some()
+}
+
+/// Notes that a gateway is served, and which of its parts are; `None`: it is not served.
+fn note_served(key: &Key, parts: Option<GatewayParts>, assembly: &mut Assembly) {
+    let served = &mut assembly.served.gateways;
+    match parts {
+        None => {
+            served.remove(key);
+        }
+        Some(parts) if served.get(key).is_some_and(|known| **known == parts) => {}
+        Some(parts) => {
+            served.insert(key.clone(), Arc::new(parts));
         }
     }
 }

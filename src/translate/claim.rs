@@ -1,194 +1,104 @@
-//! Who has which port and host: whoever came first.
+//! Who has which port and which host: the object that came first.
+//!
+//! A claim is data: a port, its protocol, a host and the object that wants them. This module compares claims. It knows no
+//! language: what the objects of a language claim it asks through [`LanguageClaims`], and the crossing of languages is
+//! nowhere else. It reads no object and makes no route.
 
-use std::collections::BTreeMap;
+mod age;
+mod host;
+mod listeners;
+mod port;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use crate::model::{HostPattern, Kind, ObjectRef, Protocol};
 
-use crate::model::{HostPattern, ObjectRef, Protocol};
+pub(super) use age::Age;
+pub(super) use host::{covers, ingress_form, wider};
+pub(super) use listeners::{CertifiedHost, ListenerClaim, ListenerClaims, ObjectClaims};
+pub(super) use port::{PortProtocol, Ports};
 
-use super::application_gateway::Frontends;
-use super::ingress::{HTTP, HTTPS, Hosts, ParsedIngress};
-
-/// When an object came: its creation, those without one last; then kind, namespace, name.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Age<'a> {
-    undated: bool,
-    created: Option<&'a Time>,
-    object: &'a ObjectRef,
+/// The claim of one object to a port, or to a host of a port. The order is from the oldest to the youngest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Claim<'a> {
+    /// The age of the object.
+    pub(super) age: Age<'a>,
+    /// Which listener of the object claims; 0 for an object that has none.
+    pub(super) listener: usize,
 }
 
-impl<'a> Age<'a> {
-    /// The age of `object`.
-    pub(super) fn of(created: Option<&'a Time>, object: &'a ObjectRef) -> Self {
-        Self { undated: created.is_none(), created, object }
-    }
-
-    /// The object itself.
-    pub(super) fn object(&self) -> &'a ObjectRef {
-        self.object
-    }
-}
-
-/// Who serves a host of a port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Holder<'a> {
-    /// Every Ingress that names it, together; this one came first.
-    Ingresses(&'a ObjectRef),
-    /// A listener of an ApplicationGateway, by its place there.
-    Listener(&'a ObjectRef, usize),
-}
-
-impl<'a> Holder<'a> {
-    /// The object that came first.
-    pub(super) fn owner(self) -> &'a ObjectRef {
-        match self {
-            Self::Ingresses(owner) | Self::Listener(owner, _) => owner,
-        }
+impl<'a> Claim<'a> {
+    /// The object that claims.
+    pub(super) fn owner(&self) -> &'a ObjectRef {
+        self.age.object()
     }
 }
 
-/// The protocol of each port that is taken, and who came first to it.
-pub(super) type Ports = BTreeMap<u16, (Protocol, ObjectRef)>;
+/// The claims of the objects of one language.
+///
+/// A language answers from the index that suits it. There may be 100,000 hosts of Ingresses, and what is known of them
+/// is not written down a second time for others; a language of listeners, which are few, has a [`ListenerClaims`].
+pub(super) trait LanguageClaims {
+    /// The ports that its objects take, each once.
+    fn ports(&self) -> Vec<PortProtocol>;
 
-/// Ports and hosts that are taken: found out for each that is asked for.
-#[derive(Debug, Clone, Copy)]
+    /// The oldest claim to a port for this protocol.
+    fn first_on_port(&self, at: PortProtocol) -> Option<Claim<'_>>;
+
+    /// The oldest claim to a host of a port. A claim of an object that could serve counts only where `ports` has the port
+    /// for its protocol.
+    fn first_on_host(&self, at: PortProtocol, host: &HostPattern, ports: &Ports) -> Option<Claim<'_>>;
+
+    /// The claim to a host of an HTTPS port that brings a certificate that can be used, whether or not others came first.
+    fn certified_claim(&self, port: u16, host: &HostPattern) -> Option<Claim<'_>>;
+
+    /// The hosts that cover `host`, it itself among them, and for which a claim brings a certificate that can be used,
+    /// whether or not others came first.
+    fn certified_covers(&self, host: &HostPattern) -> Vec<CertifiedHost>;
+}
+
+/// All claims, of all languages.
 pub(super) struct Claims<'a> {
-    pub(super) hosts: &'a Hosts,
-    pub(super) frontends: &'a Frontends,
-    pub(super) ports: &'a Ports,
-}
-
-/// What a host is claimed under. `*.example.com` is one host, whether an Ingress writes it (one label) or a gateway
-/// (any number): in tables the narrower would take the requests of the wider.
-pub(super) fn key(host: &HostPattern) -> HostPattern {
-    let HostPattern::SingleLabel(parent) = host else { return host.clone() };
-    HostPattern::Glob(format!("*.{parent}").into())
-}
-
-/// The same host as an Ingress writes it, if one can.
-pub(super) fn of_ingress(host: &HostPattern) -> Option<HostPattern> {
-    let HostPattern::Glob(text) = host else { return Some(host.clone()) };
-    let parent = text.strip_prefix("*.").filter(|parent| !parent.contains(['*', '?']))?;
-    Some(HostPattern::SingleLabel(parent.into()))
+    languages: Vec<&'a dyn LanguageClaims>,
+    ports: &'a Ports,
 }
 
 impl<'a> Claims<'a> {
-    /// Who has `port` for another protocol than `protocol`.
-    pub(super) fn other_protocol(&self, port: u16, protocol: Protocol) -> Option<&'a ObjectRef> {
-        self.ports.get(&port).filter(|(held, _)| *held != protocol).map(|(_, owner)| owner)
+    /// The claims of `languages`, where `ports` are decided already.
+    pub(super) fn new(languages: Vec<&'a dyn LanguageClaims>, ports: &'a Ports) -> Self {
+        Self { languages, ports }
     }
 
-    /// Whether `port` is taken for `protocol`.
-    pub(super) fn speaks(&self, port: u16, protocol: Protocol) -> bool {
-        self.ports.get(&port).is_some_and(|(held, _)| *held == protocol)
+    /// The object that has the port for another protocol, if one has.
+    pub(super) fn winner_of_port(&self, at: PortProtocol) -> Option<&'a ObjectRef> {
+        self.ports.winner_over(at)
     }
 
-    /// Who serves this host of this port: whoever came first. It counts where the port speaks `protocol`.
-    pub(super) fn holder(&self, port: u16, protocol: Protocol, host: &HostPattern) -> Option<Holder<'a>> {
-        let ingress = self.first_ingress(port, protocol, host);
-        let frontend = self.frontends.first(port, protocol, host);
-        match (ingress, frontend) {
-            (Some(ingress), Some((gateway, _))) if ingress.age() < gateway.age() => {
-                Some(Holder::Ingresses(&ingress.owner))
-            }
-            (_, Some((gateway, place))) => Some(Holder::Listener(&gateway.owner, place)),
-            (Some(ingress), None) => Some(Holder::Ingresses(&ingress.owner)),
-            (None, None) => None,
-        }
+    /// Whether the port is taken for this protocol.
+    pub(super) fn speaks(&self, at: PortProtocol) -> bool {
+        self.ports.speaks(at)
     }
 
-    /// The Ingress that came first to this host of this port.
-    fn first_ingress(&self, port: u16, protocol: Protocol, host: &HostPattern) -> Option<&'a ParsedIngress> {
-        if !self.speaks(port, protocol) {
-            return None;
-        }
-        let host = of_ingress(host)?;
-        match (port, protocol) {
-            (HTTP, Protocol::Http) => self.hosts.first(&host),
-            (HTTPS, Protocol::Https) => self.hosts.tls(&host).map(|tls| &**tls.ingress),
-            _ => None,
-        }
+    /// The claim that holds a host of a port: the oldest.
+    pub(super) fn holder(&self, at: PortProtocol, host: &HostPattern) -> Option<Claim<'a>> {
+        self.languages.iter().filter_map(|language| language.first_on_host(at, host, self.ports)).min()
     }
 
-    /// Whether the Ingresses serve this host of this port.
-    pub(super) fn ingresses_hold(&self, port: u16, protocol: Protocol, host: &HostPattern) -> bool {
-        matches!(self.holder(port, protocol, host), Some(Holder::Ingresses(_)))
+    /// Whether the claim that holds a host of a port is of an object of this kind.
+    pub(super) fn is_held_by(&self, kind: Kind, at: PortProtocol, host: &HostPattern) -> bool {
+        self.holder(at, host).is_some_and(|claim| claim.owner().kind == kind)
     }
 
-    /// Whether a host of a port has a certificate.
+    /// Whether the claim that holds a host of an HTTPS port brings a certificate that can be used.
     pub(super) fn is_certified(&self, port: u16, host: &HostPattern) -> bool {
-        let by_ingress = || {
-            port == HTTPS
-                && self.hosts.tls(host).is_some_and(|tls| tls.certificate.is_some())
-                && self.ingresses_hold(port, Protocol::Https, host)
-        };
-        self.frontends.is_certified(port, host) || by_ingress()
+        let at = PortProtocol { port, protocol: Protocol::Https };
+        let mut certified = self.languages.iter().filter_map(|language| language.certified_claim(port, host));
+        certified.any(|claim| self.holder(at, host) == Some(claim))
     }
 
-    /// The port on which `host` is served over TLS with a certificate, if any: 443 before others.
+    /// The port on which `host`, or a wider host that covers it, is served over TLS with a certificate: 443 before others,
+    /// then the lowest.
     pub(super) fn https_port(&self, host: &HostPattern) -> Option<u16> {
-        let wider = Some(host.clone()).into_iter().chain(wider(host));
-        if wider.into_iter().any(|wide| self.is_certified(HTTPS, &wide)) {
-            return Some(HTTPS);
-        }
-        self.frontends.certified_ports(host).min_by_key(|port| (*port != HTTPS, *port))
-    }
-}
-
-/// The other hosts of Ingresses that match whatever `host` matches, in the order of their precedence.
-pub(super) fn wider(host: &HostPattern) -> impl Iterator<Item = HostPattern> {
-    let parent = match host {
-        HostPattern::Exact(name) => name.split_once('.').map(|(_, parent)| HostPattern::SingleLabel(parent.into())),
-        _ => None,
-    };
-    parent.into_iter().chain((*host != HostPattern::Any).then_some(HostPattern::Any))
-}
-
-/// Whether every host that `narrow` means is one that `wide` means.
-pub(super) fn covers(wide: &HostPattern, narrow: &HostPattern) -> bool {
-    match (wide, narrow) {
-        (HostPattern::Any, _) => true,
-        (wide, HostPattern::Exact(name)) => wide.matches(name),
-        // A label in place of `*` has no character that a name could not have.
-        (HostPattern::Glob(_), HostPattern::SingleLabel(parent)) => {
-            wide == narrow || wide.to_string() == format!("*.{parent}")
-        }
-        (wide, narrow) => wide == narrow,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_wider_hosts_of_ingresses_are_those_that_cover() {
-        let ingress = |text| HostPattern::ingress(text).expect("valid");
-        let all = ["", "*.example", "*.a.example", "b.a.example", "a.example"].map(ingress);
-        for host in &all {
-            let wider: Vec<_> = wider(host).collect();
-            assert!(wider.is_sorted_by_key(HostPattern::precedence), "{wider:?}");
-            for wide in all.iter().filter(|wide| *wide != host) {
-                assert_eq!(covers(wide, host), wider.contains(wide), "{wide} {host}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_wide_host_covers_the_narrow_ones_within() {
-        let ingress = |text| HostPattern::ingress(text).expect("valid");
-        let gateway = |text| HostPattern::gateway(text).expect("valid");
-        for (wide, narrow, expected) in [
-            (ingress(""), ingress("*.a.example"), true),
-            (ingress("*.a.example"), ingress("b.a.example"), true),
-            (ingress("*.a.example"), ingress("c.b.a.example"), false),
-            (ingress("*.a.example"), ingress(""), false),
-            (ingress("b.a.example"), ingress("*.a.example"), false),
-            (gateway("*.a.example"), ingress("*.a.example"), true),
-            (gateway("*.a.example"), ingress("c.b.a.example"), true),
-            (gateway("shop?.a.example"), ingress("*.a.example"), false),
-        ] {
-            assert_eq!(covers(&wide, &narrow), expected, "{wide} {narrow}");
-        }
+        let certified = self.languages.iter().flat_map(|language| language.certified_covers(host));
+        let held = certified.filter(|CertifiedHost { port, host }| self.is_certified(*port, host));
+        held.map(|certified| certified.port).min_by_key(|port| (*port != 443, *port))
     }
 }

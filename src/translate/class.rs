@@ -1,4 +1,5 @@
-//! Which objects are ours: IngressClass, the default class, and the annotation that came before them.
+//! Which objects are served: by IngressClass, the default class, and the annotation that came before them. Annotations of
+//! classes and Ingresses are read here too, since those of a class are the defaults of its Ingresses.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,22 +16,25 @@ use super::report::Reports;
 use super::websocket;
 use super::{CONTROLLER, Options};
 
-const LEGACY: &str = "kubernetes.io/ingress.class";
-const DEFAULT: &str = "ingressclass.kubernetes.io/is-default-class";
-const INGRESS_NGINX: &str = "k8s.io/ingress-nginx";
+const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
+const DEFAULT_CLASS_ANNOTATION: &str = "ingressclass.kubernetes.io/is-default-class";
+const INGRESS_NGINX_CONTROLLER: &str = "k8s.io/ingress-nginx";
 
-/// Class names that the annotation had by convention, before a class was an object, and their controllers.
-const CONVENTIONAL: &[(&str, &str)] =
-    &[("steadygate", CONTROLLER), ("nginx", INGRESS_NGINX), ("azure/application-gateway", "azure/application-gateway")];
+/// Values that the annotation had by convention, before a class was an object, and their controllers.
+const CONVENTIONAL_CLASSES: &[(&str, &str)] = &[
+    ("steadygate", CONTROLLER),
+    ("nginx", INGRESS_NGINX_CONTROLLER),
+    ("azure/application-gateway", "azure/application-gateway"),
+];
 
-/// What a class gives the objects that it serves.
+/// The defaults that a class gives to the objects that it serves.
 #[derive(Debug, Clone)]
 pub(super) struct Class {
-    /// What its annotations ask for.
+    /// The settings of its annotations.
     pub(super) settings: Arc<AnnotationSettings>,
-    /// What of it is for WebSocket sessions.
+    /// Those of the settings that are for WebSocket sessions.
     pub(super) websocket: Arc<WebSocket>,
-    /// Whether it is taken over from ingress-nginx, whose defaults it then keeps.
+    /// Whether it is taken over from ingress-nginx. It then keeps the defaults of ingress-nginx.
     pub(super) ingress_nginx: bool,
 }
 
@@ -40,17 +44,19 @@ impl Class {
     }
 }
 
-/// Every class, and what to do with objects that name it.
+/// Every class by its name.
 #[derive(Debug)]
 pub(super) struct Classes {
     options: Options,
     /// Every class by name; `None`: another controller's.
     classes: BTreeMap<String, Option<Class>>,
-    /// Those that are there, but refused.
+    /// Classes that exist, but were refused as invalid.
     refused: BTreeSet<String>,
     default: Option<String>,
-    /// What is given without a class: our own defaults, and those of ingress-nginx.
-    without: [Class; 2],
+    /// The class of objects that are served without one.
+    unnamed: Class,
+    /// The class of those whose class would be one of ingress-nginx.
+    unnamed_ingress_nginx: Class,
 }
 
 impl Classes {
@@ -60,7 +66,7 @@ impl Classes {
         let mut default: Option<(&str, &IngressClass)> = None;
         for (key, class) in &snapshot.ingress_classes {
             classes.insert(key.name().to_owned(), read_class(key.name(), class, options, reports));
-            let marked = annotation(&class.metadata, DEFAULT) == Some("true");
+            let marked = annotation(&class.metadata, DEFAULT_CLASS_ANNOTATION) == Some("true");
             // As the API server's admission chooses among several: the youngest, then the first by name.
             let created = |class: &IngressClass| class.metadata.creation_timestamp.clone();
             if marked && default.is_none_or(|(_, best)| created(class) > created(best)) {
@@ -72,12 +78,13 @@ impl Classes {
             classes,
             refused: snapshot.refused_classes.clone(),
             default: default.map(|(name, _)| name.to_owned()),
-            without: [false, true].map(|ingress_nginx| Class::new(Arc::default(), ingress_nginx)),
+            unnamed: Class::new(Arc::default(), false),
+            unnamed_ingress_nginx: Class::new(Arc::default(), true),
         }
     }
 
-    /// The class that serves an object, if it is ours. An object that is not is left alone; one that names a
-    /// class which does not exist is told.
+    /// The class that serves an object; `None`: it is not served. The object of another controller is left alone. An object
+    /// that names a class which does not exist gets a report.
     pub(super) fn of(
         &self,
         object: &ObjectRef,
@@ -89,7 +96,7 @@ impl Classes {
             return Some(self.without_class(metadata, named));
         }
         // networking.k8s.io/v1, IngressSpec.ingressClassName: the annotation has precedence over the field.
-        let legacy = annotation(metadata, LEGACY).filter(|_| object.kind == Kind::Ingress);
+        let legacy = annotation(metadata, CLASS_ANNOTATION).filter(|_| object.kind == Kind::Ingress);
         if let Some(legacy) = legacy {
             return self.by_annotation(object, legacy, reports);
         }
@@ -113,23 +120,25 @@ impl Classes {
         None
     }
 
-    /// The annotation is no reference: its value may be a convention of some other controller, whose objects are left alone.
+    /// The class that the annotation names. The annotation is no reference: its value may be a convention of some other
+    /// controller, whose objects are left alone.
     fn by_annotation(&self, object: &ObjectRef, name: &str, reports: &mut Reports) -> Option<Class> {
         if let Some(class) = self.classes.get(name) {
             return class.clone();
         }
-        let controller = CONVENTIONAL.iter().find(|(value, _)| *value == name).map(|(_, controller)| *controller);
+        let controller =
+            CONVENTIONAL_CLASSES.iter().find(|(value, _)| *value == name).map(|(_, controller)| *controller);
         if let Some(controller) = controller.filter(|controller| is_served(controller, &self.options)) {
-            return Some(self.conventional(controller == INGRESS_NGINX));
+            return Some(self.conventional(controller == INGRESS_NGINX_CONTROLLER));
         }
         if self.options.everything_without_class {
             let (message, remedy) = self.missing(name);
-            reports.warning(object, annotation_field(LEGACY), Reason::ClassNotFound, message, remedy);
+            reports.warning(object, annotation_field(CLASS_ANNOTATION), Reason::ClassNotFound, message, remedy);
         }
         None
     }
 
-    /// What to say of a class that objects name and that is not served.
+    /// Message and remedy of the report on an object whose class is missing or refused.
     fn missing(&self, name: &str) -> (String, &'static str) {
         if self.refused.contains(name) {
             return (format!("the IngressClass {name:?} is refused, so it is not served"), "correct the class");
@@ -138,12 +147,12 @@ impl Classes {
     }
 
     fn conventional(&self, ingress_nginx: bool) -> Class {
-        self.without[usize::from(ingress_nginx)].clone()
+        if ingress_nginx { self.unnamed_ingress_nginx.clone() } else { self.unnamed.clone() }
     }
 
     fn without_class(&self, metadata: &ObjectMeta, named: Option<&str>) -> Class {
-        let name = annotation(metadata, LEGACY).or(named);
-        let ingress_nginx = name == Some("nginx") && is_served(INGRESS_NGINX, &self.options);
+        let name = annotation(metadata, CLASS_ANNOTATION).or(named);
+        let ingress_nginx = name == Some("nginx") && is_served(INGRESS_NGINX_CONTROLLER, &self.options);
         self.conventional(ingress_nginx)
     }
 }
@@ -165,7 +174,7 @@ fn read_class(name: &str, class: &IngressClass, options: &Options, reports: &mut
         );
     }
     let settings = read_annotations(Arc::default(), &object, &class.metadata, reports);
-    Some(Class::new(settings, controller == INGRESS_NGINX))
+    Some(Class::new(settings, controller == INGRESS_NGINX_CONTROLLER))
 }
 
 fn is_served(controller: &str, options: &Options) -> bool {
@@ -182,7 +191,8 @@ pub(super) fn annotation_field(key: &str) -> String {
     format!("metadata.annotations[{key}]")
 }
 
-/// What an object's annotations ask for, on top of `defaults`. What can't be taken in is reported.
+/// The settings of an object's annotations; `defaults` where they say nothing. Annotations that can't be read, are unknown
+/// or have no effect are reported.
 pub(super) fn read_annotations(
     defaults: Arc<AnnotationSettings>,
     object: &ObjectRef,
@@ -231,6 +241,6 @@ pub(super) fn read_annotations(
             }
         }
     }
-    // Nearly all objects ask for what their class does.
+    // Nearly all objects have the settings of their class, which are then shared.
     if settings == *defaults { defaults } else { Arc::new(settings) }
 }

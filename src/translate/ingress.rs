@@ -3,12 +3,14 @@
 //! Port 80 serves every host in clear text. Port 443 serves the hosts that some Ingress covers in `spec.tls`, with
 //! the same routes. Several Ingresses share a host; of two routes with the same host and path the oldest stays.
 //!
-//! An Ingress is read once a version (`parsed`), and what its backends lead to is found out again only where one of their
-//! Services changes. Hosts are what is made (`build`), each by itself.
+//! An Ingress is parsed once a version (`parsed`), and its backends are resolved again only where an object that they name
+//! changes. Hosts are what is built (`build`), each by itself.
 
 mod backend;
 mod backend_ref;
 mod build;
+mod claims;
+mod entry;
 mod host_field;
 mod host_tls;
 mod hosts;
@@ -19,160 +21,238 @@ mod recent;
 mod redirect;
 mod session;
 mod tls_hosts;
-mod wide;
+mod wildcard;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use k8s_openapi::api::networking::v1::Ingress;
-
-use crate::model::{Host, HostPattern, Kind, ObjectRef, Pool, PoolId, Route, alternating};
-use crate::report::Report;
-use crate::source::Key;
+use crate::model::{Host, HostPattern, Kind, ObjectRef, Protocol, Route, alternating};
+use crate::source::{Key, Snapshot};
 
 use super::assembly::{Assembly, Replaced};
+use super::change::Changes;
+use super::claim::{Claims, LanguageClaims, PortProtocol, covers, ingress_form};
 use super::class::Classes;
+use super::draft::Draft;
+use super::language::{BuildUnit, ChangedObjects, Language, ReadContext, TouchedHosts};
 use super::lookup::Lookup;
+use super::refs::Refs;
 use super::report::Reports;
-use super::user::{User, Users};
 use backend::ResolvedBackend;
+use build::HostBuilder;
+use entry::IngressEntry;
+use hosts::IngressHosts;
+use parsed::ParsedIngress;
 use recent::RecentSettings;
+use wildcard::WildcardHosts;
 
-pub(super) use build::Builder;
-pub(super) use hosts::Hosts;
-pub(super) use parsed::ParsedIngress;
-pub(super) use wide::Wide;
+/// The port that serves hosts in clear text.
+const HTTP: PortProtocol = PortProtocol { port: 80, protocol: Protocol::Http };
 
-pub(super) const HTTP: u16 = 80;
-pub(super) const HTTPS: u16 = 443;
+/// The port that serves hosts over TLS.
+const HTTPS: PortProtocol = PortProtocol { port: 443, protocol: Protocol::Https };
 
-/// Every Ingress that is served, and those of which something is told.
+/// Every Ingress that is served, and those that have a report.
 #[derive(Debug, Default)]
 pub(super) struct Ingresses {
-    entries: BTreeMap<Key, Entry>,
-    /// How many there were when they were last put close together.
-    close: usize,
+    entries: BTreeMap<Key, IngressEntry>,
+    /// How many entries there were when the map was last compacted.
+    compacted_len: usize,
     recent: RecentSettings,
-}
-
-#[derive(Debug, Default)]
-struct Entry {
-    ingress: Option<Arc<ParsedIngress>>,
-    /// Its backends, in the order of its references to them.
-    backends: Box<[RoutedBackend]>,
-    /// How many routes it has.
-    routes: usize,
-    told: Box<[Report]>,
-}
-
-/// A backend, and the routes that lead to its pool.
-#[derive(Debug)]
-struct RoutedBackend {
-    resolved: ResolvedBackend,
-    /// Count of the routes. Of several backends with one pool, the first has the routes of them all.
-    routes: usize,
+    hosts: IngressHosts,
+    wildcards: WildcardHosts,
 }
 
 impl Ingresses {
-    /// Every Ingress that is known here.
-    pub(super) fn keys(&self) -> impl Iterator<Item = &Key> {
-        self.entries.keys()
-    }
-
-    /// Puts them close together, now that there may be many more.
-    pub(super) fn settle(&mut self) {
-        put_close(&mut self.entries, &mut self.close);
-    }
-
-    /// The hosts that an Ingress covers in `spec.tls`.
-    pub(super) fn covered(&self, key: &Key) -> impl Iterator<Item = &HostPattern> {
-        let ingress = self.entries.get(key).and_then(|entry| entry.ingress.as_ref());
-        ingress.into_iter().flat_map(|ingress| ingress.tls_hosts()).map(|covered| &covered.host)
-    }
-
-    /// Reads a new version of an Ingress, or forgets it. Gives the hosts that it has and had to do with.
-    pub(super) fn replace(
-        &mut self,
-        key: &Key,
-        object: Option<&Ingress>,
-        classes: &Classes,
-        lookup: &Lookup<'_>,
-        (hosts, users, assembly): (&mut Hosts, &mut Users, &mut Assembly),
-    ) -> BTreeSet<HostPattern> {
-        let (key, mut entry) = self.entries.remove_entry(key).unwrap_or_else(|| (key.clone(), Entry::default()));
+    /// Reads a new version of an Ingress, or forgets one that is gone. Gives the hosts that it names or named.
+    fn replace(&mut self, key: &Key, context: &mut ReadContext<'_>) -> BTreeSet<HostPattern> {
+        let ReadContext { classes, lookup, refs, assembly, .. } = context;
+        let (key, mut entry) = self.entries.remove_entry(key).unwrap_or_else(|| (key.clone(), IngressEntry::default()));
+        // One object for all versions: whoever counts routes by their owner holds it.
+        let owner = entry.ingress.as_ref().map(|ingress| Arc::clone(&ingress.owner));
+        let owner = owner.unwrap_or_else(|| Arc::new(ObjectRef { kind: Kind::Ingress, key: key.clone() }));
         let mut reports = Reports::default();
-        let ingress = object.and_then(|object| {
-            // The same for as long as there is one: whoever counts routes holds it.
-            let known = entry.ingress.as_ref().map(|ingress| Arc::clone(&ingress.owner));
-            let owner = known.unwrap_or_else(|| Arc::new(ObjectRef { kind: Kind::Ingress, key: key.clone() }));
-            let named = object.spec.as_ref().and_then(|spec| spec.ingress_class_name.as_deref());
-            let class = classes.of(&owner, &object.metadata, named, &mut reports)?;
-            Some(Arc::new(ParsedIngress::read(owner, object, class, &mut self.recent, &mut reports)))
+        let object = lookup.snapshot.ingresses.get(&key).map(|object| object.unpack());
+        let now = object.and_then(|object| {
+            entry::parse(Arc::clone(&owner), &object, classes, &mut self.recent, &mut reports).map(Arc::new)
         });
-        assembly.told.replace(&mut entry.told, reports.into_sorted());
-        let before = std::mem::replace(&mut entry.ingress, ingress);
-        let refers =
-            |ingress: &Option<Arc<ParsedIngress>>| ingress.as_ref().map(|ingress| ingress.refers()).unwrap_or_default();
-        users.replace(&User::Ingress(key.clone()), &refers(&before), &refers(&entry.ingress));
+        assembly.reports.replace(&mut entry.reports, reports.into_sorted());
+        let before = std::mem::replace(&mut entry.ingress, now);
+
+        // Take the old version out of what others look up, and put the new one in.
+        let refs_of = |ingress: &Option<Arc<ParsedIngress>>| ingress.as_ref().map(|it| it.refs()).unwrap_or_default();
+        refs.replace(&owner, &refs_of(&before), &refs_of(&entry.ingress));
         let mut touched = BTreeSet::new();
         if let Some(ingress) = &before {
-            hosts.remove(ingress);
+            self.hosts.remove(ingress);
             touched.extend(ingress.all_hosts());
         }
         if let Some(ingress) = &entry.ingress {
-            hosts.add(ingress);
+            self.hosts.add(ingress);
             touched.extend(ingress.all_hosts());
         }
+
         entry.resolve(lookup, assembly);
         if entry.ingress.is_none() {
             entry.routes = 0;
         }
-        assembly.ingress(&key, entry.ingress.as_ref().map(|_| entry.routes > 0));
-        if entry.ingress.is_some() || !entry.told.is_empty() {
+        entry.note_served(&key, assembly);
+        if !entry.is_empty() {
             self.entries.insert(key, entry);
         }
         touched
     }
 
-    /// Finds out anew where an Ingress leads. Gives the hosts whose routes change by it.
-    pub(super) fn resolve(&mut self, key: &Key, lookup: &Lookup<'_>, assembly: &mut Assembly) -> BTreeSet<HostPattern> {
+    /// Resolves the backends of an Ingress again. Gives the hosts whose routes change by that.
+    fn resolve(&mut self, key: &Key, context: &mut ReadContext<'_>) -> BTreeSet<HostPattern> {
         let Some(entry) = self.entries.get_mut(key) else { return BTreeSet::new() };
-        let changed = entry.resolve(lookup, assembly);
-        entry.ingress.as_ref().filter(|_| changed).map(|ingress| ingress.all_hosts()).unwrap_or_default()
+        if entry.resolve(&context.lookup, context.assembly) { entry.all_hosts() } else { BTreeSet::new() }
     }
 
-    /// What a backend of an Ingress resolves to; the backend is named by its index in the Ingress.
+    /// What one of an Ingress's backends was resolved to.
     fn resolved(&self, ingress: &ParsedIngress, backend: usize) -> Option<&ResolvedBackend> {
-        self.entries.get(&ingress.owner.key)?.backends.get(backend).map(|backend| &backend.resolved)
+        self.entries.get(&ingress.owner.key)?.resolved(backend)
     }
 
-    /// Counts the routes that have come and gone, and puts the pools in place that they lead to.
-    pub(super) fn count(&mut self, replaced: &[Replaced], assembly: &mut Assembly) {
-        let mut touched = BTreeSet::new();
-        let sides = |Replaced { before, now }: &'_ Replaced| [(now.clone(), true), (before.clone(), false)];
-        for (host, comes) in replaced.iter().flat_map(sides) {
-            for route in host.iter().flat_map(|host| routes(host)) {
-                if let Some(entry) = self.entries.get_mut(&route.owner.key) {
-                    entry.count(route, comes);
-                    touched.insert(route.owner.key.clone());
-                }
-            }
-        }
-        for key in alternating(touched) {
-            let known = self.entries.get_key_value(&key).filter(|(_, entry)| entry.ingress.is_some());
-            let Some((key, entry)) = known else { continue };
-            entry.put_pools(assembly);
-            assembly.ingress(key, Some(entry.routes > 0));
-        }
+    /// Takes in that a Secret or ConfigMap that an Ingress refers to has changed, whatever it is for: it may be a
+    /// certificate, or part of the backends or of the routes. Gives all hosts of the Ingress.
+    fn refresh(&mut self, key: &Key, context: &mut ReadContext<'_>) -> BTreeSet<HostPattern> {
+        self.resolve(key, context);
+        self.entries.get(key).map(IngressEntry::all_hosts).unwrap_or_default()
     }
 }
 
-/// Makes a map anew that has more than twice what it had when this was last done, `before`: one that grows is half empty.
-fn put_close<K: Ord, V>(map: &mut BTreeMap<K, V>, before: &mut usize) {
-    if map.len() > *before * 2 {
-        *before = map.len();
-        *map = std::mem::take(map).into_iter().collect();
+impl Language for Ingresses {
+    fn kind(&self) -> Kind {
+        Kind::Ingress
     }
+
+    fn changed<'c>(&self, changes: &'c Changes, snapshot: &Snapshot) -> Cow<'c, BTreeSet<Key>> {
+        if !changes.classes {
+            return Cow::Borrowed(&changes.ingresses);
+        }
+        Cow::Owned(snapshot.ingresses.keys().chain(self.entries.keys()).cloned().collect())
+    }
+
+    fn refs(&self, key: &Key, snapshot: &Snapshot, classes: &Classes) -> Refs {
+        let Some(object) = snapshot.ingresses.get(key).map(|object| object.unpack()) else { return Refs::default() };
+        let owner = Arc::new(ObjectRef { kind: Kind::Ingress, key: key.clone() });
+        let recent = &mut RecentSettings::default();
+        let ingress = entry::parse(owner, &object, classes, recent, &mut Reports::default());
+        ingress.map(|ingress| ingress.refs()).unwrap_or_default()
+    }
+
+    fn read(
+        &mut self,
+        changed: &ChangedObjects<'_>,
+        context: &mut ReadContext<'_>,
+        _units: &mut BTreeSet<BuildUnit>,
+    ) -> BTreeSet<HostPattern> {
+        let ChangedObjects { objects, by_service, by_config } = changed;
+        context.work.ingresses = objects.len();
+        context.work.backends = by_service.len();
+        let mut touched = BTreeSet::new();
+        for key in alternating(&**objects) {
+            touched.extend(self.replace(key, context));
+        }
+        for key in by_service {
+            touched.extend(self.resolve(key, context));
+        }
+        for key in by_config {
+            touched.extend(self.refresh(key, context));
+        }
+        for host in &touched {
+            self.hosts.decide_tls(host, &context.lookup, &mut context.assembly.reports);
+        }
+        touched
+    }
+
+    fn claims(&self) -> &dyn LanguageClaims {
+        &self.hosts
+    }
+
+    fn all_units(&self) -> BTreeSet<BuildUnit> {
+        self.hosts.all().cloned().map(BuildUnit::Host).collect()
+    }
+
+    fn mark_dependents(
+        &self,
+        touched: &TouchedHosts,
+        claims: &Claims<'_>,
+        units: &mut BTreeSet<BuildUnit>,
+    ) -> TouchedHosts {
+        // Hosts that Ingresses share with what was touched, and those that may be redirected otherwise.
+        let shared = touched.hosts.iter().filter_map(ingress_form).filter(|host| self.hosts.contains(host));
+        let mut new: BTreeSet<HostPattern> = shared.collect();
+        if !touched.certified.is_empty() {
+            let is_covered = |host: &&HostPattern| touched.certified.iter().any(|wide| covers(wide, host));
+            new.extend(self.hosts.all().filter(is_covered).cloned());
+        }
+        // Of the wildcards among them, the hosts below; a wildcard may be below another.
+        let mut marked = TouchedHosts::default();
+        while !new.is_empty() {
+            new.retain(|host| units.insert(BuildUnit::Host(host.clone())));
+            let below = self.wildcards.dependents(&new, &self.hosts, claims);
+            marked.hosts.extend(new);
+            new = below;
+        }
+        marked
+    }
+
+    fn build(&self, unit: &BuildUnit, claims: &Claims<'_>, lookup: &Lookup<'_>) -> Draft {
+        let BuildUnit::Host(host) = unit else { return Draft::default() };
+        HostBuilder { ingresses: self, claims, lookup }.build(host)
+    }
+
+    fn put(&mut self, unit: &BuildUnit, draft: Draft, assembly: &mut Assembly, replaced: &mut Vec<Replaced>) {
+        let BuildUnit::Host(host) = unit else { return };
+        let Draft { reports, hosts: mut built, .. } = draft;
+        self.wildcards.record(host, &built, &self.hosts);
+        for port in [HTTP.port, HTTPS.port] {
+            replaced.extend(match built.remove(&(port, host.clone())) {
+                Some(built) => assembly.put_host(port, host.clone(), built),
+                None => {
+                    let owns = |owner: Option<&ObjectRef>| owner.is_none_or(|owner| owner.kind == Kind::Ingress);
+                    assembly.remove_host(port, host, owns)
+                }
+            });
+        }
+        self.hosts.put_reports(host, reports.into_sorted(), &mut assembly.reports);
+    }
+
+    fn count_routes(&mut self, replaced: &[Replaced], assembly: &mut Assembly) {
+        let mut counted = BTreeSet::new();
+        let sides = |Replaced { before, now }: &'_ Replaced| {
+            [(now.clone(), RouteChange::Added), (before.clone(), RouteChange::Removed)]
+        };
+        for (host, change) in replaced.iter().flat_map(sides) {
+            for route in host.iter().flat_map(|host| routes(host)) {
+                if let Some(entry) = self.entries.get_mut(&route.owner.key) {
+                    entry.count(route, change);
+                    counted.insert(route.owner.key.clone());
+                }
+            }
+        }
+        for key in alternating(counted) {
+            let served = self.entries.get_key_value(&key).filter(|(_, entry)| entry.ingress.is_some());
+            let Some((key, entry)) = served else { continue };
+            entry.put_pools(assembly);
+            entry.note_served(key, assembly);
+        }
+    }
+
+    fn compact(&mut self) {
+        compact_if_doubled(&mut self.entries, &mut self.compacted_len);
+        self.hosts.compact();
+    }
+}
+
+/// What happens to a route that is counted.
+#[derive(Debug, Clone, Copy)]
+enum RouteChange {
+    Added,
+    Removed,
 }
 
 /// The routes of a host that Ingresses own.
@@ -180,62 +260,11 @@ fn routes(host: &Host) -> impl Iterator<Item = &Route> {
     host.routes.iter().map(|route| &**route).filter(|route| route.owner.kind == Kind::Ingress)
 }
 
-impl Entry {
-    /// Whether routes change by it. Pools do at once.
-    fn resolve(&mut self, lookup: &Lookup<'_>, assembly: &mut Assembly) -> bool {
-        let before = std::mem::take(&mut self.backends);
-        let ingress = self.ingress.iter();
-        let resolved =
-            ingress.flat_map(|ingress| ingress.backends.iter().map(|each| backend::resolve(ingress, each, lookup)));
-        self.backends = resolved.map(|resolved| RoutedBackend { resolved, routes: 0 }).collect();
-        let mut seen = BTreeSet::new();
-        for old in &before {
-            let Ok((id, known)) = &old.resolved.pool else { continue };
-            // Routes are counted at the first backend with a pool, and that one's pool is served.
-            if !seen.insert(id) {
-                continue;
-            }
-            if let Some((new, routes)) = self.first_with_pool(id) {
-                if **new == **known {
-                    *new = Arc::clone(known);
-                }
-                *routes += old.routes;
-            } else {
-                assembly.pool(id, None);
-            }
-        }
-        self.put_pools(assembly);
-        let leads_as_before = |(old, new): (&RoutedBackend, &RoutedBackend)| old.resolved.leads_as(&new.resolved);
-        before.len() != self.backends.len() || !before.iter().zip(&self.backends).all(leads_as_before)
-    }
-
-    /// The first backend with this pool, where the pool's routes are counted: its pool and that count.
-    fn first_with_pool(&mut self, id: &PoolId) -> Option<(&mut Arc<Pool>, &mut usize)> {
-        self.backends.iter_mut().find_map(|RoutedBackend { resolved, routes }| match &mut resolved.pool {
-            Ok((own, pool)) if own == id => Some((pool, routes)),
-            _ => None,
-        })
-    }
-
-    /// Counts a route that comes or goes, for the Ingress and for each pool that the route leads to.
-    fn count(&mut self, route: &Route, comes: bool) {
-        let count = |count: &mut usize| *count = if comes { *count + 1 } else { count.saturating_sub(1) };
-        count(&mut self.routes);
-        for pool in route.action.pools() {
-            if let Some((_, routes)) = self.first_with_pool(pool) {
-                count(routes);
-            }
-        }
-    }
-
-    fn put_pools(&self, assembly: &mut Assembly) {
-        let mut seen = BTreeSet::new();
-        for RoutedBackend { resolved, routes } in &self.backends {
-            if let Ok((id, pool)) = &resolved.pool
-                && seen.insert(id)
-            {
-                assembly.pool(id, Some(pool).filter(|_| *routes > 0));
-            }
-        }
+/// Builds a map anew, without spare room, if it has more than twice the entries that it had when this was last done
+/// (`compacted_len`). A B-tree that grows in order is half empty.
+fn compact_if_doubled<K: Ord, V>(map: &mut BTreeMap<K, V>, compacted_len: &mut usize) {
+    if map.len() > *compacted_len * 2 {
+        *compacted_len = map.len();
+        *map = std::mem::take(map).into_iter().collect();
     }
 }

@@ -1,7 +1,7 @@
-//! A Secret that held a certificate and is replaced by something that is none: the last good one goes on being shown.
+//! The last good version of each Secret: where a certificate is replaced by something that is none, it stays in use.
 //!
-//! Besides what can be made again, the one thing that is remembered from one snapshot to the next; what it gives is translated
-//! like anything else.
+//! This is the one thing that is remembered from one snapshot to the next and can't be made again from the newest. The
+//! Secret that it puts back is translated as any other.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,63 +16,64 @@ use crate::report::{Reason, Report, Severity};
 use crate::source::snapshot::Objects;
 use crate::source::{Key, Snapshot};
 
-/// What is known of the Secrets of the last snapshot. Costs what has changed since.
+/// The last good versions of the Secrets of a snapshot, at the cost of the Secrets that have changed since the last.
 #[derive(Default)]
 pub struct LastGood {
-    /// As they came.
-    seen: Objects<Secret>,
-    /// With the good pairs put back.
-    kept: Objects<Secret>,
-    known: BTreeMap<Key, Known>,
-    /// Those that are kept for a pair that is not their newest.
+    /// The Secrets as they came.
+    received: Objects<Secret>,
+    /// The Secrets with the good pairs put back.
+    restored: Objects<Secret>,
+    versions: BTreeMap<Key, SecretVersions>,
+    /// One report for each Secret whose pair is not its newest.
     reports: BTreeMap<Key, Report>,
 }
 
-struct Known {
-    /// The newest version that can be used.
+/// What is remembered of one Secret.
+struct SecretVersions {
+    /// The newest version whose pair can be used.
     good: Option<Arc<Secret>>,
-    /// What is wrong with the newest, and what to do.
+    /// What is wrong with the newest version, and the remedy.
     fault: Option<PairProblem>,
 }
 
 impl LastGood {
-    /// Puts back the last good version of every Secret that has become unusable, and reports them. A Secret that is
-    /// gone is gone.
+    /// Puts back the last good pair of every Secret whose newest can't be used, and gives a report for each. A Secret that
+    /// was deleted is not put back.
     pub fn keep(&mut self, snapshot: &mut Snapshot) -> Vec<Report> {
-        let seen = std::mem::replace(&mut self.seen, snapshot.secrets.clone());
-        let changed: Vec<Key> = changed(&seen, &self.seen).collect();
+        let before = std::mem::replace(&mut self.received, snapshot.secrets.clone());
+        let changed: Vec<Key> = changed(&before, &self.received).collect();
         for key in changed {
-            let before = self.known.remove(&key);
+            let last = self.versions.remove(&key);
             self.reports.remove(&key);
-            let Some(newest) = self.seen.get(&key) else {
-                self.kept.remove(&key);
+            let Some(newest) = self.received.get(&key) else {
+                self.restored.remove(&key);
                 continue;
             };
-            let known = Known::of(newest, before.and_then(|known| known.good));
-            let kept = match (&known.good, &known.fault) {
+            let versions = SecretVersions::of(newest, last.and_then(|last| last.good));
+            let restored = match (&versions.good, &versions.fault) {
                 (Some(good), Some(fault)) => {
                     self.reports.insert(key.clone(), report(&key, fault));
                     Arc::new(with_pair(newest, good))
                 }
                 _ => Arc::clone(newest),
             };
-            self.kept.insert(key.clone(), kept);
-            self.known.insert(key, known);
+            self.restored.insert(key.clone(), restored);
+            self.versions.insert(key, versions);
         }
-        snapshot.secrets = self.kept.clone();
+        snapshot.secrets = self.restored.clone();
         self.reports.values().cloned().collect()
     }
 }
 
-impl Known {
-    fn of(newest: &Arc<Secret>, before: Option<Arc<Secret>>) -> Self {
+impl SecretVersions {
+    fn of(newest: &Arc<Secret>, last_good: Option<Arc<Secret>>) -> Self {
         let fault = read_pair(newest).err();
-        let good = if fault.is_none() { Some(Arc::clone(newest)) } else { before };
+        let good = if fault.is_none() { Some(Arc::clone(newest)) } else { last_good };
         Self { good, fault }
     }
 }
 
-/// The newest version, but for the pair, which is the good one's.
+/// The newest version with the pair of the good one.
 fn with_pair(newest: &Secret, good: &Secret) -> Secret {
     let mut secret = newest.clone();
     let data = secret.data.get_or_insert_default();

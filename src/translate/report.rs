@@ -1,4 +1,4 @@
-//! Reports: as they are collected of one part, and of all parts together. Sorted, each once.
+//! Reports as one part of the translation collects them, and those of all parts together: sorted, each once.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::report::{Reason, Report, Severity};
 
 use super::multiset::Multiset;
 
-/// The reports so far.
+/// The reports that one part has collected so far.
 #[derive(Debug, Default)]
 pub(super) struct Reports(BTreeSet<Report>);
 
@@ -38,7 +38,7 @@ impl Reports {
         self.add(object, field.into(), Severity::Warning, reason, message.into(), remedy.into());
     }
 
-    /// A fault, at `field` of `object`.
+    /// Reports a fault of what `field` of `object` refers to.
     pub(super) fn fault(&mut self, object: &ObjectRef, field: &str, fault: &Fault) {
         let Fault { reason, part, message, remedy } = fault;
         self.error(object, format!("{field}{part}"), *reason, message.clone(), remedy.clone());
@@ -56,7 +56,7 @@ impl Reports {
         self.0.insert(Report { object: object.clone(), field, reason, severity, message, remedy });
     }
 
-    /// Those that another part has collected.
+    /// Adds reports that another part has collected.
     pub(super) fn extend(&mut self, reports: &[Report]) {
         self.0.extend(reports.iter().cloned());
     }
@@ -67,12 +67,12 @@ impl Reports {
     }
 }
 
-/// The reports of all parts, as parts come and go.
+/// The reports of all parts together, as parts come and go.
 #[derive(Debug, Default)]
-pub(super) struct Told(Multiset<Report>);
+pub(super) struct AllReports(Multiset<Report>);
 
-impl Told {
-    /// Puts what a part says now in the place of what it said before.
+impl AllReports {
+    /// Replaces the reports of a part: `before` becomes `now`.
     pub(super) fn replace(&mut self, before: &mut Box<[Report]>, now: Box<[Report]>) {
         if *before == now {
             return;
@@ -82,13 +82,13 @@ impl Told {
         *before = now;
     }
 
-    /// What they say together.
+    /// Every report, once.
     pub(super) fn all(&self) -> OrdSet<Report> {
-        self.0.all().clone()
+        self.0.members().clone()
     }
 }
 
-/// Why something that a field refers to can't be used. The one who owns the field reports it.
+/// Why something that a field refers to can't be used. Who reads the field reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fault {
     /// The kind of problem.

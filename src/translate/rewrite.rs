@@ -1,9 +1,9 @@
-//! Rewrites of the start of a path.
+//! Rewrites of the start of a path, for all languages.
 
 use crate::model::PathMatch;
 
-/// The text that a path condition takes off the front of the paths that it matches: `/pathrule` of `/pathrule*` and
-/// of `/pathrule/*`; nothing where it takes every path.
+/// The text that a rewrite takes off the front of the paths that a condition matches: `/pathrule` for `/pathrule*` and
+/// for `/pathrule/*`; nothing for a condition that matches every path.
 pub(super) fn literal(path: &PathMatch) -> String {
     match path {
         PathMatch::Exact(text) | PathMatch::Prefix(text) | PathMatch::PatternExact(text) => text.to_string(),

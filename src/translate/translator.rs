@@ -1,30 +1,32 @@
-//! From one snapshot to the next: what has changed, what that leads to, and what is made anew of it.
+//! From one snapshot to the next: what has changed, what depends on it, and what is built again.
 //!
-//! An object that has changed touches hosts (its own) and gateways (those that refer to it). A host touches the gateways
-//! that claim it, a gateway the hosts that it claims, and a wide host the narrow ones that go by it. What is touched is
-//! made anew, and counts only where it differs from what it was.
+//! An object that has changed touches its hosts, and the objects that refer to it. A host that is touched touches what
+//! else claims it, and a wildcard the narrower hosts that depend on it. What is touched is built again, and is replaced in
+//! the model only where it differs from what it was.
+//!
+//! The translator knows no language by name: it calls each through [`Language`].
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use crate::model::{HostPattern, Kind, ObjectRef, Protocol, alternating};
+use crate::model::alternating;
 use crate::report::Report;
-use crate::source::{Key, Snapshot};
+use crate::source::Snapshot;
 
-use super::application_gateway::Frontends;
 use super::assembly::Assembly;
 use super::certificate::CertificateCache;
 use super::change::Changes;
-use super::claim::{Claims, Ports, covers, of_ingress};
+use super::claim::{Claims, LanguageClaims, Ports};
 use super::class::Classes;
-use super::draft::Draft;
-use super::ingress::{Builder, HTTP, HTTPS, Hosts, Ingresses, Wide};
 use super::interner::Interner;
+use super::language::{BuildUnit, ChangedObjects, Language, ReadContext, TouchedHosts};
+use super::languages;
 use super::lookup::Lookup;
+use super::refs::ReverseRefs;
 use super::report::Reports;
 use super::service;
 use super::slice_index::{SliceIndex, TouchedEndpoints};
-use super::user::{User, Users};
+use super::work::Work;
 use super::{Options, Translation};
 
 /// Translates snapshot after snapshot, at the cost of what has changed.
@@ -32,218 +34,245 @@ use super::{Options, Translation};
 pub struct Translator {
     options: Options,
     snapshot: Snapshot,
-    /// `None`: nothing has been translated yet.
-    classes: Option<Classes>,
-    told_of_classes: Box<[Report]>,
+    classes: Classes,
+    class_reports: Box<[Report]>,
     slices: SliceIndex,
     certificates: RefCell<CertificateCache>,
     interner: RefCell<Interner>,
-    users: Users,
-    ingresses: Ingresses,
-    hosts: Hosts,
-    frontends: Frontends,
+    refs: ReverseRefs,
+    languages: Vec<Box<dyn Language>>,
     ports: Ports,
-    wide: Wide,
     assembly: Assembly,
     work: Work,
 }
 
-/// How much has been made anew.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Work {
-    /// Ingresses that were read.
-    pub ingresses: usize,
-    /// Ingresses whose backends were followed, though they had not changed.
-    pub backends: usize,
-    /// Hosts of Ingresses.
-    pub hosts: usize,
-    /// ApplicationGateways.
-    pub gateways: usize,
-}
+/// The units that have to be built again, for each language in their order.
+type Units = Vec<BTreeSet<BuildUnit>>;
 
 impl Translator {
-    /// One that has translated nothing.
+    /// A translator that has seen no object.
     pub fn new(options: Options) -> Self {
         Self {
+            classes: Classes::read(&Snapshot::default(), &options, &mut Reports::default()),
             options,
             snapshot: Snapshot::default(),
-            classes: None,
-            told_of_classes: Box::default(),
+            class_reports: Box::default(),
             slices: SliceIndex::default(),
             certificates: RefCell::default(),
             interner: RefCell::default(),
-            users: Users::default(),
-            ingresses: Ingresses::default(),
-            hosts: Hosts::default(),
-            frontends: Frontends::default(),
+            refs: ReverseRefs::default(),
+            languages: languages::all(),
             ports: Ports::default(),
-            wide: Wide::default(),
             assembly: Assembly::default(),
             work: Work::default(),
         }
     }
 
-    /// What the last update made anew.
+    /// What the last update read and built again.
     pub fn work(&self) -> Work {
         self.work
     }
 
-    /// Translates a snapshot. What has not changed since the one before is the same object in the model.
+    /// Translates a snapshot. What has not changed since the snapshot before is the same object in the model.
     pub fn update(&mut self, snapshot: &Snapshot) -> Translation {
         let old = std::mem::replace(&mut self.snapshot, snapshot.clone());
-        let mut changes = Changes::between(&old, snapshot);
-        if changes.classes || self.classes.is_none() {
+        let changes = Changes::between(&old, snapshot);
+        self.work = Work::default();
+        if changes.classes {
             let mut reports = Reports::default();
-            self.classes = Some(Classes::read(snapshot, &self.options, &mut reports));
-            self.assembly.told.replace(&mut self.told_of_classes, reports.into_sorted());
-            changes.ingresses.extend(snapshot.ingresses.keys().chain(self.ingresses.keys()).cloned());
-            changes.gateways.extend(snapshot.gateways.keys().chain(self.frontends.keys()).cloned());
+            self.classes = Classes::read(snapshot, &self.options, &mut reports);
+            self.assembly.reports.replace(&mut self.class_reports, reports.into_sorted());
         }
-        self.work = Work { ingresses: changes.ingresses.len(), ..Work::default() };
-        let (hosts, gateways) = self.read(&old, changes);
-        let (hosts, gateways) = self.claim(hosts, gateways);
-        self.make(&hosts, &gateways);
+        let (mut units, touched) = self.read(&old, &changes);
+        let ports = Ports::decide(&self.claims_by_language());
+        if ports == self.ports {
+            self.mark_dependents(touched, &mut units);
+        } else {
+            // Each host of a port may be served now, or be served no more.
+            self.ports = ports;
+            units = self.languages.iter().map(|language| language.all_units()).collect();
+        }
+        self.build(units);
         self.interner.get_mut().remove_unused();
-        self.ingresses.settle();
-        self.hosts.settle();
+        self.languages.iter_mut().for_each(|language| language.compact());
         let Self { snapshot, slices, certificates, interner, assembly, .. } = self;
-        assembly.settle(&Lookup { snapshot, slices, certificates, interner });
+        assembly.update_certificates(&Lookup { snapshot, slices, certificates, interner });
         self.assembly.translation()
     }
 
-    /// Reads what has changed. Gives the hosts and gateways that this touches.
-    fn read(&mut self, old: &Snapshot, changes: Changes) -> (BTreeSet<HostPattern>, BTreeSet<Key>) {
-        let Self { snapshot, slices, certificates, interner, users, ingresses, hosts, frontends, assembly, .. } = self;
+    /// Reads the objects that have changed, and those that refer to something that has. Gives the objects that have to be
+    /// built, and the hosts that are touched.
+    fn read(&mut self, old: &Snapshot, changes: &Changes) -> (Units, TouchedHosts) {
+        let Self { snapshot, classes, slices, certificates, interner, refs, assembly, work, .. } = self;
         changes.secrets.iter().for_each(|secret| certificates.get_mut().invalidate(secret));
-        let TouchedEndpoints { slices: touched_slices, services } = slices.update(old, snapshot, &changes);
+        let TouchedEndpoints { slices: touched_slices, services } = slices.update(old, snapshot, changes);
         let lookup = Lookup { snapshot, slices, certificates, interner };
         for key in &touched_slices {
             let slice = snapshot.endpoint_slices.get(key);
-            assembly.leave(key, slice.map(|slice| service::terminating(key, slice, &lookup)).unwrap_or_default());
+            let terminating = slice.map(|slice| service::terminating(key, slice, &lookup)).unwrap_or_default();
+            assembly.put_terminating(key, terminating);
         }
-        let Some(classes) = &self.classes else { return Default::default() };
-        let mut touched = BTreeSet::new();
-        for key in alternating(&changes.ingresses) {
-            let object = snapshot.ingresses.get(key).map(|object| object.unpack());
-            touched.extend(ingresses.replace(key, object.as_ref(), classes, &lookup, (hosts, users, assembly)));
+        let mut all_units = Units::new();
+        let mut touched = TouchedHosts::default();
+        for language in &mut self.languages {
+            let kind = language.kind();
+            let objects = language.changed(changes, snapshot);
+            let by_secret = refs.secrets.of_kind(kind, &changes.secrets);
+            let by_map = refs.config_maps.of_kind(kind, &changes.config_maps);
+            let by_config = by_secret.chain(by_map).filter(|key| !objects.contains(key)).cloned().collect();
+            let by_service = refs.services.of_kind(kind, &services);
+            let by_service = by_service.filter(|key| !objects.contains(key)).cloned().collect();
+            let changed = ChangedObjects { objects, by_service, by_config };
+            let mut context = ReadContext { classes, lookup, refs, assembly, work };
+            let mut units = BTreeSet::new();
+            touched.hosts.extend(language.read(&changed, &mut context, &mut units));
+            all_units.push(units);
         }
-        let mut gateways = changes.gateways;
-        let by_service: BTreeSet<&User> = services.iter().filter_map(|key| users.services.get(key)).flatten().collect();
-        for user in by_service {
-            match user {
-                User::Ingress(key) if changes.ingresses.contains(key) => {}
-                User::Ingress(key) => {
-                    self.work.backends += 1;
-                    touched.extend(ingresses.resolve(key, &lookup, assembly));
-                }
-                User::Gateway(key) => drop(gateways.insert(key.clone())),
-            }
-        }
-        let by_secret = changes.secrets.iter().filter_map(|key| users.secrets.get(key));
-        let by_map = changes.config_maps.iter().filter_map(|key| users.config_maps.get(key));
-        for user in by_secret.chain(by_map).flatten() {
-            match user {
-                User::Ingress(key) => touched.extend(ingresses.covered(key).cloned()),
-                User::Gateway(key) => drop(gateways.insert(key.clone())),
-            }
-        }
-        for key in &gateways {
-            frontends.read(key, snapshot.gateways.get(key), classes, &lookup, users);
-        }
-        for host in &touched {
-            hosts.decide(host, &lookup, &mut assembly.told);
-        }
-        (touched, gateways)
+        (all_units, touched)
     }
 
-    /// Brings ports and claims up to date. Gives all hosts and gateways that have to be made anew.
-    fn claim(
-        &mut self,
-        mut hosts: BTreeSet<HostPattern>,
-        mut gateways: BTreeSet<Key>,
-    ) -> (BTreeSet<HostPattern>, BTreeSet<Key>) {
-        let ports = self.take_ports();
-        if ports != self.ports {
-            self.ports = ports;
-            hosts.extend(self.hosts.all().cloned());
-            gateways.extend(self.frontends.keys().cloned());
-        }
-        let mut claimed = BTreeSet::new();
-        for gateway in &gateways {
-            claimed.extend(self.frontends.place(gateway, &self.ports));
-        }
-        hosts.extend(claimed.iter().filter_map(of_ingress));
-        gateways.extend(self.frontends.claimants(&claimed));
-        let mut new = gateways.clone();
-        loop {
-            for gateway in &new {
-                let certified = self.frontends.certified_by(gateway, &self.claims());
-                for pattern in self.frontends.certify(gateway, certified) {
-                    hosts.extend(self.hosts.all().filter(|host| covers(&pattern, host)).cloned());
-                }
+    /// Adds to `units` what depends on hosts that were touched, and so on, until nothing is added.
+    fn mark_dependents(&self, mut touched: TouchedHosts, units: &mut Units) {
+        let claims = self.claims();
+        let mut seen = TouchedHosts::default();
+        while !touched.is_empty() {
+            let mut next = TouchedHosts::default();
+            for (language, units) in self.languages.iter().zip(&mut *units) {
+                next.extend(language.mark_dependents(&touched, &claims, units));
             }
-            let claims = Claims { hosts: &self.hosts, frontends: &self.frontends, ports: &self.ports };
-            self.wide.widen(&mut hosts, &claims);
-            new = self.frontends.claimants(&hosts).difference(&gateways).cloned().collect();
-            if new.is_empty() {
-                return (hosts, gateways);
-            }
-            gateways.extend(new.iter().cloned());
+            seen.extend(touched);
+            next.remove_seen(&seen);
+            touched = next;
         }
     }
 
-    /// Makes hosts and gateways, and puts them in their places.
-    fn make(&mut self, hosts: &BTreeSet<HostPattern>, gateways: &BTreeSet<Key>) {
-        self.work = Work { hosts: hosts.len(), gateways: gateways.len(), ..self.work };
+    /// Builds units, and puts them in the place of what they were.
+    fn build(&mut self, units: Units) {
         let mut replaced = Vec::new();
-        for host in alternating(hosts) {
-            let builder = Builder { ingresses: &self.ingresses, claims: self.claims(), lookup: self.lookup() };
-            let Draft { reports, hosts: mut drafted, .. } = builder.build(host);
-            for port in [HTTP, HTTPS] {
-                replaced.extend(match drafted.remove(&(port, host.clone())) {
-                    Some(drafted) => self.assembly.put_host(port, host.clone(), drafted),
-                    None => self.assembly.remove_host(port, host, None),
-                });
-            }
-            self.hosts.tell(host, reports.into_sorted(), &mut self.assembly.told);
-        }
-        for gateway in gateways {
-            let draft = self.frontends.build(gateway, &self.claims(), &self.lookup());
-            replaced.extend(self.frontends.put(gateway, draft, &mut self.assembly));
-        }
-        self.ingresses.count(&replaced, &mut self.assembly);
-    }
-
-    /// The protocol of each port: that of whoever came first to it.
-    fn take_ports(&self) -> Ports {
-        let mut taken = self.frontends.ports();
-        let ours = [(HTTP, Protocol::Http), (HTTPS, Protocol::Https)];
-        let others = [(HTTP, Protocol::Https), (HTTPS, Protocol::Http)];
-        let contested = taken.iter().any(|(.., port, protocol)| others.contains(&(*port, *protocol)));
-        let first = if contested { self.hosts.first_of_ports() } else { [None, None] };
-        for ((port, protocol), ingress) in ours.into_iter().zip(first) {
-            taken.extend(ingress.map(|ingress| (ingress.age(), 0, port, protocol)));
-        }
-        taken.sort();
-        let mut ports = Ports::new();
-        for (age, _, port, protocol) in taken {
-            ports.entry(port).or_insert_with(|| (protocol, age.object().clone()));
-        }
-        // Where nobody wants it for anything else, it does not matter who was first.
-        for ((port, protocol), takes) in ours.into_iter().zip(self.hosts.take_ports()) {
-            if takes && !contested {
-                ports.insert(port, (protocol, ObjectRef::new(Kind::Ingress, "", "")));
+        for (language, units) in units.iter().enumerate() {
+            for unit in alternating(units) {
+                match unit {
+                    BuildUnit::Host(_) => self.work.hosts += 1,
+                    BuildUnit::Object(_) => self.work.gateways += 1,
+                }
+                let draft = self.languages[language].build(unit, &self.claims(), &self.lookup());
+                self.languages[language].put(unit, draft, &mut self.assembly, &mut replaced);
             }
         }
-        ports
+        self.languages.iter_mut().for_each(|language| language.count_routes(&replaced, &mut self.assembly));
     }
 
     fn claims(&self) -> Claims<'_> {
-        Claims { hosts: &self.hosts, frontends: &self.frontends, ports: &self.ports }
+        Claims::new(self.claims_by_language(), &self.ports)
+    }
+
+    fn claims_by_language(&self) -> Vec<&dyn LanguageClaims> {
+        self.languages.iter().map(|language| language.claims()).collect()
     }
 
     fn lookup(&self) -> Lookup<'_> {
         let Self { snapshot, slices, certificates, interner, .. } = self;
         Lookup { snapshot, slices, certificates, interner }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use k8s_openapi::api::core::v1::Secret;
+    use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
+    use serde_json::{from_value, json};
+
+    use super::*;
+    use crate::source::Key;
+    use crate::translate::RefTracker;
+
+    fn key(name: &str) -> Key {
+        Key::new("default", name)
+    }
+
+    fn secret(value: &str) -> Arc<Secret> {
+        Arc::new(from_value(json!({"stringData": {"value": value}})).expect("a Secret"))
+    }
+
+    /// An Ingress that names a Secret for a host that it has no rule for, so that no host is served with it; and a gateway
+    /// that names Secrets and ConfigMaps in each place where it can.
+    fn snapshot() -> Snapshot {
+        let mut snapshot = Snapshot::default();
+        let class: IngressClass =
+            from_value(json!({"spec": {"controller": crate::translate::CONTROLLER}})).expect("a class");
+        snapshot.ingress_classes.insert(Key::new("", "web"), Arc::new(class));
+        let ingress: Ingress = from_value(json!({
+            "metadata": {"namespace": "default", "name": "site"},
+            "spec": {
+                "ingressClassName": "web",
+                "tls": [{"hosts": ["other.example"], "secretName": "elsewhere"}],
+                "rules": [{"host": "a.example", "http": {"paths": [{"path": "/", "pathType": "Prefix",
+                    "backend": {"service": {"name": "web", "port": {"number": 80}}}}]}}],
+            },
+        }))
+        .expect("an Ingress");
+        snapshot.ingresses.insert(key("site"), Arc::new(ingress.into()));
+        let gateway = from_value(json!({
+            "apiVersion": "steadygate.io/v1alpha1", "kind": "ApplicationGateway",
+            "metadata": {"namespace": "default", "name": "edge"},
+            "spec": {
+                "ingressClassName": "web",
+                "frontendPorts": [], "httpListeners": [], "backendHttpSettingsCollection": [], "requestRoutingRules": [],
+                "sslCertificates": [{"name": "a", "secretRef": {"name": "certificate"}}],
+                "trustedRootCertificates": [
+                    {"name": "b", "secretRef": {"name": "roots"}}, {"name": "c", "configMapRef": {"name": "roots"}},
+                ],
+                "backendAddressPools": [{"name": "p", "serviceRef": {"name": "web"}}],
+            },
+        }));
+        snapshot.gateways.insert(key("edge"), Arc::new(gateway.expect("a gateway")));
+        snapshot
+    }
+
+    #[test]
+    fn every_reference_of_both_languages_is_fetched() {
+        let snapshot = snapshot();
+        let mut translator = Translator::new(Options::default());
+        translator.update(&snapshot);
+        let fetched = RefTracker::new(Options::default()).update(&snapshot);
+        let secrets: BTreeSet<Key> = fetched.secrets.iter().cloned().collect();
+        let config_maps: BTreeSet<Key> = fetched.config_maps.iter().cloned().collect();
+        assert_eq!(secrets, ["certificate", "elsewhere", "roots"].map(key).into());
+        assert_eq!(config_maps, ["roots"].map(key).into());
+        assert_eq!(translator.refs.secrets.names(), secrets);
+        assert_eq!(translator.refs.config_maps.names(), config_maps);
+        for language in languages::all() {
+            for name in ["site", "edge"] {
+                let refs = language.refs(&key(name), &snapshot, &translator.classes);
+                assert!(refs.secrets.is_subset(&secrets) && refs.config_maps.is_subset(&config_maps), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_names_a_secret_is_built_again_when_it_changes_whatever_it_is_for() {
+        let mut snapshot = snapshot();
+        snapshot.gateways.clear();
+        let mut translator = Translator::new(Options::default());
+        translator.update(&snapshot);
+        for value in ["first", "second"] {
+            snapshot.secrets.insert(key("elsewhere"), secret(value));
+            translator.update(&snapshot);
+            assert_eq!(translator.work(), Work { hosts: 1, ..Work::default() }, "{value}");
+        }
+        snapshot.secrets.insert(key("unnamed"), secret("any"));
+        translator.update(&snapshot);
+        assert_eq!(translator.work(), Work::default());
+    }
+
+    #[test]
+    fn references_that_nothing_served_makes_are_not_fetched() {
+        let mut snapshot = snapshot();
+        let mut tracker = RefTracker::new(Options::default());
+        assert!(!tracker.update(&snapshot).secrets.is_empty());
+        snapshot.ingress_classes.clear();
+        assert!(tracker.update(&snapshot).secrets.is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! Listeners: ports, protocols, hosts, and the Secrets of their certificates.
+//! `httpListeners`, read: ports, protocols, hosts, and the certificates of their Secrets.
 
 use std::ops::RangeInclusive;
 
@@ -7,28 +7,39 @@ use crate::model::{CertificateId, HostPattern, ObjectRef, Protocol};
 use crate::report::Reason;
 
 use super::element::{Element, Elements, in_range};
+use crate::translate::claim::PortProtocol;
 use crate::translate::lookup::Lookup;
 use crate::translate::report::Reports;
 
-/// A listener that can be served.
+/// A listener that has a port and a host, at the least.
 #[derive(Debug)]
-pub(super) struct Frontend<'a> {
-    pub(super) listener: &'a HttpListener,
+pub(super) struct ParsedListener<'a> {
+    listener: &'a HttpListener,
     /// Its field path.
     pub(super) field: String,
-    pub(super) port: u16,
-    pub(super) protocol: Protocol,
+    pub(super) at: PortProtocol,
     /// Its hosts, each with the field that names it.
     pub(super) hosts: Vec<(HostPattern, String)>,
     /// Its certificate, if it has one that can be used.
     pub(super) certificate: Option<CertificateId>,
 }
 
-/// Hosts that one listener may name (ARM's limit).
-const MOST_HOSTS: usize = 5;
+/// How many hosts one listener may name (ARM's limit).
+const MAX_HOSTS: usize = 5;
 
-/// Ports that a frontend port may have.
-const PORTS: RangeInclusive<i32> = 1..=64999;
+/// The numbers that a frontend port may have.
+const FRONTEND_PORTS: RangeInclusive<i32> = 1..=64999;
+
+impl ParsedListener<'_> {
+    pub(super) fn name(&self) -> &str {
+        &self.listener.name
+    }
+
+    /// Whether it speaks HTTPS, but has no certificate that can be used.
+    pub(super) fn lacks_certificate(&self) -> bool {
+        self.at.protocol == Protocol::Https && self.certificate.is_none()
+    }
+}
 
 /// Reads the listeners, in the order listed.
 pub(super) fn read<'a>(
@@ -36,9 +47,9 @@ pub(super) fn read<'a>(
     elements: &Elements<'a>,
     lookup: &Lookup<'_>,
     reports: &mut Reports,
-) -> Vec<Frontend<'a>> {
+) -> Vec<ParsedListener<'a>> {
     for Element { field, value } in elements.ports.iter() {
-        let range = (*PORTS.start(), *PORTS.end());
+        let range = (*FRONTEND_PORTS.start(), *FRONTEND_PORTS.end());
         let _reported: Option<u16> = in_range(owner, format!("{field}.port"), value.port, range, reports);
     }
     elements.listeners.iter().filter_map(|element| read_one(owner, elements, element, lookup, reports)).collect()
@@ -50,10 +61,10 @@ fn read_one<'a>(
     Element { field, value: listener }: Element<'a, HttpListener>,
     lookup: &Lookup<'_>,
     reports: &mut Reports,
-) -> Option<Frontend<'a>> {
+) -> Option<ParsedListener<'a>> {
     let port = elements.ports.find(owner, &listener.frontend_port, &format!("{field}.frontendPort"), reports).ok()?;
     // A port out of range has been reported where it stands.
-    let port = u16::try_from(port.value.port).ok().filter(|port| PORTS.contains(&i32::from(*port)))?;
+    let port = u16::try_from(port.value.port).ok().filter(|port| FRONTEND_PORTS.contains(&i32::from(*port)))?;
     let hosts = hosts(owner, &field, listener, reports);
     if hosts.is_empty() {
         return None;
@@ -73,7 +84,7 @@ fn read_one<'a>(
         }
         Spoken::Https => (Protocol::Https, certificate(owner, elements, &field, listener, lookup, reports)),
     };
-    Some(Frontend { listener, field, port, protocol, hosts, certificate })
+    Some(ParsedListener { listener, field, at: PortProtocol { port, protocol }, hosts, certificate })
 }
 
 fn certificate(
@@ -121,12 +132,12 @@ fn hosts(owner: &ObjectRef, field: &str, listener: &HttpListener, reports: &mut 
     }
     let mut hosts: Vec<(HostPattern, String)> = Vec::new();
     for (index, (text, field)) in texts.into_iter().enumerate() {
-        if index >= MOST_HOSTS {
+        if index >= MAX_HOSTS {
             reports.error(
                 owner,
                 field,
                 Reason::InvalidValue,
-                format!("a listener has at most {MOST_HOSTS} hosts, so {text:?} is left out"),
+                format!("a listener has at most {MAX_HOSTS} hosts, so {text:?} is left out"),
                 "add a listener for it",
             );
             continue;

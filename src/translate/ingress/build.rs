@@ -1,4 +1,4 @@
-//! One host, made: its routes on port 80, and on port 443 where it is served over TLS.
+//! Builds one host: its routes on port 80, and on port 443 where it is served over TLS.
 
 use std::sync::Arc;
 
@@ -7,71 +7,79 @@ use super::host_tls::HostTls;
 use super::merge::{MergedPath, merge};
 use super::parsed::ParsedIngress;
 use super::{HTTP, HTTPS, Ingresses, redirect};
-use crate::model::{Action, HostPattern, ObjectRef, Protocol, Route};
+use crate::model::{Action, HostPattern, Kind, ObjectRef, Route};
 use crate::report::Reason;
-use crate::translate::claim::{Claims, wider};
+use crate::translate::claim::{Claims, PortProtocol, wider};
 use crate::translate::draft::Draft;
 use crate::translate::lookup::Lookup;
 use crate::translate::report::Reports;
 use crate::translate::tls;
 
-/// What a host is made with.
+/// Builds hosts of Ingresses, with all that they are built of.
 #[derive(Clone, Copy)]
-pub(in crate::translate) struct Builder<'a> {
-    pub(in crate::translate) ingresses: &'a Ingresses,
-    pub(in crate::translate) claims: Claims<'a>,
-    pub(in crate::translate) lookup: Lookup<'a>,
+pub(super) struct HostBuilder<'a> {
+    pub(super) ingresses: &'a Ingresses,
+    pub(super) claims: &'a Claims<'a>,
+    pub(super) lookup: &'a Lookup<'a>,
 }
 
-impl<'a> Builder<'a> {
-    /// Makes a host.
-    pub(in crate::translate) fn build(&self, host: &HostPattern) -> Draft {
+impl HostBuilder<'_> {
+    /// Builds a host.
+    pub(super) fn build(&self, host: &HostPattern) -> Draft {
         let mut draft = Draft::default();
-        let claims = &self.claims;
-        let tls = claims.hosts.tls(host);
-        self.claim(host, tls, &mut draft.reports);
-        let own = merge(host, claims.hosts.ingresses(host), &mut draft.reports);
-        let is_served = claims.hosts.is_served(host);
-        if is_served && claims.ingresses_hold(HTTP, Protocol::Http, host) {
+        let hosts = &self.ingresses.hosts;
+        let tls = hosts.tls(host);
+        self.report_lost_claims(host, tls, &mut draft.reports);
+
+        // Port 80: the host's own routes.
+        let own = merge(host, hosts.ingresses(host), &mut draft.reports);
+        let is_served = hosts.is_served(host);
+        if is_served && self.holds(HTTP, host) {
             let routes = self.clear_routes(host, &own, &mut draft);
-            draft.add_host(HTTP, Protocol::Http, host.clone(), routes);
+            draft.add_host(HTTP.port, HTTP.protocol, host.clone(), routes);
         }
-        let Some(tls) = tls.filter(|_| claims.ingresses_hold(HTTPS, Protocol::Https, host)) else { return draft };
-        // The narrowest host with routes that takes the requests to this one.
-        let wide = if is_served { None } else { wider(host).find(|wide| claims.hosts.is_served(wide)) };
+
+        // Port 443: the same routes, or those of the narrowest host with routes that covers this one.
+        let Some(tls) = tls.filter(|_| self.holds(HTTPS, host)) else { return draft };
+        let wide = if is_served { None } else { wider(host).find(|wide| hosts.is_served(wide)) };
         let paths = match &wide {
-            Some(wide) => merge(wide, claims.hosts.ingresses(wide), &mut Reports::default()),
+            Some(wide) => merge(wide, hosts.ingresses(wide), &mut Reports::default()),
             None => own,
         };
         let routes = paths.iter().map(|path| self.forward(path, &mut draft)).collect();
-        draft.add_host(HTTPS, Protocol::Https, host.clone(), routes);
+        draft.add_host(HTTPS.port, HTTPS.protocol, host.clone(), routes);
         self.certificate(host, tls, &mut draft);
-        // A host that stands in `spec.tls` alone needs a place on port 80 only to be redirected from there.
+
+        // A host that stands in `spec.tls` alone is on port 80 only to be redirected from there.
         if let Some(wide) = wide
-            && claims.holder(HTTP, Protocol::Http, host).is_none()
-            && claims.ingresses_hold(HTTP, Protocol::Http, &wide)
+            && self.claims.holder(HTTP, host).is_none()
+            && self.holds(HTTP, &wide)
         {
             let routes = self.clear_routes(host, &paths, &mut draft);
             if routes.iter().any(|route| matches!(route.action, Action::Redirect(_))) {
-                draft.add_host(HTTP, Protocol::Http, host.clone(), routes);
+                draft.add_host(HTTP.port, HTTP.protocol, host.clone(), routes);
             }
         }
         draft
     }
 
-    /// Tells those who want the host and do not get it.
-    fn claim(&self, host: &HostPattern, tls: Option<HostTls<'_>>, reports: &mut Reports) {
-        let claims = &self.claims;
-        let lost = |port, protocol| {
-            let holder = claims.holder(port, protocol, host).filter(|_| !claims.ingresses_hold(port, protocol, host));
-            (claims.other_protocol(port, protocol), holder.map(|holder| holder.owner()))
+    /// Whether the claim of the Ingresses holds a host of a port.
+    fn holds(&self, at: PortProtocol, host: &HostPattern) -> bool {
+        self.claims.is_held_by(Kind::Ingress, at, host)
+    }
+
+    /// Reports to the Ingresses that want the host, but do not get it, which object has it.
+    fn report_lost_claims(&self, host: &HostPattern, tls: Option<HostTls<'_>>, reports: &mut Reports) {
+        let lost_to = |at: PortProtocol| LostTo {
+            port: self.claims.winner_of_port(at),
+            host: self.claims.holder(at, host).map(|claim| claim.owner()).filter(|owner| owner.kind != Kind::Ingress),
         };
-        let (other_protocol, winner) = lost(HTTP, Protocol::Http);
-        for ingress in claims.hosts.ingresses(host) {
-            match (ingress.field_of(host), other_protocol, winner) {
-                (Some(_), Some(winner), _) => refuse_port(ingress, HTTP, winner, reports),
+        let lost = lost_to(HTTP);
+        for ingress in self.ingresses.hosts.ingresses(host) {
+            match (ingress.field_of(host), lost.port, lost.host) {
+                (Some(_), Some(winner), _) => refuse_port(ingress, HTTP.port, winner, reports),
                 (Some(field), None, Some(winner)) => {
-                    refuse_host(ingress, field.to_string(), host, HTTP, winner, reports);
+                    refuse_host(ingress, field.to_string(), host, HTTP.port, winner, reports);
                 }
                 (None, None, Some(winner)) if ingress.serves(host) => reports.warning(
                     &ingress.owner,
@@ -86,20 +94,22 @@ impl<'a> Builder<'a> {
             }
         }
         let Some(tls) = tls else { return };
-        match lost(HTTPS, Protocol::Https) {
-            (Some(winner), _) => refuse_port(tls.ingress, HTTPS, winner, reports),
-            (None, Some(winner)) => refuse_host(tls.ingress, tls.field(), host, HTTPS, winner, reports),
-            (None, None) => {}
+        match lost_to(HTTPS) {
+            LostTo { port: Some(winner), .. } => refuse_port(tls.ingress, HTTPS.port, winner, reports),
+            LostTo { port: None, host: Some(winner) } => {
+                refuse_host(tls.ingress, tls.field(), host, HTTPS.port, winner, reports);
+            }
+            LostTo { port: None, host: None } => {}
         }
     }
 
+    /// The routes of a host on port 80: redirects to HTTPS, or the routes that forward.
     fn clear_routes(&self, host: &HostPattern, paths: &[MergedPath<'_>], draft: &mut Draft) -> Vec<Route> {
-        let tls = self.claims.hosts.tls(host);
-        let tls = tls.filter(|_| self.claims.ingresses_hold(HTTPS, Protocol::Https, host));
+        let tls = self.ingresses.hosts.tls(host).filter(|_| self.holds(HTTPS, host));
         let mut routes = Vec::with_capacity(paths.len());
         for path in paths {
             let MergedPath { ingress, path: condition } = path;
-            let redirect = redirect::decide(ingress, &condition.path, host, tls, &self.claims, &mut draft.reports);
+            let redirect = redirect::decide(ingress, &condition.path, host, tls, self.claims, &mut draft.reports);
             routes.push(match redirect.filter(|to| self.has_certificate(host, to.port, &mut draft.reports)) {
                 Some(redirect) => Route {
                     field: path.field().path(),
@@ -113,11 +123,10 @@ impl<'a> Builder<'a> {
         routes
     }
 
-    /// Whether a redirect to `port` leads anywhere: a client that can't shake hands there is better served in clear
-    /// text.
+    /// Whether a redirect to `port` leads anywhere: a client that can't shake hands there is better served in clear text.
     fn has_certificate(&self, host: &HostPattern, port: u16, reports: &mut Reports) -> bool {
-        let claims = &self.claims;
-        let Some(tls) = claims.hosts.tls(host).filter(|_| port == HTTPS) else { return true };
+        let claims = self.claims;
+        let Some(tls) = self.ingresses.hosts.tls(host).filter(|_| port == HTTPS.port) else { return true };
         let by_default = tls.certificate.is_none() && tls.secret.is_none();
         if claims.is_certified(port, host) || by_default && claims.is_certified(port, &HostPattern::Any) {
             return true;
@@ -132,11 +141,12 @@ impl<'a> Builder<'a> {
         false
     }
 
+    /// The route that forwards the requests of a path.
     fn forward(&self, merged: &MergedPath<'_>, draft: &mut Draft) -> Route {
         let MergedPath { ingress, path } = merged;
         let resolved =
             self.ingresses.resolved(ingress, path.backend()).expect("an Ingress that has hosts is in the list");
-        let action = backend::action(ingress, path, resolved, &self.lookup, &mut draft.reports);
+        let action = backend::action(ingress, path, resolved, self.lookup, &mut draft.reports);
         Route {
             field: merged.field().path(),
             owner: Arc::clone(&ingress.owner),
@@ -148,10 +158,18 @@ impl<'a> Builder<'a> {
     fn certificate(&self, host: &HostPattern, tls: HostTls<'_>, draft: &mut Draft) {
         let Some(id) = tls.certificate else { return };
         if !tls.inherited {
-            tls::check_names(&self.lookup, id, host, &tls.ingress.owner, &tls.field(), &mut draft.reports);
+            tls::check_names(self.lookup, id, host, &tls.ingress.owner, &tls.field(), &mut draft.reports);
         }
-        draft.set_certificate(HTTPS, host, id);
+        draft.set_certificate(HTTPS.port, host, id);
     }
+}
+
+/// The objects that came before the Ingresses, if any.
+struct LostTo<'a> {
+    /// The object that has the port for another protocol.
+    port: Option<&'a ObjectRef>,
+    /// The object of another language that has the host.
+    host: Option<&'a ObjectRef>,
 }
 
 fn refuse_port(ingress: &ParsedIngress, port: u16, winner: &ObjectRef, reports: &mut Reports) {

@@ -1,4 +1,4 @@
-//! Hosts that Ingresses have to do with: who wants each, oldest first, and who decides on its certificate.
+//! The hosts that Ingresses name: the Ingresses of each, oldest first, and the one that decides on its certificate.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -6,135 +6,132 @@ use std::sync::Arc;
 use crate::model::HostPattern;
 use crate::report::Report;
 
+use super::compact_if_doubled;
 use super::host_tls::{self, HostTls, TlsRequest};
 use super::parsed::ParsedIngress;
-use super::put_close;
 use crate::translate::claim::wider;
 use crate::translate::lookup::Lookup;
-use crate::translate::report::{Reports, Told};
+use crate::translate::report::{AllReports, Reports};
 
-/// Every host that an Ingress has to do with.
+/// Every host that some Ingress names, in a rule, an annotation or `spec.tls`.
 #[derive(Debug, Default)]
-pub(in crate::translate) struct Hosts {
-    hosts: BTreeMap<HostPattern, Named>,
-    /// How many there were when they were last put close together.
-    close: usize,
-    /// How many of them are asked for over TLS.
+pub(super) struct IngressHosts {
+    hosts: BTreeMap<HostPattern, HostEntry>,
+    /// How many hosts there were when the map was last compacted.
+    compacted_len: usize,
+    /// How many of the hosts some Ingress asks to be served over TLS.
     tls_requests: usize,
-    /// Those that stand in `spec.tls` alone: a wider host's routes serve them.
+    /// Hosts that stand in `spec.tls` alone: the routes of a wider host serve them.
     borrowing: BTreeSet<HostPattern>,
 }
 
-/// One host.
+/// What is known of one host. There may be very many, so that what few have is behind a pointer.
 #[derive(Debug, Default)]
-struct Named {
+struct HostEntry {
+    /// The Ingresses that have to do with it, oldest first.
     ingresses: Vec<Arc<ParsedIngress>>,
     tls_request: Option<Box<TlsRequest>>,
-    /// What was said of who asks, and of what was made: nothing, of most.
-    told: Option<Box<[Box<[Report]>; 2]>>,
+    reports: Option<Box<HostReports>>,
 }
 
-impl Named {
-    /// Puts what is said now in the place of what was said before.
-    fn tell(&mut self, of: usize, now: Box<[Report]>, told: &mut Told) {
-        if self.told.is_none() && now.is_empty() {
+/// The reports that a host gave rise to.
+#[derive(Debug, Default)]
+struct HostReports {
+    /// By the decision on its certificate.
+    tls: Box<[Report]>,
+    /// By the last time that it was built.
+    build: Box<[Report]>,
+}
+
+impl HostEntry {
+    /// Replaces the reports of one step, which `step` chooses.
+    fn put_reports(
+        &mut self,
+        step: impl FnOnce(&mut HostReports) -> &mut Box<[Report]>,
+        now: Box<[Report]>,
+        all: &mut AllReports,
+    ) {
+        if self.reports.is_none() && now.is_empty() {
             return;
         }
-        let all = self.told.get_or_insert_default();
-        told.replace(&mut all[of], now);
-        if all.iter().all(|reports| reports.is_empty()) {
-            self.told = None;
+        let reports = self.reports.get_or_insert_default();
+        all.replace(step(reports), now);
+        if reports.tls.is_empty() && reports.build.is_empty() {
+            self.reports = None;
         }
     }
 }
 
-impl Hosts {
-    /// Puts them close together, now that there may be many more.
-    pub(in crate::translate) fn settle(&mut self) {
-        put_close(&mut self.hosts, &mut self.close);
+impl IngressHosts {
+    /// Gives back memory that the map took while it grew.
+    pub(super) fn compact(&mut self) {
+        compact_if_doubled(&mut self.hosts, &mut self.compacted_len);
     }
 
     /// Adds an Ingress to its hosts.
-    pub(in crate::translate) fn add(&mut self, ingress: &Arc<ParsedIngress>) {
+    pub(super) fn add(&mut self, ingress: &Arc<ParsedIngress>) {
         for host in ingress.all_hosts() {
             let ingresses = &mut self.hosts.entry(host).or_default().ingresses;
             if ingresses.is_empty() {
-                // There is one, nearly always.
+                // Nearly all hosts have one Ingress.
                 ingresses.reserve_exact(1);
             }
-            let at = ingresses.partition_point(|other| other.age() < ingress.age());
-            ingresses.insert(at, Arc::clone(ingress));
+            let position = ingresses.partition_point(|other| other.age() < ingress.age());
+            ingresses.insert(position, Arc::clone(ingress));
         }
     }
 
-    /// Removes an Ingress from its hosts.
-    pub(in crate::translate) fn remove(&mut self, ingress: &Arc<ParsedIngress>) {
+    /// Removes an Ingress from its hosts. A host that has none then stays until it was built without.
+    pub(super) fn remove(&mut self, ingress: &Arc<ParsedIngress>) {
         for host in ingress.all_hosts() {
-            if let Some(named) = self.hosts.get_mut(&host) {
-                named.ingresses.retain(|other| !Arc::ptr_eq(other, ingress));
+            if let Some(entry) = self.hosts.get_mut(&host) {
+                entry.ingresses.retain(|other| !Arc::ptr_eq(other, ingress));
             }
         }
     }
 
-    /// Decides anew who asks for a host over TLS; forgets one that nobody has to do with any more.
-    pub(in crate::translate) fn decide(&mut self, host: &HostPattern, lookup: &Lookup<'_>, told: &mut Told) {
-        let Some(named) = self.hosts.get_mut(host) else { return };
+    /// Decides again which Ingress asks for a host to be served over TLS, and with which certificate.
+    pub(super) fn decide_tls(&mut self, host: &HostPattern, lookup: &Lookup<'_>, all_reports: &mut AllReports) {
+        let Some(entry) = self.hosts.get_mut(host) else { return };
         let mut reports = Reports::default();
-        let before = named.tls_request.is_some();
-        named.tls_request = host_tls::decide(host, &named.ingresses, lookup, &mut reports).map(Box::new);
-        named.tell(0, reports.into_sorted(), told);
-        self.tls_requests = self.tls_requests + usize::from(named.tls_request.is_some()) - usize::from(before);
-        let borrows = named.tls_request.is_some() && !named.ingresses.iter().any(|ingress| ingress.serves(host));
-        if borrows {
-            self.borrowing.insert(host.clone())
+        let before = entry.tls_request.is_some();
+        entry.tls_request = host_tls::decide(host, &entry.ingresses, lookup, &mut reports).map(Box::new);
+        entry.put_reports(|reports| &mut reports.tls, reports.into_sorted(), all_reports);
+        self.tls_requests = self.tls_requests + usize::from(entry.tls_request.is_some()) - usize::from(before);
+        if entry.tls_request.is_some() && !entry.ingresses.iter().any(|ingress| ingress.serves(host)) {
+            self.borrowing.insert(host.clone());
         } else {
-            self.borrowing.remove(host)
-        };
+            self.borrowing.remove(host);
+        }
     }
 
-    /// Puts what was said in making a host in the place of what was said before.
-    pub(in crate::translate) fn tell(&mut self, host: &HostPattern, reports: Box<[Report]>, told: &mut Told) {
-        let Some(named) = self.hosts.get_mut(host) else { return };
-        named.tell(1, reports, told);
-        if named.ingresses.is_empty() {
+    /// Replaces the reports of building a host. Forgets a host that no Ingress names any more.
+    pub(super) fn put_reports(&mut self, host: &HostPattern, reports: Box<[Report]>, all: &mut AllReports) {
+        let Some(entry) = self.hosts.get_mut(host) else { return };
+        entry.put_reports(|reports| &mut reports.build, reports, all);
+        if entry.ingresses.is_empty() {
             self.hosts.remove(host);
         }
     }
 
     /// Every host.
-    pub(in crate::translate) fn all(&self) -> impl Iterator<Item = &HostPattern> {
+    pub(super) fn all(&self) -> impl Iterator<Item = &HostPattern> {
         self.hosts.keys()
+    }
+
+    /// Whether some Ingress names the host, or named it until now.
+    pub(super) fn contains(&self, host: &HostPattern) -> bool {
+        self.hosts.contains_key(host)
     }
 
     /// The Ingresses that have to do with a host, oldest first.
     pub(super) fn ingresses(&self, host: &HostPattern) -> &[Arc<ParsedIngress>] {
-        self.hosts.get(host).map_or(&[], |named| &named.ingresses)
+        self.hosts.get(host).map_or(&[], |entry| &entry.ingresses)
     }
 
     /// The oldest Ingress that serves a host.
-    pub(in crate::translate) fn first(&self, host: &HostPattern) -> Option<&ParsedIngress> {
+    pub(super) fn first(&self, host: &HostPattern) -> Option<&ParsedIngress> {
         self.ingresses(host).iter().find(|ingress| ingress.serves(host)).map(|ingress| &**ingress)
-    }
-
-    /// How a host comes to be served over TLS, if it does.
-    pub(in crate::translate) fn tls(&self, host: &HostPattern) -> Option<HostTls<'_>> {
-        if let Some(request) = self.tls_request(host) {
-            return Some(request.tls());
-        }
-        self.first(host)?;
-        wider(host).find_map(|wide| Some(self.tls_request(&wide)?.inherited(&wide)))
-    }
-
-    /// The oldest Ingress that takes ports 80 and 443.
-    pub(in crate::translate) fn first_of_ports(&self) -> [Option<&ParsedIngress>; 2] {
-        let clear = self.hosts.keys().filter_map(|host| self.first(host));
-        let tls = self.hosts.keys().filter_map(|host| Some(&**self.tls(host)?.ingress));
-        [clear.min_by_key(|ingress| ingress.age()), tls.min_by_key(|ingress| ingress.age())]
-    }
-
-    /// Whether some Ingress takes ports 80 and 443.
-    pub(in crate::translate) fn take_ports(&self) -> [bool; 2] {
-        [self.hosts.keys().any(|host| self.first(host).is_some()), self.tls_requests > 0]
     }
 
     /// Whether a host has routes of its own.
@@ -142,13 +139,27 @@ impl Hosts {
         self.first(host).is_some()
     }
 
-    /// The hosts that a wider one's routes serve.
-    pub(super) fn borrowing(&self) -> impl Iterator<Item = &HostPattern> {
-        self.borrowing.iter()
+    /// How a host comes to be served over TLS, if it does.
+    pub(super) fn tls(&self, host: &HostPattern) -> Option<HostTls<'_>> {
+        if let Some(request) = self.tls_request(host) {
+            return Some(request.tls());
+        }
+        self.first(host)?;
+        wider(host).find_map(|wide| Some(self.tls_request(&wide)?.inherited(&wide)))
     }
 
-    /// Who asks for a host over TLS.
+    /// The request of an Ingress to serve this very host over TLS.
     pub(super) fn tls_request(&self, host: &HostPattern) -> Option<&TlsRequest> {
         self.hosts.get(host)?.tls_request.as_deref()
+    }
+
+    /// Whether some Ingress asks for some host to be served over TLS.
+    pub(super) fn has_tls_requests(&self) -> bool {
+        self.tls_requests > 0
+    }
+
+    /// The hosts that are served by the routes of a wider host.
+    pub(super) fn borrowing(&self) -> impl Iterator<Item = &HostPattern> {
+        self.borrowing.iter()
     }
 }

@@ -15,7 +15,7 @@ use crate::api::annotations::AnnotationSettings;
 use crate::model::{HostPattern, ObjectRef, PathMatch, WebSocket};
 use crate::source::Key;
 use crate::translate::claim::Age;
-use crate::translate::user::Refers;
+use crate::translate::refs::Refs;
 use crate::translate::websocket;
 
 /// An Ingress that is served.
@@ -139,17 +139,18 @@ impl ParsedIngress {
         self.tls.as_ref()?.secrets.get(entry)?.as_deref()
     }
 
-    /// The objects that it refers to.
-    pub(in crate::translate) fn refers(&self) -> Refers {
+    /// Everything that it refers to, wherever it is written. What is not in it is neither fetched from a cluster nor
+    /// followed when it changes.
+    pub(super) fn refs(&self) -> Refs {
         let key = |name: &str| Key::new(self.owner.namespace(), name);
         let services = self.backends.iter().filter_map(|backend| match &*backend.target {
             BackendTarget::Service(name, _) => Some(key(name)),
             BackendTarget::Resource | BackendTarget::Nothing => None,
         });
-        Refers {
+        Refs {
             services: services.collect(),
             secrets: self.tls.iter().flat_map(|tls| &tls.secrets).flatten().map(|name| key(name)).collect(),
-            ..Refers::default()
+            config_maps: BTreeSet::new(),
         }
     }
 }

@@ -34,13 +34,13 @@ pub(super) fn decide(
         None => None,
     };
     if let Some(status) = status {
-        return Some(Redirect { status, port: HTTPS });
+        return Some(Redirect { status, port: HTTPS.port });
     }
     // Redirects to whatever serves the host over HTTPS, be it another object.
     if ingress.settings.force_redirect != Some(true) {
         return None;
     }
-    let port = tls.map(|_| HTTPS).or_else(|| claims.https_port(host));
+    let port = tls.map(|_| HTTPS.port).or_else(|| claims.https_port(host));
     if port.is_none() {
         reports.warning(
             &ingress.owner,

@@ -1,0 +1,182 @@
+//! One ApplicationGateway: what it refers to, what its listeners claim, and the hosts and routes that they hold.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::api::ApplicationGateway;
+use crate::api::application_gateway::RequestRoutingRule;
+use crate::model::{Action, HostPattern, ObjectRef, PathMatch, Route};
+use crate::report::Reason;
+use crate::source::Key;
+
+use super::backend::Backends;
+use super::element::{Element, Elements};
+use super::listener::{self, ParsedListener};
+use super::rule;
+use crate::translate::claim::{Claims, ListenerClaim};
+use crate::translate::draft::Draft;
+use crate::translate::lookup::Lookup;
+use crate::translate::refs::Refs;
+use crate::translate::report::Reports;
+use crate::translate::tls;
+
+/// A gateway that is served, read.
+#[derive(Debug)]
+pub(super) struct Gateway<'a> {
+    owner: &'a ObjectRef,
+    elements: Elements<'a>,
+    listeners: Vec<ParsedListener<'a>>,
+    /// The rule that each listener obeys, by the listener's name.
+    rules: BTreeMap<&'a str, Element<'a, RequestRoutingRule>>,
+}
+
+/// Everything that a gateway refers to. What is not in it is neither fetched from a cluster nor followed when it changes.
+pub(super) fn refs(owner: &ObjectRef, object: &ApplicationGateway) -> Refs {
+    let spec = &object.spec;
+    let key = |name: &str| Key::new(owner.namespace(), name);
+    let services = spec.backend_address_pools.iter().filter_map(|pool| pool.service_ref.as_ref());
+    let certificates = spec.ssl_certificates.iter().map(|certificate| &certificate.secret_ref);
+    let roots = spec.trusted_root_certificates.iter().filter_map(|root| root.secret_ref.as_ref());
+    let maps = spec.trusted_root_certificates.iter().filter_map(|root| root.config_map_ref.as_ref());
+    Refs {
+        services: services.map(|service| key(&service.name)).collect(),
+        secrets: certificates.chain(roots).map(|reference| key(&reference.name)).collect(),
+        config_maps: maps.map(|reference| key(&reference.name)).collect(),
+    }
+}
+
+impl<'a> Gateway<'a> {
+    /// Reads a gateway. What refers to nothing is reported, and left out.
+    pub(super) fn read(
+        owner: &'a ObjectRef,
+        object: &'a ApplicationGateway,
+        lookup: &Lookup<'_>,
+        reports: &mut Reports,
+    ) -> Self {
+        let elements = Elements::read(owner, &object.spec, reports);
+        let listeners = listener::read(owner, &elements, lookup, reports);
+        let rules = rule::by_listener(owner, &elements, reports);
+        Self { owner, elements, listeners, rules }
+    }
+
+    /// Whether a listener can serve anything: it has a rule, and a certificate if it needs one.
+    fn serves(&self, listener: &ParsedListener<'_>) -> bool {
+        !listener.lacks_certificate() && self.rules.contains_key(listener.name())
+    }
+
+    /// What its listeners claim, in the order listed.
+    pub(super) fn claims(&self) -> Vec<ListenerClaim> {
+        let claim = |listener: &ParsedListener<'_>| ListenerClaim {
+            at: listener.at,
+            hosts: listener.hosts.iter().map(|(host, _)| host.clone()).collect(),
+            serves: self.serves(listener),
+            is_certified: listener.certificate.is_some(),
+        };
+        self.listeners.iter().map(claim).collect()
+    }
+
+    /// Reports the ports and hosts that other objects had first.
+    pub(super) fn report_lost_claims(&self, claims: &Claims<'_>, reports: &mut Reports) {
+        for (index, listener) in self.listeners.iter().enumerate() {
+            let ParsedListener { field, at, hosts, .. } = listener;
+            let port = at.port;
+            if self.serves(listener)
+                && let Some(winner) = claims.winner_of_port(*at)
+            {
+                let winner = self.call(winner);
+                reports.error(
+                    self.owner,
+                    format!("{field}.protocol"),
+                    Reason::Conflict,
+                    format!("{winner} has port {port} for the other protocol, so the listener is not served"),
+                    "give one of the two another port",
+                );
+                continue;
+            }
+            for (host, field) in hosts {
+                let holder = claims.holder(*at, host);
+                let winner = holder.filter(|claim| claim.owner() != self.owner || claim.listener != index);
+                if let Some(winner) = winner {
+                    let winner = self.call(winner.owner());
+                    reports.error(
+                        self.owner,
+                        field,
+                        Reason::Conflict,
+                        format!("{winner} already serves host {host} on port {port}, so this listener does not"),
+                        "remove the host from one of the two",
+                    );
+                }
+            }
+        }
+    }
+
+    /// How a report on this gateway calls the object that came first.
+    fn call(&self, winner: &ObjectRef) -> String {
+        if winner == self.owner { "another listener of this gateway".to_owned() } else { winner.to_string() }
+    }
+
+    /// Puts hosts, routes and pools into the draft.
+    pub(super) fn build(&self, lookup: &Lookup<'a>, claims: &Claims<'_>, draft: &mut Draft) {
+        let backends = Backends::read(self.owner, &self.elements, &mut draft.reports);
+        for (index, listener) in self.listeners.iter().enumerate() {
+            // Which of its hosts does the listener hold?
+            let at = listener.at;
+            let holds = |host: &&HostPattern| {
+                claims.holder(at, host).is_some_and(|claim| claim.owner() == self.owner && claim.listener == index)
+            };
+            let held: Vec<&HostPattern> = listener.hosts.iter().map(|(host, _)| host).filter(holds).collect();
+            if held.is_empty() {
+                continue;
+            }
+
+            // The routes of its rule are those of each of these hosts.
+            let mut routes = match self.rules.get(listener.name()) {
+                Some(rule) => rule::routes(self.owner, rule, &self.elements, &backends, lookup, draft),
+                None => {
+                    draft.reports.warning(
+                        self.owner,
+                        &listener.field,
+                        Reason::ElementNotFound,
+                        format!("no rule names the listener {:?}, so it serves nothing", listener.name()),
+                        "add a requestRoutingRule for it",
+                    );
+                    Vec::new()
+                }
+            };
+            if !claims.speaks(at) {
+                continue;
+            }
+            if self.serves(listener) {
+                self.note_served(listener, &routes, draft);
+            }
+            // What no rule takes is not for a wider host, which may be another tenant's.
+            if !routes.iter().any(|route| route.matches.path == PathMatch::Any) {
+                let action = Action::NotFound;
+                let (field, owner) = (listener.field.as_str().into(), Arc::new(self.owner.clone()));
+                routes.push(Route { field, owner, matches: PathMatch::Any.into(), action });
+            }
+            for host in &held {
+                draft.add_host(at.port, at.protocol, (*host).clone(), routes.clone());
+            }
+            self.certify(listener, &held, lookup, draft);
+        }
+    }
+
+    /// Notes that a listener is served, and so is its rule where that leads somewhere.
+    fn note_served(&self, listener: &ParsedListener<'_>, routes: &[Route], draft: &mut Draft) {
+        draft.parts.listeners.insert(listener.name().to_owned());
+        let leads = routes.iter().any(|route| !matches!(route.action, Action::Unavailable(_)));
+        let rule = self.rules.get(listener.name()).filter(|_| leads);
+        draft.parts.rules.extend(rule.map(|rule| rule.value.name.clone()));
+    }
+
+    /// Has the hosts that a listener holds show its certificate.
+    fn certify(&self, listener: &ParsedListener<'_>, held: &[&HostPattern], lookup: &Lookup<'_>, draft: &mut Draft) {
+        let Some(id) = &listener.certificate else { return };
+        let field = format!("{}.sslCertificate", listener.field);
+        for host in held {
+            tls::check_names(lookup, id, host, self.owner, &field, &mut draft.reports);
+            draft.set_certificate(listener.at.port, host, id);
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! What Ingresses claim, answered from their hosts: port 80 for every host with routes, port 443 for those that are served
+//! over TLS.
+
+use crate::model::HostPattern;
+
+use super::hosts::IngressHosts;
+use super::parsed::ParsedIngress;
+use super::{HTTP, HTTPS};
+use crate::translate::claim::{CertifiedHost, Claim, LanguageClaims, PortProtocol, Ports, ingress_form, wider};
+
+impl LanguageClaims for IngressHosts {
+    fn ports(&self) -> Vec<PortProtocol> {
+        let mut ports = Vec::new();
+        ports.extend(self.all().any(|host| self.is_served(host)).then_some(HTTP));
+        ports.extend(self.has_tls_requests().then_some(HTTPS));
+        ports
+    }
+
+    fn first_on_port(&self, at: PortProtocol) -> Option<Claim<'_>> {
+        if at != HTTP && at != HTTPS {
+            return None;
+        }
+        self.all().filter_map(|host| claimant(self, at, host)).map(claim).min()
+    }
+
+    fn first_on_host(&self, at: PortProtocol, host: &HostPattern, ports: &Ports) -> Option<Claim<'_>> {
+        if !ports.speaks(at) {
+            return None;
+        }
+        claimant(self, at, &ingress_form(host)?).map(claim)
+    }
+
+    fn certified_claim(&self, port: u16, host: &HostPattern) -> Option<Claim<'_>> {
+        let tls = self.tls(host).filter(|tls| port == HTTPS.port && tls.certificate.is_some())?;
+        Some(claim(tls.ingress))
+    }
+
+    fn certified_covers(&self, host: &HostPattern) -> Vec<CertifiedHost> {
+        let covering = std::iter::once(host.clone()).chain(wider(host));
+        let certified = covering.filter(|host| self.certified_claim(HTTPS.port, host).is_some());
+        certified.map(|host| CertifiedHost { port: HTTPS.port, host }).collect()
+    }
+}
+
+/// The Ingress whose claim to a host of a port counts among those of Ingresses.
+fn claimant<'h>(hosts: &'h IngressHosts, at: PortProtocol, host: &HostPattern) -> Option<&'h ParsedIngress> {
+    match at {
+        HTTP => hosts.first(host),
+        HTTPS => hosts.tls(host).map(|tls| &**tls.ingress),
+        _ => None,
+    }
+}
+
+/// An Ingress has no listeners: its claims are those of listener 0.
+fn claim(ingress: &ParsedIngress) -> Claim<'_> {
+    Claim { age: ingress.age(), listener: 0 }
+}

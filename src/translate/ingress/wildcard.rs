@@ -1,0 +1,106 @@
+//! What narrow hosts depend on of the wildcard hosts that cover them.
+//!
+//! For example `a.example.com` may be served over TLS since `*.example.com` is in some `spec.tls`. It is built again when
+//! the state of that wildcard changes, and not whenever the wildcard is built.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{HostPattern, Kind};
+
+use super::host_tls::TlsRequest;
+use super::hosts::IngressHosts;
+use super::{HTTP, HTTPS};
+use crate::translate::claim::{Claims, wider};
+use crate::translate::draft::DraftHost;
+
+/// The state of each wildcard host as the narrower hosts were built with it; those in the default state are left out.
+#[derive(Debug, Default)]
+pub(super) struct WildcardHosts(BTreeMap<HostPattern, WildcardState>);
+
+/// What narrower hosts depend on of one wildcard host. Whether it has a certificate follows from it, but for the
+/// certificate of another language, of which all hosts that it covers take notice anyway.
+#[derive(Debug, Default, PartialEq)]
+struct WildcardState {
+    tls_request: Option<TlsRequest>,
+    is_served: bool,
+    /// Whether the claim of the Ingresses holds it on port 80.
+    is_held_on_http: bool,
+    /// Whether it holds it on port 443.
+    is_held_on_https: bool,
+}
+
+impl WildcardHosts {
+    /// The hosts that have to be built again since wildcards among `hosts` are built with another state than before.
+    pub(super) fn dependents(
+        &self,
+        hosts: &BTreeSet<HostPattern>,
+        all: &IngressHosts,
+        claims: &Claims<'_>,
+    ) -> BTreeSet<HostPattern> {
+        let wildcards = hosts.iter().filter(|host| is_wildcard(host));
+        let mut dependents = BTreeSet::new();
+        if wildcards.clone().next().is_none() {
+            return dependents;
+        }
+        let changed: BTreeSet<&HostPattern> = wildcards.filter(|host| self.has_changed(host, all, claims)).collect();
+        if changed.contains(&HostPattern::Any) {
+            dependents.extend(all.all().cloned());
+        } else if !changed.is_empty() {
+            let parents = changed.iter().filter_map(|host| match host {
+                HostPattern::SingleLabel(parent) => Some(&**parent),
+                _ => None,
+            });
+            let parents: BTreeSet<&str> = parents.collect();
+            dependents.extend(all.all().filter(|host| is_below(host, &parents)).cloned());
+        }
+        // A host without routes of its own is served by the routes of the wildcard.
+        let borrowing = all.borrowing().filter(|host| wider(host).any(|wide| hosts.contains(&wide)));
+        dependents.extend(borrowing.cloned());
+        dependents
+    }
+
+    fn has_changed(&self, host: &HostPattern, all: &IngressHosts, claims: &Claims<'_>) -> bool {
+        let now = WildcardState {
+            tls_request: all.tls_request(host).cloned(),
+            is_served: all.is_served(host),
+            is_held_on_http: claims.is_held_by(Kind::Ingress, HTTP, host),
+            is_held_on_https: claims.is_held_by(Kind::Ingress, HTTPS, host),
+        };
+        now != *self.0.get(host).unwrap_or(&WildcardState::default())
+    }
+
+    /// Records the state in which a host is built, if it is a wildcard.
+    pub(super) fn record(
+        &mut self,
+        host: &HostPattern,
+        built: &BTreeMap<(u16, HostPattern), DraftHost>,
+        all: &IngressHosts,
+    ) {
+        if !is_wildcard(host) {
+            return;
+        }
+        let is_served = all.is_served(host);
+        let state = WildcardState {
+            tls_request: all.tls_request(host).cloned(),
+            is_served,
+            // A host that is not served itself may be on port 80 to be redirected.
+            is_held_on_http: is_served && built.contains_key(&(HTTP.port, host.clone())),
+            is_held_on_https: built.contains_key(&(HTTPS.port, host.clone())),
+        };
+        if state == WildcardState::default() {
+            self.0.remove(host);
+        } else {
+            self.0.insert(host.clone(), state);
+        }
+    }
+}
+
+fn is_wildcard(host: &HostPattern) -> bool {
+    !matches!(host, HostPattern::Exact(_))
+}
+
+/// Whether a host is one label below one of `parents`.
+fn is_below(host: &HostPattern, parents: &BTreeSet<&str>) -> bool {
+    let HostPattern::Exact(name) = host else { return false };
+    name.split_once('.').is_some_and(|(_, parent)| parents.contains(parent))
+}
