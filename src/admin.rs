@@ -95,7 +95,7 @@ impl Admin {
         }
         if published.generation == 0 {
             let mut why = "the configuration has not been read yet".to_owned();
-            for (watch, watched) in self.state.troubles.states().iter().filter(|(_, watched)| !watched.listed) {
+            for (watch, watched) in self.state.watches.states().iter().filter(|(_, watched)| !watched.listed) {
                 let trouble = watched.trouble.as_ref().map(|(trouble, _)| format!(": {trouble}")).unwrap_or_default();
                 why.push_str(&format!("\nwaiting for the first list of {watch}{trouble}"));
             }

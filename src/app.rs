@@ -16,7 +16,7 @@ use crate::controller::{Controller, Owners};
 use crate::model::EndpointState;
 use crate::pool::{AddressPolicy, Health, Registry};
 use crate::proxy::{Bindings, Listeners, Metrics, ProxySettings, WorkerState};
-use crate::source::cluster::{self, Troubles};
+use crate::source::cluster::{self, WatchStates};
 use crate::source::{Inputs, Snapshot, directory};
 use crate::status::{self, Facts, MemberState, PoolHealth};
 use crate::table::Handle;
@@ -81,8 +81,8 @@ pub struct App {
 
 /// The source that runs, until this is dropped.
 enum Watch {
-    Directory(directory::Watch),
-    Cluster(cluster::Watch, Box<kube::Config>),
+    Directory(directory::DirectoryWatch),
+    Cluster(cluster::ClusterWatch, Box<kube::Config>),
 }
 
 impl Watch {
@@ -109,10 +109,10 @@ impl Watch {
         }
     }
 
-    fn troubles(&self) -> Troubles {
+    fn watch_states(&self) -> WatchStates {
         match self {
-            Self::Directory(_) => Troubles::default(),
-            Self::Cluster(watch, _) => watch.troubles(),
+            Self::Directory(_) => WatchStates::default(),
+            Self::Cluster(watch, _) => watch.states(),
         }
     }
 }
@@ -173,7 +173,7 @@ pub async fn start(config: Config) -> anyhow::Result<App> {
             published: published.clone(),
             pools: registry.clone(),
             sessions: sessions.clone(),
-            troubles: watch.troubles(),
+            watches: watch.watch_states(),
         },
         addresses.clone(),
         ready_receiver,

@@ -102,7 +102,8 @@ impl Controller {
 
     async fn process(&mut self, input: Input) {
         let last = self.last.replace(input.clone());
-        if last.is_some_and(|last| last.reports == input.reports && last.snapshot.asks_the_same(&input.snapshot)) {
+        if last.is_some_and(|last| last.reports == input.reports && last.snapshot.equals_except_status(&input.snapshot))
+        {
             // A change of status alone, which the status writer itself has made: there is one of these for each object.
             self.published.send_modify(|published| published.generation += 1);
             self.facts.send_modify(|facts| {
@@ -199,7 +200,7 @@ fn log_changes(old: &OrdSet<Report>, new: &OrdSet<Report>, origins: &Origins) {
                 }
             }
             ordset::DiffItem::Remove(report) => {
-                tracing::info!(object = %report.object, reason = %report.reason, field = report.field, "mended");
+                tracing::info!(object = %report.object, reason = %report.reason, field = report.field, "resolved");
             }
         }
     }

@@ -1,17 +1,18 @@
-//! The only way in for configuration: where the objects come from, and the [`Snapshot`] of them.
+//! The only way in for configuration: sources of objects, and the [`Snapshot`] of them.
 //!
-//! A source is a task that sends an [`Input`] each time what it sees has changed. A directory of
-//! manifests is one; a cluster is another. Nothing behind this module knows which.
+//! A source is a task that sends an [`Input`] each time its objects have changed. A directory of manifests is one; a cluster is
+//! another. Nothing behind this module knows which.
 
 pub mod cluster;
-mod defaults;
+mod compact;
 pub mod directory;
+mod identity;
 mod kind;
 mod lines;
 mod object;
 pub mod origin;
-mod packed;
 mod problem;
+mod recognise;
 mod schema;
 pub mod snapshot;
 mod span;
@@ -23,20 +24,21 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 pub use crate::model::Key;
-pub(crate) use lines::showable;
+pub use compact::PackedIngress;
+pub(crate) use identity::Identity;
+pub use kind::for_each_kind;
+pub(crate) use lines::showable_lines;
 pub use origin::{Location, Origins};
-pub(crate) use packed::Identity;
-pub use packed::PackedIngress;
 pub use snapshot::{References, Snapshot};
 
 use crate::report::Report;
 
-/// What a source sees, whole: sent again on every change.
+/// All that a source sees: sent again on every change.
 #[derive(Debug, Clone, Default)]
 pub struct Input {
     /// Every object, or its last good version.
     pub snapshot: Arc<Snapshot>,
-    /// What could not be read, and why.
+    /// Reports on objects and files that could not be read.
     pub reports: Vec<Report>,
     /// Where each object was written, for messages that point there. Empty for a cluster.
     pub origins: Arc<Origins>,

@@ -41,7 +41,7 @@ impl Collector for AdminState {
             ConstGauge::new(count as i64).encode(reports.encode_family(&labels)?)?;
         }
 
-        let watches = self.troubles.states();
+        let watches = self.watches.states();
         let failing = watches.iter().filter(|(_, state)| state.trouble.is_some()).count() as i64;
         gauge(&mut encoder, "watches_failing", "Watches of the cluster that do not work now", failing)?;
         let help = "Seconds for which a watch has not worked; 0: it works";

@@ -4,7 +4,7 @@ use tokio::sync::watch;
 
 use crate::controller::Published;
 use crate::pool;
-use crate::source::cluster::Troubles;
+use crate::source::cluster::WatchStates;
 use crate::websocket::Sessions;
 
 /// Handles to the rooms whose state is read at each request.
@@ -16,6 +16,6 @@ pub struct AdminState {
     pub pools: pool::Registry,
     /// Live sessions. The admin port may close them, and changes nothing else.
     pub sessions: Sessions,
-    /// The failures of the cluster's watches.
-    pub troubles: Troubles,
+    /// The states of the watches of a cluster.
+    pub watches: WatchStates,
 }

@@ -1,4 +1,4 @@
-//! What Kubernetes objects are called.
+//! Names of Kubernetes objects.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,10 +8,11 @@ use serde::ser::{SerializeStruct, Serializer};
 
 use super::kind::Kind;
 
-/// Namespace and name; the namespace is empty for kinds that have none. Cheap to clone: many maps have the same.
+/// Namespace and name; the namespace is empty for kinds that have none. Cheap to clone: many maps share one allocation.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(
-    /// Both, with a NUL between them: no name that is valid has one, and it goes before all characters.
+    /// Namespace, NUL, name. No valid name has a NUL, and it sorts before all other characters, so that keys are in the order of
+    /// their namespaces, then names.
     Arc<str>,
 );
 

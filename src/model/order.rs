@@ -1,7 +1,7 @@
-//! An order in which maps are filled.
+//! An order in which persistent maps are filled.
 
-/// Every other one, then those between. Filled from the least to the greatest, a persistent map leaves its leaves half empty;
-/// in this order they become full.
+/// Every other item, then those between: 1 3 5, 2 4. A persistent map that is filled in ascending order splits each leaf as it
+/// grows, and leaves it half empty; filled in this order, its leaves become full.
 pub fn alternating<T>(sorted: impl IntoIterator<Item = T>) -> impl Iterator<Item = T> {
     let (mut first, mut then) = (Vec::new(), Vec::new());
     for (index, item) in sorted.into_iter().enumerate() {

@@ -1,58 +1,66 @@
 //! A cluster as a source: watches of an API server.
 //!
-//! Each kind is watched for itself. While a list is under way or fails, what was known stays; the first input is sent
-//! when every kind has been listed once. Nothing here knows what objects mean.
+//! Each kind is watched by a reflector of its own, which writes to one store; the publisher makes inputs of the store. While a
+//! list is under way or fails, the objects that are known stay; the first input is sent when every kind has been listed once.
+//! This module must not know the meaning of objects.
 
+mod backoff;
 mod event;
 mod fetch;
-mod kept;
-mod pace;
 mod publish;
+mod reflector;
 mod request;
+mod resource_version;
+mod shared_store;
 mod store;
-mod trouble;
-mod watching;
+mod unreadable;
+mod watch_state;
+mod watched;
 
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service};
-use k8s_openapi::api::discovery::v1::EndpointSlice;
-use k8s_openapi::api::networking::v1::IngressClass;
+use k8s_openapi::api::core::v1::Service;
 use kube::Client;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
+use super::kind::for_each_kind;
+use super::snapshot::SnapshotKind;
 use super::{Inputs, Key, References, Snapshot};
-use crate::api::ApplicationGateway;
 use fetch::Fetcher;
-use kept::{Ingresses, Received, Versions, Whole};
 use publish::Publisher;
-use request::Server;
-use store::Shared;
-use watching::{Lists, Watching};
+use reflector::{ListMode, Reflector, WatchTarget};
+use request::ApiServer;
+use resource_version::ResourceVersion;
+use shared_store::SharedStore;
+use store::Stored;
+use watched::{Full, MetadataOnly, Watched};
 
-pub use trouble::{State, Trouble, Troubles};
+pub use watch_state::{WatchState, WatchStates, WatchTrouble};
 
-/// The first minor version of Kubernetes whose servers stream lists unless told not to (KEP-3157).
-const STREAMING_LISTS: u32 = 32;
-/// What of a cluster is watched.
+/// The first minor version of Kubernetes 1 whose servers stream lists by default (KEP-3157).
+const FIRST_MINOR_WITH_STREAMED_LISTS: u32 = 32;
+/// Longest time to wait for a connection to the API server.
+const MAX_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The part of a cluster that is watched.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Scope {
-    /// Namespaces of the objects; none: all of them. IngressClasses have no namespace.
+    /// The namespaces whose objects are watched; empty: all of them. Kinds without a namespace are watched in any case.
     pub namespaces: BTreeSet<String>,
-    /// A Service besides, wherever it is: the controller's own.
+    /// One more Service, in whichever namespace: the controller's own.
     pub publish_service: Option<Key>,
-    /// Longest silence of an API server that is believed to be alive.
+    /// An API server that is silent for longer is taken for dead.
     pub silence: Duration,
 }
 
 /// Why a cluster can't be watched.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// What is known of the API server does not do to reach it.
+pub enum ClusterError {
+    /// The configuration makes no client.
     #[error("the API server can't be reached with this configuration")]
     Client(#[source] Box<kube::Error>),
     /// The thread that watches it can't be started.
@@ -60,28 +68,28 @@ pub enum Error {
     Thread(#[from] io::Error),
 }
 
-/// A cluster that is watched, until this is dropped.
+/// A watched cluster. The watches end when this is dropped.
 #[derive(Debug)]
-pub struct Watch {
+pub struct ClusterWatch {
     inputs: Inputs,
-    troubles: Troubles,
+    states: WatchStates,
     _stop: oneshot::Sender<()>,
 }
 
-impl Watch {
+impl ClusterWatch {
     /// The inputs: `None` until every kind has been listed once.
     pub fn inputs(&self) -> Inputs {
         self.inputs.clone()
     }
 
-    /// What is not right with the watches.
-    pub fn troubles(&self) -> Troubles {
-        self.troubles.clone()
+    /// The states of the watches.
+    pub fn states(&self) -> WatchStates {
+        self.states.clone()
     }
 }
 
-/// Starts to watch, on a thread of its own: a long list is not to hold up anything else. `references` says which Secrets and
-/// ConfigMaps something served refers to; no other is fetched.
+/// Starts to watch a cluster, on a thread of its own: a long list must not hold up anything else. `references` gives the Secrets
+/// and ConfigMaps that something served refers to; no other is fetched.
 ///
 /// # Errors
 /// The configuration makes no client, or the thread can't be started.
@@ -89,92 +97,122 @@ pub fn watch(
     mut config: kube::Config,
     scope: Scope,
     references: impl FnMut(&Snapshot) -> References + Send + 'static,
-) -> Result<Watch, Error> {
-    config.connect_timeout = Some(scope.silence.min(Duration::from_secs(10)));
-    // What is too long, and what is tried again and when, is decided by those who ask. A client that did so silently could
-    // wait for minutes after a server has come back.
+) -> Result<ClusterWatch, ClusterError> {
+    config.connect_timeout = Some(scope.silence.min(MAX_CONNECT_TIMEOUT));
+    // Timeouts and retries are decided here. A client with retries of its own could wait for minutes after a server has come
+    // back.
     config.read_timeout = None;
     config.default_retry = false;
     let (sender, inputs) = watch::channel(None);
     let (stop, stopped) = oneshot::channel();
-    let troubles = Troubles::default();
+    let states = WatchStates::default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let client = {
         let _runtime = runtime.enter();
-        Client::try_from(config).map_err(|error| Error::Client(Box::new(error)))?
+        Client::try_from(config).map_err(|error| ClusterError::Client(Box::new(error)))?
     };
-    let observed = troubles.clone();
+    let observed = states.clone();
     std::thread::Builder::new().name("watches".to_owned()).spawn(move || {
         runtime.block_on(async {
-            let server = Server::new(client, scope.silence);
-            let shared = Arc::<Shared>::default();
+            let server = ApiServer::new(client, scope.silence);
+            let store = Arc::<SharedStore>::default();
             let publisher =
-                Publisher::new(Arc::clone(&shared), Fetcher::new(server.clone()), sender, Box::new(references));
+                Publisher::new(Arc::clone(&store), Fetcher::new(server.clone()), sender, Box::new(references));
             tokio::select! {
                 // Rings when the source is dropped.
                 _ = stopped => {}
-                () = run(&server, &scope, &shared, &observed, publisher) => {}
+                () = run(&server, &scope, &store, &observed, publisher) => {}
             }
         });
     })?;
-    Ok(Watch { inputs, troubles, _stop: stop })
+    Ok(ClusterWatch { inputs, states, _stop: stop })
 }
 
-async fn run(server: &Server, scope: &Scope, shared: &Arc<Shared>, troubles: &Troubles, publisher: Publisher) {
-    let mut start = Start { server, shared, troubles, lists: lists(server).await, tasks: JoinSet::new() };
-    let mut namespaces: Vec<Option<&str>> = scope.namespaces.iter().map(|name| Some(name.as_str())).collect();
-    if namespaces.is_empty() {
-        namespaces.push(None);
+async fn run(server: &ApiServer, scope: &Scope, store: &Arc<SharedStore>, states: &WatchStates, publisher: Publisher) {
+    let list_mode = list_mode(server).await;
+    let mut reflectors = Reflectors { server, scope, store, states, list_mode, tasks: JoinSet::new() };
+    reflectors.start_all();
+    let is_outside = |key: &&Key| !scope.namespaces.is_empty() && !scope.namespaces.contains(key.namespace());
+    if let Some(key) = scope.publish_service.as_ref().filter(is_outside) {
+        let (namespace, name) = (Some(key.namespace().to_owned()), Some(key.name().to_owned()));
+        reflectors.start::<Full<Service>>(WatchTarget { namespace, name });
     }
-    for namespace in namespaces {
-        start.watch::<Ingresses>(namespace, None);
-        start.watch::<Whole<ApplicationGateway>>(namespace, None);
-        start.watch::<Whole<Service>>(namespace, None);
-        start.watch::<Whole<EndpointSlice>>(namespace, None);
-        start.watch::<Whole<Pod>>(namespace, None);
-        start.watch::<Versions<Secret>>(namespace, None);
-        start.watch::<Versions<ConfigMap>>(namespace, None);
-    }
-    start.watch::<Whole<IngressClass>>(None, None);
-    let beyond = |key: &&Key| !scope.namespaces.is_empty() && !scope.namespaces.contains(key.namespace());
-    if let Some(key) = scope.publish_service.as_ref().filter(beyond) {
-        start.watch::<Whole<Service>>(Some(key.namespace()), Some(key.name()));
-    }
-    let _watches = start.tasks;
+    // The reflectors end when the set is dropped.
+    let _tasks = reflectors.tasks;
     publisher.run().await;
 }
 
-/// How the server gives whole lists.
-async fn lists(server: &Server) -> Lists {
+/// How the server gives complete lists, going by its version.
+async fn list_mode(server: &ApiServer) -> ListMode {
     #[derive(serde::Deserialize)]
-    struct Version {
+    struct ServerVersion {
         major: String,
         minor: String,
     }
-    let Ok(request) = http::Request::get("/version").body(Vec::new()) else { return Lists::Paged };
+    let Ok(request) = http::Request::get("/version").body(Vec::new()) else { return ListMode::Paged };
     let answer = server.body(request).await.ok();
-    let version = answer.and_then(|body| serde_json::from_slice::<Version>(&body).ok());
-    let streams = version.is_some_and(|Version { major, minor }| {
+    let version = answer.and_then(|body| serde_json::from_slice::<ServerVersion>(&body).ok());
+    let streams = version.is_some_and(|ServerVersion { major, minor }| {
         // Some builds say "33+".
         let minor = minor.trim_end_matches(|c: char| !c.is_ascii_digit()).parse::<u32>();
-        major == "1" && minor.is_ok_and(|minor| minor >= STREAMING_LISTS)
+        major == "1" && minor.is_ok_and(|minor| minor >= FIRST_MINOR_WITH_STREAMED_LISTS)
     });
-    if streams { Lists::Streamed } else { Lists::Paged }
+    if streams { ListMode::Streamed } else { ListMode::Paged }
 }
 
-/// What the watches are started with.
-struct Start<'a> {
-    server: &'a Server,
-    shared: &'a Arc<Shared>,
-    troubles: &'a Troubles,
-    lists: Lists,
+/// Starts reflectors.
+struct Reflectors<'a> {
+    server: &'a ApiServer,
+    scope: &'a Scope,
+    store: &'a Arc<SharedStore>,
+    states: &'a WatchStates,
+    list_mode: ListMode,
     tasks: JoinSet<()>,
 }
 
-impl Start<'_> {
-    fn watch<R: Received>(&mut self, namespace: Option<&str>, name: Option<&str>) {
-        let place = (namespace, name);
-        let watching = Watching::<R>::new(self.server.clone(), place, self.lists, self.shared, self.troubles);
-        self.tasks.spawn(watching.run());
+/// From the list of kinds: each is watched as its column says, by the method of that name.
+macro_rules! define_start_all {
+    ($($kind:ident $field:ident $stored:ty, $watch:ident;)*) => {
+        impl Reflectors<'_> {
+            /// Starts the reflectors of every kind.
+            fn start_all(&mut self) {
+                $(self.$watch::<$stored>();)*
+            }
+        }
+    };
+}
+for_each_kind!(define_start_all);
+
+impl Reflectors<'_> {
+    /// Watches whole objects.
+    fn full<K: SnapshotKind>(&mut self) {
+        self.start_in_scope::<K, Full<K>>();
+    }
+
+    /// Watches versions alone.
+    fn metadata_only<K: SnapshotKind>(&mut self)
+    where
+        ResourceVersion<K>: Stored,
+    {
+        self.start_in_scope::<K, MetadataOnly<K>>();
+    }
+
+    /// The kind is read from directories alone.
+    fn unwatched<K: SnapshotKind>(&mut self) {}
+
+    /// Starts a reflector for each namespace that is watched; one for a kind without namespaces, or where all are watched.
+    fn start_in_scope<K: SnapshotKind, W: Watched>(&mut self) {
+        let scope = self.scope;
+        if scope.namespaces.is_empty() || !<K as SnapshotKind>::KIND.is_namespaced() {
+            return self.start::<W>(WatchTarget::default());
+        }
+        for namespace in &scope.namespaces {
+            self.start::<W>(WatchTarget { namespace: Some(namespace.clone()), name: None });
+        }
+    }
+
+    fn start<W: Watched>(&mut self, target: WatchTarget) {
+        let reflector = Reflector::<W>::new(self.server.clone(), target, self.list_mode, self.store, self.states);
+        self.tasks.spawn(reflector.run());
     }
 }

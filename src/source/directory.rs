@@ -1,7 +1,7 @@
 //! A directory of manifests as a source: read once, or watched.
 //!
-//! A file that can't be read, or that holds an object that is refused, is reported; the last good version of
-//! that file goes on being served. Nothing here knows what objects mean.
+//! A file that can't be read, or that holds an object that is refused, is reported; the last good version of the file goes on
+//! being served. This module must not know the meaning of objects.
 
 mod file;
 mod links;
@@ -18,17 +18,17 @@ use std::path::{Path, PathBuf};
 use super::Input;
 use tree::Tree;
 
-pub use watch::Watch;
+pub use watch::DirectoryWatch;
 
 /// Why a directory can't be served.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum DirectoryError {
     /// There is nothing of that name, or it can't be opened.
     #[error("directory {path:?} can't be read")]
     Unreadable {
         /// The directory.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
     /// The thread that watches it can't be started.
@@ -36,48 +36,48 @@ pub enum Error {
     Unwatched {
         /// The directory.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
 }
 
 /// Reads the manifests of `dir` once: `*.yaml`, `*.yml` and `*.json`, in subdirectories too, except what is
 /// hidden. Symbolic links are followed.
-pub fn read(dir: &Path) -> Result<Input, Error> {
+pub fn read(dir: &Path) -> Result<Input, DirectoryError> {
     let mut tree = Tree::default();
     read_into(&mut tree, dir)
 }
 
-/// Reads `before`, and `after` as one reads it who has served `before`: of a file that is broken there, the version of
-/// `before` goes on being served.
+/// Reads two versions of a directory: `before`, and `after` as if it replaced `before`. Of a file that is broken in `after`, the
+/// version of `before` goes on being served.
 ///
 /// # Errors
 /// One of them can't be read.
-pub fn read_both(before: &Path, after: &Path) -> Result<(Input, Input), Error> {
+pub fn read_both(before: &Path, after: &Path) -> Result<(Input, Input), DirectoryError> {
     let mut tree = Tree::default();
     Ok((read_into(&mut tree, before)?, read_into(&mut tree, after)?))
 }
 
-fn read_into(tree: &mut Tree, dir: &Path) -> Result<Input, Error> {
+fn read_into(tree: &mut Tree, dir: &Path) -> Result<Input, DirectoryError> {
     open(dir)?;
     let found = scan::scan(dir, &mut |_| {});
     for change in tree.compare(&found) {
         let content = File::open(&change.path).and_then(|mut file| file::load(&mut file));
         tree.replace(&change, content);
     }
-    tree.settle(&found);
+    tree.apply_scan(&found);
     Ok(tree.input())
 }
 
 /// Starts to watch `dir`: its manifests are sent as soon as they have been read, and again after each change.
-pub fn watch(dir: &Path) -> Result<Watch, Error> {
+pub fn watch(dir: &Path) -> Result<DirectoryWatch, DirectoryError> {
     open(dir)?;
-    Watch::start(dir)
+    DirectoryWatch::start(dir)
 }
 
-fn open(dir: &Path) -> Result<(), Error> {
+fn open(dir: &Path) -> Result<(), DirectoryError> {
     match fs::read_dir(dir) {
         Ok(_) => Ok(()),
-        Err(source) => Err(Error::Unreadable { path: dir.to_owned(), source }),
+        Err(source) => Err(DirectoryError::Unreadable { path: dir.to_owned(), source }),
     }
 }

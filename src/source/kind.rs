@@ -1,148 +1,86 @@
-//! Recognises the kind of an object, and says what is wrong with kinds that are not read.
+//! The kinds of objects that a snapshot holds: one list of them, and a file for each kind with its schema, its defaults, its
+//! validation and its trim.
+//!
+//! A new kind is a line in [`for_each_kind!`], a variant of `model::Kind` and a file in `kind/`. Whatever has to name every kind
+//! is made from the list.
 
-use super::problem::nearest;
-use crate::model::Kind;
-use crate::report::Severity;
+mod application_gateway;
+mod config_map;
+mod endpoint_slice;
+mod ingress;
+mod ingress_class;
+mod namespace;
+mod pod;
+mod secret;
+mod service;
+mod trim;
 
-/// What a manifest says that it is.
-pub(super) enum Recognised {
-    /// An object that is read.
-    Read(Kind),
-    /// A well-formed object that people keep beside those that are read.
-    Beside,
-    /// Something that needs saying.
-    Unknown(Unknown),
-}
+use kube::Resource;
+use serde::de::DeserializeOwned;
 
-/// Why an object is not read.
-pub(super) struct Unknown {
-    /// The kind that it would be, but for its version or group.
-    pub(super) kind: Option<Kind>,
-    /// The field that is wrong.
-    pub(super) field: &'static str,
-    /// Whether it is a mistake.
-    pub(super) severity: Severity,
-    /// What is wrong.
-    pub(super) message: String,
-    /// What to do; empty where nothing needs doing.
-    pub(super) remedy: String,
-}
+use super::identity::Identity;
+use super::problem::FieldProblems;
+use super::schema::Schema;
 
-/// Built-in kinds of the groups whose other kinds are read. In these a kind that is not listed is a mistake.
-const BESIDE: &[&str] = &[
-    "Binding",
-    "ComponentStatus",
-    "Endpoints",
-    "Event",
-    "IPAddress",
-    "LimitRange",
-    "NetworkPolicy",
-    "Node",
-    "PersistentVolume",
-    "PersistentVolumeClaim",
-    "PodTemplate",
-    "ReplicationController",
-    "ResourceQuota",
-    "ServiceAccount",
-    "ServiceCIDR",
-];
-
-/// Groups of Kubernetes of which nothing is read.
-const BUILT_IN_GROUPS: &[&str] = &["apps", "autoscaling", "batch", "extensions", "policy"];
-
-/// Recognises an object by its `apiVersion` and `kind`.
-pub(super) fn recognise(api_version: &str, kind: &str) -> Recognised {
-    let group = api_version.split_once('/').map_or("", |(group, _)| group);
-    let same_name = Kind::named(kind);
-    if let Some(known) = same_name {
-        if known.api_version() == api_version {
-            return Recognised::Read(known);
+/// The list of kinds. Calls the macro `$callback` with a line for each kind.
+///
+/// The columns are:
+///
+/// 1. the variant of `model::Kind`;
+/// 2. the field of `Snapshot`;
+/// 3. the type in which the snapshot stores an object; it implements `KindRules`;
+/// 4. how a cluster is watched for it: `full` (whole objects), `metadata_only` (the contents are fetched by name where
+///    something refers to the object) or `unwatched` (read from directories alone).
+///
+/// Made from the list are: `Snapshot` with its look-ups by kind (`snapshot.rs`), `Object` and its reader (`object.rs`), the
+/// watches of a cluster (`cluster.rs`), `Changes` (`translate/change.rs`), and the readers of tests.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! for_each_kind {
+    ($callback:ident) => {
+        $callback! {
+            ApplicationGateway gateways         $crate::api::ApplicationGateway,                       full;
+            ConfigMap          config_maps      ::k8s_openapi::api::core::v1::ConfigMap,               metadata_only;
+            EndpointSlice      endpoint_slices  ::k8s_openapi::api::discovery::v1::EndpointSlice,      full;
+            Ingress            ingresses        $crate::source::PackedIngress,                         full;
+            IngressClass       ingress_classes  ::k8s_openapi::api::networking::v1::IngressClass,      full;
+            Namespace          namespaces       ::k8s_openapi::api::core::v1::Namespace,               unwatched;
+            Pod                pods             ::k8s_openapi::api::core::v1::Pod,                     full;
+            Secret             secrets          ::k8s_openapi::api::core::v1::Secret,                  metadata_only;
+            Service            services         ::k8s_openapi::api::core::v1::Service,                 full;
         }
-        let own_group = known.api_version().split_once('/').map_or("", |(group, _)| group);
-        if group == own_group || matches!(group, "" | "extensions") || is_ours(group) {
-            return Recognised::Unknown(Unknown {
-                kind: Some(known),
-                field: "apiVersion",
-                severity: Severity::Error,
-                message: format!("there is no {kind} in {api_version}"),
-                remedy: renewal(known, api_version),
-            });
-        }
-    }
-    if same_name.is_none() && is_ours(group) {
-        return of_our_groups(api_version, kind);
-    }
-    if BUILT_IN_GROUPS.contains(&group) || group.ends_with(".k8s.io") {
-        return Recognised::Beside;
-    }
-    Recognised::Unknown(Unknown {
-        kind: None,
-        field: "kind",
-        severity: Severity::Warning,
-        message: format!("{kind} of {api_version} is not read"),
-        remedy: String::new(),
-    })
-}
-
-fn of_our_groups(api_version: &str, kind: &str) -> Recognised {
-    if BESIDE.contains(&kind) {
-        return Recognised::Beside;
-    }
-    let remedy = match nearest(kind, Kind::OBJECTS.map(Kind::name)) {
-        Some(meant) => format!("did you mean {meant}?"),
-        None => "write apiVersion and kind as the object's documentation has them".to_owned(),
     };
-    let message = format!("there is no {kind} in {api_version}");
-    Recognised::Unknown(Unknown { kind: None, field: "kind", severity: Severity::Error, message, remedy })
 }
+pub use for_each_kind;
 
-fn is_ours(group: &str) -> bool {
-    matches!(group, "" | "networking.k8s.io" | "discovery.k8s.io" | "steadygate.io")
-}
+/// The rules of one kind, which are different from those of others. Implemented by the type in which a snapshot stores its
+/// objects.
+pub(crate) trait KindRules: From<Self::Resource> + PartialEq + Send + Sync + Sized + 'static {
+    /// The type in which manifests and API servers have the kind.
+    type Resource: Resource<DynamicType = ()> + DeserializeOwned;
+    /// Whether the kind is a custom resource of ours. A cluster may not know it, and its schema leaves out `metadata`.
+    const IS_CUSTOM_RESOURCE: bool = false;
+    /// Whether values of the kind are kept out of messages.
+    const IS_CONFIDENTIAL: bool = false;
 
-/// How to bring an object of an old version up to date.
-fn renewal(kind: Kind, api_version: &str) -> String {
-    let write = format!("write apiVersion: {}", kind.api_version());
-    match (kind, api_version) {
-        (Kind::Ingress, "extensions/v1beta1" | "networking.k8s.io/v1beta1") => format!(
-            "{write}; each path needs a pathType, and serviceName and servicePort become \
-             service.name and service.port.number or service.port.name"
-        ),
-        (Kind::EndpointSlice, "discovery.k8s.io/v1beta1") => {
-            format!("{write}; an endpoint's topology becomes nodeName and zone")
-        }
-        _ => write,
-    }
-}
+    /// The OpenAPI schema of the kind.
+    fn schema() -> Schema;
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    /// Writes the defaults that an API server writes into a new object. Only objects of a directory come here.
+    fn complete(_: &mut Self::Resource) {}
 
-    #[test]
-    fn kinds_are_recognised_by_group_and_name() {
-        let say = |api_version, kind| match recognise(api_version, kind) {
-            Recognised::Read(kind) => format!("read {}", kind.name()),
-            Recognised::Beside => "beside".to_owned(),
-            Recognised::Unknown(Unknown { severity, remedy, .. }) => format!("{severity}: {remedy}"),
-        };
-        for (api_version, kind, expected) in [
-            ("networking.k8s.io/v1", "Ingress", "read Ingress"),
-            ("v1", "Service", "read Service"),
-            ("apps/v1", "Deployment", "beside"),
-            ("v1", "ServiceAccount", "beside"),
-            ("rbac.authorization.k8s.io/v1", "Role", "beside"),
-            ("networking.k8s.io/v1", "NetworkPolicy", "beside"),
-            ("gateway.networking.k8s.io/v1", "HTTPRoute", "beside"),
-            ("serving.knative.dev/v1", "Service", "warning: "),
-            ("cert-manager.io/v1", "Certificate", "warning: "),
-            ("v1", "Servce", "error: did you mean Service?"),
-            ("v1", "Ingress", "error: write apiVersion: networking.k8s.io/v1"),
-            ("steadygate.io/v1", "ApplicationGateway", "error: write apiVersion: steadygate.io/v1alpha1"),
-        ] {
-            assert_eq!(say(api_version, kind), expected, "{api_version} {kind}");
-        }
-        assert!(say("extensions/v1beta1", "Ingress").contains("networking.k8s.io/v1; each path needs a pathType"));
-        assert!(say("networking.k8s.io/v1beta1", "Ingress").contains("pathType"));
+    /// Reports values that an API server would refuse in a new object, beyond its schema. Only objects of a directory come here.
+    fn validate(resource: &Self::Resource, problems: &mut FieldProblems);
+
+    /// Drops the fields that nobody reads. Only objects of a cluster come here: there may be very many, and a change of
+    /// such a field is no change.
+    fn trim(resource: &mut Self::Resource);
+
+    /// The identity of the object.
+    fn identity(&self) -> Identity;
+
+    /// Whether two versions of an object differ in their status and the bookkeeping of its writers at most.
+    fn equals_except_status(&self, other: &Self) -> bool {
+        self == other
     }
 }

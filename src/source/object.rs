@@ -1,153 +1,116 @@
-//! Documents to typed objects: recognised, held to the schema of their kind, given the defaults that an API
+//! Documents to typed objects: the kind is recognised, and the object is held to its schema, given the defaults that an API
 //! server gives, and validated as one would.
 
 mod read;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Secret, Service};
-use k8s_openapi::api::discovery::v1::EndpointSlice;
-use k8s_openapi::api::networking::v1::IngressClass;
 use serde_json::Value;
 
-use super::kind::{Recognised, recognise};
-use super::problem::{Problem, Problems};
-use super::span::{Inner, Span};
+use super::kind::{KindRules, for_each_kind};
+use super::problem::{FieldProblem, FieldProblems};
+use super::recognise::{Recognised, recognise};
+use super::schema::Schema;
+use super::snapshot::Snapshot;
+use super::span::{Span, SpanContents};
 use super::yaml::Document;
-use super::{Key, PackedIngress, Snapshot};
-use crate::api::ApplicationGateway;
-use crate::model::Kind;
-use crate::model::ObjectRef;
+use crate::model::{Key, Kind, ObjectRef};
 use crate::report::Reason;
 
-/// An object that is read, of any kind.
-#[derive(Clone, PartialEq)]
-pub(super) enum Object {
-    Ingress(Arc<PackedIngress>),
-    IngressClass(Arc<IngressClass>),
-    EndpointSlice(Arc<EndpointSlice>),
-    Service(Arc<Service>),
-    Pod(Arc<Pod>),
-    Secret(Arc<Secret>),
-    ConfigMap(Arc<ConfigMap>),
-    Namespace(Arc<Namespace>),
-    ApplicationGateway(Arc<ApplicationGateway>),
-}
+/// From the list of kinds: an object of any of them, how it is read, and where a snapshot has it.
+macro_rules! define_object {
+    ($($kind:ident $field:ident $stored:ty, $watch:ident;)*) => {
+        /// An object that was read, of any kind.
+        #[derive(Clone, PartialEq)]
+        pub(super) enum Object {
+            $($kind(Arc<$stored>),)*
+        }
 
-/// One object of a file: what it is called, where it stands, and what is wrong with it.
-pub(super) struct Entry {
+        impl Object {
+            /// The object that `value` holds, if nothing is wrong with it.
+            fn read(kind: Kind, value: Value, problems: &mut FieldProblems) -> Option<Self> {
+                match kind {
+                    $(Kind::$kind => {
+                        static SCHEMA: LazyLock<Schema> = LazyLock::new(<$stored as KindRules>::schema);
+                        read::read(&SCHEMA, value, problems).map(Self::$kind)
+                    })*
+                    Kind::File => None,
+                }
+            }
+
+            /// Adds the object to a snapshot.
+            pub(super) fn insert(&self, key: Key, snapshot: &mut Snapshot) {
+                match self {
+                    $(Self::$kind(object) => drop(snapshot.$field.insert(key, Arc::clone(object))),)*
+                }
+            }
+        }
+    };
+}
+for_each_kind!(define_object);
+
+/// One object of a document: its name, its position, and the problems found in it.
+pub(super) struct DocumentObject {
     /// Which document of the file, from 1.
     pub(super) document: usize,
     /// Where its fields stand.
     pub(super) span: Span,
-    /// Its kind and key. `None` where not even that can be told, or the kind is not read.
-    pub(super) identity: Option<(Kind, Key)>,
+    /// Its kind and name. `None` where the document has none, or the kind is not read.
+    pub(super) reference: Option<ObjectRef>,
     /// The object; `None` where it is refused, or not of a kind that is read.
     pub(super) object: Option<Object>,
-    /// What is wrong with it.
-    pub(super) problems: Vec<Problem>,
-}
-
-impl Object {
-    /// Adds the object to a snapshot.
-    pub(super) fn insert(&self, key: Key, snapshot: &mut Snapshot) {
-        match self {
-            Self::Ingress(object) => drop(snapshot.ingresses.insert(key, object.clone())),
-            Self::IngressClass(object) => drop(snapshot.ingress_classes.insert(key, object.clone())),
-            Self::EndpointSlice(object) => drop(snapshot.endpoint_slices.insert(key, object.clone())),
-            Self::Service(object) => drop(snapshot.services.insert(key, object.clone())),
-            Self::Pod(object) => drop(snapshot.pods.insert(key, object.clone())),
-            Self::Secret(object) => drop(snapshot.secrets.insert(key, object.clone())),
-            Self::ConfigMap(object) => drop(snapshot.config_maps.insert(key, object.clone())),
-            Self::Namespace(object) => drop(snapshot.namespaces.insert(key, object.clone())),
-            Self::ApplicationGateway(object) => drop(snapshot.gateways.insert(key, object.clone())),
-        }
-    }
-}
-
-/// Removes an object from a snapshot.
-pub(super) fn remove((kind, key): &(Kind, Key), snapshot: &mut Snapshot) {
-    match kind {
-        Kind::Ingress => drop(snapshot.ingresses.remove(key)),
-        Kind::IngressClass => drop(snapshot.ingress_classes.remove(key)),
-        Kind::EndpointSlice => drop(snapshot.endpoint_slices.remove(key)),
-        Kind::Service => drop(snapshot.services.remove(key)),
-        Kind::Pod => drop(snapshot.pods.remove(key)),
-        Kind::Secret => drop(snapshot.secrets.remove(key)),
-        Kind::ConfigMap => drop(snapshot.config_maps.remove(key)),
-        Kind::Namespace => drop(snapshot.namespaces.remove(key)),
-        Kind::ApplicationGateway => drop(snapshot.gateways.remove(key)),
-        Kind::File => {}
-    }
-}
-
-/// Whether a snapshot has an object.
-pub(super) fn is_in((kind, key): &(Kind, Key), snapshot: &Snapshot) -> bool {
-    match kind {
-        Kind::Ingress => snapshot.ingresses.contains_key(key),
-        Kind::IngressClass => snapshot.ingress_classes.contains_key(key),
-        Kind::EndpointSlice => snapshot.endpoint_slices.contains_key(key),
-        Kind::Service => snapshot.services.contains_key(key),
-        Kind::Pod => snapshot.pods.contains_key(key),
-        Kind::Secret => snapshot.secrets.contains_key(key),
-        Kind::ConfigMap => snapshot.config_maps.contains_key(key),
-        Kind::Namespace => snapshot.namespaces.contains_key(key),
-        Kind::ApplicationGateway => snapshot.gateways.contains_key(key),
-        Kind::File => false,
-    }
-}
-
-/// The reference by which reports name an object.
-pub(super) fn reference(kind: Kind, key: &Key) -> ObjectRef {
-    ObjectRef { kind, key: key.clone() }
+    /// The problems found in it.
+    pub(super) problems: Vec<FieldProblem>,
 }
 
 /// The objects of a document: one, or those of a list.
-pub(super) fn entries(document: Document) -> Vec<Entry> {
+pub(super) fn entries(document: Document) -> Vec<DocumentObject> {
     let mut out = Vec::new();
     collect(document.number, document.value, document.span, None, &mut out);
     out
 }
 
-/// What the items of a typed list are.
-struct Items {
+/// The type of the items of a list, where the list says it for all.
+struct ItemType {
     api_version: String,
     kind: String,
 }
 
-fn collect(document: usize, mut value: Value, span: Span, of: Option<&Items>, out: &mut Vec<Entry>) {
-    let mut problems = Problems::default();
+fn collect(document: usize, mut value: Value, span: Span, of: Option<&ItemType>, out: &mut Vec<DocumentObject>) {
+    let mut problems = FieldProblems::default();
     let (api_version, kind) = match type_of(&mut value, of, &mut problems) {
         Some(named) => named,
-        None => return out.push(Entry { document, span, identity: None, object: None, problems: problems.0 }),
+        None => {
+            return out.push(DocumentObject { document, span, reference: None, object: None, problems: problems.0 });
+        }
     };
     if kind.ends_with("List") && value.get("items").is_some() {
-        return expand(document, value, span, Items { api_version, kind }, out);
+        return expand(document, value, span, ItemType { api_version, kind }, out);
     }
     match recognise(&api_version, &kind) {
         Recognised::Read(kind) => {
-            let identity = identity(kind, &value);
-            let object = read::object(kind, value, &mut problems);
-            out.push(Entry { document, span, identity, object, problems: problems.0 });
+            let reference = reference(kind, &value);
+            let object = Object::read(kind, value, &mut problems);
+            out.push(DocumentObject { document, span, reference, object, problems: problems.0 });
         }
-        Recognised::Beside => {
-            out.push(Entry { document, span, identity: None, object: None, problems: Vec::new() });
+        Recognised::Ignored => {
+            out.push(DocumentObject { document, span, reference: None, object: None, problems: Vec::new() });
         }
         Recognised::Unknown(unknown) => {
             let name = value.pointer("/metadata/name").and_then(Value::as_str);
-            let identity = unknown.kind.and_then(|kind| identity(kind, &value));
+            let reference = unknown.kind.and_then(|kind| reference(kind, &value));
             let message = match name {
-                Some(name) if identity.is_none() => format!("{kind} {:?}: {}", clip(name), unknown.message),
+                Some(name) if reference.is_none() => format!("{kind} {:?}: {}", clip(name), unknown.message),
                 _ => unknown.message,
             };
             problems.push(Reason::UnknownKind, unknown.severity, unknown.field, message, unknown.remedy);
-            out.push(Entry { document, span, identity, object: None, problems: problems.0 });
+            out.push(DocumentObject { document, span, reference, object: None, problems: problems.0 });
         }
     }
 }
 
 /// `apiVersion` and `kind`. The items of a typed list may leave them out.
-fn type_of(value: &mut Value, of: Option<&Items>, problems: &mut Problems) -> Option<(String, String)> {
+fn type_of(value: &mut Value, of: Option<&ItemType>, problems: &mut FieldProblems) -> Option<(String, String)> {
     let Value::Object(fields) = value else {
         problems.malformed("", "a manifest is a mapping, and this is none", "write apiVersion, kind and metadata");
         return None;
@@ -173,10 +136,10 @@ fn type_of(value: &mut Value, of: Option<&Items>, problems: &mut Problems) -> Op
 }
 
 /// The objects of a `List`, or of a typed one such as `IngressList`.
-fn expand(document: usize, mut value: Value, span: Span, of: Items, out: &mut Vec<Entry>) {
+fn expand(document: usize, mut value: Value, span: Span, of: ItemType, out: &mut Vec<DocumentObject>) {
     let items = value.get_mut("items").map(Value::take);
     let spans = match span.field("items") {
-        Some(Span { inner: Inner::Items(spans), .. }) => spans.clone(),
+        Some(Span { contents: SpanContents::Items(spans), .. }) => spans.clone(),
         _ => Box::default(),
     };
     match items {
@@ -187,15 +150,15 @@ fn expand(document: usize, mut value: Value, span: Span, of: Items, out: &mut Ve
         }
         Some(Value::Null) => {}
         _ => {
-            let mut problems = Problems::default();
+            let mut problems = FieldProblems::default();
             problems.malformed("items", format!("the items of a {} are a list", of.kind), "begin each with '- '");
-            out.push(Entry { document, span, identity: None, object: None, problems: problems.0 });
+            out.push(DocumentObject { document, span, reference: None, object: None, problems: problems.0 });
         }
     }
 }
 
-/// Kind and key, as far as they can be told of an object that may be wrong in every other way.
-fn identity(kind: Kind, value: &Value) -> Option<(Kind, Key)> {
+/// Kind and name, if the object has them: it may be wrong in every other way.
+fn reference(kind: Kind, value: &Value) -> Option<ObjectRef> {
     let metadata = value.get("metadata")?;
     let name = metadata.get("name")?.as_str().filter(|name| !name.is_empty())?;
     let namespace = match metadata.get("namespace").and_then(Value::as_str) {
@@ -203,7 +166,7 @@ fn identity(kind: Kind, value: &Value) -> Option<(Kind, Key)> {
         Some("") | None => "default",
         Some(namespace) => namespace,
     };
-    Some((kind, Key::new(clip(namespace), clip(name))))
+    Some(ObjectRef::new(kind, clip(namespace), clip(name)))
 }
 
 /// A name, cut short where it is longer than any valid one.

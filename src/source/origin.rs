@@ -1,17 +1,17 @@
-//! Where each object was written: file, document and line of each field. Names and places, never values.
+//! Where each object was written: file, document, and line and column of each field. Holds names and positions, never values.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::object::{self, Object};
-use super::span::{Packed, Place, Side, Span};
-use crate::model::Kind;
-use crate::model::{Key, ObjectRef};
+use super::compact::PackedSpan;
+use super::object::Object;
+use super::span::{FieldSide, Position, Span};
+use crate::model::ObjectRef;
 use crate::report::{Reason, Report};
 
-/// A place in a manifest.
+/// A position in a file of manifests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
     /// The file, relative to the directory that is served.
@@ -27,62 +27,61 @@ pub struct Location {
 /// Where the objects of an input were written.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Origins {
-    /// By file, in the order of paths: the first that holds an object is the one that is served.
-    files: Vec<Arc<Written>>,
-    /// Of what the source itself reports. Such a report may be about a version of a file that is not served.
+    /// The files in the order of their paths: the first that holds an object is the one that is served.
+    files: Vec<Arc<FileObjects>>,
+    /// The locations of the reports of the source itself. Such a report may be about a version of a file that is not served.
     reports: Arc<BTreeMap<Report, Location>>,
 }
 
 /// The objects of one file.
 #[derive(Default, PartialEq)]
-pub(super) struct Written {
+pub(super) struct FileObjects {
     /// The file, relative to the directory.
     pub(super) file: PathBuf,
-    /// The objects, by kind and key.
-    pub(super) items: BTreeMap<(Kind, Key), Item>,
+    /// The objects, by kind and name.
+    pub(super) objects: BTreeMap<ObjectRef, WrittenObject>,
 }
 
-/// An object and where it stands.
+/// An object, and where it stands in its file.
 #[derive(Clone, PartialEq)]
-pub(super) struct Item {
+pub(super) struct WrittenObject {
     pub(super) object: Object,
     /// Which document of the file, from 1.
     pub(super) document: u32,
     /// Where it begins.
     pub(super) line: u32,
     /// Where its fields stand.
-    pub(super) span: Packed,
+    pub(super) span: PackedSpan,
 }
 
-impl Item {
+impl WrittenObject {
     /// Where a field of it stands.
     pub(super) fn locate(&self, file: &Path, reason: Reason, field: &str) -> Location {
-        location(file, self.document as usize, place(&self.span.unpack(self.line), reason, field))
+        location(file, self.document as usize, position(&self.span.unpack(self.line), reason, field))
     }
 }
 
-/// The file and a count: the places of all fields would drown a log.
-impl fmt::Debug for Written {
+/// The file and a count: the positions of all fields would drown a log.
+impl fmt::Debug for FileObjects {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Written").field("file", &self.file).field("objects", &self.items.len()).finish()
+        f.debug_struct("FileObjects").field("file", &self.file).field("objects", &self.objects.len()).finish()
     }
 }
 
 impl Origins {
     /// Origins of the objects of `files`, and of `reports`.
-    pub(super) fn new(files: Vec<Arc<Written>>, reports: Arc<BTreeMap<Report, Location>>) -> Self {
+    pub(super) fn new(files: Vec<Arc<FileObjects>>, reports: Arc<BTreeMap<Report, Location>>) -> Self {
         Self { files, reports }
     }
 
-    /// By which the places of reports are found.
+    /// Finds the locations of reports.
     pub fn locator(&self) -> Locator<'_> {
         Locator { origins: self, last: None }
     }
 
     /// The object, if it came from a file.
-    fn find(&self, ObjectRef { kind, key }: &ObjectRef) -> Option<(&Written, &Item)> {
-        let identity = (*kind, key.clone());
-        self.files.iter().find_map(|written| Some((&**written, written.items.get(&identity)?)))
+    fn find(&self, object: &ObjectRef) -> Option<(&FileObjects, &WrittenObject)> {
+        self.files.iter().find_map(|file| Some((&**file, file.objects.get(object)?)))
     }
 
     /// How many files were read.
@@ -90,53 +89,55 @@ impl Origins {
         self.files.len()
     }
 
-    /// The objects that were read, in no order that means anything; one that two files hold comes twice.
+    /// The objects that were read, in no particular order; one that two files hold comes twice.
     pub fn objects(&self) -> impl Iterator<Item = ObjectRef> {
-        self.files.iter().flat_map(|written| written.items.keys()).map(|(kind, key)| object::reference(*kind, key))
+        self.files.iter().flat_map(|file| file.objects.keys()).cloned()
     }
 }
 
-/// Finds the places of reports. Those that are about one object are best asked for one after the other.
+/// Finds the locations of reports. It keeps what it has found out about one object, so that the reports of an object are best
+/// asked for one after the other.
 #[derive(Debug)]
 pub struct Locator<'a> {
     origins: &'a Origins,
-    last: Option<(ObjectRef, Option<Found<'a>>)>,
+    last: Option<(ObjectRef, Option<UnpackedOrigin<'a>>)>,
 }
 
+/// Where one object stands, in full.
 #[derive(Debug)]
-struct Found<'a> {
+struct UnpackedOrigin<'a> {
     file: &'a Path,
     document: u32,
     span: Span,
 }
 
 impl Locator<'_> {
-    /// The place that a report is about: its field, else the nearest field around it that was written,
-    /// else the object. `None` where the object came from no file.
+    /// The location that a report is about: its field, else the nearest field around it that was written, else the object. `None` where the object came from no file.
     pub fn locate(&mut self, report: &Report) -> Option<Location> {
         if let Some(location) = self.origins.reports.get(report) {
             return Some(location.clone());
         }
         if self.last.as_ref().is_none_or(|(object, _)| *object != report.object) {
-            let found = self.origins.find(&report.object).map(|(written, item)| Found {
-                file: &written.file,
-                document: item.document,
-                span: item.span.unpack(item.line),
+            let found = self.origins.find(&report.object).map(|(file, object)| UnpackedOrigin {
+                file: &file.file,
+                document: object.document,
+                span: object.span.unpack(object.line),
             });
             self.last = Some((report.object.clone(), found));
         }
-        let Found { file, document, span } = self.last.as_ref()?.1.as_ref()?;
-        Some(location(file, *document as usize, place(span, report.reason, &report.field)))
+        let UnpackedOrigin { file, document, span } = self.last.as_ref()?.1.as_ref()?;
+        Some(location(file, *document as usize, position(span, report.reason, &report.field)))
     }
 }
 
-/// Where the field of a report stands: its name where the object is not of its form, else its value.
-pub(super) fn place(span: &Span, reason: Reason, field: &str) -> Place {
-    let side = if matches!(reason, Reason::InvalidObject | Reason::UnknownKind) { Side::Key } else { Side::Value };
+/// Where the field of a report stands: its name where the field itself is wrong, else its value.
+pub(super) fn position(span: &Span, reason: Reason, field: &str) -> Position {
+    let side =
+        if matches!(reason, Reason::InvalidObject | Reason::UnknownKind) { FieldSide::Key } else { FieldSide::Value };
     span.locate(field, side)
 }
 
-/// A place in a document of a file.
-pub(super) fn location(file: &Path, document: usize, place: Place) -> Location {
-    Location { file: file.to_owned(), document, line: place.line as usize, column: place.column as usize }
+/// The location of a position in a document of a file.
+pub(super) fn location(file: &Path, document: usize, position: Position) -> Location {
+    Location { file: file.to_owned(), document, line: position.line as usize, column: position.column as usize }
 }

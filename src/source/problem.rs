@@ -1,27 +1,27 @@
-//! What is wrong with one object, before it is known where that object stands.
+//! Problems of one object, before it is known where the object stands.
 
 use crate::report::{Reason, Severity};
 
-/// Something wrong with one field.
+/// A problem of one field.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Problem {
+pub(crate) struct FieldProblem {
     /// The field's path within the object; empty for the object as a whole.
     pub(crate) field: String,
     /// The kind of problem.
     pub(crate) reason: Reason,
     /// Whether the object is refused for it.
     pub(crate) severity: Severity,
-    /// What is wrong.
+    /// The problem, for people.
     pub(crate) message: String,
-    /// What to do.
+    /// A remedy.
     pub(crate) remedy: String,
 }
 
-/// What is wrong with one object.
+/// The problems of one object.
 #[derive(Debug, Default)]
-pub(crate) struct Problems(pub(crate) Vec<Problem>);
+pub(crate) struct FieldProblems(pub(crate) Vec<FieldProblem>);
 
-impl Problems {
+impl FieldProblems {
     /// The object is not of its kind: a field has the wrong type, is unknown or missing.
     pub(crate) fn malformed(
         &mut self,
@@ -47,7 +47,7 @@ impl Problems {
         remedy: impl Into<String>,
     ) {
         let (field, message, remedy) = (field.into(), message.into(), remedy.into());
-        self.0.push(Problem { field, reason, severity, message, remedy });
+        self.0.push(FieldProblem { field, reason, severity, message, remedy });
     }
 
     /// Whether the object is refused.

@@ -2,21 +2,22 @@
 //! type, unknown field, missing field and value out of range is found, each with its path.
 //!
 //! It also writes the object in the form that an API server would store: no nulls, quantities as text,
-//! base64 without line breaks. It does not read `pattern` or CEL rules: `translate` checks again what those say.
+//! base64 without line breaks. It does not read `pattern` or CEL rules: `translate` checks those again.
 
 mod arm;
 mod value;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use schemars::JsonSchema;
 use serde_json::{Map, Value};
 
-use super::problem::{Problems, nearest};
+use super::problem::{FieldProblems, nearest};
 use super::span::join;
 use crate::report::{Reason, Severity};
 
 /// The schema of one kind.
-pub(super) struct Schema {
+pub(crate) struct Schema {
     root: Value,
     /// Whether values may be shown in messages.
     shows_values: bool,
@@ -27,32 +28,37 @@ pub(super) struct Schema {
 /// Where a walk stands.
 struct Walk<'a> {
     schema: &'a Schema,
-    problems: &'a mut Problems,
+    problems: &'a mut FieldProblems,
 }
 
 impl Schema {
-    /// A schema as `schemars` or a CustomResourceDefinition has it.
+    /// The schema that `schemars` has of a type.
+    pub(super) fn of<T: JsonSchema>() -> Self {
+        Self::new(schemars::schema_for!(T).to_value())
+    }
+
+    /// A schema in the form of `schemars` or of a CustomResourceDefinition.
     pub(super) fn new(root: Value) -> Self {
         Self { root, shows_values: true, leaves_out_arm: false }
     }
 
-    /// The same, for a kind whose values are secret.
-    pub(super) fn secret(self) -> Self {
+    /// Keeps values of the object out of messages.
+    pub(super) fn confidential(self) -> Self {
         Self { shows_values: false, ..self }
     }
 
-    /// The same, for the kind whose fields are ARM's.
+    /// Takes fields of ARM that this version does not carry: they are reported, and the object is read without them.
     pub(super) fn arm(self) -> Self {
         Self { leaves_out_arm: true, ..self }
     }
 
     /// Checks `object`, and puts it in stored form.
-    pub(super) fn check(&self, object: &mut Value, problems: &mut Problems) {
+    pub(super) fn check(&self, object: &mut Value, problems: &mut FieldProblems) {
         self.check_at(object, "", problems);
     }
 
     /// Checks a part of an object, which stands at `path`.
-    pub(super) fn check_at(&self, part: &mut Value, path: &str, problems: &mut Problems) {
+    pub(super) fn check_at(&self, part: &mut Value, path: &str, problems: &mut FieldProblems) {
         Walk { schema: self, problems }.value(&self.root, part, path);
     }
 
@@ -167,7 +173,7 @@ impl Walk<'_> {
     }
 }
 
-/// What every object has around its own fields. The schema of a CustomResourceDefinition leaves it out.
+/// Whether a field is one that every object has. The schema of a CustomResourceDefinition leaves them out.
 fn is_envelope(name: &str) -> bool {
     matches!(name, "apiVersion" | "kind" | "metadata" | "status")
 }

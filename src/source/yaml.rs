@@ -1,7 +1,7 @@
 //! Manifest text to values: YAML 1.2 with several documents, and JSON, which is read by the same rules.
 //!
-//! Each document is read on its own, so that a mistake in one says nothing about the next. What a text may
-//! cost is bounded: size, depth, and nodes with aliases expanded. This module knows nothing of Kubernetes.
+//! Each document is read on its own, so that a mistake in one does not affect the next. The cost of a text is bounded: its
+//! size, its depth, and its nodes with aliases expanded. This module knows nothing of Kubernetes.
 
 mod build;
 mod scalar;
@@ -12,8 +12,8 @@ use std::borrow::Cow;
 use saphyr_parser::Parser;
 use serde_json::Value;
 
-use super::span::{Place, Span};
-use build::{Budget, Builder};
+use super::span::{Position, Span};
+use build::{Budget, DocumentBuilder};
 
 /// The largest file that is read, in bytes.
 pub(crate) const MAX_BYTES: usize = 16 << 20;
@@ -23,28 +23,28 @@ pub(crate) const MAX_BYTES: usize = 16 << 20;
 pub(crate) struct Document {
     /// Which one of the file, from 1; those that are empty don't count.
     pub(crate) number: usize,
-    /// What it holds.
+    /// Its value.
     pub(crate) value: Value,
-    /// Where that stands.
+    /// The positions of its values.
     pub(crate) span: Span,
 }
 
 /// Why a document could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Fault {
+pub(crate) struct DocumentFault {
     /// Which document of the file, from 1.
     pub(crate) document: usize,
     /// Where reading stopped.
-    pub(crate) place: Place,
-    /// What is wrong.
+    pub(crate) position: Position,
+    /// The problem, for people.
     pub(crate) message: String,
-    /// What to do.
+    /// A remedy.
     pub(crate) remedy: String,
 }
 
-/// Reads the documents of a file, one after the other: what they hold takes many times the room of their text. Gives the
-/// faults of those that can't be read.
-pub(crate) fn parse(bytes: &[u8], each: &mut dyn FnMut(Document)) -> Vec<Fault> {
+/// Reads the documents of a file and calls `each` with one after the other, since values take many times the room of their
+/// text. Gives the faults of the documents that can't be read.
+pub(crate) fn parse(bytes: &[u8], each: &mut dyn FnMut(Document)) -> Vec<DocumentFault> {
     let mut faults = Vec::new();
     let text = match decode(bytes) {
         Ok(text) => text,
@@ -69,10 +69,10 @@ fn parse_chunk(
     first: usize,
     budget: &mut Budget,
     each: &mut dyn FnMut(Document),
-    faults: &mut Vec<Fault>,
+    faults: &mut Vec<DocumentFault>,
 ) -> usize {
     let mut number = first;
-    let mut builder = Builder::new(chunk.line, budget);
+    let mut builder = DocumentBuilder::new(chunk.line, budget);
     for event in Parser::new_from_str(chunk.text) {
         let step = match event {
             Ok((event, span)) => builder.event(event, span),
@@ -86,7 +86,12 @@ fn parse_chunk(
                 number += 1;
             }
             Err(stop) => {
-                faults.push(Fault { document: number, place: stop.place, message: stop.message, remedy: stop.remedy });
+                faults.push(DocumentFault {
+                    document: number,
+                    position: stop.position,
+                    message: stop.message,
+                    remedy: stop.remedy,
+                });
                 return number + 1;
             }
         }
@@ -96,10 +101,10 @@ fn parse_chunk(
 
 /// The text of a file: UTF-8, without a byte order mark, and with JSON's surrogate pairs written as the
 /// characters they are, since YAML has no such pairs.
-fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, Fault> {
-    let refuse = |line: usize, message: String, remedy: &str| Fault {
+fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, DocumentFault> {
+    let refuse = |line: usize, message: String, remedy: &str| DocumentFault {
         document: 1,
-        place: Place { line: u32::try_from(line).unwrap_or(u32::MAX), column: 1 },
+        position: Position { line: u32::try_from(line).unwrap_or(u32::MAX), column: 1 },
         message,
         remedy: remedy.to_owned(),
     };
@@ -117,7 +122,7 @@ fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, Fault> {
 
 /// The documents of a file, and the faults of those that can't be read.
 #[cfg(test)]
-pub(crate) fn parse_all(bytes: &[u8]) -> (Vec<Document>, Vec<Fault>) {
+pub(crate) fn parse_all(bytes: &[u8]) -> (Vec<Document>, Vec<DocumentFault>) {
     let mut documents = Vec::new();
     let faults = parse(bytes, &mut |document| documents.push(document));
     (documents, faults)

@@ -38,7 +38,7 @@ fn desired(
         Some(DesiredStatus::Ingress(written)) => written == wanted,
         Some(_) => false,
         None => {
-            let mut shown = object.shown().to_vec();
+            let mut shown = object.addresses().to_vec();
             // Another controller may add the ports of an entry; that is no difference.
             shown.iter_mut().for_each(|entry| entry.ports = None);
             shown.sort_by(|a, b| (&a.ip, &a.hostname).cmp(&(&b.ip, &b.hostname)));

@@ -4,14 +4,11 @@ use std::collections::BTreeMap;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use imbl::OrdSet;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::shorten::shortened;
-use crate::api::ApplicationGateway;
 use crate::model::{Kind, ObjectRef};
 use crate::report::{Reason, Report};
-use crate::source::snapshot::Objects;
-use crate::source::{Identity, Key, Snapshot};
+use crate::source::{Identity, Snapshot};
 
 /// The longest note that the API server accepts, in bytes.
 const MAX_NOTE_BYTES: usize = 1024;
@@ -44,8 +41,12 @@ pub fn notices(reports: &OrdSet<Report>, snapshot: &Snapshot) -> BTreeMap<String
 
 fn notice(report: &Report, snapshot: &Snapshot) -> Option<(String, Notice)> {
     let Report { object, field, reason, severity: _, message, remedy } = report;
-    let (api_version, identity) = find(object, snapshot)?;
-    let Identity { uid, resource_version: version } = identity.unwrap_or_default();
+    // A file is no object of the API server, so that no Event can be about it.
+    if object.kind == Kind::File {
+        return None;
+    }
+    let api_version = object.kind.api_version();
+    let Identity { uid, resource_version: version } = snapshot.identity(object).unwrap_or_default();
     let parts = [object.kind.name(), uid.as_deref().unwrap_or_default(), reason.name(), field, message];
     let hash = digest(&SHA256, parts.join("\0").as_bytes());
     let hash: String = hash.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
@@ -58,30 +59,4 @@ fn notice(report: &Report, snapshot: &Snapshot) -> Option<(String, Notice)> {
     }
     let note = shortened(note, MAX_NOTE_BYTES);
     Some((name, Notice { object: object.clone(), api_version, uid, version, reason: *reason, note }))
-}
-
-/// The version of a kind, and what is known of the object. `None`: it is of a kind that no Event can be about.
-fn find(object: &ObjectRef, snapshot: &Snapshot) -> Option<(&'static str, Option<Identity>)> {
-    let key = &object.key;
-    Some(match object.kind {
-        Kind::Ingress => {
-            let ingress = snapshot.ingresses.get(key);
-            ("networking.k8s.io/v1", ingress.map(|ingress| ingress.identity()))
-        }
-        Kind::IngressClass => ("networking.k8s.io/v1", of(&snapshot.ingress_classes, key, |it| &it.metadata)),
-        Kind::Service => ("v1", of(&snapshot.services, key, |it| &it.metadata)),
-        Kind::EndpointSlice => ("discovery.k8s.io/v1", of(&snapshot.endpoint_slices, key, |it| &it.metadata)),
-        Kind::Pod => ("v1", of(&snapshot.pods, key, |it| &it.metadata)),
-        Kind::Secret => ("v1", of(&snapshot.secrets, key, |it| &it.metadata)),
-        Kind::ConfigMap => ("v1", of(&snapshot.config_maps, key, |it| &it.metadata)),
-        Kind::Namespace => ("v1", of(&snapshot.namespaces, key, |it| &it.metadata)),
-        Kind::ApplicationGateway => {
-            ("steadygate.io/v1alpha1", of(&snapshot.gateways, key, |it: &ApplicationGateway| &it.metadata))
-        }
-        _ => return None,
-    })
-}
-
-fn of<K>(objects: &Objects<K>, key: &Key, metadata: impl Fn(&K) -> &ObjectMeta) -> Option<Identity> {
-    objects.get(key).map(|object| Identity::from(metadata(object)))
 }

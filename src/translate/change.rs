@@ -1,57 +1,40 @@
-//! What differs between two snapshots. Costs what differs, for they share the rest.
+//! The difference between two snapshots. It costs as much as differs, for the snapshots share the rest.
 
 use std::collections::BTreeSet;
 
 use imbl::ordmap::DiffItem;
 
 use crate::source::snapshot::Objects;
-use crate::source::{Key, Snapshot};
+use crate::source::{Key, Snapshot, for_each_kind};
 
-/// Objects that came, went or changed, by kind.
-#[derive(Debug, Default)]
-pub(super) struct Changes {
-    pub(super) ingresses: BTreeSet<Key>,
-    pub(super) services: BTreeSet<Key>,
-    pub(super) slices: BTreeSet<Key>,
-    pub(super) pods: BTreeSet<Key>,
-    pub(super) secrets: BTreeSet<Key>,
-    pub(super) config_maps: BTreeSet<Key>,
-    pub(super) gateways: BTreeSet<Key>,
-    /// Whether anything of the classes has changed.
-    pub(super) classes: bool,
-}
-
-impl Changes {
-    /// What makes `new` of `old`.
-    pub(super) fn between(old: &Snapshot, new: &Snapshot) -> Self {
-        let Snapshot {
-            ingresses,
-            ingress_classes,
-            services,
-            endpoint_slices,
-            pods,
-            secrets,
-            config_maps,
-            // Nothing is read of them.
-            namespaces: _,
-            gateways,
-            refused_classes,
-        } = old;
-        Self {
-            ingresses: changed(ingresses, &new.ingresses).collect(),
-            services: changed(services, &new.services).collect(),
-            slices: changed(endpoint_slices, &new.endpoint_slices).collect(),
-            pods: changed(pods, &new.pods).collect(),
-            secrets: changed(secrets, &new.secrets).collect(),
-            config_maps: changed(config_maps, &new.config_maps).collect(),
-            gateways: changed(gateways, &new.gateways).collect(),
-            classes: changed(ingress_classes, &new.ingress_classes).next().is_some()
-                || *refused_classes != new.refused_classes,
+/// From the list of kinds: a set of names for each.
+macro_rules! define_changes {
+    ($($kind:ident $field:ident $stored:ty, $watch:ident;)*) => {
+        /// Names of the objects that came, went or changed, by kind.
+        #[derive(Debug, Default)]
+        #[expect(dead_code, reason = "of some kinds, as of Namespace, nothing is translated")]
+        pub(super) struct Changes {
+            $(pub(super) $field: BTreeSet<Key>,)*
+            /// Whether anything of the IngressClasses has changed, those that are refused included.
+            pub(super) classes: bool,
         }
-    }
-}
 
-/// The names of the objects that differ. What is the same object is not looked into.
+        impl Changes {
+            /// The difference between the snapshots `old` and `new`.
+            pub(super) fn between(old: &Snapshot, new: &Snapshot) -> Self {
+                let mut changes = Self {
+                    $($field: changed(&old.$field, &new.$field).collect(),)*
+                    classes: old.refused_classes != new.refused_classes,
+                };
+                changes.classes |= !changes.ingress_classes.is_empty();
+                changes
+            }
+        }
+    };
+}
+for_each_kind!(define_changes);
+
+/// The names of the objects that differ. Objects that both maps share are not looked into.
 pub(super) fn changed<'a, K: PartialEq>(
     old: &'a Objects<K>,
     new: &'a Objects<K>,

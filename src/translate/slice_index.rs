@@ -26,7 +26,7 @@ pub(super) struct TouchedEndpoints {
 impl SliceIndex {
     /// Takes in the changes from one snapshot to the next.
     pub(super) fn update(&mut self, old: &Snapshot, new: &Snapshot, changes: &Changes) -> TouchedEndpoints {
-        for key in &changes.slices {
+        for key in &changes.endpoint_slices {
             if let Some(slice) = old.endpoint_slices.get(key) {
                 remove(&mut self.by_service, service_of(key, slice), key.name());
                 pods_of(key, slice).for_each(|pod| remove(&mut self.by_pod, Some(pod), key.name()));
@@ -36,7 +36,7 @@ impl SliceIndex {
                 pods_of(key, slice).for_each(|pod| add(&mut self.by_pod, Some(pod), key.name()));
             }
         }
-        let mut slices = changes.slices.clone();
+        let mut slices = changes.endpoint_slices.clone();
         for pod in &changes.pods {
             let names = self.by_pod.get(pod).into_iter().flatten();
             slices.extend(names.map(|name| Key::new(pod.namespace(), name)));

@@ -56,7 +56,7 @@ def test_with_the_definition_its_objects_go(api, serving, site, gateway):
     try:
         with Traffic(serving, site.host):
             wait_for(lambda: not serving.serves(host), "the gateway is gone", 5)
-            wait_for(lambda: serving.logged("WARN", "applicationgateways", "crds/"), "it is told", 5)
+            wait_for(lambda: serving.logged("WARN", "applicationgateways", "crds/"), "it is logged", 5)
     finally:
         api.define()
     api.apply(made)
@@ -74,17 +74,17 @@ def test_what_can_not_be_read_spoils_nothing_but_itself(loose, api, serving, sit
     with Traffic(serving, host):
         api.apply(broken, never, other)
         serving.serves_within(2, f"other.{site.host}")
-        told = wait_for(lambda: serving.logged("ERROR", "InvalidObject", f"{site.namespace}/gateway"), "it is told", 2)
-        assert len(told) == 1
-        assert "spec.frontendPorts[0].port" in told[0] and "eighty" in told[0] and "correct the field" in told[0]
+        logged = wait_for(lambda: serving.logged("ERROR", "InvalidObject", f"{site.namespace}/gateway"), "it is logged", 2)
+        assert len(logged) == 1
+        assert "spec.frontendPorts[0].port" in logged[0] and "eighty" in logged[0] and "correct the field" in logged[0]
         words = "InvalidObject", f"{site.namespace}/never", "spec.requestRoutingRules[0].ruleType"
-        wait_for(lambda: serving.logged(*words), "it is told of the other too", 2)
+        wait_for(lambda: serving.logged(*words), "the other is logged too", 2)
         time.sleep(0.2)
     assert not serving.serves(f"never.{site.host}")
     moved = f"moved.{site.host}"
     api.apply(objects.application_gateway(site.namespace, "gateway", moved))
     serving.serves_within(2, moved)
-    wait_for(lambda: serving.logged("mended", "gateway"), "it is told", 2)
+    wait_for(lambda: serving.logged("resolved", "gateway"), "it is logged", 2)
 
 
 def test_what_could_not_be_read_is_not_gone_after_a_new_list(loose, api, proxy, serving, site, gateway):
@@ -93,7 +93,7 @@ def test_what_could_not_be_read_is_not_gone_after_a_new_list(loose, api, proxy, 
     api.apply(made)
     serving.serves_within(2, host)
     api.apply(made | {"spec": made["spec"] | {"frontendPorts": "none"}})
-    wait_for(lambda: serving.logged("InvalidObject", f"{site.namespace}/gateway"), "it is told", 2)
+    wait_for(lambda: serving.logged("InvalidObject", f"{site.namespace}/gateway"), "it is logged", 2)
     began = time.monotonic()
     lists = lambda request: request.resource == "applicationgateways" and (request.lists or request.streams)  # noqa: E731
     with proxy.answering(410, "", when=lambda request: request.watches and not request.streams):

@@ -100,7 +100,7 @@ def test_a_watch_cut_within_an_event(proxy, serving, site, change):
         change("whole", within=SOON)
 
 
-def test_too_many_requests_waits_as_told(proxy, serving, site, change):
+def test_too_many_requests_waits_as_asked(proxy, serving, site, change):
     """Retry-After is obeyed: no second try comes before it is over."""
     with Traffic(serving, site.host):
         began = time.monotonic()
@@ -131,13 +131,13 @@ def test_trouble_is_reported_once_and_its_end_once(proxy, serving, site):
         wait_for(lambda: len(proxy.asked(is_watch_of("ingresses"))) > 3, "it is tried again and again")
     serving.serves_within(RECOVERY, site.add("later"))
 
-    def told():
+    def logged():
         lines = serving.log()[len(before) :].splitlines()
         return [line for line in lines if "ingresses" in line and "DEBUG" not in line]
 
-    wait_for(lambda: len(told()) > 1, "the end is told")
-    assert len([line for line in told() if "the disk is full" in line]) == 1, told()
-    assert len(told()) == 2, told()
+    wait_for(lambda: len(logged()) > 1, "the end is logged")
+    assert len([line for line in logged() if "the disk is full" in line]) == 1, logged()
+    assert len(logged()) == 2, logged()
 
 
 def test_the_end_of_trouble_needs_no_event(proxy, serving):

@@ -46,7 +46,7 @@ def test_a_right_that_is_lost_later_takes_nothing_away(api, make, site):
     steadygate.start()
     steadygate.serves_within(2, site.host)
     api.apply(role("restricted"))
-    wait_for(lambda: steadygate.logged("ERROR", "forbidden", "ingresses"), "it is told", 8)
+    wait_for(lambda: steadygate.logged("ERROR", "forbidden", "ingresses"), "it is logged", 8)
     assert steadygate.readiness()[0] == 200 and steadygate.serves(site.host)
     api.apply(role("restricted", *RULES))
     steadygate.serves_within(15, site.add("later"))
@@ -90,7 +90,7 @@ def test_many_changes_at_once_are_few_inputs(steadygate, site):
     print(f"a new Ingress was served {took * 1000:.0f} ms after it was made")
     assert took < 0.5
     before = steadygate.generation()
-    # However long making them takes, it is told of all of them at once.
+    # However long making them takes, it learns of all of them at once.
     steadygate.process.send_signal(signal.SIGSTOP)
     with ThreadPoolExecutor(8) as pool:
         hosts = list(pool.map(site.add, [f"many-{number}" for number in range(100)]))

@@ -75,13 +75,13 @@ def test_what_fails_to_be_fetched_keeps_its_last_version(proxy, serving, site, c
     denied = status(403, "Forbidden", 'User "steadygate" cannot get resource "secrets"')
     with proxy.answering(403, denied, when=is_get_of("tls")):
         site.api.apply(objects.secret(site.namespace, "tls", second))
-        wait_for(lambda: serving.logged("Secret", "tls", "cannot get resource"), "it is told", 2)
+        wait_for(lambda: serving.logged("Secret", "tls", "cannot get resource"), "it is logged", 2)
         assert serving.certificate(host) == first.crt
         # Meanwhile everything else goes on.
         serving.serves_within(3, site.add("other"))
     wait_for(lambda: serving.certificate(host) == second.crt, "the new certificate is shown", 8)
-    told = serving.logged("ERROR", "Secret", "cannot get resource")
-    assert len(told) == 1 and f"get secrets in namespace {site.namespace}" in told[0]
+    lines = serving.logged("ERROR", "Secret", "cannot get resource")
+    assert len(lines) == 1 and f"get secrets in namespace {site.namespace}" in lines[0]
 
 
 def test_a_fetch_that_hangs_holds_up_nothing(proxy, steadygate, site, certificate):

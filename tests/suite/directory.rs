@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use steadygate::report::Reason;
-use steadygate::source::directory::{Watch, read, watch};
+use steadygate::source::directory::{DirectoryWatch, read, watch};
 use steadygate::source::{Input, Inputs, Key};
 use steadygate::translate::{Options, translate};
 use tempfile::TempDir;
@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A directory under watch.
 struct Site {
     dir: TempDir,
-    _watch: Watch,
+    _watch: DirectoryWatch,
     inputs: Inputs,
 }
 

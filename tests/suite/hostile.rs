@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use steadygate::cli::check;
 use steadygate::report::{Reason, Severity};
 use steadygate::source::directory::read;
-use steadygate::source::{Input, Snapshot};
+use steadygate::source::{Input, Snapshot, for_each_kind};
 use tempfile::TempDir;
 
 /// The report that one broken object must get: its file, its name (or `-` without one), the field, and a part of
@@ -218,25 +218,17 @@ fn certificates() -> String {
     secret("generated-mismatch", &mismatch.0, &other.1) + &secret("generated-expired", &expired.0, &expired.1)
 }
 
-/// The names of all objects that are served.
-fn served(snapshot: &Snapshot) -> BTreeSet<String> {
-    let Snapshot {
-        ingresses,
-        ingress_classes,
-        services,
-        endpoint_slices,
-        pods,
-        secrets,
-        config_maps,
-        namespaces,
-        gateways,
-        refused_classes: _,
-    } = snapshot;
-    let mut keys: Vec<_> = ingresses.keys().chain(ingress_classes.keys()).chain(services.keys()).collect();
-    keys.extend(endpoint_slices.keys().chain(pods.keys()).chain(secrets.keys()).chain(config_maps.keys()));
-    keys.extend(namespaces.keys().chain(gateways.keys()));
-    keys.into_iter().map(|key| key.name().to_owned()).collect()
+/// From the list of kinds: the names of all objects that are served.
+macro_rules! define_served {
+    ($($kind:ident $field:ident $stored:ty, $watch:ident;)*) => {
+        fn served(snapshot: &Snapshot) -> BTreeSet<String> {
+            let mut names = BTreeSet::new();
+            $(names.extend(snapshot.$field.keys().map(|key| key.name().to_owned()));)*
+            names
+        }
+    };
 }
+for_each_kind!(define_served);
 
 fn is_told(input: &Input, (file, name, field, said): &Case) -> bool {
     input.reports.iter().any(|report| {

@@ -1,5 +1,5 @@
-//! What API servers send, taken apart as far as every kind has it. Objects stay text here, so that one that can't be read
-//! spoils nothing but itself.
+//! Lists and watch events of an API server, read as far as they are the same for every kind. Objects stay text here, so that
+//! one that can't be read damages nothing but itself.
 
 use std::collections::BTreeMap;
 
@@ -13,76 +13,76 @@ const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
 
 /// One page of a list.
 #[derive(Deserialize)]
-pub(super) struct Page<'a> {
-    pub(super) metadata: PageMetadata,
-    /// None, or `null`, for no object.
+pub(super) struct ListPage<'a> {
+    pub(super) metadata: ListMetadata,
+    /// The objects. Missing, or `null`, where there is none.
     #[serde(borrow, default)]
     pub(super) items: Option<Vec<&'a RawValue>>,
 }
 
-/// What a list says of itself.
+/// `ListMeta` of meta/v1.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct PageMetadata {
+pub(super) struct ListMetadata {
     #[serde(default)]
     pub(super) resource_version: String,
     #[serde(default)]
     pub(super) r#continue: String,
 }
 
-/// One line of a watch.
+/// `WatchEvent` of meta/v1: one line of a watch.
 #[derive(Deserialize)]
-pub(super) struct Line<'a> {
+struct EventLine<'a> {
     r#type: &'a str,
     #[serde(borrow)]
     object: &'a RawValue,
 }
 
-/// What a line of a watch says.
-pub(super) enum Event<'a> {
+/// A line of a watch, read.
+pub(super) enum WatchEvent<'a> {
     /// An object is new, or newer.
-    Applied(Object<'a>),
+    Applied(RawObject<'a>),
     /// An object is gone.
-    Deleted(Object<'a>),
-    /// The watch has come so far. `end`: and the list before it is whole.
+    Deleted(RawObject<'a>),
+    /// Everything up to a version has been sent.
     Bookmark {
-        /// resourceVersion.
+        /// The version.
         version: String,
-        /// Whether the list is whole.
-        end: bool,
+        /// Whether it ends the list with which the watch began (KEP-3157).
+        ends_list: bool,
     },
-    /// The server can't go on.
+    /// The server ends the watch with an error.
     Error(ServerStatus),
 }
 
-/// An object, as text.
-pub(super) struct Object<'a> {
+/// An object as text, with its name and version.
+pub(super) struct RawObject<'a> {
     pub(super) key: Key,
     pub(super) version: String,
     pub(super) json: &'a str,
 }
 
-impl<'a> Object<'a> {
-    /// Reads its name. None: it has none, so it is no object.
+impl<'a> RawObject<'a> {
+    /// Reads name and version. `None`: there is no name, so that it is no object.
     pub(super) fn read(json: &'a RawValue) -> Option<Self> {
-        let Named { metadata } = serde_json::from_str(json.get()).ok()?;
+        let NamedObject { metadata } = serde_json::from_str(json.get()).ok()?;
         let key = Key::new(metadata.namespace.unwrap_or_default(), metadata.name?);
         Some(Self { key, version: metadata.resource_version.unwrap_or_default(), json: json.get() })
     }
 }
 
-impl<'a> Event<'a> {
-    /// Reads a line. None: it is not one of a watch.
+impl<'a> WatchEvent<'a> {
+    /// Reads a line. `None`: it is not a line of a watch.
     pub(super) fn read(line: &'a [u8]) -> Option<Self> {
-        let Line { r#type, object } = serde_json::from_slice(line).ok()?;
+        let EventLine { r#type, object } = serde_json::from_slice(line).ok()?;
         Some(match r#type {
-            "ADDED" | "MODIFIED" => Self::Applied(Object::read(object)?),
-            "DELETED" => Self::Deleted(Object::read(object)?),
+            "ADDED" | "MODIFIED" => Self::Applied(RawObject::read(object)?),
+            "DELETED" => Self::Deleted(RawObject::read(object)?),
             "BOOKMARK" => {
-                let Named { metadata } = serde_json::from_str(object.get()).ok()?;
+                let NamedObject { metadata } = serde_json::from_str(object.get()).ok()?;
                 let annotations = metadata.annotations.unwrap_or_default();
-                let end = annotations.get(INITIAL_EVENTS_END).is_some_and(|value| value == "true");
-                Self::Bookmark { version: metadata.resource_version?, end }
+                let ends_list = annotations.get(INITIAL_EVENTS_END).is_some_and(|value| value == "true");
+                Self::Bookmark { version: metadata.resource_version?, ends_list }
             }
             "ERROR" => Self::Error(serde_json::from_str(object.get()).ok()?),
             _ => return None,
@@ -91,7 +91,7 @@ impl<'a> Event<'a> {
 }
 
 #[derive(Deserialize)]
-struct Named {
+struct NamedObject {
     metadata: Metadata,
 }
 
@@ -104,7 +104,7 @@ struct Metadata {
     annotations: Option<BTreeMap<String, String>>,
 }
 
-/// `Status` of meta/v1: an error in the server's words.
+/// `Status` of meta/v1: an error in the server's own words.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct ServerStatus {
     #[serde(default)]
@@ -114,7 +114,7 @@ pub(super) struct ServerStatus {
     pub(super) details: Option<StatusDetails>,
 }
 
-/// More about an error.
+/// `StatusDetails` of meta/v1.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct StatusDetails {
@@ -126,12 +126,12 @@ mod tests {
     use super::*;
 
     fn read(line: &str) -> String {
-        match Event::read(line.as_bytes()) {
+        match WatchEvent::read(line.as_bytes()) {
             None => "nonsense".to_owned(),
-            Some(Event::Applied(object)) => format!("applied {} {} {}", object.key, object.version, object.json),
-            Some(Event::Deleted(object)) => format!("deleted {}", object.key),
-            Some(Event::Bookmark { version, end }) => format!("bookmark {version} {end}"),
-            Some(Event::Error(status)) => format!("error {} {}", status.code, status.message),
+            Some(WatchEvent::Applied(object)) => format!("applied {} {} {}", object.key, object.version, object.json),
+            Some(WatchEvent::Deleted(object)) => format!("deleted {}", object.key),
+            Some(WatchEvent::Bookmark { version, ends_list }) => format!("bookmark {version} {ends_list}"),
+            Some(WatchEvent::Error(status)) => format!("error {} {}", status.code, status.message),
         }
     }
 

@@ -1,67 +1,79 @@
-//! From what the watches have seen to inputs: when every kind has been listed once, and whenever something has changed.
+//! Makes inputs of the store that the watches write to: the first when each kind has been listed once, and one more whenever something
+//! has changed.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::fetch::Fetcher;
-use super::store::Shared;
+use super::resource_version::ResourceVersion;
+use super::shared_store::SharedStore;
+use crate::report::Report;
+use crate::source::snapshot::Objects;
 use crate::source::{Input, References, Snapshot};
 
-/// How long a change is waited with: if nothing follows it, it is alone, and goes on. And how soon after an input that may be.
-const ALONE: Duration = Duration::from_millis(3);
-const APART: Duration = Duration::from_millis(5);
-/// How long others are collected after the last one, and at most.
-const HOLD_OFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(100));
-/// How long the first input waits for what it refers to.
-const FIRST: Duration = Duration::from_secs(8);
-/// How long any other waits for what has never been fetched.
-const LATER: Duration = Duration::from_millis(500);
+/// How long a change waits for another. If none follows, it is sent alone.
+const LONE_CHANGE_DELAY: Duration = Duration::from_millis(3);
+/// A change is not sent alone sooner after the input before it.
+const MIN_INPUT_INTERVAL: Duration = Duration::from_millis(5);
+/// How long changes of which one follows the other are collected after the last one.
+const HOLD_OFF: Duration = Duration::from_millis(10);
+/// How long they are collected at most.
+const MAX_HOLD_OFF: Duration = Duration::from_millis(100);
+/// How long the first input waits for the objects that it refers to.
+const FIRST_FETCH_TIMEOUT: Duration = Duration::from_secs(8);
+/// How long any other input waits for objects that have never been fetched.
+const LATER_FETCH_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// What serves refer to, going by a snapshot.
+/// Gives the Secrets and ConfigMaps to which the objects of a snapshot refer, as far as those are served.
 pub(super) type Refer = Box<dyn FnMut(&Snapshot) -> References + Send>;
 
 /// Sends inputs.
 pub(super) struct Publisher {
-    shared: Arc<Shared>,
+    store: Arc<SharedStore>,
     fetcher: Fetcher,
     sender: watch::Sender<Option<Input>>,
     refer: Refer,
-    /// Whether there is something to send.
+    /// Whether something has changed since the last input.
     changed: bool,
-    /// Until when what is to be sent waits for what it refers to.
-    held: Option<Instant>,
-    /// When something was last sent.
+    /// Until when an input waits for the objects that it refers to.
+    held_until: Option<Instant>,
+    /// When the last input was sent.
     sent: Option<Instant>,
+}
+
+/// The contents of the store at one instant.
+struct StoreContents {
+    snapshot: Snapshot,
+    reports: Vec<Report>,
+    secrets: Objects<ResourceVersion<Secret>>,
+    config_maps: Objects<ResourceVersion<ConfigMap>>,
 }
 
 impl Publisher {
     pub(super) fn new(
-        shared: Arc<Shared>,
+        store: Arc<SharedStore>,
         fetcher: Fetcher,
         sender: watch::Sender<Option<Input>>,
         refer: Refer,
     ) -> Self {
-        Self { shared, fetcher, sender, refer, changed: false, held: None, sent: None }
+        Self { store, fetcher, sender, refer, changed: false, held_until: None, sent: None }
     }
 
     /// Runs until it is dropped.
     pub(super) async fn run(mut self) {
         loop {
             self.wait().await;
-            self.settle().await;
-            if !self.shared.complete() {
+            self.collect().await;
+            let Some(StoreContents { mut snapshot, mut reports, secrets, config_maps }) = self.store_contents() else {
                 continue;
-            }
-            let (mut snapshot, mut reports) = self.shared.input();
-            let references = (self.refer)(&snapshot);
-            self.changed |= {
-                let (secrets, config_maps) = self.shared.versions();
-                self.fetcher.want(&references, &secrets, &config_maps)
             };
-            if !self.changed || self.holds() {
+            let references = (self.refer)(&snapshot);
+            self.changed |= self.fetcher.update(&references, &secrets, &config_maps);
+            if !self.changed || self.waits_for_fetches() {
                 continue;
             }
             snapshot.secrets = self.fetcher.secrets();
@@ -72,9 +84,20 @@ impl Publisher {
         }
     }
 
-    /// Until something is to be done.
+    /// The contents of the store; none until each kind has been listed once.
+    fn store_contents(&self) -> Option<StoreContents> {
+        let store = self.store.lock();
+        store.is_complete().then(|| StoreContents {
+            snapshot: store.snapshot(),
+            reports: store.reports(),
+            secrets: store.secret_versions(),
+            config_maps: store.config_map_versions(),
+        })
+    }
+
+    /// Ends when something is to be done.
     async fn wait(&mut self) {
-        let wake = self.held.into_iter().chain(self.fetcher.next_try()).min();
+        let wake = self.held_until.into_iter().chain(self.fetcher.next_retry()).min();
         let alarm = async {
             match wake {
                 Some(wake) => sleep_until(wake).await,
@@ -82,42 +105,43 @@ impl Publisher {
             }
         };
         tokio::select! {
-            () = self.shared.changed() => self.changed = true,
-            () = self.shared.versions_changed() => {}
-            changed = self.fetcher.answer() => self.changed |= changed,
+            () = self.store.snapshot_changed() => self.changed = true,
+            () = self.store.versions_changed() => {}
+            changed = self.fetcher.take_answer() => self.changed |= changed,
             () = alarm => {}
         }
     }
 
-    /// Until nothing more has come for a moment: a change that is alone goes on nearly at once.
-    async fn settle(&mut self) {
+    /// Ends when nothing more has come for a moment: a change that is alone is sent nearly at once.
+    async fn collect(&mut self) {
         let now = Instant::now();
-        let limit = now + HOLD_OFF.1;
-        let mut quiet = self.sent.map_or(now + HOLD_OFF.0, |sent| (now + ALONE).max(sent + APART));
+        let limit = now + MAX_HOLD_OFF;
+        let mut quiet =
+            self.sent.map_or(now + HOLD_OFF, |sent| (now + LONE_CHANGE_DELAY).max(sent + MIN_INPUT_INTERVAL));
         loop {
             tokio::select! {
                 // The limit holds however much comes.
                 biased;
                 () = sleep_until(quiet.min(limit)) => return,
-                () = self.shared.changed() => self.changed = true,
-                changed = self.fetcher.answer() => self.changed |= changed,
+                () = self.store.snapshot_changed() => self.changed = true,
+                changed = self.fetcher.take_answer() => self.changed |= changed,
             }
-            quiet = Instant::now() + HOLD_OFF.0;
+            quiet = Instant::now() + HOLD_OFF;
         }
     }
 
-    /// Whether to wait for what has never been fetched. What then has not come is told to be missing, and is not
-    /// waited for again.
-    fn holds(&mut self) -> bool {
+    /// Whether to wait for objects that have never been fetched. Those that have not come in time are reported as missing, and
+    /// are not waited for again.
+    fn waits_for_fetches(&mut self) -> bool {
         // Without its certificates a new replica would take the place of one that has them.
-        let initial = self.sender.borrow().is_none();
+        let is_first = self.sender.borrow().is_none();
         let now = Instant::now();
-        let limit = if initial { FIRST } else { LATER };
-        if self.fetcher.is_first(initial) && now < *self.held.get_or_insert(now + limit) {
+        let limit = if is_first { FIRST_FETCH_TIMEOUT } else { LATER_FETCH_TIMEOUT };
+        if self.fetcher.awaits_first_fetch(is_first) && now < *self.held_until.get_or_insert(now + limit) {
             return true;
         }
-        self.fetcher.waited();
-        self.held = None;
+        self.fetcher.stop_waiting();
+        self.held_until = None;
         false
     }
 }

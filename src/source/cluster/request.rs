@@ -1,6 +1,6 @@
-//! Requests to the API server: each answered in time, or failed with a reason that people understand.
+//! Requests to the API server. Each is answered in time, or fails with a reason that people understand.
 //!
-//! No answer is ever quoted but for a server's own error message: it may hold a Secret.
+//! An answer may hold a Secret, so that none is ever quoted, but for the message of a `Status` object.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,42 +14,42 @@ use tokio::time::{Instant, timeout};
 
 use super::event::ServerStatus;
 
-/// How much of an error's body is read.
-const MAX_ERROR: usize = 64 * 1024;
+/// How much of an error's body is read, in bytes.
+const MAX_ERROR_BYTES: usize = 64 * 1024;
 /// The longest pause that a server may ask for.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 
-/// An API server.
+/// An API server, and how long it may be silent.
 #[derive(Clone)]
-pub(super) struct Server {
+pub(super) struct ApiServer {
     client: Client,
-    /// Longest silence that is waited through.
-    patience: Duration,
+    /// After a longer silence a request has failed.
+    max_silence: Duration,
 }
 
-/// Why a request brought nothing.
+/// Why a request has no usable answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Failure {
+pub(super) enum RequestFailure {
     /// The server answered with an error.
     Refused {
         /// HTTP's status code.
         code: u16,
-        /// What it said.
+        /// The server's own words.
         message: String,
-        /// How long it asks to be left alone.
+        /// How long the server asks not to be sent a request.
         retry_after: Option<Duration>,
     },
     /// There is no connection, or it broke.
     Broken(String),
-    /// Nothing came for so long.
+    /// No byte came for this time.
     Silent(Duration),
-    /// What came is not what API servers send.
+    /// The answer is not one of an API server.
     Nonsense(&'static str),
-    /// The server has gone back to an earlier time.
+    /// The server's data has gone back to an earlier time, as after a backup was restored.
     Rewound,
 }
 
-impl Failure {
+impl RequestFailure {
     /// The status code of the server's answer, if there was one.
     pub(super) fn code(&self) -> Option<u16> {
         match self {
@@ -58,7 +58,15 @@ impl Failure {
         }
     }
 
-    /// The failure that a server's Status object stands for.
+    /// How long the server asks not to be sent a request.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused { retry_after, .. } => *retry_after,
+            Self::Broken(_) | Self::Silent(_) | Self::Nonsense(_) | Self::Rewound => None,
+        }
+    }
+
+    /// The failure that a server's `Status` object stands for; `code` where the object has none.
     pub(super) fn of(status: ServerStatus, code: u16) -> Self {
         let seconds = status.details.and_then(|details| details.retry_after_seconds);
         Self::Refused {
@@ -69,7 +77,7 @@ impl Failure {
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for RequestFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused { code, message, .. } if message.is_empty() => write!(f, "the API server answered {code}"),
@@ -84,49 +92,52 @@ impl fmt::Display for Failure {
     }
 }
 
-impl Server {
-    pub(super) fn new(client: Client, patience: Duration) -> Self {
-        Self { client, patience }
+impl ApiServer {
+    pub(super) fn new(client: Client, max_silence: Duration) -> Self {
+        Self { client, max_silence }
     }
 
-    pub(super) fn patience(&self) -> Duration {
-        self.patience
+    /// After a longer silence a request has failed.
+    pub(super) fn max_silence(&self) -> Duration {
+        self.max_silence
     }
 
-    /// The whole body of a successful answer.
-    pub(super) async fn body(&self, request: Request<Vec<u8>>) -> Result<Bytes, Failure> {
+    /// The complete body of a successful answer.
+    pub(super) async fn body(&self, request: Request<Vec<u8>>) -> Result<Bytes, RequestFailure> {
         let mut body = self.send(request).await?.into_body();
         let mut whole = BytesMut::new();
-        while let Some(part) = self.part(&mut body, self.patience).await? {
+        while let Some(part) = self.part(&mut body, self.max_silence).await? {
             whole.extend_from_slice(&part);
         }
         Ok(whole.freeze())
     }
 
     /// The lines of a successful answer, as they come.
-    pub(super) async fn lines(&self, mut request: Request<Vec<u8>>) -> Result<Lines, Failure> {
+    pub(super) async fn lines(&self, mut request: Request<Vec<u8>>) -> Result<LineStream, RequestFailure> {
         request.headers_mut().insert(header::ACCEPT_ENCODING, header::HeaderValue::from_static("identity"));
         let body = self.send(request).await?.into_body();
-        Ok(Lines { server: self.clone(), body, buffer: BytesMut::new(), searched: 0, until: None })
+        Ok(LineStream { server: self.clone(), body, buffer: BytesMut::new(), searched: 0, until: None })
     }
 
-    async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Body>, Failure> {
-        let answer = timeout(self.patience, self.client.send(request.map(Body::from))).await;
-        let response = answer.map_err(|_| Failure::Silent(self.patience))?.map_err(|error| broken(&error))?;
+    /// Sends a request, and waits for the head of a successful answer.
+    async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Body>, RequestFailure> {
+        let answer = timeout(self.max_silence, self.client.send(request.map(Body::from))).await;
+        let response = answer.map_err(|_| RequestFailure::Silent(self.max_silence))?.map_err(|error| broken(&error))?;
         if response.status().is_success() {
             return Ok(response);
         }
         Err(self.refusal(response).await)
     }
 
-    async fn refusal(&self, response: Response<Body>) -> Failure {
+    /// The failure that an answer other than a success stands for.
+    async fn refusal(&self, response: Response<Body>) -> RequestFailure {
         let code = response.status().as_u16();
         let header = response.headers().get(header::RETRY_AFTER);
         let asked = header.and_then(|value| value.to_str().ok()?.parse().ok()).map(Duration::from_secs);
         let (mut body, mut text) = (response.into_body(), BytesMut::new());
         while let Ok(Some(part)) = self.part(&mut body, Duration::from_secs(1)).await {
             text.extend_from_slice(&part);
-            if text.len() > MAX_ERROR {
+            if text.len() > MAX_ERROR_BYTES {
                 break;
             }
         }
@@ -135,9 +146,9 @@ impl Server {
             message: String::from_utf8_lossy(&text[..text.len().min(200)]).trim().to_owned(),
             ..ServerStatus::default()
         });
-        match Failure::of(status, code) {
-            // What stands between may have changed the one but not the other.
-            Failure::Refused { message, retry_after, .. } => Failure::Refused {
+        match RequestFailure::of(status, code) {
+            // A proxy between the server and us may have changed the status line but not the body.
+            RequestFailure::Refused { message, retry_after, .. } => RequestFailure::Refused {
                 code,
                 message,
                 retry_after: asked.or(retry_after).map(|pause| pause.min(MAX_RETRY_AFTER)),
@@ -146,10 +157,11 @@ impl Server {
         }
     }
 
-    async fn part(&self, body: &mut Body, limit: Duration) -> Result<Option<Bytes>, Failure> {
+    /// The next part of a body; none at its end.
+    async fn part(&self, body: &mut Body, limit: Duration) -> Result<Option<Bytes>, RequestFailure> {
         loop {
             match timeout(limit, body.frame()).await {
-                Err(_) => return Err(Failure::Silent(limit)),
+                Err(_) => return Err(RequestFailure::Silent(limit)),
                 Ok(None) => return Ok(None),
                 Ok(Some(Err(error))) => return Err(broken(&error)),
                 Ok(Some(Ok(frame))) => {
@@ -162,24 +174,24 @@ impl Server {
     }
 }
 
-/// The lines of an answer that goes on.
-pub(super) struct Lines {
-    server: Server,
+/// The lines of an answer that has no end yet.
+pub(super) struct LineStream {
+    server: ApiServer,
     body: Body,
     buffer: BytesMut,
-    /// How much of the buffer has no end of line in it.
+    /// How many bytes of the buffer are known to hold no end of line.
     searched: usize,
     until: Option<Instant>,
 }
 
-impl Lines {
-    /// From now on the answer ends at `until`, whether or not the server says so.
+impl LineStream {
+    /// Ends the answer at `until`, whether or not the server ends it.
     pub(super) fn end_at(&mut self, until: Instant) {
         self.until = Some(until);
     }
 
-    /// The next line; none at the end. Nothing is lost where this is dropped before it is done.
-    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+    /// The next line; none at the end. It may be dropped before it is done: no byte is lost.
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, RequestFailure> {
         loop {
             if let Some(end) = self.buffer[self.searched..].iter().position(|byte| *byte == b'\n') {
                 let line = self.buffer.split_to(self.searched + end).freeze();
@@ -189,22 +201,22 @@ impl Lines {
             }
             self.searched = self.buffer.len();
             let limit = match self.until {
-                None => self.server.patience,
+                None => self.server.max_silence,
                 Some(until) => until.saturating_duration_since(Instant::now()),
             };
             match self.server.part(&mut self.body, limit).await {
                 Ok(Some(part)) => self.buffer.extend_from_slice(&part),
                 // The rest of a line that was cut is not a line.
                 Ok(None) => return Ok(None),
-                Err(Failure::Silent(_)) if self.until.is_some() => return Ok(None),
+                Err(RequestFailure::Silent(_)) if self.until.is_some() => return Ok(None),
                 Err(failure) => return Err(failure),
             }
         }
     }
 }
 
-/// An error and what it came from, in one line.
-fn broken(error: &(dyn std::error::Error + 'static)) -> Failure {
+/// An error and its causes, in one line.
+fn broken(error: &(dyn std::error::Error + 'static)) -> RequestFailure {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
@@ -214,5 +226,5 @@ fn broken(error: &(dyn std::error::Error + 'static)) -> Failure {
         }
         source = error.source();
     }
-    Failure::Broken(text)
+    RequestFailure::Broken(text)
 }

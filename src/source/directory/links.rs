@@ -1,5 +1,5 @@
-//! The real path behind a path, and the symbolic links on the way: if one of them changes, the path leads
-//! elsewhere, although nothing in the directory that it led to has changed.
+//! Resolves a path to its real path, and names the symbolic links on the way: if one of them changes, the path leads elsewhere,
+//! although nothing in the directory that it led to has changed.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -13,8 +13,8 @@ const MAX_LINKS: usize = 40;
 pub(super) struct Resolved {
     /// The real path, or why there is none.
     pub(super) real: io::Result<PathBuf>,
-    /// The links on the way, each by the real path of its directory and its own name; and what is missing,
-    /// where the path leads nowhere.
+    /// The links on the way, each by the real path of its directory and its own name. Where the path leads nowhere, the last
+    /// of them is the path that is missing.
     pub(super) links: Vec<PathBuf>,
 }
 

@@ -1,27 +1,28 @@
-//! Which files have changed and are ready to be read: a file that is being written is not, until it is
-//! closed. Plain state, moved by events and by the time that is handed in.
+//! Changes that wait to be read: a file that is being written is not ready until it is closed. Plain state, which moves by
+//! events and by the time that is passed in.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// So long a change that comes whole is waited with, a rename or the end of writing: if nothing follows it, it is alone, and is
-/// read. And so long after others have been read.
-const ALONE: Duration = Duration::from_millis(3);
-const APART: Duration = Duration::from_millis(5);
-/// So long nothing more must have happened, before other changes are read.
-const QUIET: Duration = Duration::from_millis(10);
-/// The same, where something was removed: editors and version control put a new file in place of an old one
-/// in two steps.
-const QUIET_AFTER_REMOVAL: Duration = Duration::from_millis(25);
-/// So long changes wait at most.
-const HOLD: Duration = Duration::from_millis(40);
-/// So long after it was last written to, a file that nobody closes is read all the same.
-const UNCLOSED: Duration = Duration::from_secs(1);
+/// How long a change that is complete in itself (a rename, the end of writing) waits for another. If none follows, it is read
+/// alone.
+const LONE_CHANGE_DELAY: Duration = Duration::from_millis(3);
+/// A change is not read alone sooner after the changes before it were read.
+const MIN_READ_INTERVAL: Duration = Duration::from_millis(5);
+/// How long nothing more must have happened before other changes are read.
+const QUIET_PERIOD: Duration = Duration::from_millis(10);
+/// How long nothing more must have happened after a removal: editors and version control put a new file in place of an old
+/// one in two steps.
+const QUIET_PERIOD_AFTER_REMOVAL: Duration = Duration::from_millis(25);
+/// How long changes wait at most.
+const MAX_DELAY: Duration = Duration::from_millis(40);
+/// How long after it was last written to a file is read that nobody closes.
+const UNCLOSED_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What happened to a path.
+/// Something that happened to a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Happened {
+pub(super) enum FileEvent {
     /// It came to be there: created, or linked.
     Created,
     /// It was opened.
@@ -32,7 +33,7 @@ pub(super) enum Happened {
     Closed,
     /// Something was renamed to this.
     Renamed,
-    /// Its metadata changed, or something that is not said.
+    /// Its metadata changed, or the system does not say what happened.
     Altered,
     /// It is gone, or was renamed to something else.
     Removed,
@@ -40,19 +41,32 @@ pub(super) enum Happened {
 
 /// Changes that have not been read.
 #[derive(Debug, Default)]
-pub(super) struct Pending {
+pub(super) struct PendingChanges {
+    /// Files that are being written, and when each is read at the latest.
     writing: BTreeMap<PathBuf, Instant>,
+    /// Files that were created, and have not been opened since.
     created: BTreeSet<PathBuf>,
+    /// Files that are ready to be read.
     touched: BTreeSet<PathBuf>,
-    /// Files that nobody has opened since they were last closed by a writer, or put there whole.
-    whole: BTreeSet<PathBuf>,
-    look_again: bool,
-    removal: bool,
-    /// Whether something has happened that others may follow.
-    partial: bool,
-    since: Option<(Instant, Instant)>,
+    /// Files that nobody has opened since a writer closed them, or since they were put there complete.
+    complete: BTreeSet<PathBuf>,
+    /// Whether the directory has to be scanned.
+    scan_requested: bool,
+    /// Whether something was removed.
+    has_removal: bool,
+    /// Whether something has happened that other events may complete.
+    is_partial: bool,
+    /// The first and the last event since changes were last read.
+    burst: Option<Burst>,
     /// When changes were last read.
     taken: Option<Instant>,
+}
+
+/// A run of events.
+#[derive(Debug, Clone, Copy)]
+struct Burst {
+    first: Instant,
+    last: Instant,
 }
 
 /// Changes that are to be read now.
@@ -60,32 +74,38 @@ pub(super) struct Pending {
 pub(super) struct Batch {
     /// Files whose content may have changed, whatever their stamp says.
     pub(super) touched: BTreeSet<PathBuf>,
-    /// Whether the whole directory has to be looked through.
-    pub(super) look_again: bool,
+    /// Whether the directory has to be scanned.
+    pub(super) needs_scan: bool,
 }
 
-impl Pending {
+impl PendingChanges {
     /// Notes what happened to a file.
-    pub(super) fn note(&mut self, path: &Path, happened: Happened, now: Instant) {
-        match happened {
-            Happened::Closed | Happened::Renamed => drop(self.whole.insert(path.to_owned())),
-            Happened::Altered => {}
-            _ => drop(self.whole.remove(path)),
+    pub(super) fn record(&mut self, path: &Path, event: FileEvent, now: Instant) {
+        match event {
+            FileEvent::Closed | FileEvent::Renamed => {
+                self.complete.insert(path.to_owned());
+            }
+            FileEvent::Altered => {}
+            FileEvent::Created | FileEvent::Opened | FileEvent::Written | FileEvent::Removed => {
+                self.complete.remove(path);
+            }
         }
-        match happened {
-            Happened::Opened if !self.created.contains(path) => return,
-            Happened::Opened | Happened::Written => return self.hold(path, now + UNCLOSED),
+        match event {
+            FileEvent::Opened if !self.created.contains(path) => return,
+            FileEvent::Opened | FileEvent::Written => return self.hold(path, now + UNCLOSED_TIMEOUT),
             // A link is there at once with all that it holds; a new file is opened right after.
-            Happened::Created => drop(self.created.insert(path.to_owned())),
-            Happened::Removed => self.removal = true,
-            Happened::Closed | Happened::Renamed | Happened::Altered => {}
+            FileEvent::Created => {
+                self.created.insert(path.to_owned());
+            }
+            FileEvent::Removed => self.has_removal = true,
+            FileEvent::Closed | FileEvent::Renamed | FileEvent::Altered => {}
         }
-        self.partial |= !matches!(happened, Happened::Closed | Happened::Renamed);
-        if happened != Happened::Altered || !self.writing.contains_key(path) {
+        self.is_partial |= !matches!(event, FileEvent::Closed | FileEvent::Renamed);
+        if event != FileEvent::Altered || !self.writing.contains_key(path) {
             self.writing.remove(path);
             self.touched.insert(path.to_owned());
         }
-        self.stir(now);
+        self.extend_burst(now);
     }
 
     /// Keeps a file from being read until it is closed, or until `due`.
@@ -95,21 +115,21 @@ impl Pending {
         self.writing.insert(path.to_owned(), due);
     }
 
-    /// Notes that the directory has to be looked through.
-    pub(super) fn look_again(&mut self, now: Instant) {
-        self.look_again = true;
-        self.partial = true;
-        self.stir(now);
+    /// Notes that the directory has to be scanned.
+    pub(super) fn request_scan(&mut self, now: Instant) {
+        self.scan_requested = true;
+        self.is_partial = true;
+        self.extend_burst(now);
     }
 
-    /// Whether the directory has to be looked through.
-    pub(super) fn wants_look(&self) -> bool {
-        self.look_again
+    /// Whether the directory has to be scanned.
+    pub(super) fn is_scan_requested(&self) -> bool {
+        self.scan_requested
     }
 
-    /// Notes that the directory is about to be looked through.
-    pub(super) fn looked(&mut self) {
-        self.look_again = false;
+    /// Notes that a scan begins.
+    pub(super) fn begin_scan(&mut self) {
+        self.scan_requested = false;
     }
 
     /// Whether a file is being written.
@@ -117,26 +137,27 @@ impl Pending {
         self.writing.contains_key(path)
     }
 
-    /// Whether a file is as the last to write to it left it. One that is opened to be written anew is emptied
-    /// after the event of its opening, but before any other event tells.
-    pub(super) fn is_whole(&self, path: &Path) -> bool {
-        self.whole.contains(path)
+    /// Whether a file is as its last writer left it. A file that is opened to be written anew is emptied after the event of its
+    /// opening, but before any other event.
+    pub(super) fn is_complete(&self, path: &Path) -> bool {
+        self.complete.contains(path)
     }
 
-    /// When [`Self::take`] will next have something, if nothing more happens.
+    /// When [`Self::take`] has something next, if nothing more happens.
     pub(super) fn wake(&self) -> Option<Instant> {
         let due = self.writing.values().min().copied();
-        let ready = self.since.map(|(first, last)| {
-            let quiet = if self.removal { QUIET_AFTER_REMOVAL } else { QUIET };
-            if self.partial || first != last {
-                return (last + quiet).min(first + HOLD);
+        let ready = self.burst.map(|Burst { first, last }| {
+            let quiet = if self.has_removal { QUIET_PERIOD_AFTER_REMOVAL } else { QUIET_PERIOD };
+            if self.is_partial || first != last {
+                return (last + quiet).min(first + MAX_DELAY);
             }
-            self.taken.map_or(first + ALONE, |taken| (first + ALONE).max(taken + APART))
+            self.taken
+                .map_or(first + LONE_CHANGE_DELAY, |taken| (first + LONE_CHANGE_DELAY).max(taken + MIN_READ_INTERVAL))
         });
         due.into_iter().chain(ready).min()
     }
 
-    /// What is to be read, if it is time.
+    /// The changes that are to be read, if it is time.
     pub(super) fn take(&mut self, now: Instant) -> Option<Batch> {
         if self.wake().is_none_or(|wake| now < wake) {
             return None;
@@ -147,16 +168,16 @@ impl Pending {
             self.touched.insert(path);
         }
         self.created.clear();
-        self.since = None;
+        self.burst = None;
         self.taken = Some(now);
-        (self.removal, self.partial) = (false, false);
-        let look_again = std::mem::take(&mut self.look_again);
-        Some(Batch { touched: std::mem::take(&mut self.touched), look_again })
+        (self.has_removal, self.is_partial) = (false, false);
+        let needs_scan = std::mem::take(&mut self.scan_requested);
+        Some(Batch { touched: std::mem::take(&mut self.touched), needs_scan })
     }
 
-    fn stir(&mut self, now: Instant) {
-        let first = self.since.map_or(now, |(first, _)| first);
-        self.since = Some((first, now));
+    fn extend_burst(&mut self, now: Instant) {
+        let first = self.burst.map_or(now, |burst| burst.first);
+        self.burst = Some(Burst { first, last: now });
     }
 }
 
@@ -166,15 +187,15 @@ mod tests {
 
     const FILE: &str = "/d/a.yaml";
 
-    fn play(events: &[(u64, Happened)]) -> Vec<u64> {
+    fn play(events: &[(u64, FileEvent)]) -> Vec<u64> {
         let start = Instant::now();
-        let mut pending = Pending::default();
+        let mut pending = PendingChanges::default();
         let mut read = Vec::new();
         let mut events = events.iter().peekable();
         for ms in 0..5_000 {
             let now = start + Duration::from_millis(ms);
-            while let Some((_, happened)) = events.next_if(|(at, _)| *at == ms) {
-                pending.note(Path::new(FILE), *happened, now);
+            while let Some((_, event)) = events.next_if(|(at, _)| *at == ms) {
+                pending.record(Path::new(FILE), *event, now);
             }
             if pending.take(now).is_some_and(|batch| batch.touched.contains(Path::new(FILE))) {
                 read.push(ms);
@@ -185,7 +206,7 @@ mod tests {
 
     #[test]
     fn a_file_is_read_when_it_is_whole() {
-        use Happened::{Altered, Closed, Created, Opened, Removed, Renamed, Written};
+        use FileEvent::{Altered, Closed, Created, Opened, Removed, Renamed, Written};
         for (events, expected, what) in [
             (&[(0, Renamed)][..], &[3][..], "renamed into place"),
             (&[(0, Renamed), (2, Renamed), (8, Renamed), (30, Renamed)], &[18, 33], "with others"),

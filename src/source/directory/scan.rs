@@ -1,5 +1,5 @@
-//! What is in the directory: its manifests, the real directories to watch, and what could not be looked at.
-//! Looks at names and stamps; reads no file.
+//! A scan of the directory: its manifests, the real directories to watch, and what could not be looked at. It looks at names
+//! and stamps, and reads no file.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ffi::OsStr;
@@ -9,14 +9,14 @@ use std::{fs, io};
 
 use super::links::resolve;
 
-/// How many manifests are read, and how many directories are looked through.
-pub(super) const MAX: usize = 10_000;
+/// How many manifests are read at most, and how many directories are looked through.
+pub(super) const MAX_ENTRIES: usize = 10_000;
 /// How deep directories may be nested.
 const MAX_DEPTH: usize = 32;
 
-/// What tells one version of a file from another, without reading it.
+/// Tells one version of a file from another without reading it: inode, size and times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub(super) struct FileStamp {
     device: u64,
     inode: u64,
     pub(super) size: u64,
@@ -24,38 +24,45 @@ pub(super) struct Stamp {
     changed: (i64, i64),
 }
 
-/// A manifest.
+/// A file of manifests.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct FoundManifest {
     /// Its real path.
     pub(super) real: PathBuf,
     /// Its stamp, or why there is none.
-    pub(super) stamp: Result<Stamp, String>,
+    pub(super) stamp: Result<FileStamp, String>,
     /// Whether it is a symbolic link.
     pub(super) linked: bool,
 }
 
-/// Everything that was found.
+/// A directory that a link leads to.
+#[derive(Debug)]
+struct LinkedDirectory {
+    real: PathBuf,
+    /// The path of the link, relative to the directory that is scanned.
+    path: PathBuf,
+}
+
+/// The result of a scan.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
     /// Manifests, by their path relative to the directory.
-    pub(super) files: BTreeMap<PathBuf, Found>,
-    /// Directories, by their real path. Each is looked through once, however many links lead to it.
+    pub(super) files: BTreeMap<PathBuf, FoundManifest>,
+    /// Directories, by their real path. Each is scanned once, however many links lead to it.
     pub(super) directories: BTreeSet<PathBuf>,
     /// Symbolic links that lead to any of these.
     pub(super) links: BTreeSet<PathBuf>,
-    /// What could not be looked at, relative to the directory, and why. Empty path: the directory itself.
+    /// Paths that could not be looked at, relative to the directory, and why. The empty path is the directory itself.
     pub(super) failed: BTreeMap<PathBuf, String>,
     /// Whether there are more manifests than are read.
-    pub(super) crowded: bool,
+    pub(super) has_too_many_files: bool,
     /// Whether there are more directories than are looked through.
-    pub(super) sprawling: bool,
-    /// Directories that links lead to, to be looked through after those that are there themselves: real path,
-    /// and path relative to the directory.
-    linked: VecDeque<(PathBuf, PathBuf)>,
+    pub(super) has_too_many_directories: bool,
+    /// Directories that links lead to. They are scanned after those that are there themselves.
+    linked: VecDeque<LinkedDirectory>,
 }
 
-impl Stamp {
+impl FileStamp {
     /// The stamp of the file at `path`, links followed.
     pub(super) fn of(path: &Path) -> Result<Self, String> {
         let metadata = fs::metadata(path).map_err(|error| error.to_string())?;
@@ -71,7 +78,7 @@ impl Stamp {
     }
 }
 
-impl From<&fs::Metadata> for Stamp {
+impl From<&fs::Metadata> for FileStamp {
     fn from(metadata: &fs::Metadata) -> Self {
         Self {
             device: metadata.dev(),
@@ -95,7 +102,7 @@ pub(super) fn is_hidden(name: &OsStr) -> bool {
     name.as_encoded_bytes().first() == Some(&b'.')
 }
 
-/// Looks through `dir`. `enter` is called with the real path of each directory before it is listed, so that
+/// Scans `dir`. `enter` is called with the real path of each directory before it is listed, so that
 /// a watch can be set first and nothing is missed between the two.
 pub(super) fn scan(dir: &Path, enter: &mut dyn FnMut(&Path)) -> Scan {
     let mut scan = Scan::default();
@@ -103,10 +110,12 @@ pub(super) fn scan(dir: &Path, enter: &mut dyn FnMut(&Path)) -> Scan {
     let root = resolve(&absolute);
     scan.links.extend(root.links);
     match root.real {
-        Ok(real) => scan.linked.push_back((real, PathBuf::new())),
-        Err(error) => drop(scan.failed.insert(PathBuf::new(), error.to_string())),
+        Ok(real) => scan.linked.push_back(LinkedDirectory { real, path: PathBuf::new() }),
+        Err(error) => {
+            scan.failed.insert(PathBuf::new(), error.to_string());
+        }
     }
-    while let Some((real, path)) = scan.linked.pop_front() {
+    while let Some(LinkedDirectory { real, path }) = scan.linked.pop_front() {
         scan.directory(&real, &path, enter);
     }
     scan
@@ -122,8 +131,8 @@ impl Scan {
             self.failed.insert(path.to_owned(), reason);
             return;
         }
-        if self.directories.len() >= MAX {
-            self.sprawling = true;
+        if self.directories.len() >= MAX_ENTRIES {
+            self.has_too_many_directories = true;
             return;
         }
         self.directories.insert(real.to_owned());
@@ -165,7 +174,7 @@ impl Scan {
                 Err(error) if is_manifest(&name) => {
                     let stamp = Err(format!("the symbolic link leads nowhere: {error}"));
                     self.links.extend(resolved.links);
-                    self.files.insert(path, Found { real: target, stamp, linked: true });
+                    self.files.insert(path, FoundManifest { real: target, stamp, linked: true });
                     return;
                 }
                 Err(_) => return,
@@ -173,7 +182,7 @@ impl Scan {
             self.links.extend(resolved.links);
         }
         if is_directory && kind.is_symlink() {
-            return self.linked.push_back((target, path));
+            return self.linked.push_back(LinkedDirectory { real: target, path });
         }
         if is_directory {
             return self.directory(&target, &path, enter);
@@ -181,11 +190,11 @@ impl Scan {
         if !is_manifest(&name) {
             return;
         }
-        if self.files.len() >= MAX {
-            self.crowded = true;
+        if self.files.len() >= MAX_ENTRIES {
+            self.has_too_many_files = true;
             return;
         }
-        let stamp = Stamp::of(&target);
-        self.files.insert(path, Found { real: target, stamp, linked: kind.is_symlink() });
+        let stamp = FileStamp::of(&target);
+        self.files.insert(path, FoundManifest { real: target, stamp, linked: kind.is_symlink() });
     }
 }

@@ -1,7 +1,6 @@
 //! The thread that watches a directory: events in, inputs out.
 //!
-//! It looks through everything now and then, in case an event was lost; and often, where the system has no
-//! watches left.
+//! It scans the directory now and then, in case an event was lost; and often, where the system has no watches left.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -11,57 +10,57 @@ use std::{fs, io, thread};
 
 use tokio::sync::watch;
 
-use super::Error;
+use super::DirectoryError;
 use super::file;
-use super::pending::{Batch, Happened, Pending};
-use super::scan::{Scan, Stamp, is_hidden, is_manifest, scan};
-use super::tree::{Change, Tree};
-use super::watches::{Watches, happened};
+use super::pending::{Batch, FileEvent, PendingChanges};
+use super::scan::{FileStamp, Scan, is_hidden, is_manifest, scan};
+use super::tree::{FileChange, Tree};
+use super::watches::{Watches, file_event};
 use crate::source::{Input, Inputs};
 
-/// How often everything is looked through, though nothing was heard.
-const SECOND_LOOK: Duration = Duration::from_secs(30);
-/// The same while the directory itself is away.
-const LOST: Duration = Duration::from_millis(100);
-/// The same without watches. A file is then read once it looks the same twice.
-const POLL: Duration = Duration::from_millis(250);
-/// How often everything is looked through in a row, where links are swapped meanwhile.
-const LOOKS: usize = 3;
-/// How long a file is left alone that was there before its directory was watched, in case it is being written.
-const YOUNG: Duration = Duration::from_millis(40);
-/// How long a file is left alone that is empty all of a sudden, and that nobody was heard to close.
-const EMPTIED: Duration = Duration::from_secs(1);
+/// How often the directory is scanned though there was no event.
+const RESCAN_INTERVAL: Duration = Duration::from_secs(30);
+/// How often the directory is scanned while it does not exist.
+const MISSING_DIRECTORY_INTERVAL: Duration = Duration::from_millis(100);
+/// How often the directory is scanned without watches. A file is then read once two scans have found the same stamp.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
+/// How many scans follow each other at most, where links are swapped meanwhile.
+const MAX_SCANS_IN_A_ROW: usize = 3;
+/// How long a file waits that was there before its directory was watched, in case it is being written.
+const UNWATCHED_FILE_DELAY: Duration = Duration::from_millis(40);
+/// How long a file waits that is empty all of a sudden, where there was no event that a writer closed it.
+const EMPTIED_FILE_DELAY: Duration = Duration::from_secs(1);
 
 /// A directory that is watched, until this is dropped.
 #[derive(Debug)]
-pub struct Watch {
+pub struct DirectoryWatch {
     inputs: Inputs,
     stop: Sender<Message>,
 }
 
-impl Watch {
+impl DirectoryWatch {
     /// The inputs: `None` until all has been read once.
     pub fn inputs(&self) -> Inputs {
         self.inputs.clone()
     }
 
-    pub(super) fn start(dir: &Path) -> Result<Self, Error> {
+    pub(super) fn start(dir: &Path) -> Result<Self, DirectoryError> {
         Self::with(dir, true)
     }
 
-    fn with(dir: &Path, events: bool) -> Result<Self, Error> {
+    fn with(dir: &Path, events: bool) -> Result<Self, DirectoryError> {
         let (stop, messages) = channel();
         let (sender, inputs) = watch::channel(None);
-        let watching = Watching::new(dir, events.then(|| stop.clone()), messages, sender);
+        let watcher = DirectoryWatcher::new(dir, events.then(|| stop.clone()), messages, sender);
         thread::Builder::new()
             .name("manifests".to_owned())
-            .spawn(move || watching.run())
-            .map_err(|source| Error::Unwatched { path: dir.to_owned(), source })?;
+            .spawn(move || watcher.run())
+            .map_err(|source| DirectoryError::Unwatched { path: dir.to_owned(), source })?;
         Ok(Self { inputs, stop })
     }
 }
 
-impl Drop for Watch {
+impl Drop for DirectoryWatch {
     fn drop(&mut self) {
         // Where the thread has ended there is nothing to stop.
         drop(self.stop.send(Message::Stop));
@@ -74,24 +73,25 @@ enum Message {
     Stop,
 }
 
-struct Watching {
+/// The state of the thread.
+struct DirectoryWatcher {
     dir: PathBuf,
     messages: Receiver<Message>,
     sender: watch::Sender<Option<Input>>,
     watches: Watches,
-    /// What the last look through everything found.
-    known: Scan,
+    /// The last scan.
+    last_scan: Scan,
     /// The names of each manifest, by its real path.
     names: BTreeMap<PathBuf, Vec<PathBuf>>,
     tree: Tree,
-    pending: Pending,
-    /// Stamps that have been seen once, where once is not enough.
-    unsettled: BTreeMap<PathBuf, Stamp>,
-    next_look: Instant,
+    pending: PendingChanges,
+    /// Stamps that were found once, where a file is read only when its stamp is found twice.
+    unsettled: BTreeMap<PathBuf, FileStamp>,
+    next_scan: Instant,
     stopped: bool,
 }
 
-impl Watching {
+impl DirectoryWatcher {
     fn new(
         dir: &Path,
         events: Option<Sender<Message>>,
@@ -108,21 +108,21 @@ impl Watching {
             messages,
             sender,
             watches,
-            known: Scan::default(),
+            last_scan: Scan::default(),
             names: BTreeMap::new(),
             tree: Tree::default(),
-            pending: Pending::default(),
+            pending: PendingChanges::default(),
             unsettled: BTreeMap::new(),
-            next_look: Instant::now(),
+            next_scan: Instant::now(),
             stopped: false,
         }
     }
 
     fn run(mut self) {
-        self.first();
+        self.read_all();
         while !self.stopped && !self.sender.is_closed() {
             let now = Instant::now();
-            let wake = self.pending.wake().map_or(self.next_look, |wake| wake.min(self.next_look));
+            let wake = self.pending.wake().map_or(self.next_scan, |wake| wake.min(self.next_scan));
             match self.messages.recv_timeout(wake.saturating_duration_since(now)) {
                 Ok(message) => self.take(message),
                 Err(RecvTimeoutError::Timeout) => {}
@@ -130,8 +130,8 @@ impl Watching {
             }
             self.drain();
             let now = Instant::now();
-            if now >= self.next_look {
-                self.pending.look_again(now);
+            if now >= self.next_scan {
+                self.pending.request_scan(now);
             }
             if let Some(batch) = self.pending.take(now) {
                 self.update(batch);
@@ -139,19 +139,19 @@ impl Watching {
         }
     }
 
-    /// Reads everything, as it is.
-    fn first(&mut self) {
-        self.look();
-        let changes = self.tree.compare(&self.known);
+    /// Reads all files as they are, and sends the first input.
+    fn read_all(&mut self) {
+        self.rescan();
+        let changes = self.tree.compare(&self.last_scan);
         self.read(&changes);
-        self.tree.settle(&self.known);
+        self.tree.apply_scan(&self.last_scan);
         let input = self.tree.take_input().unwrap_or_default();
         self.sender.send_replace(Some(input));
     }
 
     fn update(&mut self, batch: Batch) {
-        let Batch { touched, look_again } = batch;
-        let changes = if look_again || touched.iter().any(|path| !self.names.contains_key(path)) {
+        let Batch { touched, needs_scan } = batch;
+        let changes = if needs_scan || touched.iter().any(|path| !self.names.contains_key(path)) {
             self.changes_of_all(&touched)
         } else {
             touched.iter().flat_map(|path| self.changes_of(path)).collect()
@@ -162,37 +162,37 @@ impl Watching {
         }
     }
 
-    /// Looks through everything: what is gone, what has another stamp, and what was touched.
-    fn changes_of_all(&mut self, touched: &BTreeSet<PathBuf>) -> Vec<Change> {
+    /// Scans the directory: which files are gone, have another stamp, or were touched.
+    fn changes_of_all(&mut self, touched: &BTreeSet<PathBuf>) -> Vec<FileChange> {
         let watched = self.watches.directories();
-        for _ in 0..LOOKS {
-            self.pending.looked();
-            self.look();
+        for _ in 0..MAX_SCANS_IN_A_ROW {
+            self.pending.begin_scan();
+            self.rescan();
             self.catch_up();
-            // A link that was swapped meanwhile was seen half before and half after.
-            if !self.pending.wants_look() {
+            // A link that was swapped during the scan was seen half before and half after.
+            if !self.pending.is_scan_requested() {
                 break;
             }
         }
-        let mut changes = self.tree.compare(&self.known);
+        let mut changes = self.tree.compare(&self.last_scan);
         let now = Instant::now();
         changes.retain(|change| self.is_settled(change, touched, &watched, now));
-        self.tree.settle(&self.known);
-        for (name, found) in &self.known.files {
+        self.tree.apply_scan(&self.last_scan);
+        for (name, found) in &self.last_scan.files {
             let Ok(stamp) = found.stamp else { continue };
             if touched.contains(&found.real) && changes.iter().all(|change| change.name != *name) {
-                changes.push(Change { name: name.clone(), path: found.real.clone(), stamp });
+                changes.push(FileChange { name: name.clone(), path: found.real.clone(), stamp });
             }
         }
         changes
     }
 
-    /// Looks at one file that is known and was touched, under each of its names.
-    fn changes_of(&mut self, path: &Path) -> Vec<Change> {
+    /// The changes of one file that is known and was touched, under each of its names.
+    fn changes_of(&mut self, path: &Path) -> Vec<FileChange> {
         let names = self.names.get(path).cloned().unwrap_or_default();
-        match Stamp::of(path) {
+        match FileStamp::of(path) {
             Ok(stamp) if !path.is_symlink() => {
-                names.into_iter().map(|name| Change { name, path: path.to_owned(), stamp }).collect()
+                names.into_iter().map(|name| FileChange { name, path: path.to_owned(), stamp }).collect()
             }
             Err(_) if path.symlink_metadata().is_err() => {
                 for name in &names {
@@ -200,18 +200,18 @@ impl Watching {
                 }
                 Vec::new()
             }
-            // It has become something else: a link, a directory, what can't be looked at.
+            // It has become something else: a link, a directory, or a path that can't be looked at.
             Ok(_) | Err(_) => {
-                self.pending.look_again(Instant::now());
+                self.pending.request_scan(Instant::now());
                 Vec::new()
             }
         }
     }
 
-    /// Whether a change that was come across can be read now.
+    /// Whether a change that a scan found can be read now.
     fn is_settled(
         &mut self,
-        change: &Change,
+        change: &FileChange,
         touched: &BTreeSet<PathBuf>,
         watched: &BTreeSet<PathBuf>,
         now: Instant,
@@ -222,21 +222,21 @@ impl Watching {
         if !self.watches.are_set() {
             return self.unsettled.insert(change.name.clone(), change.stamp) == Some(change.stamp);
         }
-        let heard_of = change.path.parent().is_some_and(|parent| watched.contains(parent));
+        let is_watched = change.path.parent().is_some_and(|parent| watched.contains(parent));
         if self.pending.is_held(&change.path) {
             return false;
         }
-        let linked = self.known.files.get(&change.name).is_some_and(|found| found.linked);
-        if heard_of || linked {
+        let linked = self.last_scan.files.get(&change.name).is_some_and(|found| found.linked);
+        if is_watched || linked {
             return true;
         }
-        self.pending.hold(&change.path, now + YOUNG);
+        self.pending.hold(&change.path, now + UNWATCHED_FILE_DELAY);
         false
     }
 
-    /// Reads what has changed, except what is being written. One whose writer has just begun may not be known
-    /// as such yet, so what is read counts only once all events up to then have been heard.
-    fn read(&mut self, changes: &[Change]) {
+    /// Reads what has changed, except what is being written. The event that a writer has begun may not have come yet, so the text
+    /// of a file is used only once all events up to the reading have been taken.
+    fn read(&mut self, changes: &[FileChange]) {
         if changes.is_empty() {
             return;
         }
@@ -246,28 +246,28 @@ impl Watching {
             if self.pending.is_held(&change.path) {
                 continue;
             }
-            if change.stamp.size == 0 && self.is_doubtful(change) {
-                self.pending.hold(&change.path, Instant::now() + EMPTIED);
+            if change.stamp.size == 0 && self.may_be_half_written(change) {
+                self.pending.hold(&change.path, Instant::now() + EMPTIED_FILE_DELAY);
                 continue;
             }
-            let content =
-                fs::File::open(&change.path).and_then(|mut file| Ok((file::load(&mut file)?, Stamp::of_open(&file)?)));
+            let content = fs::File::open(&change.path)
+                .and_then(|mut file| Ok((file::load(&mut file)?, FileStamp::of_open(&file)?)));
             contents.push((change, content));
         }
         self.catch_up();
         let is_gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
         if contents.iter().any(|(_, content)| content.as_ref().is_err_and(is_gone)) {
-            // What was found is not there any more: nothing of it is taken, lest files that belong together be
-            // served in different versions.
+            // A file that was found is gone: no text is used, lest files that belong together be served in different
+            // versions.
             let now = Instant::now();
-            changes.iter().for_each(|change| self.pending.note(&change.path, Happened::Altered, now));
-            return self.pending.look_again(now);
+            changes.iter().for_each(|change| self.pending.record(&change.path, FileEvent::Altered, now));
+            return self.pending.request_scan(now);
         }
         for (change, content) in contents {
             match content {
                 _ if self.pending.is_held(&change.path) => {}
                 Ok((_, stamp)) if stamp != change.stamp => {
-                    self.pending.note(&change.path, Happened::Altered, Instant::now());
+                    self.pending.record(&change.path, FileEvent::Altered, Instant::now());
                 }
                 content => {
                     self.unsettled.remove(&change.name);
@@ -277,22 +277,22 @@ impl Watching {
         }
     }
 
-    /// Whether a file, which was not empty and is now, may have been emptied only to be written. If nobody was
-    /// heard to close it, it has to be seen empty twice.
-    fn is_doubtful(&mut self, change: &Change) -> bool {
+    /// Whether a file that was not empty and is now may have been emptied only to be written. Where there was no event that a
+    /// writer closed it, it has to be found empty twice.
+    fn may_be_half_written(&mut self, change: &FileChange) -> bool {
         self.tree.is_filled(&change.name)
-            && !self.pending.is_whole(&change.path)
+            && !self.pending.is_complete(&change.path)
             && self.unsettled.insert(change.name.clone(), change.stamp) != Some(change.stamp)
     }
 
-    /// Takes every event that there has been up to now, also those that are on their way.
+    /// Takes every event up to now, also those that are on their way.
     fn catch_up(&mut self) {
         self.watches.catch_up();
         self.drain();
     }
 
-    /// Looks through everything, and sets the watches that it takes.
-    fn look(&mut self) {
+    /// Scans the directory, and sets the watches that it takes.
+    fn rescan(&mut self) {
         let mut wanted = BTreeSet::new();
         let found = scan(&self.dir, &mut |real| {
             wanted.insert(real.to_owned());
@@ -305,8 +305,8 @@ impl Watching {
             self.watches.add(directory);
         }
         if self.watches.count() > before {
-            // What has changed there since the scan was not heard.
-            self.pending.look_again(Instant::now());
+            // There was no event for what has changed there since the scan.
+            self.pending.request_scan(Instant::now());
         }
         self.watches.keep(&wanted);
         self.names.clear();
@@ -314,12 +314,12 @@ impl Watching {
             self.names.entry(file.real.clone()).or_default().push(name.clone());
         }
         let pause = match (found.failed.contains_key(Path::new("")), self.watches.are_set()) {
-            (true, _) => LOST,
-            (false, true) => SECOND_LOOK,
-            (false, false) => POLL,
+            (true, _) => MISSING_DIRECTORY_INTERVAL,
+            (false, true) => RESCAN_INTERVAL,
+            (false, false) => POLL_INTERVAL,
         };
-        self.next_look = Instant::now() + pause;
-        self.known = found;
+        self.next_scan = Instant::now() + pause;
+        self.last_scan = found;
     }
 
     fn drain(&mut self) {
@@ -336,36 +336,36 @@ impl Watching {
                 return;
             }
             Message::Event(Ok(event)) if !event.need_rescan() => event,
-            Message::Event(_) => return self.pending.look_again(now),
+            Message::Event(_) => return self.pending.request_scan(now),
         };
-        let Some(happened) = happened(event.kind) else { return };
+        let Some(happened) = file_event(event.kind) else { return };
         for path in &event.paths {
-            self.note(path, happened, now);
+            self.record(path, happened, now);
         }
     }
 
-    /// Notes what happened to a path, if it has to do with what is served.
-    fn note(&mut self, path: &Path, happened: Happened, now: Instant) {
-        if self.known.links.contains(path) {
-            return if happened != Happened::Opened {
-                self.pending.look_again(now)
+    /// Notes what happened to a path, if that may change what is served.
+    fn record(&mut self, path: &Path, event: FileEvent, now: Instant) {
+        if self.last_scan.links.contains(path) {
+            return if event != FileEvent::Opened {
+                self.pending.request_scan(now)
             };
         }
         if self.names.contains_key(path) {
-            return self.pending.note(path, happened, now);
+            return self.pending.record(path, event, now);
         }
-        if matches!(happened, Happened::Removed) && self.watches.has(path) {
+        if matches!(event, FileEvent::Removed) && self.watches.has(path) {
             self.watches.remove(path);
-            return self.pending.look_again(now);
+            return self.pending.request_scan(now);
         }
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return };
-        if !self.known.directories.contains(parent) || is_hidden(name) {
+        if !self.last_scan.directories.contains(parent) || is_hidden(name) {
             return;
         }
         if is_manifest(name) {
-            self.pending.note(path, happened, now);
-        } else if matches!(happened, Happened::Created | Happened::Renamed) && path.is_dir() {
-            self.pending.look_again(now);
+            self.pending.record(path, event, now);
+        } else if matches!(event, FileEvent::Created | FileEvent::Renamed) && path.is_dir() {
+            self.pending.request_scan(now);
         }
     }
 }
@@ -382,7 +382,7 @@ mod tests {
             std::fs::write(dir.path().join("a.yaml"), text).expect("written");
         };
         write("first");
-        let watch = Watch::with(dir.path(), false).expect("started");
+        let watch = DirectoryWatch::with(dir.path(), false).expect("started");
         let mut inputs = watch.inputs();
         for name in ["first", "second", "third"] {
             write(name);
@@ -397,7 +397,7 @@ mod tests {
     #[tokio::test]
     async fn the_thread_ends_with_the_handle() {
         let dir = tempfile::tempdir().expect("a directory");
-        let watch = Watch::start(dir.path()).expect("started");
+        let watch = DirectoryWatch::start(dir.path()).expect("started");
         let mut inputs = watch.inputs();
         drop(watch);
         let ended = async { while inputs.changed().await.is_ok() {} };

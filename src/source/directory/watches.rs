@@ -1,5 +1,5 @@
-//! The watches that are set: one on each real directory, so that hidden ones are left out, and what lies
-//! beside a linked file is not missed.
+//! The inotify watches that are set: one on each real directory, so that hidden directories are left out, and changes beside a
+//! linked file are not missed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use notify::event::{AccessKind, AccessMode, ModifyKind, RenameMode};
 use notify::{Config, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
-use super::pending::Happened;
+use super::pending::FileEvent;
 
 /// The watches that are set.
 #[derive(Debug, Default)]
@@ -23,7 +23,7 @@ pub(super) struct Watches {
 impl Watches {
     /// No watch yet. `events` is called, on a thread of its own, with each event that may matter.
     pub(super) fn new(dir: &Path, events: impl Fn(notify::Result<notify::Event>) + Send + 'static) -> Self {
-        let matters = |event: &notify::Event| event.need_rescan() || happened(event.kind).is_some();
+        let matters = |event: &notify::Event| event.need_rescan() || file_event(event.kind).is_some();
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             if event.as_ref().map_or(true, matters) {
                 events(event);
@@ -68,7 +68,9 @@ impl Watches {
         }
         let Some(watcher) = &mut self.watcher else { return };
         match watcher.watch(directory, RecursiveMode::NonRecursive) {
-            Ok(()) => drop(self.directories.insert(directory.to_owned(), metadata.ino())),
+            Ok(()) => {
+                self.directories.insert(directory.to_owned(), metadata.ino());
+            }
             // Gone meanwhile, or not ours to look at: the scan says so.
             Err(error) if is_about_the_path(&error) => {}
             Err(error) => {
@@ -107,17 +109,17 @@ impl Watches {
     }
 }
 
-/// What an event says of its paths; `None` for what changes nothing.
-pub(super) fn happened(kind: EventKind) -> Option<Happened> {
+/// What happened to the paths of an event; `None` for what changes nothing.
+pub(super) fn file_event(kind: EventKind) -> Option<FileEvent> {
     Some(match kind {
-        EventKind::Create(_) => Happened::Created,
-        EventKind::Access(AccessKind::Open(_)) => Happened::Opened,
-        EventKind::Access(AccessKind::Close(AccessMode::Write)) => Happened::Closed,
+        EventKind::Create(_) => FileEvent::Created,
+        EventKind::Access(AccessKind::Open(_)) => FileEvent::Opened,
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) => FileEvent::Closed,
         EventKind::Access(_) | EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => return None,
-        EventKind::Modify(ModifyKind::Data(_)) => Happened::Written,
-        EventKind::Modify(ModifyKind::Name(RenameMode::From)) | EventKind::Remove(_) => Happened::Removed,
-        EventKind::Modify(ModifyKind::Name(_)) => Happened::Renamed,
-        EventKind::Modify(_) | EventKind::Any | EventKind::Other => Happened::Altered,
+        EventKind::Modify(ModifyKind::Data(_)) => FileEvent::Written,
+        EventKind::Modify(ModifyKind::Name(RenameMode::From)) | EventKind::Remove(_) => FileEvent::Removed,
+        EventKind::Modify(ModifyKind::Name(_)) => FileEvent::Renamed,
+        EventKind::Modify(_) | EventKind::Any | EventKind::Other => FileEvent::Altered,
     })
 }
 

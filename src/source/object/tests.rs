@@ -2,13 +2,13 @@ use super::*;
 use crate::report::Severity;
 use crate::source::yaml;
 
-fn read(text: &str) -> Vec<Entry> {
+fn read(text: &str) -> Vec<DocumentObject> {
     let (documents, faults) = yaml::parse_all(text.as_bytes());
     assert_eq!(faults, [], "{text}");
     documents.into_iter().flat_map(entries).collect()
 }
 
-fn one(text: &str) -> Entry {
+fn one(text: &str) -> DocumentObject {
     let mut entries = read(text);
     assert_eq!(entries.len(), 1);
     entries.remove(0)
@@ -58,7 +58,7 @@ items:
   - metadata: {name: b}
 ",
     );
-    let keys: Vec<_> = entries.iter().map(|e| e.identity.clone().expect("named").1.to_string()).collect();
+    let keys: Vec<_> = entries.iter().map(|e| e.reference.clone().expect("named").key.to_string()).collect();
     assert_eq!(keys, ["/a", "/b"]);
     assert!(entries.iter().all(|e| e.object.is_some()));
 }

@@ -47,7 +47,7 @@ pub(super) fn is_left_out(name: &str) -> bool {
     NAMES.binary_search(&name).is_ok()
 }
 
-/// Whether the value asks for nothing but what happens anyway.
+/// Whether leaving out the field changes nothing: the value is empty, or what the gateway does anyway.
 pub(super) fn asks_for_nothing(name: &str, value: &Value) -> bool {
     match (name, value) {
         (_, Value::Null) => true,

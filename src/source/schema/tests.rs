@@ -3,7 +3,7 @@ use serde_json::json;
 use super::*;
 
 fn check(schema: Value, mut value: Value) -> (Value, Vec<(String, String, String)>) {
-    let mut problems = Problems::default();
+    let mut problems = FieldProblems::default();
     Schema::new(schema).check(&mut value, &mut problems);
     (value, problems.0.into_iter().map(|p| (p.field, p.message, p.remedy)).collect())
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Number, Value};
 
 use super::{Walk, is_base64};
-use crate::source::problem::{Problems, nearest};
+use crate::source::problem::{FieldProblems, nearest};
 
 impl Walk<'_> {
     /// A field that takes a whole number or text; a quantity is stored as text.
@@ -106,7 +106,7 @@ impl Walk<'_> {
         for name in ["anyOf", "oneOf"] {
             let Some(forms) = schema.get(name).and_then(Value::as_array) else { continue };
             let fits = forms.iter().any(|form| {
-                let mut problems = Problems::default();
+                let mut problems = FieldProblems::default();
                 Walk { schema: self.schema, problems: &mut problems }.value(form, &mut value.clone(), path);
                 !problems.refused()
             });

@@ -2,15 +2,15 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::name::{self, Refused};
-use crate::source::problem::Problems;
+use super::name::{self, InvalidName};
+use crate::source::problem::FieldProblems;
 use crate::source::span::join;
 
 /// How much text annotations may hold (k8s.io/apimachinery, api/validation: TotalAnnotationSizeLimitB).
 const MAX_ANNOTATIONS: usize = 256 << 10;
 
 /// Name (by `form`), namespace, labels and annotations.
-pub(super) fn check(metadata: &ObjectMeta, form: fn(&str) -> Result<(), Refused>, problems: &mut Problems) {
+pub(crate) fn check(metadata: &ObjectMeta, form: fn(&str) -> Result<(), InvalidName>, problems: &mut FieldProblems) {
     match metadata.name.as_deref() {
         None | Some("") if metadata.generate_name.is_some() => problems.malformed(
             "metadata.generateName",
@@ -46,7 +46,7 @@ pub(super) fn check(metadata: &ObjectMeta, form: fn(&str) -> Result<(), Refused>
 }
 
 /// Reports a name that is not of its form.
-pub(super) fn refuse_unless(field: &str, checked: Result<(), Refused>, problems: &mut Problems) {
+pub(crate) fn refuse_unless(field: &str, checked: Result<(), InvalidName>, problems: &mut FieldProblems) {
     if let Err((message, remedy)) = checked {
         problems.refuse(field, message, remedy);
     }

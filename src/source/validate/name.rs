@@ -1,10 +1,10 @@
 //! The forms of names that Kubernetes has (k8s.io/apimachinery, util/validation).
 
-/// Why a text is not a name of some form: what is wrong, and what to do.
-pub(super) type Refused = (String, &'static str);
+/// Why a text is not a name of some form: the problem, and a remedy.
+pub(crate) type InvalidName = (String, &'static str);
 
 /// RFC 1123 label: up to 63 lower-case letters, digits and `-`.
-pub(super) fn label(text: &str) -> Result<(), Refused> {
+pub(crate) fn label(text: &str) -> Result<(), InvalidName> {
     let remedy = "use at most 63 lower-case letters, digits and '-', beginning and ending with a letter or digit";
     if text.len() <= 63 && is_label(text) {
         return Ok(());
@@ -13,7 +13,7 @@ pub(super) fn label(text: &str) -> Result<(), Refused> {
 }
 
 /// RFC 1123 subdomain: labels with dots between them, 253 characters in all.
-pub(super) fn subdomain(text: &str) -> Result<(), Refused> {
+pub(crate) fn subdomain(text: &str) -> Result<(), InvalidName> {
     let remedy = "use at most 253 lower-case letters, digits, '-' and '.', each part beginning and ending with a \
                   letter or digit";
     if text.len() <= 253 && text.split('.').all(is_label) {
@@ -23,7 +23,7 @@ pub(super) fn subdomain(text: &str) -> Result<(), Refused> {
 }
 
 /// A DNS name of a host, as rules and certificates have it: `*.` may stand before it.
-pub(super) fn host(text: &str) -> Result<(), Refused> {
+pub(crate) fn host(text: &str) -> Result<(), InvalidName> {
     if text.parse::<std::net::IpAddr>().is_ok() {
         return Err((format!("{} is an IP address, not a host name", quoted(text)), "write a DNS name, or no host"));
     }
@@ -46,7 +46,7 @@ pub(super) fn host(text: &str) -> Result<(), Refused> {
 }
 
 /// The name of a port (RFC 6335 section 5.1): up to 15 lower-case letters, digits and `-`, one a letter.
-pub(super) fn port(text: &str) -> Result<(), Refused> {
+pub(crate) fn port(text: &str) -> Result<(), InvalidName> {
     let letter = text.bytes().any(|b| b.is_ascii_lowercase());
     if text.len() <= 15 && letter && is_label(text) && !text.contains("--") {
         return Ok(());
@@ -56,7 +56,7 @@ pub(super) fn port(text: &str) -> Result<(), Refused> {
 }
 
 /// A qualified name: the key of a label or an annotation, with or without a prefix.
-pub(super) fn qualified(text: &str) -> Result<(), Refused> {
+pub(crate) fn qualified(text: &str) -> Result<(), InvalidName> {
     let remedy = "write up to 63 letters, digits, '-', '_' and '.', after at most one prefix, as in example.com/name";
     let (prefix, name) = match text.split_once('/') {
         Some((prefix, name)) => (Some(prefix), name),
@@ -69,7 +69,7 @@ pub(super) fn qualified(text: &str) -> Result<(), Refused> {
 }
 
 /// Letters, digits, `-`, `_` and `.`, up to 63, a letter or digit at each end.
-pub(super) fn is_word(text: &str) -> bool {
+pub(crate) fn is_word(text: &str) -> bool {
     let bytes = text.as_bytes();
     let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else { return false };
     text.len() <= 63
@@ -79,7 +79,7 @@ pub(super) fn is_word(text: &str) -> bool {
 }
 
 /// A text as a message quotes it, cut short where it is long.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     match text.char_indices().nth(80) {
         Some((end, _)) => format!("{:?}…", &text[..end]),
         None => format!("{text:?}"),

@@ -1,18 +1,18 @@
-//! Scalars of the YAML 1.2 core schema (section 10.3.2): what a word without quotes means.
+//! Scalars of the YAML 1.2 core schema (section 10.3.2): the values of words without quotes.
 
 use saphyr_parser::{ScalarStyle, Tag};
 use serde_json::{Number, Value};
 
 /// Why a scalar has no value.
-pub(super) struct Refused {
-    /// What is wrong.
+pub(super) struct InvalidScalar {
+    /// The problem, for people.
     pub(super) message: String,
-    /// What to do.
+    /// A remedy.
     pub(super) remedy: &'static str,
 }
 
 /// The value of a scalar.
-pub(super) fn resolve(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Value, Refused> {
+pub(super) fn resolve(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Value, InvalidScalar> {
     let Some(tag) = tag else {
         return if style == ScalarStyle::Plain { plain(text) } else { Ok(Value::String(text.to_owned())) };
     };
@@ -24,7 +24,7 @@ pub(super) fn resolve(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Resu
             return Ok(Value::String(text.to_owned()));
         }
         "binary" => {
-            return Err(Refused {
+            return Err(InvalidScalar {
                 message: "the tag !!binary is not read".to_owned(),
                 remedy: "write the base64 text without the tag",
             });
@@ -40,16 +40,16 @@ pub(super) fn resolve(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Resu
     if fits {
         return Ok(value);
     }
-    Err(Refused { message: format!("the value is not what its tag !!{core} says"), remedy: "remove the tag" })
+    Err(InvalidScalar { message: format!("the value is not what its tag !!{core} says"), remedy: "remove the tag" })
 }
 
-/// A tag that says what a manifest can't hold.
-pub(super) fn unknown_tag(tag: &Tag) -> Refused {
+/// The error for a tag that manifests can't have.
+pub(super) fn unknown_tag(tag: &Tag) -> InvalidScalar {
     let name = if tag.is_yaml_core_schema() { format!("!!{}", tag.suffix) } else { tag.to_string() };
-    Refused { message: format!("the tag {name} is not known"), remedy: "remove the tag" }
+    InvalidScalar { message: format!("the tag {name} is not known"), remedy: "remove the tag" }
 }
 
-fn plain(text: &str) -> Result<Value, Refused> {
+fn plain(text: &str) -> Result<Value, InvalidScalar> {
     Ok(match text {
         "" | "~" | "null" | "Null" | "NULL" => Value::Null,
         "true" | "True" | "TRUE" => Value::Bool(true),
@@ -62,10 +62,10 @@ fn plain(text: &str) -> Result<Value, Refused> {
 }
 
 /// A number, if the text is one.
-fn number(text: &str) -> Result<Option<Value>, Refused> {
+fn number(text: &str) -> Result<Option<Value>, InvalidScalar> {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     if matches!(unsigned, ".inf" | ".Inf" | ".INF") || matches!(text, ".nan" | ".NaN" | ".NAN") {
-        return Err(Refused {
+        return Err(InvalidScalar {
             message: "infinity and not-a-number can't stand in a manifest".to_owned(),
             remedy: "write a finite number, or put the text in quotes",
         });
@@ -92,7 +92,7 @@ fn number(text: &str) -> Result<Option<Value>, Refused> {
         return Ok(None);
     }
     let parsed = text.parse::<f64>().ok().and_then(Number::from_f64);
-    parsed.map(|n| Some(Value::Number(n))).ok_or_else(|| Refused {
+    parsed.map(|n| Some(Value::Number(n))).ok_or_else(|| InvalidScalar {
         message: "the number is out of range".to_owned(),
         remedy: "write a smaller number, or put the text in quotes",
     })

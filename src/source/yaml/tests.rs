@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::source::span::Side;
+use crate::source::span::FieldSide;
 
 fn values(text: &str) -> Vec<Value> {
     let (documents, faults) = parse_all(text.as_bytes());
@@ -9,7 +9,7 @@ fn values(text: &str) -> Vec<Value> {
     documents.into_iter().map(|d| d.value).collect()
 }
 
-fn fault(text: &str) -> Fault {
+fn fault(text: &str) -> DocumentFault {
     let (_, mut faults) = parse_all(text.as_bytes());
     assert_eq!(faults.len(), 1, "{text}");
     faults.remove(0)
@@ -54,7 +54,7 @@ fn documents_are_numbered_and_empty_ones_skipped() {
     let (documents, _) = parse_all(b"# a comment\n---\na: 1\n---\n---\n# nothing\n---\nb: 2\n...\n---\nc: 3\n");
     let numbers: Vec<_> = documents.iter().map(|d| (d.number, d.value.clone())).collect();
     assert_eq!(numbers, [(1, json!({"a": 1})), (2, json!({"b": 2})), (3, json!({"c": 3}))]);
-    assert_eq!(documents[1].span.locate("b", Side::Key), Place { line: 8, column: 1 });
+    assert_eq!(documents[1].span.locate("b", FieldSide::Key), Position { line: 8, column: 1 });
     assert_eq!(values("%YAML 1.2\n---\na: 1\n"), [json!({"a": 1})]);
     assert_eq!(values(""), [] as [Value; 0]);
     assert_eq!(values("\u{feff}a: 1"), [json!({"a": 1})]);
@@ -65,7 +65,7 @@ fn a_fault_in_one_document_leaves_the_others() {
     let (documents, faults) = parse_all(b"a: 1\n---\nb: [1\n---\nc: 3\n");
     assert_eq!(documents.iter().map(|d| d.number).collect::<Vec<_>>(), [1, 3]);
     assert_eq!(faults[0].document, 2);
-    assert!(faults[0].place.line >= 3, "{faults:?}");
+    assert!(faults[0].position.line >= 3, "{faults:?}");
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn a_fault_names_its_place_and_a_remedy() {
         ("!!int x", 1, "!!int"),
     ] {
         let fault = fault(text);
-        assert_eq!(fault.place.line, line, "{text:?}: {fault:?}");
+        assert_eq!(fault.position.line, line, "{text:?}: {fault:?}");
         assert!(fault.message.contains(message), "{text:?}: {fault:?}");
         assert!(!fault.remedy.is_empty(), "{text:?}");
     }

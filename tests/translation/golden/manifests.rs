@@ -10,8 +10,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::DynamicObject;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use steadygate::model::Kind;
 use steadygate::source::snapshot::Objects;
-use steadygate::source::{Key, Snapshot};
+use steadygate::source::{Key, Snapshot, for_each_kind};
 
 /// Reads a text of YAML documents.
 pub(crate) fn read(text: &str) -> Snapshot {
@@ -46,45 +47,30 @@ pub(crate) fn try_add(snapshot: &mut Snapshot, document: Value) {
     let _refused = insert_any(snapshot, document);
 }
 
-fn insert_any(snapshot: &mut Snapshot, document: Value) -> Result<(), String> {
-    let Snapshot {
-        ingresses,
-        ingress_classes,
-        services,
-        endpoint_slices,
-        pods,
-        secrets,
-        config_maps,
-        namespaces,
-        gateways,
-        refused_classes: _,
-    } = snapshot;
-    let object: DynamicObject = serde_json::from_value(document.clone()).map_err(|error| error.to_string())?;
-    let kind = object.types.as_ref().map(|types| types.kind.clone()).unwrap_or_default();
-    let metadata = &object.metadata;
-    match kind.as_str() {
-        "Ingress" => insert(ingresses, metadata, true, document),
-        "IngressClass" => insert(ingress_classes, metadata, false, document),
-        "Service" => insert(services, metadata, true, document),
-        "EndpointSlice" => insert(endpoint_slices, metadata, true, document),
-        "Pod" => insert(pods, metadata, true, document),
-        "Secret" => insert(secrets, metadata, true, document),
-        "ConfigMap" => insert(config_maps, metadata, true, document),
-        "Namespace" => insert(namespaces, metadata, false, document),
-        "ApplicationGateway" => insert(gateways, metadata, true, document),
-        other => Err(format!("no objects of kind {other:?} are read")),
-    }
+/// From the list of kinds: adds one object, of whichever kind it is.
+macro_rules! define_insert_any {
+    ($($kind:ident $field:ident $stored:ty, $watch:ident;)*) => {
+        fn insert_any(snapshot: &mut Snapshot, document: Value) -> Result<(), String> {
+            let object: DynamicObject = serde_json::from_value(document.clone()).map_err(|error| error.to_string())?;
+            let name = object.types.as_ref().map(|types| types.kind.as_str()).unwrap_or_default();
+            match Kind::named(name) {
+                $(Some(kind @ Kind::$kind) => insert(&mut snapshot.$field, kind, &object.metadata, document),)*
+                Some(Kind::File) | None => Err(format!("no objects of kind {name:?} are read")),
+            }
+        }
+    };
 }
+for_each_kind!(define_insert_any);
 
 fn insert<K: DeserializeOwned>(
     objects: &mut Objects<K>,
+    kind: Kind,
     metadata: &ObjectMeta,
-    namespaced: bool,
     document: Value,
 ) -> Result<(), String> {
     let namespace = metadata.namespace.as_deref().unwrap_or("default");
     let name = metadata.name.clone().ok_or("an object has no name")?;
-    let key = Key::new(if namespaced { namespace } else { "" }, name);
+    let key = Key::new(if kind.is_namespaced() { namespace } else { "" }, name);
     let mut unknown = Vec::new();
     let object = serde_ignored::deserialize(&document, |path| unknown.push(path.to_string()));
     let object = object.map_err(|error| format!("{key}: {error}"))?;

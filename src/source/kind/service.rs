@@ -5,22 +5,72 @@ use std::collections::BTreeSet;
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::metadata::{self, refuse_unless};
-use super::name;
-use crate::source::problem::{Problems, nearest};
+use super::{KindRules, trim};
+use crate::source::identity::Identity;
+use crate::source::problem::FieldProblems;
+use crate::source::schema::Schema;
+use crate::source::validate::metadata::{self, refuse_unless};
+use crate::source::validate::name;
+use crate::source::validate::port::{PROTOCOLS, check_one_of, check_port_number};
 
 const TYPES: [&str; 4] = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
-pub(super) const PROTOCOLS: [&str; 3] = ["TCP", "UDP", "SCTP"];
 
-/// A Service.
-pub(crate) fn service(service: &mut Service, problems: &mut Problems) {
+impl KindRules for Service {
+    type Resource = Self;
+
+    fn schema() -> Schema {
+        Schema::of::<Self>()
+    }
+
+    /// Type, session affinity, protocols and target ports.
+    fn complete(service: &mut Self) {
+        let Some(spec) = &mut service.spec else { return };
+        spec.type_.get_or_insert_with(|| "ClusterIP".to_owned());
+        spec.session_affinity.get_or_insert_with(|| "None".to_owned());
+        let external = spec.type_.as_deref() == Some("ExternalName");
+        for port in spec.ports.iter_mut().flatten() {
+            port.protocol.get_or_insert_with(|| "TCP".to_owned());
+            let blank = match &port.target_port {
+                None | Some(IntOrString::Int(0)) => true,
+                Some(IntOrString::String(name)) => name.is_empty(),
+                Some(IntOrString::Int(_)) => false,
+            };
+            if blank && !external && port.port > 0 {
+                port.target_port = Some(IntOrString::Int(port.port));
+            }
+        }
+    }
+
+    fn validate(service: &Self, problems: &mut FieldProblems) {
+        check_service(service, problems);
+    }
+
+    fn trim(service: &mut Self) {
+        trim::trim_metadata(&mut service.metadata);
+    }
+
+    fn identity(&self) -> Identity {
+        Identity::from(&self.metadata)
+    }
+
+    fn equals_except_status(&self, other: &Self) -> bool {
+        self.spec == other.spec && trim::equals_except_status(&self.metadata, &other.metadata)
+    }
+}
+
+fn check_service(service: &Service, problems: &mut FieldProblems) {
     metadata::check(&service.metadata, name::label, problems);
     let Some(spec) = &service.spec else {
         return problems.malformed("spec", "the field spec is required", "write spec with ports");
     };
     let kind = spec.type_.as_deref().unwrap_or_default();
-    one_of("spec.type", kind, &TYPES, problems);
-    one_of("spec.sessionAffinity", spec.session_affinity.as_deref().unwrap_or("None"), &["None", "ClientIP"], problems);
+    check_one_of("spec.type", kind, &TYPES, problems);
+    check_one_of(
+        "spec.sessionAffinity",
+        spec.session_affinity.as_deref().unwrap_or("None"),
+        &["None", "ClientIP"],
+        problems,
+    );
     check_addresses(spec, problems);
     if kind == "ExternalName" {
         check_external_name(spec, problems);
@@ -33,7 +83,7 @@ pub(crate) fn service(service: &mut Service, problems: &mut Problems) {
     check_ports(ports, problems);
 }
 
-fn check_addresses(spec: &ServiceSpec, problems: &mut Problems) {
+fn check_addresses(spec: &ServiceSpec, problems: &mut FieldProblems) {
     let Some(address) = spec.cluster_ip.as_deref().filter(|text| !matches!(*text, "" | "None")) else { return };
     if address.parse::<std::net::IpAddr>().is_err() {
         let message = format!("{} is not an IP address", name::quoted(address));
@@ -41,7 +91,7 @@ fn check_addresses(spec: &ServiceSpec, problems: &mut Problems) {
     }
 }
 
-fn check_external_name(spec: &ServiceSpec, problems: &mut Problems) {
+fn check_external_name(spec: &ServiceSpec, problems: &mut FieldProblems) {
     let field = "spec.externalName";
     let text = spec.external_name.as_deref().unwrap_or_default();
     let bare = text.strip_suffix('.').unwrap_or(text);
@@ -58,7 +108,7 @@ fn check_external_name(spec: &ServiceSpec, problems: &mut Problems) {
     }
 }
 
-fn check_ports(ports: &[ServicePort], problems: &mut Problems) {
+fn check_ports(ports: &[ServicePort], problems: &mut FieldProblems) {
     let mut names = BTreeSet::new();
     let mut numbers = BTreeSet::new();
     for (index, port) in ports.iter().enumerate() {
@@ -76,38 +126,19 @@ fn check_ports(ports: &[ServicePort], problems: &mut Problems) {
                 }
             }
         }
-        port_number(&format!("{field}.port"), port.port, problems);
+        check_port_number(&format!("{field}.port"), port.port, problems);
         let protocol = port.protocol.as_deref().unwrap_or("TCP");
-        one_of(&format!("{field}.protocol"), protocol, &PROTOCOLS, problems);
+        check_one_of(&format!("{field}.protocol"), protocol, &PROTOCOLS, problems);
         if !numbers.insert((protocol, port.port)) {
             let message = format!("the port {} is listed twice", port.port);
             problems.refuse(format!("{field}.port"), message, "keep one of the two");
         }
         match &port.target_port {
-            Some(IntOrString::Int(number)) => port_number(&format!("{field}.targetPort"), *number, problems),
+            Some(IntOrString::Int(number)) => check_port_number(&format!("{field}.targetPort"), *number, problems),
             Some(IntOrString::String(named)) => {
                 refuse_unless(&format!("{field}.targetPort"), name::port(named), problems);
             }
             None => {}
         }
     }
-}
-
-/// Reports a number that no port has.
-pub(super) fn port_number(field: &str, number: i32, problems: &mut Problems) {
-    if !(1..=65535).contains(&number) {
-        problems.refuse(field, format!("{number} is not a port"), "write a number between 1 and 65535");
-    }
-}
-
-/// Reports a word that is none of those allowed.
-pub(super) fn one_of(field: &str, word: &str, allowed: &[&str], problems: &mut Problems) {
-    if allowed.contains(&word) {
-        return;
-    }
-    let remedy = match nearest(word, allowed.iter().copied()) {
-        Some(meant) => format!("did you mean {meant}?"),
-        None => format!("write one of {}", allowed.join(", ")),
-    };
-    problems.refuse(field, format!("{} is none of {}", name::quoted(word), allowed.join(", ")), remedy);
 }

@@ -1,20 +1,48 @@
-//! Ingress and IngressClass (kubernetes, pkg/apis/networking/validation).
+//! Ingress (kubernetes, pkg/apis/networking/validation). A snapshot stores it packed.
 
 use k8s_openapi::api::networking::v1::{
-    HTTPIngressPath, Ingress, IngressBackend, IngressClass, IngressRule, IngressServiceBackend, IngressTLS,
+    HTTPIngressPath, Ingress, IngressBackend, IngressRule, IngressServiceBackend, IngressTLS,
 };
 
-use super::metadata::{self, refuse_unless};
-use super::name;
-use super::service::port_number;
-use crate::source::problem::{Problems, nearest};
+use super::{KindRules, trim};
+use crate::source::compact::PackedIngress;
+use crate::source::identity::Identity;
+use crate::source::problem::{FieldProblems, nearest};
+use crate::source::schema::Schema;
+use crate::source::validate::metadata::{self, refuse_unless};
+use crate::source::validate::name;
+use crate::source::validate::port::check_port_number;
 
 /// The annotation that named a class before the field did.
 const LEGACY_CLASS: &str = "kubernetes.io/ingress.class";
 const PATH_TYPES: [&str; 3] = ["Exact", "Prefix", "ImplementationSpecific"];
 
-/// An Ingress.
-pub(crate) fn ingress(ingress: &mut Ingress, problems: &mut Problems) {
+impl KindRules for PackedIngress {
+    type Resource = Ingress;
+
+    fn schema() -> Schema {
+        Schema::of::<Ingress>()
+    }
+
+    fn validate(ingress: &Ingress, problems: &mut FieldProblems) {
+        check_ingress(ingress, problems);
+    }
+
+    fn trim(ingress: &mut Ingress) {
+        trim::trim_metadata_except_status(&mut ingress.metadata);
+    }
+
+    fn identity(&self) -> Identity {
+        Self::identity(self)
+    }
+
+    fn equals_except_status(&self, other: &Self) -> bool {
+        let (ours, theirs) = (self.unpack(), other.unpack());
+        ours.spec == theirs.spec && trim::equals_except_status(&ours.metadata, &theirs.metadata)
+    }
+}
+
+fn check_ingress(ingress: &Ingress, problems: &mut FieldProblems) {
     metadata::check(&ingress.metadata, name::subdomain, problems);
     let Some(spec) = &ingress.spec else {
         return problems.malformed("spec", "the field spec is required", "write spec with rules or a defaultBackend");
@@ -45,7 +73,7 @@ pub(crate) fn ingress(ingress: &mut Ingress, problems: &mut Problems) {
     }
 }
 
-fn check_rule(field: &str, rule: &IngressRule, problems: &mut Problems) {
+fn check_rule(field: &str, rule: &IngressRule, problems: &mut FieldProblems) {
     if let Some(host) = rule.host.as_deref().filter(|host| !host.is_empty()) {
         refuse_unless(&format!("{field}.host"), name::host(host), problems);
     }
@@ -58,7 +86,7 @@ fn check_rule(field: &str, rule: &IngressRule, problems: &mut Problems) {
     }
 }
 
-fn check_path(field: &str, path: &HTTPIngressPath, problems: &mut Problems) {
+fn check_path(field: &str, path: &HTTPIngressPath, problems: &mut FieldProblems) {
     check_backend(&format!("{field}.backend"), &path.backend, problems);
     let text = path.path.as_deref().unwrap_or_default();
     let field_path = format!("{field}.path");
@@ -89,14 +117,14 @@ fn check_path(field: &str, path: &HTTPIngressPath, problems: &mut Problems) {
     }
 }
 
-/// What a normalised path never has in it.
+/// A sequence of characters in `path` that no normalised path has.
 fn unreachable_sequence(path: &str) -> Option<&'static str> {
     let lower = path.to_ascii_lowercase();
     let within = ["//", "/./", "/../", "%2f", "%5c"].into_iter().find(|sequence| lower.contains(sequence));
     within.or_else(|| ["/..", "/."].into_iter().find(|suffix| lower.ends_with(suffix)))
 }
 
-fn check_backend(field: &str, backend: &IngressBackend, problems: &mut Problems) {
+fn check_backend(field: &str, backend: &IngressBackend, problems: &mut FieldProblems) {
     match (&backend.service, &backend.resource) {
         (Some(_), Some(_)) => {
             let message = "a backend is a service or a resource, and this is both";
@@ -121,7 +149,7 @@ fn check_backend(field: &str, backend: &IngressBackend, problems: &mut Problems)
     }
 }
 
-fn check_service(field: &str, service: &IngressServiceBackend, problems: &mut Problems) {
+fn check_service(field: &str, service: &IngressServiceBackend, problems: &mut FieldProblems) {
     refuse_unless(&format!("{field}.name"), name::label(&service.name), problems);
     let field = format!("{field}.port");
     let named = service.port.as_ref().and_then(|port| port.name.as_deref()).filter(|name| !name.is_empty());
@@ -134,49 +162,15 @@ fn check_service(field: &str, service: &IngressServiceBackend, problems: &mut Pr
             problems.malformed(field, "the port is required", "write port.number, or port.name");
         }
         (Some(named), None) => refuse_unless(&format!("{field}.name"), name::port(named), problems),
-        (None, Some(number)) => port_number(&format!("{field}.number"), number, problems),
+        (None, Some(number)) => check_port_number(&format!("{field}.number"), number, problems),
     }
 }
 
-fn check_tls(field: &str, tls: &IngressTLS, problems: &mut Problems) {
+fn check_tls(field: &str, tls: &IngressTLS, problems: &mut FieldProblems) {
     for (index, host) in tls.hosts.iter().flatten().enumerate() {
         refuse_unless(&format!("{field}.hosts[{index}]"), name::host(host), problems);
     }
     if let Some(secret) = tls.secret_name.as_deref().filter(|name| !name.is_empty()) {
         refuse_unless(&format!("{field}.secretName"), name::subdomain(secret), problems);
-    }
-}
-
-/// An IngressClass.
-pub(crate) fn ingress_class(class: &mut IngressClass, problems: &mut Problems) {
-    metadata::check(&class.metadata, name::subdomain, problems);
-    let spec = class.spec.as_ref();
-    match spec.and_then(|spec| spec.controller.as_deref()).unwrap_or_default() {
-        "" => {
-            let remedy = "write the controller that serves the class, as in steadygate.io/ingress-controller";
-            problems.malformed("spec.controller", "the field controller is required", remedy);
-        }
-        controller => {
-            let valid = controller
-                .split_once('/')
-                .is_some_and(|(domain, path)| name::subdomain(domain).is_ok() && !path.is_empty());
-            if !valid || controller.len() > 250 {
-                let message = format!("{} is not a domain and a path", name::quoted(controller));
-                problems.refuse("spec.controller", message, "write it as in steadygate.io/ingress-controller");
-            }
-        }
-    }
-    let Some(parameters) = spec.and_then(|spec| spec.parameters.as_ref()) else { return };
-    let field = "spec.parameters.namespace";
-    match (parameters.scope.as_deref().unwrap_or("Cluster"), &parameters.namespace) {
-        ("Cluster", Some(_)) => problems.refuse(field, "parameters of scope Cluster have no namespace", "remove it"),
-        ("Namespace", None) => {
-            problems.malformed(field, "parameters of scope Namespace need a namespace", "write namespace");
-        }
-        ("Cluster" | "Namespace", _) => {}
-        (other, _) => {
-            let message = format!("{} is not a scope", name::quoted(other));
-            problems.refuse("spec.parameters.scope", message, "write Cluster or Namespace");
-        }
     }
 }
