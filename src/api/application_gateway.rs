@@ -2,8 +2,8 @@
 //! `Microsoft.Network/applicationGateways` in Kubernetes form: no `properties` wrapper, references
 //! are `{name: X}` within the object, secrets are Secret references, and pools can name Services.
 //!
-//! The schema and its CEL rules say what can be said about one element. `translate` says it all again
-//! for objects that no API server has seen.
+//! The schema and its CEL rules check each element by itself. `translate` checks all of it again, for objects that no
+//! API server has seen.
 
 #![expect(unreachable_pub, reason = "the schema derive makes public items inside functions")]
 
@@ -24,7 +24,7 @@ pub use listener::{FrontendPort, HttpListener, SslCertificate, TrustedRootCertif
 pub use rule::{PathRule, RequestRoutingRule, RuleType, UrlPathMap};
 pub use status::{AddressKind, ApplicationGatewayStatus, ElementStatus, GatewayAddress, PoolStatus};
 
-/// What an ApplicationGateway serves.
+/// The desired state of an ApplicationGateway.
 #[derive(CustomResource, KubeSchema, Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[kube(
     group = "steadygate.io",
@@ -57,7 +57,7 @@ pub struct ApplicationGatewaySpec {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub frontend_ports: Vec<FrontendPort>,
 
-    /// Listeners: a port, a protocol, and the hosts meant (ARM `httpListeners`).
+    /// Listeners: a port, a protocol, and the hosts that are served there (ARM `httpListeners`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 200))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
@@ -69,37 +69,37 @@ pub struct ApplicationGatewaySpec {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub ssl_certificates: Vec<SslCertificate>,
 
-    /// CA certificates that HTTPS backends may prove themselves by (ARM `trustedRootCertificates`).
+    /// CA certificates that verify HTTPS backends (ARM `trustedRootCertificates`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub trusted_root_certificates: Vec<TrustedRootCertificate>,
 
-    /// Where requests may go (ARM `backendAddressPools`).
+    /// Pools of backends (ARM `backendAddressPools`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 200))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub backend_address_pools: Vec<BackendAddressPool>,
 
-    /// How backends are spoken to (ARM `backendHttpSettingsCollection`).
+    /// Settings for requests to backends (ARM `backendHttpSettingsCollection`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 200))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub backend_http_settings_collection: Vec<BackendHttpSettings>,
 
-    /// How backends are asked whether they are well (ARM `probes`).
+    /// Health probes of backends (ARM `probes`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 200))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub probes: Vec<Probe>,
 
-    /// What a listener does with its requests (ARM `requestRoutingRules`).
+    /// Rules that route the requests of listeners (ARM `requestRoutingRules`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 400))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub request_routing_rules: Vec<RequestRoutingRule>,
 
-    /// Paths and where they go, for rules of type PathBasedRouting (ARM `urlPathMaps`).
+    /// Paths and their pools, for rules of type PathBasedRouting (ARM `urlPathMaps`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]

@@ -1,4 +1,4 @@
-//! Server certificates from Secrets (type kubernetes.io/tls), read and kept. A certificate that is taken in here can be
+//! Server certificates from Secrets (type kubernetes.io/tls), with a cache. A certificate that comes from here can be
 //! parsed, and its key belongs to it.
 
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ pub(super) struct CertificateCache {
     /// Certificates whose Secret has changed in this update. A Secret that still holds the certificate keeps the
     /// object, so that the table does not take it for a new one.
     invalidated: BTreeMap<CertificateId, Arc<Certificate>>,
-    /// What has been read since the last [`Self::take_read`].
+    /// Certificates that have been read since the last [`Self::take_read`].
     read: Vec<CertificateId>,
 }
 
@@ -73,7 +73,7 @@ impl CertificateCache {
         self.certificates.remove(id);
     }
 
-    /// What has been read since this was last called, which ends an update.
+    /// The certificates that have been read in this update, which ends with this call.
     pub(super) fn take_read(&mut self) -> Vec<CertificateId> {
         self.invalidated.clear();
         std::mem::take(&mut self.read)

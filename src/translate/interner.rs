@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::recent::Recent;
 use crate::model::{Endpoint, Endpoints, ForwardOptions, Pool};
 
-/// How many unused pools and lists of endpoints may be kept at least.
+/// How many unused pools and lists of endpoints are tolerated, however few are in use.
 const MIN_UNUSED: usize = 16;
 
 /// How many forward options are compared: routes that are made one after the other mostly have equal ones.

@@ -14,7 +14,7 @@ pub(super) struct SliceIndex {
     by_pod: BTreeMap<Key, BTreeSet<String>>,
 }
 
-/// What an update of the index touches.
+/// The objects that an update of the index touches.
 #[derive(Debug)]
 pub(super) struct TouchedEndpoints {
     /// Slices that have changed, or that mention a pod that has.

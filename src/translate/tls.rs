@@ -32,8 +32,8 @@ pub(super) fn check_names(
     );
 }
 
-/// Whether a client that asks for `host` would accept the certificate, as far as the names in it go. What can't be
-/// decided (a pattern, any host, a certificate that webpki can't read) is not held against the certificate.
+/// Whether a client that asks for `host` would accept the certificate, as far as the names in it go. Where this can't
+/// be decided (a pattern, any host, a name that is not valid), the certificate is accepted.
 fn is_for_host(certificate: &Certificate, host: &HostPattern) -> bool {
     let name = match host {
         HostPattern::Exact(name) => name.to_string(),

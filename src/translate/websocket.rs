@@ -54,7 +54,7 @@ pub(super) fn with_defaults(settings: &SessionSettings, request_timeout: Duratio
     }
 }
 
-/// What annotations ask for, with defaults. `ingress_nginx`: whether the class is taken over from ingress-nginx.
+/// The settings that annotations ask for, with defaults. `ingress_nginx`: whether the class is taken over from ingress-nginx.
 pub(super) fn from_annotations(settings: &AnnotationSettings, ingress_nginx: bool) -> WebSocket {
     let draining = settings.connection_draining.unwrap_or_default();
     let drain = draining.then(|| settings.connection_draining_timeout.unwrap_or(DEFAULT_DRAIN_TIME));

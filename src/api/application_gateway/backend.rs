@@ -1,4 +1,4 @@
-//! The backend's side of an ApplicationGateway: pools, settings, probes.
+//! The elements of an ApplicationGateway for backends: pools, settings, probes.
 
 #![expect(unreachable_pub, reason = "the schema derive makes public items inside functions")]
 
@@ -12,7 +12,7 @@ use crate::api::cookie::NAME_PATTERN;
 use crate::api::session::{DEFAULT_DRAIN_TIME, DrainTime, WebSocketSettings};
 use crate::api::value::{DefaultValue, ProbeThreshold, ProbeTime, RequestTimeout, ValueKind, description};
 
-/// Where requests may go (ARM `backendAddressPools`): addresses, and the endpoints of a Service.
+/// A pool of backends (ARM `backendAddressPools`): addresses, and the endpoints of a Service.
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BackendAddressPool {
@@ -62,7 +62,7 @@ pub struct ServiceRef {
 const REQUEST_TIMEOUT: &str = "Time in which a backend must begin its answer, and the longest silence within it. For a WebSocket it bounds \
     the handshake and is then the session's idle timeout; `webSocket` changes that.";
 
-/// How backends are spoken to (ARM `backendHttpSettingsCollection`).
+/// Settings for requests to backends (ARM `backendHttpSettingsCollection`).
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("!(has(self.hostName) && has(self.pickHostNameFromBackendAddress) && self.pickHostNameFromBackendAddress)").message("hostName and pickHostNameFromBackendAddress can't stand together"))]
@@ -73,7 +73,7 @@ pub struct BackendHttpSettings {
     /// Port of the backends, 1–65535. A `serviceRef` with its own port uses that.
     #[schemars(range(min = 1, max = 65535))]
     pub port: i32,
-    /// What the backends speak. `Https` is verified.
+    /// The protocol of the backends. With `Https` their certificates are verified.
     pub protocol: Protocol,
     /// Time in which a backend must begin its answer, and the longest silence within it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -82,58 +82,59 @@ pub struct BackendHttpSettings {
         range(min = RequestTimeout::VALUES.min(), max = RequestTimeout::VALUES.max())
     )]
     pub request_timeout: Option<i32>,
-    /// What to put in place of the rule's path. Of a Basic rule, before the path: with `/override/`, `/home/` becomes
-    /// `/override/home/`. Of a path rule `/pathrule*`, instead of it: `/pathrule/home/` becomes `/override/home/`.
+    /// Path that replaces the path of the rule. For a Basic rule it is put before the path: with `/override/`, `/home/`
+    /// becomes `/override/home/`. For a path rule `/pathrule*`, `/pathrule/home/` becomes `/override/home/`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024), regex(pattern = "^/"))]
     pub path: Option<String>,
-    /// `Host` that the backends see; with Https also the name that they must prove. Default: the client's.
+    /// `Host` of requests to the backends. With Https it is also the name that their certificates must have. Default:
+    /// the `Host` of the client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub host_name: Option<String>,
-    /// Whether the backends see their own name or address as `Host`. Default: false.
+    /// Whether `Host` is the name or address of the backend itself. Default: false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pick_host_name_from_backend_address: Option<bool>,
-    /// How to ask whether they are well, an element of `probes`. Default: `GET /` every 30 s, or what the pods of the
+    /// The health probe, an element of `probes`. Default: `GET /` every 30 s, or the probe that the pods of the
     /// `serviceRef` declare.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<Reference>,
-    /// CA certificates that Https backends may prove themselves by, elements of `trustedRootCertificates`. Default: the
-    /// well-known ones.
+    /// CA certificates that verify Https backends, elements of `trustedRootCertificates`. Default: the well-known CA
+    /// certificates.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10))]
     pub trusted_root_certificates: Vec<Reference>,
     /// Whether clients come back to their backend. Default: Disabled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cookie_based_affinity: Option<CookieBasedAffinity>,
-    /// Name of the cookie of `cookieBasedAffinity`. Settings that clients of one host use side by side need each its own.
-    /// Default: `ApplicationGatewayAffinity`.
+    /// Name of the cookie of `cookieBasedAffinity`. Settings that are used for one host need different names. Default:
+    /// `ApplicationGatewayAffinity`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128), regex(pattern = NAME_PATTERN))]
     pub affinity_cookie_name: Option<String>,
-    /// Which backend takes the next request. Default: RoundRobin.
+    /// The algorithm that chooses the backend of a request. Default: RoundRobin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load_distribution_algorithm: Option<LoadDistributionAlgorithm>,
     /// Time over which the WebSocket sessions of a pod that goes away, or of a rule that is removed, are closed (1001).
-    /// Requests in progress are let finish either way. Default: not enabled.
+    /// Requests in progress may finish either way. Default: not enabled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection_draining: Option<ConnectionDraining>,
-    /// For WebSocket sessions alone (not in ARM). A session keeps what stood when it was opened.
+    /// Settings of WebSocket sessions (not in ARM). A session keeps the settings that it was opened with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub web_socket: Option<WebSocketSettings>,
 }
 
-/// Whether clients come back to their backend by a cookie, WebSockets too. Over HTTPS a second one, `<name>CORS`, goes with
-/// requests from other sites. Default: Disabled.
+/// Whether clients come back to their backend by a cookie, also with WebSockets. Over HTTPS a second cookie,
+/// `<name>CORS`, is sent with requests from other sites. Default: Disabled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub enum CookieBasedAffinity {
-    /// They do.
+    /// Clients come back to their backend.
     Enabled,
-    /// Each request goes anywhere.
+    /// Any backend takes each request.
     Disabled,
 }
 
-/// Which backend takes the next request (the algorithms of ARM's `loadDistributionPolicies`).
+/// The algorithm that chooses the backend of a request (the algorithms of ARM's `loadDistributionPolicies`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub enum LoadDistributionAlgorithm {
     /// One after the other.
@@ -142,11 +143,11 @@ pub enum LoadDistributionAlgorithm {
     LeastConnections,
 }
 
-/// How sessions are closed that a change has taken the ground from.
+/// Draining: how sessions are closed whose pod or rule goes away.
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectionDraining {
-    /// Whether `drainTimeoutInSec` is the time for it. If false, it is half of the pod's grace, or half of 30 seconds
+    /// Whether the time is `drainTimeoutInSec`. If false, it is half of the pod's grace period, or half of 30 seconds
     /// for a rule.
     pub enabled: bool,
     /// Time over which the sessions are closed.
@@ -158,7 +159,7 @@ pub struct ConnectionDraining {
     pub drain_timeout_in_sec: Option<i32>,
 }
 
-/// How backends are asked whether they are well (ARM `probes`). One success heals.
+/// A health probe (ARM `probes`). After one success a backend is up again.
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("!(has(self.host) && has(self.pickHostNameFromBackendHttpSettings) && self.pickHostNameFromBackendHttpSettings)").message("host and pickHostNameFromBackendHttpSettings can't stand together"))]
@@ -166,16 +167,16 @@ pub struct Probe {
     /// Name, for references. Unique in its list.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// What the probe speaks.
+    /// The protocol of the probe.
     pub protocol: Protocol,
     /// `Host` to send. Default: 127.0.0.1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub host: Option<String>,
-    /// Path to ask for, and query if any.
+    /// Path, and query if any.
     #[schemars(length(max = 1024), regex(pattern = "^/"))]
     pub path: String,
-    /// Port to ask, 1–65535. Default: the backend's own.
+    /// Port, 1–65535. Default: the port of the backend.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65535))]
     pub port: Option<i32>,
@@ -186,29 +187,29 @@ pub struct Probe {
         range(min = ProbeTime::VALUES.min(), max = ProbeTime::VALUES.max())
     )]
     pub interval: Option<i32>,
-    /// Time in which the whole answer must have come.
+    /// Time in which the whole answer must arrive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
-        description = description("Time in which the whole answer must have come.", ProbeTime::VALUES, DefaultValue::Amount(30)),
+        description = description("Time in which the whole answer must arrive.", ProbeTime::VALUES, DefaultValue::Amount(30)),
         range(min = ProbeTime::VALUES.min(), max = ProbeTime::VALUES.max())
     )]
     pub timeout: Option<i32>,
-    /// Failures in a row that mark a backend down.
+    /// Failures in a row after which a backend is down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
-        description = description("Failures in a row that mark a backend down.", ProbeThreshold::VALUES, DefaultValue::Amount(3)),
+        description = description("Failures in a row after which a backend is down.", ProbeThreshold::VALUES, DefaultValue::Amount(3)),
         range(min = ProbeThreshold::VALUES.min(), max = ProbeThreshold::VALUES.max())
     )]
     pub unhealthy_threshold: Option<i32>,
-    /// Whether `Host` is the one that the settings send. Default: false.
+    /// Whether `Host` is that of the settings. Default: false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pick_host_name_from_backend_http_settings: Option<bool>,
-    /// What an answer must be to count as success. Default: any body, status 200–399.
+    /// The answers that count as success. Default: any body, status 200–399.
     #[serde(default, rename = "match", skip_serializing_if = "Option::is_none")]
     pub expected: Option<ProbeMatch>,
 }
 
-/// What an answer must be to count as success.
+/// The answers that count as success.
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProbeMatch {

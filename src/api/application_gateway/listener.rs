@@ -19,8 +19,8 @@ pub struct FrontendPort {
     pub port: i32,
 }
 
-/// A port, a protocol, and the hosts meant (ARM `httpListeners`). An exact host beats a wildcard, and that
-/// beats a listener for any host; two listeners with the same port and host conflict.
+/// A port, a protocol, and the hosts that it serves (ARM `httpListeners`). An exact host has precedence over a
+/// wildcard, and a wildcard over a listener for any host. Two listeners with one port and one host are in conflict.
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("!(has(self.hostName) && has(self.hostNames) && size(self.hostNames) > 0)").message("hostName and hostNames can't stand together: list every host in hostNames"))]
@@ -29,20 +29,20 @@ pub struct HttpListener {
     /// Name, for references. Unique in its list.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// The port, an element of `frontendPorts`. All listeners of one port have the same protocol.
+    /// The port, an element of `frontendPorts`. All listeners of a port have one protocol.
     pub frontend_port: Reference,
-    /// What is spoken: `Http` (and ws) or `Https` (and wss).
+    /// The protocol: `Http` (and ws) or `Https` (and wss).
     pub protocol: Protocol,
-    /// The one host meant. `*` stands for any run of characters, several labels too, and `?` for one character.
-    /// Default: any host.
+    /// The host. `*` stands for any number of characters, also across labels, and `?` for one character. Default: any
+    /// host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub host_name: Option<String>,
-    /// The hosts meant, at most 5, in place of `hostName`; the same wildcards.
+    /// Several hosts instead of `hostName`, at most 5, with wildcards as there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 5), inner(length(max = 253)))]
     pub host_names: Vec<String>,
-    /// The certificate, an element of `sslCertificates`. Needed for Https.
+    /// The certificate, an element of `sslCertificates`. Required for Https.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ssl_certificate: Option<Reference>,
 }
@@ -58,7 +58,7 @@ pub struct SslCertificate {
     pub secret_ref: Reference,
 }
 
-/// CA certificates that an HTTPS backend may prove itself by, in place of the well-known ones
+/// CA certificates that verify the certificates of HTTPS backends, instead of the well-known ones
 /// (ARM `trustedRootCertificates`). PEM, in the key `ca.crt` of a Secret or ConfigMap.
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Reference;
 
-/// What a listener does with its requests (ARM `requestRoutingRules`). A listener obeys one rule.
+/// A rule that routes the requests of a listener (ARM `requestRoutingRules`). One rule is used for each listener.
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("self.ruleType != 'Basic' || (has(self.backendAddressPool) && has(self.backendHttpSettings))").message("a rule of type Basic needs backendAddressPool and backendHttpSettings"))]
@@ -17,10 +17,10 @@ pub struct RequestRoutingRule {
     /// Name, for references. Unique in its list.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// `Basic`: everything goes to one pool. `PathBasedRouting`: by a `urlPathMap`.
+    /// `Basic`: all requests go to one pool. `PathBasedRouting`: requests are routed by a `urlPathMap`.
     pub rule_type: RuleType,
-    /// Which of several rules of one listener is obeyed: the one with the lowest number, 1–20000. Default: after
-    /// those that have one, in the order listed.
+    /// Priority, 1–20000. Of several rules of one listener the rule with the lowest number is used. Default: after the
+    /// rules with a number, in the order of the list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 20000))]
     pub priority: Option<i32>,
@@ -37,16 +37,16 @@ pub struct RequestRoutingRule {
     pub url_path_map: Option<Reference>,
 }
 
-/// How a rule chooses.
+/// How a rule routes requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub enum RuleType {
-    /// Everything goes to one pool.
+    /// All requests go to one pool.
     Basic,
     /// By a path map.
     PathBasedRouting,
 }
 
-/// Paths and where they go (ARM `urlPathMaps`). The first pattern that fits wins, then the default.
+/// Paths and their pools (ARM `urlPathMaps`). The first pattern that matches is used, and the default where none does.
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.defaultBackendAddressPool) == has(self.defaultBackendHttpSettings)").message("defaultBackendAddressPool and defaultBackendHttpSettings go together"))]
@@ -54,27 +54,27 @@ pub struct UrlPathMap {
     /// Name, for references. Unique in its list.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// Pool for paths that no rule names, an element of `backendAddressPools`. Default: such requests get 404.
+    /// The pool for paths that no rule matches, an element of `backendAddressPools`. Default: such requests get 404.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_backend_address_pool: Option<Reference>,
-    /// Settings for paths that no rule names, an element of `backendHttpSettingsCollection`.
+    /// The settings for paths that no rule matches, an element of `backendHttpSettingsCollection`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_backend_http_settings: Option<Reference>,
-    /// Path rules, the first that fits wins.
+    /// Path rules. The first that matches is used.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 400))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub path_rules: Vec<PathRule>,
 }
 
-/// Some paths, and where they go.
+/// Paths, and the pool for their requests.
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PathRule {
     /// Name. Unique in its list.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// Patterns: each starts with `/` and has at most one `*`, as its last character. Compared without case.
+    /// Patterns: each starts with `/` and has at most one `*`, as its last character. Case does not matter.
     #[schemars(length(min = 1, max = 100), inner(length(max = 1024), regex(pattern = "^/[^*]*[*]?$")))]
     pub paths: Vec<String>,
     /// The pool, an element of `backendAddressPools`.

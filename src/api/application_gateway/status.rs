@@ -1,4 +1,4 @@
-//! What the controller says about an ApplicationGateway.
+//! The status of an ApplicationGateway, which the controller writes.
 
 #![expect(unreachable_pub, reason = "the schema derive makes public items inside functions")]
 
@@ -7,7 +7,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What the controller made of it.
+/// The status, as the controller reports it.
 #[derive(KubeSchema, Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ApplicationGatewayStatus {
@@ -21,15 +21,15 @@ pub struct ApplicationGatewayStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<GatewayAddress>,
 
-    /// What came of each listener, in the order of `spec.httpListeners`.
+    /// The state of each listener, in the order of `spec.httpListeners`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub listeners: Vec<ElementStatus>,
 
-    /// What came of each rule, in the order of `spec.requestRoutingRules`.
+    /// The state of each rule, in the order of `spec.requestRoutingRules`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<ElementStatus>,
 
-    /// How the members of each pool are, in the order of `spec.backendAddressPools`.
+    /// The members of each pool, in the order of `spec.backendAddressPools`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub backend_address_pools: Vec<PoolStatus>,
 
@@ -42,14 +42,14 @@ pub struct ApplicationGatewayStatus {
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GatewayAddress {
-    /// What `value` is.
+    /// The type of `value`.
     #[serde(rename = "type")]
     pub kind: AddressKind,
     /// The IP address or DNS name.
     pub value: String,
 }
 
-/// What an address is.
+/// The type of an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub enum AddressKind {
     /// An IPv4 or IPv6 address.
@@ -58,7 +58,7 @@ pub enum AddressKind {
     Hostname,
 }
 
-/// What came of a listener or a rule.
+/// The state of a listener or a rule.
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ElementStatus {
@@ -74,8 +74,8 @@ pub struct ElementStatus {
     pub message: Option<String>,
 }
 
-/// How the members of a pool are. Those that are neither up nor down nor draining have not been probed yet, are not
-/// ready, or are names that do not resolve.
+/// The members of a pool, counted by state. Members that are neither up nor down nor draining have not been probed yet,
+/// are not ready, or are names that do not resolve.
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PoolStatus {
@@ -85,7 +85,7 @@ pub struct PoolStatus {
     pub up: i32,
     /// Members that fail their probe.
     pub down: i32,
-    /// Members that terminate, and keep the sessions that they have.
+    /// Members that terminate and keep their sessions.
     pub draining: i32,
     /// All members. 0 where no rule uses the pool.
     pub total: i32,

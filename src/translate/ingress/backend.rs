@@ -20,7 +20,7 @@ use crate::translate::report::Reports;
 use crate::translate::rewrite;
 use crate::translate::service::{self, ResolvedPort};
 
-/// What a backend of an Ingress resolves to, for all hosts and paths that lead there.
+/// The result of resolving a backend of an Ingress, for all hosts and paths that lead there.
 #[derive(Debug, PartialEq)]
 pub(super) struct ResolvedBackend {
     /// The pool with its identity, or why there is none.

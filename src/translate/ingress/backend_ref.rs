@@ -24,7 +24,7 @@ pub(super) enum BackendField {
     Default,
 }
 
-/// What a backend reference names.
+/// The object that a backend reference names.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum BackendTarget {
     /// A Service, by name, and a port of it. Without a port the reference is invalid, and is reported where it is
@@ -62,7 +62,7 @@ impl fmt::Display for BackendField {
 }
 
 impl BackendTarget {
-    /// Reads what a backend names.
+    /// Reads the name of a backend.
     pub(super) fn read(backend: &IngressBackend) -> Self {
         let Some(service) = &backend.service else {
             return if backend.resource.is_some() { Self::Resource } else { Self::Nothing };

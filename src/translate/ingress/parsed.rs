@@ -23,9 +23,9 @@ use crate::translate::websocket;
 pub(in crate::translate) struct ParsedIngress {
     pub(in crate::translate) owner: Arc<ObjectRef>,
     pub(super) created: Option<Time>,
-    /// What its annotations and those of its class ask for. Shared with other Ingresses that ask for the same.
+    /// The settings of its annotations and those of its class. Ingresses with equal settings share them.
     pub(super) settings: Arc<AnnotationSettings>,
-    /// What the settings mean for WebSocket sessions.
+    /// The part of the settings that is for WebSocket sessions, with defaults.
     pub(super) websocket: Arc<WebSocket>,
     /// Whether its class is taken over from ingress-nginx, whose defaults then hold.
     pub(super) ingress_nginx: bool,
@@ -37,11 +37,11 @@ pub(in crate::translate) struct ParsedIngress {
     pub(super) paths: Box<[IngressPath]>,
     /// The backends of the paths: one for each path of a rule, and the default backend.
     pub(super) backends: Box<[BackendRef]>,
-    /// What is read of `spec.tls`, if it has entries. In a box, since most Ingresses have none.
+    /// `spec.tls`, if it has entries. It is in a box, since most Ingresses have none.
     pub(super) tls: Option<Box<TlsEntries>>,
 }
 
-/// What is read of `spec.tls`.
+/// `spec.tls`, as read.
 #[derive(Debug)]
 pub(super) struct TlsEntries {
     /// The hosts that the entries cover.
@@ -112,7 +112,7 @@ impl ParsedIngress {
         &self.backends[path.backend()]
     }
 
-    /// The field that names a host. `None`: no field does; the default backend may serve it all the same.
+    /// The field that names a host. `None`: no field does; the default backend may serve it nevertheless.
     pub(super) fn field_of(&self, host: &HostPattern) -> Option<HostField> {
         self.hosts.iter().find(|(named, _)| named == host).map(|(_, field)| *field)
     }

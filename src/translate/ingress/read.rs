@@ -67,7 +67,7 @@ impl ParsedIngress {
     }
 }
 
-/// What has been read of the rules and the default backend so far.
+/// Reads the rules and the default backend of an Ingress.
 struct RuleReader<'a> {
     owner: &'a ObjectRef,
     recent: &'a mut RecentSettings,

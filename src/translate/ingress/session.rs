@@ -1,4 +1,4 @@
-//! Annotations for WebSocket sessions that have no effect. What the others mean is in `translate::websocket`.
+//! Annotations for WebSocket sessions that have no effect. The meaning of the others is in `translate::websocket`.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
