@@ -27,7 +27,7 @@ pub(super) fn azure(name: String) -> Affinity {
 }
 
 /// The cookie that annotations ask for, for requests to `path` that go to `pool`.
-pub(super) fn annotated(settings: &AffinitySettings, pool: &PoolId, path: &PathMatch) -> Option<Affinity> {
+pub(super) fn from_annotations(settings: &AffinitySettings, pool: &PoolId, path: &PathMatch) -> Option<Affinity> {
     match settings.by? {
         AffinityBy::Off => None,
         AffinityBy::Agic => Some(azure(match settings.distinct_name {
@@ -68,7 +68,7 @@ fn short_hash(pool: &PoolId) -> String {
 }
 
 /// The key of the annotation that asks for affinity.
-pub(super) fn annotation(settings: &AffinitySettings) -> &'static str {
+pub(super) fn annotation_key(settings: &AffinitySettings) -> &'static str {
     match settings.by {
         Some(AffinityBy::IngressNginx) => "nginx.ingress.kubernetes.io/affinity",
         _ => "appgw.ingress.kubernetes.io/cookie-based-affinity",
@@ -119,7 +119,7 @@ mod tests {
         let settings = AffinitySettings { by: Some(AffinityBy::IngressNginx), ..AffinitySettings::default() };
         for (path, expected) in [("/", "/"), ("/a/", "/a"), ("/a;b", "/"), ("/é", "/%C3%A9")] {
             let path = PathMatch::prefix(path).expect("a path");
-            let affinity = annotated(&settings, &PoolId("pool".into()), &path).expect("affinity is on");
+            let affinity = from_annotations(&settings, &PoolId("pool".into()), &path).expect("affinity is on");
             assert_eq!(affinity.path, expected);
         }
     }

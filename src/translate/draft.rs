@@ -32,7 +32,7 @@ pub(super) struct DraftHost {
 
 impl Draft {
     /// Adds a host with its routes, which are sorted by precedence. A host that is there already stays. It is up to
-    /// `Claims` that all hosts of a port have one protocol.
+    /// `claim` that all hosts of a port have one protocol.
     pub(super) fn add_host(&mut self, port: u16, protocol: Protocol, host: HostPattern, mut routes: Vec<Route>) {
         routes.sort_by(|a, b| a.matches.precedence().cmp(&b.matches.precedence()));
         let mut routes: Vec<_> = routes.into_iter().map(Arc::new).collect();

@@ -47,7 +47,7 @@ pub(super) fn ingress_default(https: bool, host: Option<&str>) -> Probe {
 }
 
 /// Replaces those parts of a probe that annotations set.
-pub(super) fn annotate(probe: &mut Probe, settings: &ProbeSettings, endpoints: &[Endpoint]) {
+pub(super) fn apply_annotations(probe: &mut Probe, settings: &ProbeSettings, endpoints: &[Endpoint]) {
     let ProbeSettings { hostname, port, path, status_codes, interval, timeout, unhealthy_threshold } = settings;
     if let Some(hostname) = hostname {
         probe.host = Some(hostname.clone());

@@ -134,7 +134,7 @@ pub enum CookieBasedAffinity {
     Disabled,
 }
 
-/// The algorithm that chooses the backend of a request (the algorithms of ARM's `loadDistributionPolicies`).
+/// The algorithm that chooses the backend of a request (ARM's `loadDistributionPolicies`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub enum LoadDistributionAlgorithm {
     /// One after the other.

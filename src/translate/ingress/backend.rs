@@ -56,7 +56,7 @@ pub(super) fn action(
     match &resolved.pool {
         Ok((id, _)) => {
             let options = lookup.intern_options(options(ingress, path, id));
-            let field = annotation_field(affinity::annotation(&ingress.settings.affinity));
+            let field = annotation_field(affinity::annotation_key(&ingress.settings.affinity));
             affinity::check(&ingress.owner, &field, &options, reports);
             Action::Forward(Forward::to(id.clone(), options))
         }
@@ -168,7 +168,7 @@ fn infer_probe(ingress: &ParsedIngress, service: &str, resolved: &ResolvedPort<'
             probe::ingress_default(https, hostname.or(first_host(ingress, service, resolved)))
         }
     };
-    probe::annotate(&mut probe, &ingress.settings.probe, &resolved.endpoints);
+    probe::apply_annotations(&mut probe, &ingress.settings.probe, &resolved.endpoints);
     probe
 }
 
@@ -193,7 +193,7 @@ fn options(ingress: &ParsedIngress, path: &IngressPath, pool: &PoolId) -> Forwar
     let settings = &ingress.settings;
     let request_timeout = ingress.request_timeout();
     ForwardOptions {
-        affinity: affinity::annotated(&settings.affinity, pool, &path.path).map(Arc::new),
+        affinity: affinity::from_annotations(&settings.affinity, pool, &path.path).map(Arc::new),
         host: settings.backend_hostname.clone().map_or(HostHeader::Preserve, HostHeader::Set),
         rewrite: settings
             .backend_path_prefix

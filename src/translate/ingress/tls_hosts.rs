@@ -120,3 +120,26 @@ impl TlsReader<'_> {
         self.covered.extend(hosts.map(|host| (closeness, TlsHost { host: host.clone(), entry })));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Kind;
+
+    #[test]
+    fn an_entry_with_the_host_is_closer_than_a_wildcard_and_a_wildcard_closer_than_an_entry_without_hosts() {
+        let own_hosts = ["a.example", "b.example", "other"]
+            .map(|host| (HostPattern::ingress(host).expect("valid"), HostField::Host(0)));
+        let entries = [None, Some("*.example"), Some("a.example")].map(|host| IngressTLS {
+            hosts: host.map(|host| vec![host.to_owned()]),
+            secret_name: Some("certificate".to_owned()),
+        });
+        let owner = ObjectRef::new(Kind::Ingress, "default", "site");
+        let mut reports = Reports::default();
+        let covered = read(&owner, &own_hosts, &entries, &mut reports);
+        let covered: BTreeMap<_, _> = covered.iter().map(|each| (each.host.to_string(), each.entry)).collect();
+        let expected = [("a.example", 2), ("b.example", 1), ("other", 0)];
+        assert_eq!(covered, expected.map(|(host, entry)| (host.to_owned(), entry)).into());
+        assert!(reports.into_sorted().is_empty());
+    }
+}
