@@ -7,12 +7,14 @@ use steadygate::proxy::ProxySettings;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::gateway::{Backend, Gateway, PATIENCE, ingress, service};
+use crate::gateway::{Gateway, PATIENCE, ingress, service};
+
+/// A host without a route: a request that is read gets the gateway's 404, and needs no backend.
+const HOST: &str = "other.example";
 
 async fn gateway() -> Gateway {
-    let backend = Backend::start("one").await;
     let files = [
-        ("service.yaml", service("one", &[(backend.address, true)])),
+        ("service.yaml", service("one", &[(([127, 0, 0, 1], 1).into(), true)])),
         ("site.yaml", ingress("site", "a.example", &[], &[("/", "one")])),
     ];
     let settings = ProxySettings { clear_text_http2: true, ..ProxySettings::default() };
@@ -33,15 +35,15 @@ async fn status_of(gateway: &Gateway, request: &str) -> String {
 async fn a_request_header_over_http1_has_64_kib_and_100_fields() {
     const LIMIT: usize = 64 * 1024;
     let gateway = gateway().await;
-    let start = "GET / HTTP/1.1\r\nhost: a.example\r\nx-long: ";
+    let start = format!("GET / HTTP/1.1\r\nhost: {HOST}\r\nx-long: ");
     let complete = format!("{start}{}\r\n\r\n", "x".repeat(LIMIT - start.len() - 5));
     assert_eq!(complete.len(), LIMIT - 1);
-    assert_eq!(status_of(&gateway, &complete).await, "200");
+    assert_eq!(status_of(&gateway, &complete).await, "404");
     // It is not complete, and need not become so.
     let too_long = format!("{start}{}", "x".repeat(LIMIT - start.len()));
     assert_eq!(status_of(&gateway, &too_long).await, "431");
-    let fields = |count: usize| format!("GET / HTTP/1.1\r\nhost: a.example\r\n{}\r\n", "x: x\r\n".repeat(count - 1));
-    assert_eq!(status_of(&gateway, &fields(100)).await, "200");
+    let fields = |count: usize| format!("GET / HTTP/1.1\r\nhost: {HOST}\r\n{}\r\n", "x: x\r\n".repeat(count - 1));
+    assert_eq!(status_of(&gateway, &fields(100)).await, "404");
     assert_eq!(status_of(&gateway, &fields(101)).await, "431");
 }
 
@@ -53,8 +55,11 @@ async fn a_request_header_over_http2_has_16_kib() {
     let (mut requests, connection) =
         hyper::client::conn::http2::handshake(executor, TokioIo::new(stream)).await.expect("HTTP/2");
     tokio::spawn(connection);
-    for (length, expected) in [(15 * 1024, StatusCode::OK), (16 * 1024, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)] {
-        let request = Request::get("http://a.example/").version(Version::HTTP_2).header("x-long", "x".repeat(length));
+    for (length, expected) in
+        [(15 * 1024, StatusCode::NOT_FOUND), (16 * 1024, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)]
+    {
+        let request =
+            Request::get(format!("http://{HOST}/")).version(Version::HTTP_2).header("x-long", "x".repeat(length));
         let request = request.body(Empty::<bytes::Bytes>::new()).expect("a request");
         let answer = requests.send_request(request).await.expect("an answer");
         assert_eq!(answer.status(), expected, "{length}");
