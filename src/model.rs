@@ -1,8 +1,7 @@
 //! What the user asked for, normalised: listeners, hosts, routes, pools, probes, certificates.
 //!
-//! An Ingress and an ApplicationGateway end in this one vocabulary. It is plain data: it knows
-//! nothing of Kubernetes, of sockets or of time, and two equal inputs give two equal models
-//! (every collection is ordered).
+//! Every language that users configure the gateway in is translated to this one vocabulary. It is plain data: it knows nothing of
+//! Kubernetes, of sockets or of time. Equal inputs give equal models, since every collection is ordered.
 
 mod affinity;
 mod forward;
@@ -42,7 +41,7 @@ pub use route::{Action, Redirect, Route, RouteId, RouteMatch, Unavailable};
 pub use tls::{Certificate, CertificateId, SecretBytes};
 pub use websocket::{IdleCounts, Ping, SessionLimits, WebSocket};
 
-/// Everything the data plane serves, at one instant.
+/// Everything that the data plane serves, at one instant.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Model {
     /// Listeners by frontend port (1–65535). One port speaks one protocol.
@@ -51,7 +50,7 @@ pub struct Model {
     pub pools: OrdMap<PoolId, Arc<Pool>>,
     /// Server certificates by identity; every certificate that a listener names is here.
     pub certificates: OrdMap<CertificateId, Arc<Certificate>>,
-    /// Endpoints that go away and are in no pool: sessions may be open there since a route led to them.
+    /// Terminating endpoints that are in no pool. Sessions may be open there, since a route led to them before.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub departing: BTreeMap<SocketAddr, EndpointState>,
 }

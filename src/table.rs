@@ -1,8 +1,7 @@
 //! The routing table: the model compiled for look-up, and the handle by which it is swapped.
 //!
-//! A table is immutable. A request reads the newest one once and takes its route out of it; nothing that
-//! lives longer than the look-up holds the table, so a superseded one is freed though sessions opened
-//! under it live on.
+//! A table is immutable. A request reads the newest one once and takes its route out of it. Nothing holds a table for longer than
+//! a look-up, so that a superseded table is freed while the sessions that were opened with it live on.
 
 mod by_name;
 mod certificate;

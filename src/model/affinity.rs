@@ -51,10 +51,10 @@ impl SameSite {
 /// Whether a cookie is marked `Secure`: browsers send such a cookie over TLS only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum CookieSecure {
-    /// No.
+    /// The cookie is not marked.
     Never,
-    /// If it was set over TLS.
+    /// The cookie is marked if it was set over TLS.
     OverTls,
-    /// Yes, though the gateway itself may have been asked in clear text.
+    /// The cookie is marked, even if the gateway was asked in clear text, as behind a proxy with TLS.
     Always,
 }

@@ -17,17 +17,17 @@ pub struct Key(
 );
 
 impl Key {
-    /// `namespace`/`name`.
+    /// The key `namespace`/`name`.
     pub fn new(namespace: impl AsRef<str>, name: impl AsRef<str>) -> Self {
         Self([namespace.as_ref(), name.as_ref()].join("\0").into())
     }
 
-    /// Namespace.
+    /// The namespace.
     pub fn namespace(&self) -> &str {
         self.both().0
     }
 
-    /// Name.
+    /// The name.
     pub fn name(&self) -> &str {
         self.both().1
     }
@@ -49,27 +49,27 @@ impl fmt::Debug for Key {
     }
 }
 
-/// The Kubernetes object that a listener, route or report belongs to.
+/// A reference to the Kubernetes object that a listener, route or report belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectRef {
-    /// Kind.
+    /// The kind.
     pub kind: Kind,
     /// Namespace and name.
     pub key: Key,
 }
 
 impl ObjectRef {
-    /// An object of `kind` called `namespace`/`name`.
+    /// The object `namespace`/`name` of a kind.
     pub fn new(kind: Kind, namespace: impl AsRef<str>, name: impl AsRef<str>) -> Self {
         Self { kind, key: Key::new(namespace, name) }
     }
 
-    /// Namespace; empty for kinds that have none.
+    /// The namespace. It is empty for kinds without one.
     pub fn namespace(&self) -> &str {
         self.key.namespace()
     }
 
-    /// Name.
+    /// The name.
     pub fn name(&self) -> &str {
         self.key.name()
     }

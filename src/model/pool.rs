@@ -1,4 +1,4 @@
-//! Pools: where requests may go, how to speak there, and how to learn whether a member is well.
+//! Pools: their endpoints, the transport to members, the health probe and the balancing.
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
@@ -13,7 +13,7 @@ use serde::{Serialize, Serializer};
 
 use super::tls::SecretBytes;
 
-/// Identity of a pool, the same through every edit that leaves the pool what it was. Readable:
+/// The identity of a pool. It stays through every change of the pool's content, and can be read by people:
 /// `default/chat:http (Ingress default/site)`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
@@ -28,29 +28,29 @@ impl fmt::Display for PoolId {
 /// A set of endpoints that serve the same thing.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Pool {
-    /// Where requests may go. An empty list is a pool without members.
+    /// The endpoints. An empty list is a pool without members.
     pub endpoints: Endpoints,
-    /// How a member is spoken to.
+    /// The protocol to members.
     pub transport: Transport,
-    /// How a member is asked whether it is well.
+    /// The health probe of each member.
     pub probe: Probe,
-    /// Which of the members that are well takes the next request.
+    /// How requests are shared among members.
     pub balance: Balance,
 }
 
-/// The endpoints of a pool, shared with other pools of the same.
+/// The endpoints of a pool. Pools with equal endpoints share one list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Endpoints(Arc<[Endpoint]>);
 
 impl Endpoints {
-    /// Whether anybody else has them too.
+    /// Whether the list has another owner.
     pub fn is_shared(&self) -> bool {
         Arc::strong_count(&self.0) > 1
     }
 }
 
-/// Quick where they are shared.
+/// One comparison of pointers where both share a list.
 impl Ord for Endpoints {
     fn cmp(&self, other: &Self) -> Ordering {
         if Arc::ptr_eq(&self.0, &other.0) { Ordering::Equal } else { self.0.cmp(&other.0) }
@@ -98,40 +98,40 @@ impl<'a> IntoIterator for &'a Endpoints {
     }
 }
 
-/// One place that requests may go.
+/// An address that requests may be sent to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Endpoint {
-    /// Where it is.
+    /// IP address or DNS name, with a port.
     pub address: Address,
-    /// Whether it takes requests (always ready for addresses that a user listed).
+    /// Whether the endpoint takes requests. An address that a user listed is always ready.
     pub state: EndpointState,
-    /// What it is, for people: `Pod default/chat-7d9f`.
+    /// The object behind the address, for people: `Pod default/chat-7d9f`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
 }
 
-/// What the source says of an endpoint (EndpointSlice `conditions`, KEP-1672). In order of preference: of two that say
-/// different things of one address, the smaller is right.
+/// The state of an endpoint according to the source (EndpointSlice `conditions`, KEP-1672). The order is that of preference: where
+/// two endpoints have one address and different states, the lesser state counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum EndpointState {
-    /// Takes requests.
+    /// The endpoint takes requests.
     Ready,
-    /// It is going away, and serves: takes requests where nobody is ready. Its sessions are drained.
+    /// The endpoint is terminating and still serves: it takes requests where none is ready. Its sessions are drained.
     Terminating {
-        /// Time that it has from the word to its end.
+        /// The time from the notice of the termination until the pod is killed.
         grace: Duration,
     },
-    /// It is going away, and does not serve any more. Its sessions are drained.
+    /// The endpoint is terminating and does not serve any more. Its sessions are drained.
     Ending {
-        /// Time that it has from the word to its end.
+        /// The time from the notice of the termination until the pod is killed.
         grace: Duration,
     },
-    /// Takes no requests. Its sessions stay.
+    /// The endpoint takes no requests. Its sessions stay.
     NotReady,
 }
 
 impl EndpointState {
-    /// Lower-case name, for metrics and dumps.
+    /// The name in lower case, for metrics and dumps.
     pub fn name(self) -> &'static str {
         match self {
             Self::Ready => "ready",
@@ -141,7 +141,7 @@ impl EndpointState {
         }
     }
 
-    /// Time that it has, if it is going away.
+    /// The time from the notice until the pod is killed, if the endpoint is terminating.
     pub fn grace(self) -> Option<Duration> {
         match self {
             Self::Terminating { grace } | Self::Ending { grace } => Some(grace),
@@ -150,12 +150,12 @@ impl EndpointState {
     }
 }
 
-/// An address of an endpoint.
+/// The address of an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Address {
     /// An IP address and port.
     Socket(SocketAddr),
-    /// A DNS name (lower case) and port: resolved, again by its TTL, to any number of members.
+    /// A DNS name (lower case) and port. It is resolved to any number of members, and again when its TTL is over.
     Name(String, u16),
 }
 
@@ -174,73 +174,72 @@ impl Serialize for Address {
     }
 }
 
-/// How a member is spoken to. HTTP/1.1 in both cases.
+/// The transport to members. HTTP/1.1 is spoken over both.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum Transport {
     /// Clear text.
     Http,
-    /// TLS, verified.
+    /// TLS. The member's certificate is verified.
     Https(UpstreamTls),
 }
 
-/// What a TLS backend has to prove.
+/// How the certificate of a member is verified.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct UpstreamTls {
-    /// Name to send as SNI and to find in the certificate. `None`: the endpoint's own name, or
-    /// its IP address.
+    /// The name that is sent as SNI and must be in the certificate. `None`: the endpoint's own name, or its IP address.
     pub server_name: Option<String>,
-    /// CA certificates (PEM) to trust instead of the well-known ones. Public data.
+    /// CA certificates (PEM) that are trusted instead of the well-known ones. They are public.
     pub trusted_roots: Option<SecretBytes>,
 }
 
-/// Which member takes the next request.
+/// The choice of the member for a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
 pub enum Balance {
-    /// One after the other.
+    /// Members take turns.
     #[default]
     RoundRobin,
-    /// The one with the fewest requests and WebSocket sessions in progress.
+    /// The member with the fewest requests and WebSocket sessions in progress.
     LeastConnections,
 }
 
 /// The longest text that a probe looks for in the body of an answer (ARM's limit), in characters.
 pub const MAX_PROBE_BODY_CHARS: usize = 4090;
 
-/// How a member is asked whether it is well (ARM `probes`, a pod's `readinessProbe.httpGet`).
+/// The health probe of members (ARM `probes`, a pod's `readinessProbe.httpGet`).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Probe {
-    /// Whether the probe speaks TLS. Verified as the pool's transport says; where the transport is
-    /// clear text, not verified (as the kubelet does).
+    /// Whether the probe speaks TLS. The certificate is verified as the pool's transport says; if the transport is clear text, it
+    /// is not verified, as with the kubelet.
     pub https: bool,
-    /// `Host` to send; `None`: the member's own address.
+    /// The `Host` of the request. `None`: the member's own address.
     pub host: Option<String>,
-    /// Path, and query if any.
+    /// The path of the request, with the query if there is one.
     pub path: String,
-    /// Port to ask, where it is not the member's own.
+    /// The port. `None`: the member's own port.
     pub port: Option<u16>,
-    /// Time between two probes.
+    /// The time between two probes.
     pub interval: Duration,
-    /// Time in which the whole answer must have come.
+    /// The time in which the whole answer must have arrived.
     pub timeout: Duration,
-    /// Failures in a row that mark a member down (1–20). One success heals.
+    /// The number of failures in a row after which a member is down (1–20). One success brings it up.
     pub unhealthy_threshold: u32,
-    /// Statuses that count as success.
+    /// The statuses of a successful answer.
     pub statuses: Vec<StatusRange>,
-    /// Text of at most [`MAX_PROBE_BODY_CHARS`] that the body must contain; `None`: any body. As many bytes of the body are searched as
-    /// that many characters can have.
+    /// A text of at most [`MAX_PROBE_BODY_CHARS`] that the body must contain. `None`: any body. As many bytes of the body are searched
+    /// as that many characters can have.
     pub body: Option<String>,
 }
 
 /// A range of HTTP statuses, both ends included: `200-399`, `401`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StatusRange {
-    /// First status.
+    /// The first status.
     pub first: u16,
-    /// Last status.
+    /// The last status.
     pub last: u16,
 }
 
-/// A text that is not a range of statuses.
+/// The error of a text that is not a range of statuses.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a status range is one status (401) or two (200-399), each from 100 to 599, the lower first")]
 pub struct StatusRangeError;
@@ -271,7 +270,7 @@ impl Serialize for StatusRange {
 }
 
 impl Probe {
-    /// ARM's default: `GET /`, host 127.0.0.1, every 30 s, 30 s to answer, 3 failures, 200–399.
+    /// The default probe of ARM: `GET /` with host 127.0.0.1 every 30 s, 30 s to answer, 3 failures, 200–399.
     pub fn arm_default(https: bool) -> Self {
         Self {
             https,
@@ -286,7 +285,7 @@ impl Probe {
         }
     }
 
-    /// Whether `status` counts as success.
+    /// Whether `status` is in the range.
     pub fn accepts(&self, status: u16) -> bool {
         self.statuses.iter().any(|range| (range.first..=range.last).contains(&status))
     }

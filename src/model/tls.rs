@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-/// Identity of a certificate: the Secret it came from, `namespace/name`.
+/// The identity of a certificate: the Secret that it comes from, `namespace/name`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct CertificateId(pub String);
@@ -16,27 +16,26 @@ impl fmt::Display for CertificateId {
     }
 }
 
-/// A server certificate with its key, both PEM. `translate` has seen that they parse and belong
-/// together.
+/// A server certificate with its key, both PEM. `translate` has verified that they parse and belong together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Certificate {
-    /// The chain, leaf first (PEM).
+    /// The certificate chain, leaf first (PEM).
     pub chain: SecretBytes,
     /// The private key (PEM: PKCS #8, PKCS #1 or SEC 1).
     pub key: SecretBytes,
 }
 
-/// Bytes that no log, dump or error shows: `Debug` and `Serialize` print their count alone.
+/// Bytes that no log, dump or error shows: `Debug` and `Serialize` print only their number.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SecretBytes(Arc<[u8]>);
 
 impl SecretBytes {
-    /// Takes the bytes in.
+    /// Wraps secret bytes.
     pub fn new(bytes: &[u8]) -> Self {
         Self(bytes.into())
     }
 
-    /// The bytes, for the one who uses them.
+    /// The bytes themselves. They must not be printed.
     pub fn expose(&self) -> &[u8] {
         &self.0
     }

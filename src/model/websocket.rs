@@ -1,37 +1,37 @@
-//! What a route asks of its WebSocket sessions.
+//! The settings of a route's WebSocket sessions.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-/// For the sessions of one route. A session keeps what stood when it was opened.
+/// The settings of the sessions of one route. A session keeps the settings that it was opened with.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct WebSocket {
-    /// Longest silence, both directions taken together; `None`: no limit.
+    /// The longest silence, over both directions. `None`: no limit.
     pub idle_timeout: Option<Duration>,
     /// What ends a silence.
     #[serde(skip_serializing_if = "is_default")]
     pub idle_counts: IdleCounts,
-    /// Whether the gateway asks silent peers if they are there.
+    /// How the gateway pings silent peers. `None`: it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ping: Option<Ping>,
     /// Age at which a session is closed (1012), give or take a tenth, so that clients choose their member anew.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_age: Option<Duration>,
-    /// Time over which the sessions of a pod that goes away, or of a route that is removed, are closed (1001). `None`: half
-    /// the pod's grace; for a route, half of 30 s.
+    /// The time over which the sessions of a terminating pod or of a removed route are closed (1001). `None`: half of the pod's
+    /// grace period; for a route, 15 s.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drain: Option<Duration>,
-    /// Time after which sessions on a member that fails its probe are closed (1012); `None`: they stay.
+    /// The time after which sessions on a member that fails its probe are closed (1012). `None`: they stay.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unhealthy_grace: Option<Duration>,
-    /// Sessions a minute that the fullest member gives up (1012) while others have notably fewer; `None`: none.
+    /// The number of sessions a minute that the fullest member gives up (1012) while others have notably fewer. `None`: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rebalance: Option<u32>,
-    /// Whether sessions share connections of HTTP/2 to members that offer that (RFC 8441).
+    /// Whether sessions share HTTP/2 connections to members that offer it (RFC 8441).
     #[serde(skip_serializing_if = "is_default")]
     pub backend_http2: bool,
-    /// What is refused.
+    /// The limits of sessions.
     #[serde(skip_serializing_if = "is_default")]
     pub limits: SessionLimits,
 }
@@ -39,32 +39,32 @@ pub struct WebSocket {
 /// What ends a session's silence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub enum IdleCounts {
-    /// Every byte but answers to the gateway's own pings.
+    /// Every byte, except the answers to the gateway's own pings.
     #[default]
     Any,
-    /// Data frames alone: an application that only pings is idle.
+    /// Data frames only: an application that only pings is idle.
     Messages,
 }
 
-/// Pings (RFC 6455 section 5.5.2) to a peer that has said nothing.
+/// Pings (RFC 6455 section 5.5.2) to silent peers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Ping {
-    /// Silence of a peer after which it is asked.
+    /// The silence of a peer after which it is pinged.
     pub interval: Duration,
-    /// Time that it has for a byte of whatever kind, before it is taken for gone.
+    /// The time in which a byte of any kind must arrive then. Otherwise the peer is taken for gone.
     pub timeout: Duration,
 }
 
-/// What is refused. `None`: no limit.
+/// The limits of sessions: what exceeds them is refused or closed. `None`: no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct SessionLimits {
-    /// Sessions open at once (503).
+    /// Open sessions (503).
     pub sessions: Option<u32>,
-    /// The same, of one client address (429).
+    /// Open sessions of one client address (429).
     pub sessions_per_client: Option<u32>,
     /// Handshakes a second (429).
     pub handshake_rate: Option<u32>,
-    /// Bytes of a client's message as it goes over the wire, all fragments together (1009).
+    /// Bytes of a client's message on the wire, over all of its fragments (1009).
     pub message_size: Option<u64>,
     /// Messages, pings and pongs of a client a second (1008).
     pub message_rate: Option<u32>,

@@ -212,3 +212,12 @@ async fn limits_are_kept_and_a_handshake_that_fails_gives_its_place_back() {
     drop((permit, other));
     assert!(sessions.admit(&limited, client).is_ok());
 }
+
+#[tokio::test]
+async fn a_session_keeps_the_pool_that_its_member_was_chosen_from() {
+    let sessions = Sessions::default();
+    let guard = open(&sessions, &Arc::default(), WebSocket::default());
+    let session = guard.session();
+    assert_eq!(session.info.target.pools().count(), 0, "its route leads to no pool any more");
+    assert_eq!(session.pool(), "pool");
+}
