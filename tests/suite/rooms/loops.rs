@@ -10,23 +10,15 @@ use super::imports::Crate;
 
 /// Modules that can each be reached from all others of them.
 pub(super) struct Loop {
-    /// The module that they are in, as `source/cluster`.
-    parent: String,
-    names: Vec<String>,
+    /// The module that they are in, and their names: `proxy/session: extended, upgrade`.
+    pub(super) name: String,
     /// The imports that make it.
     imports: Vec<String>,
 }
 
-impl Loop {
-    /// The room that it is in; `src` for a loop of rooms.
-    pub(super) fn room(&self) -> &str {
-        self.parent.split('/').next().unwrap_or_default()
-    }
-}
-
 impl fmt::Display for Loop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.parent, self.names.join(", "))?;
+        write!(f, "{}", self.name)?;
         self.imports.iter().try_for_each(|import| write!(f, "\n  {import}"))
     }
 }
@@ -62,9 +54,10 @@ fn loops(parent: &[String], edges: &Edges) -> Vec<Loop> {
             rest.iter().copied().filter(|name| reaches(first, name) && reaches(name, first)).collect();
         rest.retain(|name| !members.contains(name));
         let inside = edges.iter().filter(|((from, to), _)| members.contains(from) && members.contains(to));
+        let names: Vec<_> = members.iter().map(|name| name.as_str()).collect();
+        let parent = if parent.is_empty() { "src".to_owned() } else { parent.join("/") };
         found.push(Loop {
-            parent: if parent.is_empty() { "src".to_owned() } else { parent.join("/") },
-            names: members.iter().map(|name| name.to_string()).collect(),
+            name: format!("{parent}: {}", names.join(", ")),
             imports: inside.flat_map(|(_, imports)| imports).cloned().collect(),
         });
     }
@@ -91,7 +84,7 @@ mod tests {
 
     fn names(files: &[(&str, &str)]) -> Vec<String> {
         let files = files.iter().map(|(file, text)| ((*file).into(), (*text).to_owned()));
-        of(&Crate::of(files)).into_iter().map(|found| format!("{}: {}", found.parent, found.names.join(", "))).collect()
+        of(&Crate::of(files)).into_iter().map(|found| found.name).collect()
     }
 
     #[test]
