@@ -1,4 +1,4 @@
-//! A pool and settings together: the backend of a rule.
+//! The backend of a rule: a pool and a settings element together.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,25 +11,25 @@ use crate::model::{
 use crate::report::Reason;
 
 use super::element::{Element, Elements};
-use super::pool::{self, Members, Target};
+use super::pool::{self, PoolMembers, PoolTarget};
 use super::probe;
-use super::settings::{self, Settings};
+use super::settings::{self, BackendSettings};
 use crate::translate::draft::Draft;
 use crate::translate::lookup::Lookup;
 use crate::translate::report::Reports;
 use crate::translate::{affinity, rewrite, tls};
 
-/// The backend's side of a gateway, read.
+/// The settings and pools of a gateway, read: what backends are made of.
 #[derive(Debug)]
 pub(super) struct Backends<'a> {
     owner: &'a ObjectRef,
     pub(super) elements: &'a Elements<'a>,
-    settings: BTreeMap<String, Settings<'a>>,
-    targets: BTreeMap<String, Vec<Target>>,
+    settings: BTreeMap<String, BackendSettings<'a>>,
+    targets: BTreeMap<String, Vec<PoolTarget>>,
 }
 
 impl<'a> Backends<'a> {
-    /// Reads every settings element and pool, in use or not, so that each mistake is told.
+    /// Reads every settings element, pool and probe, in use or not, so that each mistake is reported.
     pub(super) fn read(owner: &'a ObjectRef, elements: &'a Elements<'a>, reports: &mut Reports) -> Self {
         let settings = elements.settings.iter();
         let settings: BTreeMap<_, _> =
@@ -78,7 +78,7 @@ impl<'a> Backends<'a> {
         &self,
         pool: &Element<'a, BackendAddressPool>,
         element: &Element<'a, BackendHttpSettings>,
-        settings: &Settings<'a>,
+        settings: &BackendSettings<'a>,
         lookup: &Lookup<'_>,
         draft: &mut Draft,
     ) -> Result<Pool, Reason> {
@@ -103,13 +103,14 @@ impl<'a> Backends<'a> {
             Transport::Http
         };
         let targets = &self.targets[&pool.field];
-        let Members { endpoints, probe: declared } = pool::members(self.owner, pool, targets, port, lookup, reports)?;
+        let PoolMembers { endpoints, probe: declared } =
+            pool::members(self.owner, pool, targets, port, lookup, reports)?;
         let probe = probe.or(declared).unwrap_or_else(|| probe::default(settings.https, &settings.host));
         Ok(Pool { endpoints: endpoints.into(), transport, probe, balance: settings.balance })
     }
 
-    /// The CA certificates of `references`, one PEM text; `None`: the well-known ones. One that can't be had makes the
-    /// backend unusable, rather than prove itself by something else.
+    /// The CA certificates of `references`, as one PEM text; `None`: the well-known CAs are trusted. If one can't be read,
+    /// the backend can't be used: it must not prove itself by another CA.
     fn roots(
         &self,
         element: &Element<'a, BackendHttpSettings>,

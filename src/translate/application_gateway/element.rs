@@ -14,12 +14,12 @@ use crate::report::Reason;
 
 use crate::translate::report::Reports;
 
-/// One list of elements.
+/// One list of elements, by their names.
 #[derive(Debug)]
-pub(super) struct List<'a, T> {
+pub(super) struct ElementList<'a, T> {
     /// The list's name in the specification: `frontendPorts`.
     name: &'static str,
-    /// What one element is called: `frontend port`.
+    /// What reports call one element: `frontend port`.
     each: &'static str,
     by_name: BTreeMap<&'a str, (usize, &'a T)>,
 }
@@ -32,7 +32,7 @@ pub(super) struct Element<'a, T> {
     pub(super) value: &'a T,
 }
 
-impl<'a, T> List<'a, T> {
+impl<'a, T> ElementList<'a, T> {
     fn read(
         owner: &ObjectRef,
         (name, each): (&'static str, &'static str),
@@ -57,7 +57,7 @@ impl<'a, T> List<'a, T> {
         Self { name, each, by_name }
     }
 
-    /// The element that `reference` names, or a report at `field`.
+    /// The element that `reference` names. If there is none, that is reported at `field`.
     pub(super) fn find(
         &self,
         owner: &ObjectRef,
@@ -95,19 +95,19 @@ impl<'a, T> List<'a, T> {
 /// Every list of elements.
 #[derive(Debug)]
 pub(super) struct Elements<'a> {
-    pub(super) ports: List<'a, FrontendPort>,
-    pub(super) listeners: List<'a, HttpListener>,
-    pub(super) certificates: List<'a, SslCertificate>,
-    pub(super) roots: List<'a, TrustedRootCertificate>,
-    pub(super) pools: List<'a, BackendAddressPool>,
-    pub(super) settings: List<'a, BackendHttpSettings>,
-    pub(super) probes: List<'a, Probe>,
-    pub(super) rules: List<'a, RequestRoutingRule>,
-    pub(super) maps: List<'a, UrlPathMap>,
+    pub(super) ports: ElementList<'a, FrontendPort>,
+    pub(super) listeners: ElementList<'a, HttpListener>,
+    pub(super) certificates: ElementList<'a, SslCertificate>,
+    pub(super) roots: ElementList<'a, TrustedRootCertificate>,
+    pub(super) pools: ElementList<'a, BackendAddressPool>,
+    pub(super) settings: ElementList<'a, BackendHttpSettings>,
+    pub(super) probes: ElementList<'a, Probe>,
+    pub(super) rules: ElementList<'a, RequestRoutingRule>,
+    pub(super) maps: ElementList<'a, UrlPathMap>,
 }
 
 impl<'a> Elements<'a> {
-    /// Indexes a specification. Of two elements with one name the first is meant, and the other reported.
+    /// Indexes a specification. Of two elements with one name the first counts, and the other is reported.
     pub(super) fn read(owner: &ObjectRef, spec: &'a ApplicationGatewaySpec, reports: &mut Reports) -> Self {
         let ApplicationGatewaySpec {
             ingress_class_name: _,
@@ -125,32 +125,38 @@ impl<'a> Elements<'a> {
         let roots = ("trustedRootCertificates", "trusted root certificate");
         let settings = ("backendHttpSettingsCollection", "backend HTTP settings element");
         Self {
-            ports: List::read(owner, ("frontendPorts", "frontend port"), frontend_ports, |e| &e.name, reports),
-            listeners: List::read(owner, ("httpListeners", "HTTP listener"), http_listeners, |e| &e.name, reports),
-            certificates: List::read(owner, certificates, ssl_certificates, |e| &e.name, reports),
-            roots: List::read(owner, roots, trusted_root_certificates, |e| &e.name, reports),
-            pools: List::read(
+            ports: ElementList::read(owner, ("frontendPorts", "frontend port"), frontend_ports, |e| &e.name, reports),
+            listeners: ElementList::read(
+                owner,
+                ("httpListeners", "HTTP listener"),
+                http_listeners,
+                |e| &e.name,
+                reports,
+            ),
+            certificates: ElementList::read(owner, certificates, ssl_certificates, |e| &e.name, reports),
+            roots: ElementList::read(owner, roots, trusted_root_certificates, |e| &e.name, reports),
+            pools: ElementList::read(
                 owner,
                 ("backendAddressPools", "backend address pool"),
                 backend_address_pools,
                 |e| &e.name,
                 reports,
             ),
-            settings: List::read(owner, settings, backend_http_settings_collection, |e| &e.name, reports),
-            probes: List::read(owner, ("probes", "probe"), probes, |e| &e.name, reports),
-            rules: List::read(
+            settings: ElementList::read(owner, settings, backend_http_settings_collection, |e| &e.name, reports),
+            probes: ElementList::read(owner, ("probes", "probe"), probes, |e| &e.name, reports),
+            rules: ElementList::read(
                 owner,
                 ("requestRoutingRules", "request routing rule"),
                 request_routing_rules,
                 |e| &e.name,
                 reports,
             ),
-            maps: List::read(owner, ("urlPathMaps", "URL path map"), url_path_maps, |e| &e.name, reports),
+            maps: ElementList::read(owner, ("urlPathMaps", "URL path map"), url_path_maps, |e| &e.name, reports),
         }
     }
 }
 
-/// A whole number in its range, or a report and `None`.
+/// A whole number in its range. `None`: it is outside, and was reported.
 pub(super) fn in_range<T: Copy + PartialOrd + Display, N: TryFrom<T>>(
     owner: &ObjectRef,
     field: String,
@@ -165,7 +171,7 @@ pub(super) fn in_range<T: Copy + PartialOrd + Display, N: TryFrom<T>>(
     None
 }
 
-/// A value of this kind, or a report and `None`.
+/// A value of this kind. `None`: it is not of this kind, and was reported.
 pub(super) fn read_number<K: ValueKind>(
     owner: &ObjectRef,
     field: String,
@@ -193,7 +199,7 @@ pub(super) fn out_of_range(
     );
 }
 
-/// A port from 1 to 65535, or a report and `None`.
+/// A port from 1 to 65535. `None`: it is outside, and was reported.
 pub(super) fn port(owner: &ObjectRef, field: String, value: i32, reports: &mut Reports) -> Option<u16> {
     in_range(owner, field, value, (1, 65535), reports)
 }

@@ -20,7 +20,7 @@ pub(super) struct ParsedListener<'a> {
     pub(super) at: PortProtocol,
     /// Its hosts, each with the field that names it.
     pub(super) hosts: Vec<(HostPattern, String)>,
-    /// Its certificate, if it has one that can be used.
+    /// Its certificate, if one can be used.
     pub(super) certificate: Option<CertificateId>,
 }
 
@@ -111,7 +111,7 @@ fn certificate(
     read.map_err(|fault| reports.fault(owner, &format!("{field}.secretRef.name"), &fault)).ok()
 }
 
-/// The hosts of a listener; none where it names some and no one is valid, for then it does not mean any host.
+/// The hosts of a listener. There are none if it names hosts of which none is valid: it does not serve every host then.
 fn hosts(owner: &ObjectRef, field: &str, listener: &HttpListener, reports: &mut Reports) -> Vec<(HostPattern, String)> {
     let HttpListener { host_name, host_names, .. } = listener;
     if host_name.is_some() && !host_names.is_empty() {

@@ -14,20 +14,20 @@ use crate::translate::probe;
 use crate::translate::report::Reports;
 use crate::translate::service::{self, PortRef};
 
-/// What a pool holds, for one port.
+/// The members of a pool at one port.
 #[derive(Debug)]
-pub(super) struct Members {
+pub(super) struct PoolMembers {
     pub(super) endpoints: Vec<Endpoint>,
-    /// What the pods declare, where the pool is those of a Service alone.
+    /// The probe that pods declare; only for a pool whose members are those of one Service.
     pub(super) probe: Option<Probe>,
 }
 
-/// Reads the addresses of a pool. `None` in place of one that is not valid.
+/// Reads the addresses of a pool. Those that are not valid are reported and left out.
 pub(super) fn addresses(
     owner: &ObjectRef,
     Element { field, value }: &Element<'_, BackendAddressPool>,
     reports: &mut Reports,
-) -> Vec<Target> {
+) -> Vec<PoolTarget> {
     let listed = value.backend_addresses.iter().enumerate();
     listed
         .filter_map(|(index, address)| {
@@ -46,12 +46,12 @@ pub(super) fn addresses(
 
 /// One address of a pool, without its port.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Target {
+pub(super) enum PoolTarget {
     Ip(IpAddr),
     Name(String),
 }
 
-fn read(address: &BackendAddress) -> Result<Target, (&'static str, String)> {
+fn read(address: &BackendAddress) -> Result<PoolTarget, (&'static str, String)> {
     match (&address.ip_address, &address.fqdn) {
         (Some(text), None) => {
             let ip: IpAddr = text
@@ -59,11 +59,11 @@ fn read(address: &BackendAddress) -> Result<Target, (&'static str, String)> {
                 .map_err(|_| (".ipAddress", format!("{text:?} is not an IP address, so it is left out")))?;
             match special(ip.to_canonical()) {
                 Some(kind) => Err((".ipAddress", format!("{text} is {kind} address, so it is left out"))),
-                None => Ok(Target::Ip(ip)),
+                None => Ok(PoolTarget::Ip(ip)),
             }
         }
         (None, Some(text)) => match HostPattern::ingress(text.trim_end_matches('.')) {
-            Ok(HostPattern::Exact(name)) => Ok(Target::Name(name.to_string())),
+            Ok(HostPattern::Exact(name)) => Ok(PoolTarget::Name(name.to_string())),
             _ => Err((".fqdn", format!("{text:?} is not a DNS name, so it is left out"))),
         },
         (Some(_), Some(_)) => Err(("", "it has both ipAddress and fqdn, so it is left out".to_owned())),
@@ -71,7 +71,7 @@ fn read(address: &BackendAddress) -> Result<Target, (&'static str, String)> {
     }
 }
 
-/// What an address is that can be no backend, as Kubernetes has it of EndpointSlices.
+/// The kind of an address that can be no backend, by the rules of Kubernetes for EndpointSlices. `None`: it can be one.
 fn special(ip: IpAddr) -> Option<&'static str> {
     let link_local = match ip {
         IpAddr::V4(ip) => ip.is_link_local(),
@@ -85,16 +85,16 @@ fn special(ip: IpAddr) -> Option<&'static str> {
     }
 }
 
-/// The members of a pool at `port`. A Service that can't be found is reported, and matters only where the pool has
-/// nothing else.
+/// The members of a pool at `port`. A Service that can't be found is reported. It is an error only if the pool has no
+/// other member.
 pub(super) fn members(
     owner: &ObjectRef,
     Element { field, value }: &Element<'_, BackendAddressPool>,
-    targets: &[Target],
+    targets: &[PoolTarget],
     port: u16,
     lookup: &Lookup<'_>,
     reports: &mut Reports,
-) -> Result<Members, Reason> {
+) -> Result<PoolMembers, Reason> {
     let mut endpoints: Vec<Endpoint> = targets.iter().map(|target| endpoint(target, port)).collect();
     let mut declared = None;
     if let Some(reference) = &value.service_ref {
@@ -122,13 +122,13 @@ pub(super) fn members(
         let remedy = "give it backendAddresses or a serviceRef whose Service has endpoints";
         reports.warning(owner, field, Reason::NoEndpoints, message, remedy);
     }
-    Ok(Members { endpoints, probe: declared })
+    Ok(PoolMembers { endpoints, probe: declared })
 }
 
-fn endpoint(target: &Target, port: u16) -> Endpoint {
+fn endpoint(target: &PoolTarget, port: u16) -> Endpoint {
     let address = match target {
-        Target::Ip(ip) => Address::Socket(SocketAddr::new(*ip, port)),
-        Target::Name(name) => Address::Name(name.clone(), port),
+        PoolTarget::Ip(ip) => Address::Socket(SocketAddr::new(*ip, port)),
+        PoolTarget::Name(name) => Address::Name(name.clone(), port),
     };
     Endpoint { address, state: EndpointState::Ready, target: None }
 }

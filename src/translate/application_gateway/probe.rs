@@ -1,4 +1,4 @@
-//! `probes`, read: values in their ranges, or ARM's defaults and a report.
+//! `probes`, read. A value outside its range is reported, and ARM's default is used.
 
 use crate::api::application_gateway::{Probe as Written, ProbeMatch, Protocol};
 use crate::api::value::{ProbeThreshold, ProbeTime};
@@ -8,7 +8,7 @@ use crate::report::Reason;
 use super::element::{Element, port, read_number};
 use crate::translate::report::Reports;
 
-/// Reads one probe. `host` is what the settings that name it send to backends.
+/// Reads one probe. `sent` is the host that the settings which name it send to backends.
 pub(super) fn read(
     owner: &ObjectRef,
     Element { field, value }: &Element<'_, Written>,
@@ -54,7 +54,7 @@ pub(super) fn read(
     }
 }
 
-/// ARM's default for settings without a probe, with the host that the settings send, if they name one.
+/// ARM's default probe, for settings without one. It sends the host that the settings send, if they name one.
 pub(super) fn default(https: bool, sent: &HostHeader) -> Probe {
     let default = Probe::arm_default(https);
     match sent {

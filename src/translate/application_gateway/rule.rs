@@ -1,4 +1,4 @@
-//! Routing rules: which one a listener obeys, and the routes that it makes.
+//! `requestRoutingRules`: which rule each listener obeys, and the routes that a rule makes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,7 +13,8 @@ use crate::translate::draft::Draft;
 use crate::translate::lookup::Lookup;
 use crate::translate::report::Reports;
 
-/// The rule that each listener obeys: the lowest priority number, then those without one, as listed.
+/// The rule that each listener obeys, by the listener's name: the rule with the lowest priority number, then rules
+/// without one in the order listed.
 pub(super) fn by_listener<'a>(
     owner: &ObjectRef,
     elements: &Elements<'a>,
@@ -46,8 +47,8 @@ pub(super) fn by_listener<'a>(
     chosen
 }
 
-/// What routes are made with.
-struct Routes<'r, 'a> {
+/// The routes of one rule so far, with all that they are made of.
+struct RuleRoutes<'r, 'a> {
     owner: &'r ObjectRef,
     backends: &'r Backends<'a>,
     lookup: &'r Lookup<'a>,
@@ -66,7 +67,7 @@ pub(super) fn routes<'a>(
     draft: &mut Draft,
 ) -> Vec<Route> {
     let shared_owner = Arc::new(owner.clone());
-    let mut made = Routes { owner, backends, lookup, draft, routes: Vec::new(), shared_owner };
+    let mut made = RuleRoutes { owner, backends, lookup, draft, routes: Vec::new(), shared_owner };
     match rule.rule_type {
         RuleType::Basic => {
             let names = ["backendAddressPool", "backendHttpSettings"];
@@ -86,7 +87,7 @@ pub(super) fn routes<'a>(
     made.routes
 }
 
-impl<'a> Routes<'_, 'a> {
+impl<'a> RuleRoutes<'_, 'a> {
     fn add_map(&mut self, Element { field, value: map }: &Element<'a, UrlPathMap>) {
         let UrlPathMap { name: _, default_backend_address_pool, default_backend_http_settings, path_rules } = map;
         let mut seen: BTreeSet<PathMatch> = BTreeSet::new();

@@ -1,4 +1,4 @@
-//! `backendHttpSettingsCollection`, read: values in their ranges, or their defaults and a report.
+//! `backendHttpSettingsCollection`, read. A value outside its range is reported, and its default is used.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,10 +16,10 @@ use crate::translate::balance;
 use crate::translate::report::Reports;
 use crate::translate::websocket::with_defaults;
 
-/// One settings element.
+/// One element of `backendHttpSettingsCollection`.
 #[derive(Debug)]
-pub(super) struct Settings<'a> {
-    /// Port of the backends; `None`: it is out of range, as reported.
+pub(super) struct BackendSettings<'a> {
+    /// The port of the backends; `None`: it is out of range, and was reported.
     pub(super) port: Option<u16>,
     pub(super) https: bool,
     pub(super) host: HostHeader,
@@ -39,7 +39,7 @@ pub(super) fn read<'a>(
     owner: &ObjectRef,
     Element { field, value }: &Element<'a, BackendHttpSettings>,
     reports: &mut Reports,
-) -> Settings<'a> {
+) -> BackendSettings<'a> {
     let BackendHttpSettings {
         name: _,
         port: number,
@@ -61,7 +61,7 @@ pub(super) fn read<'a>(
         .unwrap_or(DEFAULT_TIMEOUT);
     let session = websocket::read(owner, field, web_socket.as_ref(), connection_draining.as_ref(), reports);
     let picks = pick_host_name_from_backend_address.unwrap_or_default();
-    Settings {
+    BackendSettings {
         port: port(owner, format!("{field}.port"), *number, reports),
         https: *protocol == Protocol::Https,
         affinity: affinity(owner, field, *cookie_based_affinity, affinity_cookie_name.as_deref(), reports),
