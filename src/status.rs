@@ -5,6 +5,7 @@
 
 mod address;
 mod application_gateway;
+mod change;
 mod context;
 mod election;
 mod events;
@@ -21,9 +22,9 @@ mod thread;
 mod writer;
 
 pub use address::PublishedAddresses;
+pub use change::{DesiredStatus, PlanInput, StatusChange};
 pub use context::PoolHealthReader;
 pub use facts::{Facts, GatewayParts, MemberState, PoolHealth, Served};
 pub use metrics::StatusMetrics;
 pub use notice::{Notice, notices};
-pub use plan::{DesiredStatus, PlanInput, StatusChange};
 pub use thread::{StatusOptions, StatusThread, start};

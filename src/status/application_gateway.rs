@@ -11,7 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta, Time
 use k8s_openapi::jiff::Timestamp;
 
 use self::elements::{ObjectReports, listener_fields, rule_fields};
-use super::plan::{DesiredStatus, PlanInput, StatusChange};
+use super::change::{DesiredStatus, PlanInput, StatusChange};
 use super::shorten::shortened;
 use super::{GatewayParts, MemberState, PoolHealth};
 use crate::api::ApplicationGateway;

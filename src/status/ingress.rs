@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::networking::v1::IngressLoadBalancerIngress;
 
-use super::plan::{DesiredStatus, PlanInput, StatusChange};
+use super::change::{DesiredStatus, PlanInput, StatusChange};
 use crate::model::{Kind, ObjectRef};
 use crate::source::{Key, PackedIngress};
 
