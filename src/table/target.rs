@@ -1,5 +1,6 @@
 //! A route at run time: with the pools that it leads to, and the choice among them.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -62,6 +63,11 @@ impl Target {
     pub fn id(&self) -> RouteId {
         let Route { owner, matches, .. } = &*self.route;
         RouteId { owner: Arc::clone(owner), host: self.host.clone(), matches: matches.clone() }
+    }
+
+    /// Writes the identity of the route as it is displayed.
+    pub fn write_id(&self, out: &mut impl fmt::Write) -> fmt::Result {
+        RouteId::write(out, &self.route.owner, &self.host, &self.route.matches)
     }
 
     /// Whether [`Self::id`] would give `id`.

@@ -89,8 +89,8 @@ impl ApplicationGateways {
     fn certified_hosts(&self, key: &Key, claims: &Claims<'_>) -> BTreeSet<CertifiedHost> {
         let mut certified = self.claims.certified_hosts(key);
         certified.retain(|CertifiedHost { port, host }| {
-            let holder = claims.holder(PortProtocol { port: *port, protocol: Protocol::Https }, host);
-            holder.is_some_and(|claim| *claim.owner() == owner(key))
+            let at = PortProtocol { port: *port, protocol: Protocol::Https };
+            claims.speaks(at) && claims.holder(at, host).is_some_and(|claim| *claim.owner() == owner(key))
         });
         certified
     }
@@ -179,7 +179,9 @@ impl Language for ApplicationGateways {
         note_served(key, entry.object.as_ref().map(|_| parts), assembly);
 
         let mut certified = self.claims.certified_hosts(key);
-        certified.retain(|CertifiedHost { port, host }| hosts.contains_key(&(*port, host.clone())));
+        certified.retain(|CertifiedHost { port, host }| {
+            hosts.get(&(*port, host.clone())).is_some_and(|built| built.protocol == Protocol::Https)
+        });
         let now =
             BuiltGateway { hosts: hosts.keys().cloned().collect(), certified, pools: pools.keys().cloned().collect() };
         let before = std::mem::replace(&mut entry.built, now);

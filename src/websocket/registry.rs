@@ -101,9 +101,9 @@ impl Sessions {
         if self.0.limits.sessions.is_some_and(|limit| open >= limit as usize) {
             return Err(Rejected::Gateway);
         }
+        let route = target.id();
         let mut live = self.lock();
         let Live { admission, sessions, .. } = &mut *live;
-        let route = target.id();
         // The clients of the route's open sessions: needed once, where the route begins to limit sessions per client.
         let clients = || {
             let of_route = sessions.values().filter(|session| session.info.target.has_id(&route));

@@ -102,13 +102,16 @@ thread_local! {
 }
 
 /// Gives `log` the object that a route was made from (`Ingress default/site`) and the route's identity; both are empty without
-/// a route.
+/// a route. Nothing is written where the log's filter drops the records.
 pub(in crate::proxy) fn with_names(target: Option<&Target>, log: impl FnOnce(&str, &str)) {
+    if !tracing::enabled!(target: "access", tracing::Level::INFO) {
+        return;
+    }
     NAMES.with_borrow_mut(|[object, route]| {
         object.clear();
         route.clear();
         if let Some(target) = target {
-            let written = write!(object, "{}", target.owner()).and_then(|()| write!(route, "{}", target.id()));
+            let written = write!(object, "{}", target.owner()).and_then(|()| target.write_id(route));
             debug_assert!(written.is_ok(), "a String takes every text");
         }
         log(object, route);

@@ -158,6 +158,10 @@ impl Direction {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Ok(())) => Poll::Ready(()),
             Poll::Ready(Err(error)) => {
+                // After the reader's end, a reset of the writer's stream ends the other direction at once, as the reader's does.
+                if self.reader != ReaderState::Open && error.kind() == io::ErrorKind::ConnectionReset {
+                    self.reader = ReaderState::Reset;
+                }
                 self.failure = Some(error);
                 self.pending = Vec::new();
                 self.writer = WriterState::ShutDown;
