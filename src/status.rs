@@ -24,7 +24,7 @@ mod writer;
 pub use address::PublishedAddresses;
 pub use change::{DesiredStatus, PlanInput, StatusChange};
 pub use context::PoolHealthReader;
-pub use facts::{Facts, GatewayParts, MemberState, PoolHealth, Served};
+pub use facts::{Facts, MemberState, PoolHealth, Served, ServedElements};
 pub use metrics::StatusMetrics;
 pub use notice::{Notice, notices};
 pub use thread::{StatusOptions, StatusThread, start};

@@ -21,7 +21,7 @@ pub use backend::{
     LoadDistributionAlgorithm, Probe, ProbeMatch, ServiceRef,
 };
 pub use listener::{FrontendPort, HttpListener, SslCertificate, TrustedRootCertificate};
-pub use rule::{PathRule, RequestRoutingRule, RuleType, UrlPathMap};
+pub use rule::{BackendReference, PathRule, RequestRoutingRule, RuleBackend, RuleType, UrlPathMap};
 pub use status::{AddressKind, ApplicationGatewayStatus, ElementStatus, GatewayAddress, PoolStatus};
 
 /// The desired state of an ApplicationGateway.

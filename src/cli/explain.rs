@@ -258,7 +258,7 @@ fn report_lines(reports: &[&Report], snapshot: &Snapshot, host: &str, explanatio
     let concerns = |report: &Report| {
         routed.contains(&report.object)
             || naming.contains(&report.object)
-            || matches!(report.object.kind, Kind::Ingress | Kind::ApplicationGateway | Kind::IngressClass)
+            || (report.object.kind.is_language() || report.object.kind == Kind::IngressClass)
                 && names(&report.message, host)
     };
     let (near, far): (Vec<&Report>, Vec<&Report>) = reports.iter().partition(|report| concerns(report));

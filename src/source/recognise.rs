@@ -88,7 +88,7 @@ fn of_our_groups(api_version: &str, kind: &str) -> Recognised {
     if IGNORED_KINDS.contains(&kind) {
         return Recognised::Ignored;
     }
-    let remedy = match nearest(kind, Kind::OBJECTS.map(Kind::name)) {
+    let remedy = match nearest(kind, Kind::objects().map(Kind::name)) {
         Some(meant) => format!("did you mean {meant}?"),
         None => "write apiVersion and kind as the object's documentation has them".to_owned(),
     };

@@ -167,7 +167,7 @@ mod tests {
         let object = ObjectRef::new(Kind::Ingress, "a", "b");
         let mut snapshot = Snapshot::default();
         snapshot.ingresses.insert(object.key.clone(), Arc::new(Ingress::default().into()));
-        for kind in Kind::OBJECTS {
+        for kind in Kind::objects() {
             let other = ObjectRef { kind, key: object.key.clone() };
             assert_eq!(snapshot.contains(&other), kind == Kind::Ingress, "{kind}");
             assert_eq!(snapshot.identity(&other).is_some(), kind == Kind::Ingress, "{kind}");

@@ -13,7 +13,7 @@ use k8s_openapi::jiff::Timestamp;
 use self::elements::{ObjectReports, listener_fields, rule_fields};
 use super::change::{DesiredStatus, PlanInput, StatusChange};
 use super::shorten::shortened;
-use super::{GatewayParts, MemberState, PoolHealth};
+use super::{MemberState, PoolHealth, ServedElements};
 use crate::api::ApplicationGateway;
 use crate::api::application_gateway::{
     AddressKind, ApplicationGatewayStatus, ElementStatus, GatewayAddress, PoolStatus,
@@ -53,7 +53,7 @@ fn desired(
     input: &PlanInput<'_>,
     object: &ApplicationGateway,
     object_ref: &ObjectRef,
-    parts: &GatewayParts,
+    parts: &ServedElements,
     reports: &[&Report],
     addresses: Option<&[IngressLoadBalancerIngress]>,
 ) -> Option<DesiredStatus> {
@@ -96,7 +96,7 @@ fn reports_by_gateway(reports: &OrdSet<Report>) -> BTreeMap<&ObjectRef, Vec<&Rep
 #[derive(Debug, Clone, Copy)]
 struct GatewayStatus<'a> {
     object: &'a ApplicationGateway,
-    parts: &'a GatewayParts,
+    parts: &'a ServedElements,
     reports: &'a ObjectReports<'a>,
     /// The ports that could not be opened, each with its error.
     unopened: &'a BTreeMap<u16, String>,

@@ -16,12 +16,12 @@ pub struct Served {
     /// Ingresses, each with whether it has a route.
     pub ingresses: OrdMap<Key, bool>,
     /// ApplicationGateways.
-    pub gateways: OrdMap<Key, Arc<GatewayParts>>,
+    pub gateways: OrdMap<Key, Arc<ServedElements>>,
 }
 
 /// The elements of an ApplicationGateway that are served, by their names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct GatewayParts {
+pub struct ServedElements {
     /// Listeners that are served.
     pub listeners: BTreeSet<String>,
     /// Rules that belong to a served listener and have a backend.

@@ -22,7 +22,7 @@ use super::lease::Leadership;
 use super::pace::{ObjectPaces, WriteRate};
 use super::{DesiredStatus, Facts, PlanInput, PoolHealth, StatusChange};
 use crate::model::{Kind, ObjectRef, PoolId};
-use crate::source::{Identity, Snapshot};
+use crate::source::Snapshot;
 
 /// The number of writes in flight.
 const MAX_CONCURRENT_WRITES: usize = 8;
@@ -277,21 +277,13 @@ impl StatusWriter {
 impl UnconfirmedWrite {
     /// Whether the write is still to be considered: the object is the same, and the snapshot is from before the write.
     fn counts(&self, object: &ObjectRef, snapshot: &Snapshot, now: Instant) -> bool {
-        let Some(known) = identity(object, snapshot) else { return false };
+        let Some(known) = snapshot.identity(object) else { return false };
         let number = |version: &Option<String>| version.as_ref().and_then(|version| version.parse::<u64>().ok());
         let before = match (number(&known.resource_version), number(&self.after)) {
             (Some(shown), Some(after)) => shown < after,
             _ => known.resource_version == self.before,
         };
         known.uid == self.uid && before && now < self.at + UNCONFIRMED_WRITE_TIMEOUT
-    }
-}
-
-fn identity(object: &ObjectRef, snapshot: &Snapshot) -> Option<Identity> {
-    match object.kind {
-        Kind::Ingress => snapshot.ingresses.get(&object.key).map(|object| object.identity()),
-        Kind::ApplicationGateway => snapshot.gateways.get(&object.key).map(|object| Identity::from(&object.metadata)),
-        _ => None,
     }
 }
 

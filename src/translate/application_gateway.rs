@@ -21,7 +21,7 @@ use crate::api::ApplicationGateway;
 use crate::model::{HostPattern, Kind, ObjectRef, PoolId, Protocol};
 use crate::report::Report;
 use crate::source::{Key, Snapshot};
-use crate::status::GatewayParts;
+use crate::status::ServedElements;
 
 use super::assembly::{Assembly, Replaced};
 use super::change::Changes;
@@ -216,7 +216,7 @@ fn is_served(owner: &ObjectRef, object: &ApplicationGateway, classes: &Classes, 
 }
 
 /// Notes that a gateway is served, and which of its parts are; `None`: it is not served.
-fn note_served(key: &Key, parts: Option<GatewayParts>, assembly: &mut Assembly) {
+fn note_served(key: &Key, parts: Option<ServedElements>, assembly: &mut Assembly) {
     let served = &mut assembly.served.gateways;
     match parts {
         None => {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::model::{CertificateId, Host, HostPattern, Pool, PoolId, Protocol, Route};
-use crate::status::GatewayParts;
+use crate::status::ServedElements;
 
 use super::report::Reports;
 
@@ -18,7 +18,7 @@ pub(super) struct Draft {
     /// Pools of an ApplicationGateway. Those of Ingresses are not made host by host.
     pub(super) pools: BTreeMap<PoolId, Pool>,
     /// Which listeners and rules of an ApplicationGateway are served.
-    pub(super) parts: GatewayParts,
+    pub(super) parts: ServedElements,
 }
 
 /// A host on one port.

@@ -8,9 +8,9 @@ use tokio::time::Instant;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum CloseCause {
     /// The gateway shuts down.
-    Gateway,
+    GatewayDrain,
     /// The backend's pod goes away.
-    Member,
+    MemberDrain,
     /// No route leads to the session's backend any more.
     RouteRemoved,
     /// An operator asked for it.
@@ -37,8 +37,8 @@ impl CloseCause {
     /// The cause in one word, for logs and metrics.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Gateway => "drain",
-            Self::Member => "member_drain",
+            Self::GatewayDrain => "drain",
+            Self::MemberDrain => "member_drain",
             Self::RouteRemoved => "route_removed",
             Self::Command => "command",
             Self::Unhealthy => "unhealthy",
@@ -65,8 +65,8 @@ impl CloseCause {
     /// The reason text of the Close frame.
     fn reason(self) -> &'static str {
         match self {
-            Self::Gateway => "going away",
-            Self::Member => "backend going away",
+            Self::GatewayDrain => "going away",
+            Self::MemberDrain => "backend going away",
             Self::RouteRemoved => "route removed",
             Self::Command => "closed by the operator",
             Self::Unhealthy => "backend unhealthy",

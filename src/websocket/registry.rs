@@ -135,13 +135,17 @@ impl Sessions {
         drop(live);
         // A drain or a departure that began before the session was in the list has not reached it.
         if let Some(deadline) = self.0.drain_deadline.get() {
-            self.schedule_close(&[Arc::clone(&session)], CloseWindow::until(*deadline), &CloseCause::Gateway.into());
+            self.schedule_close(
+                &[Arc::clone(&session)],
+                CloseWindow::until(*deadline),
+                &CloseCause::GatewayDrain.into(),
+            );
         }
         if let PodNotice::Departing(departure) = session.pod_notice()
             && session.take_pod_notice()
         {
             let window = departure_window(&session, departure);
-            self.schedule_close(&[Arc::clone(&session)], window, &CloseCause::Member.into());
+            self.schedule_close(&[Arc::clone(&session)], window, &CloseCause::MemberDrain.into());
         }
         SessionGuard::new(self.clone(), session, permit)
     }
@@ -199,7 +203,7 @@ impl Sessions {
     pub fn drain(&self, limit: Duration) {
         let deadline = Instant::now() + limit;
         let _ = self.0.drain_deadline.set(deadline);
-        self.schedule_close(&self.list(), CloseWindow::until(deadline), &CloseCause::Gateway.into());
+        self.schedule_close(&self.list(), CloseWindow::until(deadline), &CloseCause::GatewayDrain.into());
     }
 
     /// Schedules the close of sessions whose pod has begun to go away.
@@ -213,7 +217,7 @@ impl Sessions {
             }
         }
         for (window, sessions) in departing {
-            self.schedule_close(&sessions, window, &CloseCause::Member.into());
+            self.schedule_close(&sessions, window, &CloseCause::MemberDrain.into());
         }
     }
 

@@ -82,3 +82,60 @@ pub struct PathRule {
     /// The settings, an element of `backendHttpSettingsCollection`.
     pub backend_http_settings: Reference,
 }
+
+/// The backend that a rule, a path rule or the default of a path map names: a pool, and the settings with which it is used. All
+/// that reads rules takes their backends from here.
+#[derive(Debug, Clone, Copy)]
+pub struct RuleBackend<'a> {
+    /// The pool, an element of `backendAddressPools`.
+    pub pool: BackendReference<'a>,
+    /// The settings, an element of `backendHttpSettingsCollection`.
+    pub settings: BackendReference<'a>,
+}
+
+/// One of the two references of a [`RuleBackend`].
+#[derive(Debug, Clone, Copy)]
+pub struct BackendReference<'a> {
+    /// The name of the field.
+    pub field: &'static str,
+    /// The value of the field, if it has one.
+    pub reference: Option<&'a Reference>,
+}
+
+impl<'a> BackendReference<'a> {
+    fn new(field: &'static str, reference: Option<&'a Reference>) -> Self {
+        Self { field, reference }
+    }
+}
+
+impl RequestRoutingRule {
+    /// The backend of a Basic rule.
+    pub fn backend(&self) -> RuleBackend<'_> {
+        RuleBackend {
+            pool: BackendReference::new("backendAddressPool", self.backend_address_pool.as_ref()),
+            settings: BackendReference::new("backendHttpSettings", self.backend_http_settings.as_ref()),
+        }
+    }
+}
+
+impl UrlPathMap {
+    /// The backend for paths that no rule matches, if the map has one.
+    pub fn default_backend(&self) -> Option<RuleBackend<'_>> {
+        let (pool, settings) =
+            (self.default_backend_address_pool.as_ref(), self.default_backend_http_settings.as_ref());
+        (pool.is_some() || settings.is_some()).then(|| RuleBackend {
+            pool: BackendReference::new("defaultBackendAddressPool", pool),
+            settings: BackendReference::new("defaultBackendHttpSettings", settings),
+        })
+    }
+}
+
+impl PathRule {
+    /// The backend of its paths.
+    pub fn backend(&self) -> RuleBackend<'_> {
+        RuleBackend {
+            pool: BackendReference::new("backendAddressPool", Some(&self.backend_address_pool)),
+            settings: BackendReference::new("backendHttpSettings", Some(&self.backend_http_settings)),
+        }
+    }
+}

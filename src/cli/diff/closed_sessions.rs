@@ -133,7 +133,7 @@ impl NextTable {
             return Some(CloseCause::RouteRemoved.name());
         }
         let member = session.member;
-        ends_tenure(before.standings.of(member), self.standings.of(member)).then(|| CloseCause::Member.name())
+        ends_tenure(before.standings.of(member), self.standings.of(member)).then(|| CloseCause::MemberDrain.name())
     }
 
     /// The sessions of a running gateway that would be closed.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::api::ApplicationGatewaySpec;
-use crate::api::application_gateway::{Reference, RequestRoutingRule, UrlPathMap};
+use crate::api::application_gateway::{Reference, RuleBackend};
 use crate::report::{Report, Severity};
 use crate::status::shorten::shortened;
 
@@ -81,14 +81,10 @@ pub(super) fn listener_fields(spec: &ApplicationGatewaySpec, index: usize) -> BT
 pub(super) fn rule_fields(spec: &ApplicationGatewaySpec, index: usize) -> BTreeSet<String> {
     let mut fields = ElementFields { spec, fields: BTreeSet::from([format!("spec.requestRoutingRules[{index}]")]) };
     if let Some(rule) = spec.request_routing_rules.get(index) {
-        let RequestRoutingRule { backend_address_pool, backend_http_settings, url_path_map, .. } = rule;
-        fields.add_backend(backend_address_pool.as_ref(), backend_http_settings.as_ref());
-        if let Some(map) = fields.add("urlPathMaps", &spec.url_path_maps, |map| &map.name, url_path_map.as_ref()) {
-            let UrlPathMap { default_backend_address_pool, default_backend_http_settings, path_rules, name: _ } = map;
-            fields.add_backend(default_backend_address_pool.as_ref(), default_backend_http_settings.as_ref());
-            for rule in path_rules {
-                fields.add_backend(Some(&rule.backend_address_pool), Some(&rule.backend_http_settings));
-            }
+        fields.add_backend(rule.backend());
+        if let Some(map) = fields.add("urlPathMaps", &spec.url_path_maps, |map| &map.name, rule.url_path_map.as_ref()) {
+            map.default_backend().into_iter().for_each(|backend| fields.add_backend(backend));
+            map.path_rules.iter().for_each(|rule| fields.add_backend(rule.backend()));
         }
     }
     fields.fields
@@ -114,11 +110,11 @@ impl<'a> ElementFields<'a> {
         Some(element)
     }
 
-    fn add_backend(&mut self, pool: Option<&Reference>, settings: Option<&Reference>) {
+    fn add_backend(&mut self, RuleBackend { pool, settings }: RuleBackend<'_>) {
         let spec = self.spec;
-        self.add("backendAddressPools", &spec.backend_address_pools, |each| &each.name, pool);
+        self.add("backendAddressPools", &spec.backend_address_pools, |each| &each.name, pool.reference);
         let all = &spec.backend_http_settings_collection;
-        if let Some(settings) = self.add("backendHttpSettingsCollection", all, |each| &each.name, settings) {
+        if let Some(settings) = self.add("backendHttpSettingsCollection", all, |each| &each.name, settings.reference) {
             self.add("probes", &spec.probes, |each| &each.name, settings.probe.as_ref());
             for root in &settings.trusted_root_certificates {
                 let roots = &spec.trusted_root_certificates;

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::api::application_gateway::{PathRule, Reference, RequestRoutingRule, RuleType, UrlPathMap};
+use crate::api::application_gateway::{
+    BackendReference, PathRule, RequestRoutingRule, RuleBackend, RuleType, UrlPathMap,
+};
 use crate::model::{Action, ObjectRef, PathMatch, Route, Unavailable};
 use crate::report::Reason;
 
@@ -70,8 +72,7 @@ pub(super) fn routes<'a>(
     let mut made = RuleRoutes { owner, backends, lookup, draft, routes: Vec::new(), shared_owner };
     match rule.rule_type {
         RuleType::Basic => {
-            let names = ["backendAddressPool", "backendHttpSettings"];
-            made.add(field, PathMatch::Any, &rule.backend_address_pool, &rule.backend_http_settings, names);
+            made.add(field, PathMatch::Any, rule.backend());
         }
         RuleType::PathBasedRouting => {
             let map = match &rule.url_path_map {
@@ -89,17 +90,15 @@ pub(super) fn routes<'a>(
 
 impl<'a> RuleRoutes<'_, 'a> {
     fn add_map(&mut self, Element { field, value: map }: &Element<'a, UrlPathMap>) {
-        let UrlPathMap { name: _, default_backend_address_pool, default_backend_http_settings, path_rules } = map;
         let mut seen: BTreeSet<PathMatch> = BTreeSet::new();
-        for (index, rule) in path_rules.iter().enumerate() {
+        for (index, rule) in map.path_rules.iter().enumerate() {
             let field = format!("{field}.pathRules[{index}]");
             for (index, text) in rule.paths.iter().enumerate() {
                 self.add_pattern(&field, rule, index, text, &mut seen);
             }
         }
-        if default_backend_address_pool.is_some() || default_backend_http_settings.is_some() {
-            let names = ["defaultBackendAddressPool", "defaultBackendHttpSettings"];
-            self.add(field, PathMatch::Any, default_backend_address_pool, default_backend_http_settings, names);
+        if let Some(backend) = map.default_backend() {
+            self.add(field, PathMatch::Any, backend);
         }
     }
 
@@ -133,49 +132,30 @@ impl<'a> RuleRoutes<'_, 'a> {
                 "remove one of the two",
             );
         }
-        let PathRule { name: _, paths: _, backend_address_pool, backend_http_settings } = rule;
-        let action = self.action(
-            field,
-            &path,
-            backend_address_pool,
-            backend_http_settings,
-            ["backendAddressPool", "backendHttpSettings"],
-        );
+        let action = self.action(field, &path, rule.backend());
         self.push(&path_field, path, action);
     }
 
-    fn add(
-        &mut self,
-        field: &str,
-        path: PathMatch,
-        pool: &Option<Reference>,
-        settings: &Option<Reference>,
-        names: [&str; 2],
-    ) {
-        let action = match (pool, settings) {
-            (Some(pool), Some(settings)) => self.action(field, &path, pool, settings, names),
-            (None, _) => unavailable(missing(self.owner, field, names[0], &mut self.draft.reports)),
-            (_, None) => unavailable(missing(self.owner, field, names[1], &mut self.draft.reports)),
-        };
+    fn add(&mut self, field: &str, path: PathMatch, backend: RuleBackend<'a>) {
+        let action = self.action(field, &path, backend);
         self.push(field, path, action);
     }
 
-    fn action(
-        &mut self,
-        field: &str,
-        path: &PathMatch,
-        pool: &Reference,
-        settings: &Reference,
-        [pool_name, settings_name]: [&str; 2],
-    ) -> Action {
+    fn action(&mut self, field: &str, path: &PathMatch, backend: RuleBackend<'a>) -> Action {
         let Self { owner, backends, lookup, draft, .. } = self;
-        let pool = backends.elements.pools.find(owner, pool, &format!("{field}.{pool_name}"), &mut draft.reports);
-        let field = format!("{field}.{settings_name}");
-        let settings = backends.elements.settings.find(owner, settings, &field, &mut draft.reports);
-        let made = match (pool, settings) {
-            (Ok(pool), Ok(settings)) => backends.backend(&pool, &settings, path, lookup, draft),
-            (Err(reason), _) | (_, Err(reason)) => Err(reason),
+        let Elements { pools, settings, .. } = backends.elements;
+        let named = |BackendReference { field: name, reference }: BackendReference<'a>, reports: &mut Reports| {
+            reference.ok_or_else(|| missing(owner, field, name, reports))
         };
+        // Only the first reference that is missing is reported; if both are there, each may lead nowhere.
+        let names = named(backend.pool, &mut draft.reports)
+            .and_then(|pool| Ok((pool, named(backend.settings, &mut draft.reports)?)));
+        let made = names.and_then(|(pool, setting)| {
+            let at = |reference: BackendReference<'_>| format!("{field}.{}", reference.field);
+            let pool = pools.find(owner, pool, &at(backend.pool), &mut draft.reports);
+            let setting = settings.find(owner, setting, &at(backend.settings), &mut draft.reports);
+            backends.backend(&pool?, &setting?, path, lookup, draft)
+        });
         made.map_or_else(unavailable, Action::Forward)
     }
 

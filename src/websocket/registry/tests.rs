@@ -66,7 +66,7 @@ async fn pods_that_go_share_one_pace_and_each_session_is_asked_once() {
     let first = moments(&guards);
     assert_eq!(first.len(), 1_000);
     assert!(first.windows(2).all(|pair| pair[1].0 - pair[0].0 == SECOND / 1_000));
-    assert_eq!(first[999], (began + 999 * SECOND / 1_000, CloseCause::Member));
+    assert_eq!(first[999], (began + 999 * SECOND / 1_000, CloseCause::MemberDrain));
     sessions.follow_departures();
     assert_eq!((moments(&guards), moments(&stays)), (first, Vec::new()));
     // One that came late, in the same pod's time.
@@ -162,7 +162,7 @@ async fn a_session_that_opens_during_a_drain_is_closed_too() {
     let sessions = Sessions::default();
     sessions.drain(Duration::ZERO);
     let late = moments(&many(&sessions, &Arc::default(), 1));
-    assert_eq!(late, [(Instant::now(), CloseCause::Gateway)]);
+    assert_eq!(late, [(Instant::now(), CloseCause::GatewayDrain)]);
     assert_eq!(sessions.count(), 0);
 }
 

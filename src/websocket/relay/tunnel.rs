@@ -108,7 +108,7 @@ impl<C: RelayStream, B: RelayStream> Tunnel<C, B> {
             // The backend has ended without a Close, and its pod goes away: the gateway sends the Close.
             let state = self.end_state();
             if state.end_deferred && guard.pod_departs() {
-                return EndCause::Ordered(CloseCause::Member.into());
+                return EndCause::Ordered(CloseCause::MemberDrain.into());
             }
             if state.end_deferred {
                 release.get_or_insert_with(|| Instant::now() + POD_NOTICE_TIMEOUT);
