@@ -288,7 +288,7 @@ fn naming(snapshot: &Snapshot, host: &str) -> BTreeSet<ObjectRef> {
             naming.insert(ObjectRef { kind: Kind::Ingress, key: key.clone() });
         }
     }
-    for (key, gateway) in &snapshot.gateways {
+    for (key, gateway) in &snapshot.application_gateways {
         let listeners = &gateway.spec.http_listeners;
         if listeners.iter().flat_map(|l| l.host_name.iter().chain(&l.host_names)).any(|named| is_host(named, host)) {
             naming.insert(ObjectRef { kind: Kind::ApplicationGateway, key: key.clone() });

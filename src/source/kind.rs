@@ -39,7 +39,7 @@ use super::schema::Schema;
 macro_rules! for_each_kind {
     ($callback:ident) => {
         $callback! {
-            ApplicationGateway gateways         $crate::api::ApplicationGateway,                       full;
+            ApplicationGateway application_gateways $crate::api::ApplicationGateway,                   full;
             ConfigMap          config_maps      ::k8s_openapi::api::core::v1::ConfigMap,               metadata_only;
             EndpointSlice      endpoint_slices  ::k8s_openapi::api::discovery::v1::EndpointSlice,      full;
             Ingress            ingresses        $crate::source::PackedIngress,                         full;

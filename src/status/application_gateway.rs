@@ -35,9 +35,9 @@ pub(super) fn plan(
     changes: &mut Vec<StatusChange>,
 ) {
     let reports = reports_by_gateway(&input.facts.reports);
-    for (key, object) in &input.facts.snapshot.gateways {
+    for (key, object) in &input.facts.snapshot.application_gateways {
         let object_ref = ObjectRef { kind: Kind::ApplicationGateway, key: key.clone() };
-        let status = match input.facts.served.gateways.get(key) {
+        let status = match input.facts.served.application_gateways.get(key) {
             Some(parts) => {
                 let reports = reports.get(&object_ref).map(Vec::as_slice).unwrap_or_default();
                 desired(input, object, &object_ref, parts, reports, addresses)

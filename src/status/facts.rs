@@ -16,7 +16,7 @@ pub struct Served {
     /// Ingresses, each with whether it has a route.
     pub ingresses: OrdMap<Key, bool>,
     /// ApplicationGateways.
-    pub gateways: OrdMap<Key, Arc<ServedElements>>,
+    pub application_gateways: OrdMap<Key, Arc<ServedElements>>,
 }
 
 /// The elements of an ApplicationGateway that are served, by their names.

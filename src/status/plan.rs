@@ -19,6 +19,6 @@ impl PlanInput<'_> {
 
     /// The pools whose health a plan needs.
     pub fn pools(facts: &Facts) -> impl Iterator<Item = &PoolId> {
-        facts.served.gateways.values().flat_map(|parts| parts.pools.values()).flatten()
+        facts.served.application_gateways.values().flat_map(|parts| parts.pools.values()).flatten()
     }
 }

@@ -71,7 +71,11 @@ impl ApplicationGateways {
         let entry = self.entries.entry(key.clone()).or_default();
         let owner = owner(key);
         let mut reports = Reports::default();
-        let now = lookup.snapshot.gateways.get(key).filter(|object| is_served(&owner, object, classes, &mut reports));
+        let now = lookup
+            .snapshot
+            .application_gateways
+            .get(key)
+            .filter(|object| is_served(&owner, object, classes, &mut reports));
         let before = std::mem::replace(&mut entry.object, now.cloned());
         entry.class_reports = reports.into_sorted();
         let refs_of =
@@ -103,14 +107,14 @@ impl Language for ApplicationGateways {
 
     fn changed<'c>(&self, changes: &'c Changes, snapshot: &Snapshot) -> Cow<'c, BTreeSet<Key>> {
         if !changes.classes {
-            return Cow::Borrowed(&changes.gateways);
+            return Cow::Borrowed(&changes.application_gateways);
         }
-        Cow::Owned(snapshot.gateways.keys().chain(self.entries.keys()).cloned().collect())
+        Cow::Owned(snapshot.application_gateways.keys().chain(self.entries.keys()).cloned().collect())
     }
 
     fn refs(&self, key: &Key, snapshot: &Snapshot, classes: &Classes) -> Refs {
         let owner = owner(key);
-        let object = snapshot.gateways.get(key);
+        let object = snapshot.application_gateways.get(key);
         let object = object.filter(|object| is_served(&owner, object, classes, &mut Reports::default()));
         object.map(|object| gateway::refs(&owner, object)).unwrap_or_default()
     }
@@ -217,7 +221,7 @@ fn is_served(owner: &ObjectRef, object: &ApplicationGateway, classes: &Classes, 
 
 /// Notes that a gateway is served, and which of its parts are; `None`: it is not served.
 fn note_served(key: &Key, parts: Option<ServedElements>, assembly: &mut Assembly) {
-    let served = &mut assembly.served.gateways;
+    let served = &mut assembly.served.application_gateways;
     match parts {
         None => {
             served.remove(key);

@@ -153,7 +153,7 @@ impl Translator {
             for unit in alternating(units) {
                 match unit {
                     BuildUnit::Host(_) => self.work.hosts += 1,
-                    BuildUnit::Object(_) => self.work.gateways += 1,
+                    BuildUnit::Object(_) => self.work.application_gateways += 1,
                 }
                 let draft = self.languages[language].build(unit, &self.claims(), &self.lookup());
                 self.languages[language].put(unit, draft, &mut self.assembly, &mut replaced);
@@ -227,7 +227,7 @@ mod tests {
                 "backendAddressPools": [{"name": "p", "serviceRef": {"name": "web"}}],
             },
         }));
-        snapshot.gateways.insert(key("edge"), Arc::new(gateway.expect("a gateway")));
+        snapshot.application_gateways.insert(key("edge"), Arc::new(gateway.expect("a gateway")));
         snapshot
     }
 
@@ -254,7 +254,7 @@ mod tests {
     #[test]
     fn what_names_a_secret_is_built_again_when_it_changes_whatever_it_is_for() {
         let mut snapshot = snapshot();
-        snapshot.gateways.clear();
+        snapshot.application_gateways.clear();
         let mut translator = Translator::new(Options::default());
         translator.update(&snapshot);
         for value in ["first", "second"] {

@@ -10,5 +10,5 @@ pub struct Work {
     /// Hosts of Ingresses that were built.
     pub hosts: usize,
     /// ApplicationGateways that were built.
-    pub gateways: usize,
+    pub application_gateways: usize,
 }

@@ -90,7 +90,7 @@ impl Case {
                 object.metadata.managed_fields = owned;
                 *packed = Arc::new(object.into());
             } else {
-                let object = Arc::make_mut(snapshot.gateways.get_mut(&key).expect("there"));
+                let object = Arc::make_mut(snapshot.application_gateways.get_mut(&key).expect("there"));
                 let status =
                     if let DesiredStatus::ApplicationGateway(status) = status.clone() { Some(*status) } else { None };
                 (object.status, object.metadata.managed_fields) = (status, owned);

@@ -137,7 +137,7 @@ fn change(rng: &mut Rng, snapshot: &mut Snapshot) {
         }
         6 | 7 => {
             let name = pick(rng, &["a", "e"]);
-            snapshot.gateways.remove(&key(name));
+            snapshot.application_gateways.remove(&key(name));
             gateway(rng, namespace, name)
         }
         8 | 9 => {
