@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use imbl::OrdMap;
 use steadygate::model::{
     Action, Address, Balance, Certificate, CertificateId, Endpoint, EndpointState, Forward, ForwardOptions, Host,
-    HostHeader, HostPattern, Kind, Listener, Model, ObjectRef, PathMatch, Pool, PoolId, Probe, Protocol, Route,
-    SecretBytes, Transport,
+    HostHeader, HostPattern, Kind, Listener, MatchInput, Model, ObjectRef, PathMatch, Pool, PoolId, Probe, Protocol,
+    Route, SecretBytes, Transport,
 };
 use steadygate::pool::{AddressPolicy, Registry};
 use steadygate::table::{Handle, compile};
@@ -146,7 +146,12 @@ fn main() {
             let began = Instant::now();
             for host in &asked {
                 let table = table.load();
-                black_box(table.listener(443).and_then(|listener| listener.find(host, "/chat/room")).is_some());
+                black_box(
+                    table
+                        .listener(443)
+                        .and_then(|listener| listener.find(host, MatchInput::from_path("/chat/room")))
+                        .is_some(),
+                );
             }
             began.elapsed() / LOOK_UPS as u32
         });

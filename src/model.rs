@@ -37,7 +37,7 @@ pub use pool::{
     StatusRangeError, Transport, UpstreamTls,
 };
 pub use precedence::{HostPrecedence, MatchPrecedence};
-pub use route::{Action, Redirect, Route, RouteId, RouteMatch, Unavailable};
+pub use route::{Action, MatchInput, Redirect, Route, RouteId, RouteMatch, Unavailable};
 pub use tls::{Certificate, CertificateId, SecretBytes};
 pub use websocket::{IdleCounts, Ping, SessionLimits, WebSocket};
 

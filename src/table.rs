@@ -62,8 +62,8 @@ pub struct HostTable {
     host: Arc<Host>,
     /// A target for each route of the host, in the order of the routes.
     targets: Box<[Arc<Target>]>,
-    /// Whether the first route takes every path. No other is asked then: since routes are in the order of their precedence, none
-    /// goes before it.
+    /// Whether the first route accepts every path and has no other condition ([`crate::model::RouteMatch::is_unconditional`]). No
+    /// other is looked at then: since routes are in the order of their precedence, none goes before it.
     takes_all: bool,
     /// An index by path, where there are too many routes to scan.
     paths: Option<Box<Paths>>,
@@ -71,11 +71,21 @@ pub struct HostTable {
 
 /// The routes of a host by their paths.
 ///
-/// Invariant: exact paths go before prefixes, the longest prefix before shorter ones, and both before all others
-/// ([`crate::model::MatchPrecedence`]). So a look-up asks the maps in that order and takes the first route that it finds.
+/// Invariant: exact paths go before prefixes, the longest prefix before shorter ones, and both before all others. Routes of one
+/// path are adjacent ([`crate::model::MatchPrecedence`]). So a look-up goes from one path that matches to the next in that order. It
+/// takes the first route of a path that accepts the request:
+///
+/// ```text
+/// index  route                GET /a/b
+/// 0      /a/b, if it is POST  prefix["/a/b"] = 0: not accepted, and the path of 1 is another
+/// 1      /a, if it is POST    prefix["/a"] = 1: not accepted
+/// 2      /a                   the path of 1: accepted
+/// ```
 #[derive(Debug, Default)]
 struct Paths {
+    /// Index of the first route with each exact path.
     exact: HashMap<Box<str>, usize>,
+    /// Index of the first route with each prefix.
     prefix: HashMap<Box<str>, usize>,
     /// Length of the longest prefix, so that a long path is looked up by no more than that.
     longest_prefix: usize,
@@ -119,6 +129,7 @@ impl RoutingTable {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::MatchInput;
 
     #[test]
     fn a_superseded_table_is_freed_while_a_route_of_it_lives_on() {
@@ -126,8 +137,9 @@ mod tests {
         let model = look_up::tests::model(&[("a.example", "/")]);
         handle.publish(compile(&model, 1, &OrdMap::new()));
         let old = Arc::downgrade(&handle.load());
+        let input = MatchInput::from_path("/x");
         let target =
-            handle.load().listener(80).and_then(|listener| listener.find("a.example", "/x").cloned()).expect("found");
+            handle.load().listener(80).and_then(|listener| listener.find("a.example", input).cloned()).expect("found");
         handle.publish(RoutingTable::default());
         assert!(old.upgrade().is_none());
         assert_eq!(target.route.owner.name(), "site");

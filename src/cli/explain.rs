@@ -10,8 +10,8 @@ use anyhow::{Context, bail};
 use http::Uri;
 
 use crate::model::{
-    Action, Affinity, EndpointState, Forward, HostHeader, HostPattern, Kind, ObjectRef, PoolId, Protocol, Route,
-    WeightedPools, normalise_host, normalise_path,
+    Action, Affinity, EndpointState, Forward, HostHeader, HostPattern, Kind, MatchInput, ObjectRef, PoolId, Protocol,
+    Route, WeightedPools, normalise_host, normalise_path,
 };
 use crate::pool::{AddressPolicy, Health, Pool, Registry};
 use crate::proxy::RefusalReason;
@@ -64,7 +64,8 @@ impl Explain {
             (None, _) => 80,
         };
         let host = normalise_host(self.host_header()?.as_deref().unwrap_or(authority.host()));
-        let path = normalise_path(self.url.path()).into_owned();
+        let path = normalise_path(self.url.path());
+        let requested = MatchInput::from_path(&path);
 
         let input = directory::read(&self.manifests)?;
         let options = Options {
@@ -76,7 +77,7 @@ impl Explain {
         let registry = Registry::new(tokio::runtime::Handle::current(), AddressPolicy { allow_loopback: true });
         // Only the pools of the route that is chosen are probed: the table is compiled once to choose, once to probe.
         let chosen = compile(&translation.model, 1, &Default::default());
-        let chosen = chosen.listener(port).and_then(|listener| listener.find(&host, &path));
+        let chosen = chosen.listener(port).and_then(|listener| listener.find(&host, requested));
         let is_wanted = |id: &PoolId| chosen.is_some_and(|target| target.route.action.pools().any(|pool| pool == id));
         let specs = translation.model.pools.iter().filter(|(id, _)| is_wanted(id));
         let specs = specs.map(|(id, pool)| (id.clone(), Arc::clone(pool))).collect();
@@ -84,7 +85,7 @@ impl Explain {
 
         println!("request    host {host:?}, path {path:?}, frontend port {port}");
         let (served, explanation) = match table.listener(port) {
-            Some(listener) => explain_on(listener, port, &host, &path).await,
+            Some(listener) => explain_on(listener, port, &host, requested).await,
             None => {
                 let ports: Vec<String> = table.ports().map(|port| port.to_string()).collect();
                 println!("listener   none on port {port}; there are: {}", ports.join(", "));
@@ -114,9 +115,9 @@ impl Explain {
 }
 
 /// Prints what a listener does with the request; returns whether it would be served, and why.
-async fn explain_on(listener: &ListenerTable, port: u16, host: &str, path: &str) -> (bool, Explanation) {
+async fn explain_on(listener: &ListenerTable, port: u16, host: &str, input: MatchInput<'_>) -> (bool, Explanation) {
     println!("listener   {port} {:?}{}", listener.protocol, certificate(listener, host));
-    let explanation = listener.explain(host, path);
+    let explanation = listener.explain(host, input);
     let served = match &explanation.chosen {
         Some(target) => print_route(target).await,
         None => {
@@ -240,9 +241,9 @@ fn print_other_routes(explanation: &Explanation) {
     for considered in &explanation.considered {
         let why = match considered.miss {
             None => continue,
-            Some(Miss::Host) => "another host",
-            Some(Miss::Path) => "another path",
-            Some(Miss::Precedence) => "matches too, but goes after the one chosen",
+            Some(Miss::Host) => "another host".to_owned(),
+            Some(Miss::Condition(condition)) => format!("another {condition}"),
+            Some(Miss::Precedence) => "matches too, but goes after the one chosen".to_owned(),
         };
         let Route { owner, field, matches, .. } = &*considered.route;
         println!("not        {owner}: {field}, host {}, path {matches}: {why}", considered.host);
@@ -341,7 +342,7 @@ mod tests {
         let translation = translate(&input.snapshot, &options);
         let table = compile(&translation.model, 1, &Default::default());
         let explanation = table.listener(80).map_or(Explanation { chosen: None, considered: Vec::new() }, |listener| {
-            listener.explain("a.example.com", "/")
+            listener.explain("a.example.com", MatchInput::from_path("/"))
         });
         let reports: Vec<_> = input.reports.iter().chain(&translation.reports).collect();
         report_lines(&reports, &input.snapshot, "a.example.com", &explanation)
@@ -399,7 +400,8 @@ mod tests {
             let listeners = BTreeMap::from([(443, Listener { protocol, hosts, default_certificate: None })]);
             let table = compile(&Model { listeners, ..Model::default() }, 1, &Default::default());
             let listener = table.listener(443).expect("a listener");
-            assert_eq!(explain_on(listener, 443, "a.example.com", "/").await.0, expected, "{protocol:?}");
+            let input = MatchInput::from_path("/");
+            assert_eq!(explain_on(listener, 443, "a.example.com", input).await.0, expected, "{protocol:?}");
         }
     }
 }

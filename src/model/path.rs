@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Serialize, Serializer};
+use serde::de::{Error, Unexpected};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A condition on the path of a request.
 ///
@@ -83,6 +84,32 @@ impl PathMatch {
                 path.as_bytes().get(..text.len()).is_some_and(|start| start.eq_ignore_ascii_case(text.as_bytes()))
             }
             Self::Any => true,
+        }
+    }
+
+    /// Whether every path that begins with `/` meets the condition.
+    pub fn is_every_path(&self) -> bool {
+        match self {
+            Self::Prefix(prefix) => prefix.is_empty(),
+            Self::Any => true,
+            Self::Exact(_) | Self::PatternExact(_) | Self::PatternPrefix(_) => false,
+        }
+    }
+
+    /// Whether the condition is a pattern. The first pattern that is listed goes before the others.
+    pub fn is_pattern(&self) -> bool {
+        match self {
+            Self::PatternExact(_) | Self::PatternPrefix(_) => true,
+            Self::Exact(_) | Self::Prefix(_) | Self::Any => false,
+        }
+    }
+
+    /// A path that meets the condition.
+    pub fn example(&self) -> &str {
+        match self {
+            Self::Any => "/",
+            Self::Prefix(prefix) if prefix.is_empty() => "/",
+            Self::Exact(text) | Self::Prefix(text) | Self::PatternExact(text) | Self::PatternPrefix(text) => text,
         }
     }
 }
@@ -188,6 +215,26 @@ impl Serialize for PathMatch {
     }
 }
 
+impl<'de> Deserialize<'de> for PathMatch {
+    /// Reads what was serialised: the paths in it are normalised already.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if let Some(exact) = text.strip_prefix("= ") {
+            return Ok(Self::Exact(exact.into()));
+        }
+        if let Some(pattern) = text.strip_prefix("~ ") {
+            let prefix = pattern.strip_suffix('*').map(|prefix| Self::PatternPrefix(prefix.into()));
+            return Ok(prefix.unwrap_or_else(|| Self::PatternExact(pattern.into())));
+        }
+        match &*text {
+            "*" => Ok(Self::Any),
+            "/" => Ok(Self::Prefix("".into())),
+            prefix if prefix.starts_with('/') => Ok(Self::Prefix(prefix.into())),
+            other => Err(D::Error::invalid_value(Unexpected::Str(other), &"a condition on a path")),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -226,6 +273,24 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_condition_is_read_as_it_was_serialised() {
+        for path in [
+            PathMatch::exact("/"),
+            PathMatch::exact("/a*"),
+            PathMatch::prefix("/"),
+            PathMatch::prefix("/a*"),
+            PathMatch::pattern("/A"),
+            PathMatch::pattern("/A/*"),
+            Ok(PathMatch::Any),
+        ] {
+            let path = path.expect("valid");
+            let json = serde_json::to_string(&path).expect("serialised");
+            assert_eq!(serde_json::from_str::<PathMatch>(&json).ok(), Some(path), "{json}");
+        }
+        assert!(serde_json::from_str::<PathMatch>("\"a\"").is_err());
     }
 
     #[test]

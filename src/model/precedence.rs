@@ -43,6 +43,9 @@ enum Wildcard {
 /// The precedence of a match among those that match a request for one host: an exact path, then the longest prefix, then patterns,
 /// then every path.
 ///
+/// The path decides first, then the other conditions. So the routes of one path are adjacent wherever routes are sorted, and
+/// `table` relies on it.
+///
 /// Patterns are equal, since the first that is listed goes first: sort with a stable sort. Other matches that are equal are in the
 /// order of their texts, so that the order never depends on that of the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

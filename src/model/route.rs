@@ -1,11 +1,14 @@
 //! Routes: which requests each is for, what it does with them, and its identity.
 //!
+//! What has to know every condition of a route is here, and in `precedence`. It destructures [`RouteMatch`] and [`MatchInput`]
+//! exhaustively, so that a new condition breaks the build wherever it has to be considered.
+//!
 //! Nothing parses the text of an identity: what has to be compared is [`RouteId`]s, or what they display.
 
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Forward, HostPattern, ObjectRef, PathMatch, PoolId};
 
@@ -41,10 +44,17 @@ pub struct RouteId {
 /// The requests of one host that a route is for. A request has to meet every condition. Cheap to clone.
 ///
 /// Its `Ord` is for the keys of maps. It is not the precedence, which is [`Self::precedence`].
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RouteMatch {
     /// The condition on the path.
     pub path: PathMatch,
+}
+
+/// The parts of a request that the conditions of routes look at. The host is no part: it has been decided on before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MatchInput<'a> {
+    /// Path, normalised by [`super::normalise_path`].
+    pub path: &'a str,
 }
 
 /// What a route does with a request.
@@ -88,21 +98,52 @@ impl Action {
 }
 
 impl RouteMatch {
-    /// Whether a request for `path`, normalised by [`super::normalise_path`], meets every condition.
-    pub fn accepts(&self, path: &str) -> bool {
-        self.path.matches(path)
+    /// Whether a request meets every condition.
+    pub fn accepts(&self, input: MatchInput<'_>) -> bool {
+        self.unmet(input).is_none()
+    }
+
+    /// The name of the first condition that a request does not meet. `None`: it meets every condition.
+    pub fn unmet(&self, input: MatchInput<'_>) -> Option<&'static str> {
+        let (Self { path }, MatchInput { path: request_path }) = (self, input);
+        if !path.matches(request_path) {
+            return Some("path");
+        }
+        None
+    }
+
+    /// Whether every request is accepted whose path begins with `/`: every one but `OPTIONS *`.
+    pub fn is_unconditional(&self) -> bool {
+        let Self { path } = self;
+        path.is_every_path()
+    }
+
+    /// The input of a request that is accepted.
+    pub fn example(&self) -> MatchInput<'_> {
+        let Self { path } = self;
+        MatchInput { path: path.example() }
+    }
+}
+
+impl<'a> MatchInput<'a> {
+    /// The input of a request of which only the path is known. Sessions remember no more of their handshake.
+    pub fn from_path(path: &'a str) -> Self {
+        Self { path }
     }
 }
 
 impl From<PathMatch> for RouteMatch {
+    /// The match with no condition but that on the path.
     fn from(path: PathMatch) -> Self {
         Self { path }
     }
 }
 
 impl fmt::Display for RouteMatch {
+    /// The condition on the path goes first, without its name. It is displayed as the path alone if there is no other.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.path, f)
+        let Self { path } = self;
+        fmt::Display::fmt(path, f)
     }
 }
 
@@ -143,6 +184,23 @@ mod tests {
         );
         assert_eq!(id("*.example.com", PathMatch::prefix("/")).to_string(), "Ingress default/site *.example.com /");
         assert_eq!(id("", Ok(PathMatch::Any)).to_string(), "Ingress default/site * *");
+    }
+
+    #[test]
+    fn a_match_accepts_its_example_and_names_the_condition_that_is_not_met() {
+        for path in [
+            PathMatch::exact("/ws"),
+            PathMatch::prefix("/ws"),
+            PathMatch::prefix("/"),
+            PathMatch::pattern("/ws"),
+            PathMatch::pattern("/ws*"),
+            Ok(PathMatch::Any),
+        ] {
+            let matches = RouteMatch::from(path.expect("a path"));
+            assert_eq!(matches.unmet(matches.example()), None, "{matches}");
+            let other = MatchInput::from_path("/other");
+            assert_eq!(matches.unmet(other), (!matches.is_unconditional()).then_some("path"), "{matches}");
+        }
     }
 
     #[test]

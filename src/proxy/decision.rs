@@ -14,7 +14,7 @@ use super::request::context::ConnectionContext;
 use super::request::record::RequestRecord;
 use super::request::refusal::{Refusal, RefusalReason};
 use super::request::target::RequestTarget;
-use crate::model::{Action, Forward, Redirect};
+use crate::model::{Action, Forward, MatchInput, Redirect};
 use crate::table::Target;
 
 /// Answers one request.
@@ -51,7 +51,8 @@ async fn decide(
         Err(refusal) => return Err((refusal, record)),
     };
     record.host = Some(requested.host.clone());
-    let target = match find(context, &requested) {
+    let input = MatchInput { path: requested.path() };
+    let target = match find(context, requested.host(), input) {
         Ok(target) => target,
         Err(refusal) => return Err((refusal, record)),
     };
@@ -81,17 +82,17 @@ async fn decide(
 }
 
 /// The route of a request, from the newest table, which is not held any longer than the look-up.
-fn find(context: &ConnectionContext, requested: &RequestTarget) -> Result<Arc<Target>, Refusal> {
+fn find(context: &ConnectionContext, host: &str, input: MatchInput<'_>) -> Result<Arc<Target>, Refusal> {
     let table = context.state.table.load();
     let listener = table.listener(context.listener.port).ok_or_else(Refusal::not_found)?;
-    if let Some(name) = context.server_name.as_deref().filter(|name| *name != requested.host()) {
+    if let Some(name) = context.server_name.as_deref().filter(|name| *name != host) {
         let shown = listener.certificate(Some(name)).map(|certificate| &certificate.id);
-        let wanted = listener.certificate(Some(requested.host())).map(|certificate| &certificate.id);
+        let wanted = listener.certificate(Some(host)).map(|certificate| &certificate.id);
         if shown != wanted {
             return Err(Refusal::misdirected());
         }
     }
-    listener.find(requested.host(), requested.path()).cloned().ok_or_else(Refusal::not_found)
+    listener.find(host, input).cloned().ok_or_else(Refusal::not_found)
 }
 
 /// The answer of a route that redirects.

@@ -88,8 +88,7 @@ impl HostTable {
         );
         let paths = (host.routes.len() > MAX_SCANNED_ROUTES).then(|| Box::new(Paths::new(host)));
         let targets = host.routes.iter().map(target).collect();
-        let first = host.routes.first().map(|route| &route.matches.path);
-        let takes_all = first.is_some_and(|path| matches!(path, PathMatch::Prefix(prefix) if prefix.is_empty()));
+        let takes_all = host.routes.first().is_some_and(|route| route.matches.is_unconditional());
         Self { pattern: pattern.clone(), host: Arc::clone(host), targets, takes_all, paths }
     }
 
@@ -105,16 +104,24 @@ impl HostTable {
 impl Paths {
     fn new(host: &Host) -> Self {
         let mut paths = Self::default();
+        let mut previous = None;
         for (index, route) in host.routes.iter().enumerate() {
-            // Of two equal paths the first goes before the other.
-            match &route.matches.path {
-                PathMatch::Exact(path) => drop(paths.exact.entry((&**path).into()).or_insert(index)),
+            let path = &route.matches.path;
+            let is_first_of_path = previous.replace(path) != Some(path);
+            let replaced = match path {
+                // The look-up goes on to it from the first route of its path.
+                PathMatch::Exact(_) | PathMatch::Prefix(_) if !is_first_of_path => None,
+                PathMatch::Exact(path) => paths.exact.insert((&**path).into(), index),
                 PathMatch::Prefix(path) => {
                     paths.longest_prefix = paths.longest_prefix.max(path.len());
-                    paths.prefix.entry((&**path).into()).or_insert(index);
+                    paths.prefix.insert((&**path).into(), index)
                 }
-                PathMatch::PatternExact(_) | PathMatch::PatternPrefix(_) | PathMatch::Any => paths.others.push(index),
-            }
+                PathMatch::PatternExact(_) | PathMatch::PatternPrefix(_) | PathMatch::Any => {
+                    paths.others.push(index);
+                    None
+                }
+            };
+            debug_assert!(replaced.is_none(), "the routes of one path are adjacent");
         }
         paths
     }

@@ -6,17 +6,17 @@
 use std::sync::Arc;
 
 use super::{HostTable, ListenerTable, Paths, Target};
-use crate::model::{HostPattern, Route, RouteId};
+use crate::model::{HostPattern, MatchInput, Route, RouteId};
 
 impl ListenerTable {
-    /// The route for `host` (lower case, without port) and `path` (normalised).
-    pub fn find(&self, host: &str, path: &str) -> Option<&Arc<Target>> {
-        let exact = self.exact.get(host).and_then(|routes| routes.find(path));
-        exact.or_else(|| self.find_wildcard(host, path)).or_else(|| self.any.as_ref()?.find(path))
+    /// The route of a request for `host` (lower case, without port).
+    pub fn find(&self, host: &str, input: MatchInput<'_>) -> Option<&Arc<Target>> {
+        let exact = self.exact.get(host).and_then(|routes| routes.find(input));
+        exact.or_else(|| self.find_wildcard(host, input)).or_else(|| self.any.as_ref()?.find(input))
     }
 
-    fn find_wildcard(&self, host: &str, path: &str) -> Option<&Arc<Target>> {
-        self.wildcards(host).find_map(|routes| routes.find(path))
+    fn find_wildcard(&self, host: &str, input: MatchInput<'_>) -> Option<&Arc<Target>> {
+        self.wildcards(host).find_map(|routes| routes.find(input))
     }
 
     /// The wildcard hosts that match `host`, in the order of their precedence.
@@ -61,8 +61,8 @@ impl ListenerTable {
     }
 
     /// Why a request goes where it goes: every route in the order of precedence, for people.
-    pub fn explain(&self, host: &str, path: &str) -> Explanation {
-        let chosen = self.find(host, path).cloned();
+    pub fn explain(&self, host: &str, input: MatchInput<'_>) -> Explanation {
+        let chosen = self.find(host, input).cloned();
         let mut hosts: Vec<_> = self.hosts().collect();
         hosts.sort_by(|a, b| a.pattern.precedence().cmp(&b.pattern.precedence()));
         let mut considered = Vec::new();
@@ -71,8 +71,8 @@ impl ListenerTable {
             for target in &routes.targets {
                 let miss = if !host_matches {
                     Some(Miss::Host)
-                } else if !target.route.matches.accepts(path) {
-                    Some(Miss::Path)
+                } else if let Some(condition) = target.route.matches.unmet(input) {
+                    Some(Miss::Condition(condition))
                 } else if chosen.as_ref().is_some_and(|chosen| !Arc::ptr_eq(chosen, target)) {
                     Some(Miss::Precedence)
                 } else {
@@ -86,38 +86,51 @@ impl ListenerTable {
 }
 
 impl HostTable {
-    fn find(&self, path: &str) -> Option<&Arc<Target>> {
-        if self.takes_all && path.starts_with('/') {
+    fn find(&self, input: MatchInput<'_>) -> Option<&Arc<Target>> {
+        if self.takes_all && input.path.starts_with('/') {
             return self.targets.first();
         }
         let routes = &self.host.routes;
         let index = match &self.paths {
-            None => routes.iter().position(|route| route.matches.accepts(path)),
-            Some(paths) => paths
-                .find(path)
-                .or_else(|| paths.others.iter().copied().find(|index| routes[*index].matches.accepts(path))),
+            None => routes.iter().position(|route| route.matches.accepts(input)),
+            Some(paths) => paths.find(routes, input),
         };
         self.targets.get(index?)
     }
 }
 
 impl Paths {
-    /// The index of the route with this exact path, or else with the longest prefix.
-    fn find(&self, path: &str) -> Option<usize> {
-        if let Some(index) = self.exact.get(path) {
-            return Some(*index);
-        }
+    /// The index of the first route that accepts a request. `routes` are those of the host.
+    fn find(&self, routes: &[Arc<Route>], input: MatchInput<'_>) -> Option<usize> {
+        let accepted = |first: &usize| first_accepted(routes, *first, input);
+        self.exact.get(input.path).and_then(accepted).or_else(|| self.find_prefix(input.path, accepted)).or_else(|| {
+            let mut others = self.others.iter().copied();
+            others.find(|index| routes[*index].matches.accepts(input))
+        })
+    }
+
+    /// Goes through the prefixes of a path, the longest first. `accepted` gets the index of the first route of each.
+    fn find_prefix(&self, path: &str, accepted: impl Fn(&usize) -> Option<usize>) -> Option<usize> {
         if self.prefix.is_empty() {
             return None;
         }
-        if let Some(index) = self.prefix.get(path).filter(|_| path.len() <= self.longest_prefix) {
-            return Some(*index);
+        if path.len() <= self.longest_prefix
+            && let Some(index) = self.prefix.get(path).and_then(&accepted)
+        {
+            return Some(index);
         }
         // Each `/`, from the right, ends a shorter prefix.
         let reach = path.len().min(self.longest_prefix + 1);
         let slashes = path.as_bytes()[..reach].iter().enumerate().rev().filter(|(_, byte)| **byte == b'/');
-        slashes.into_iter().find_map(|(at, _)| self.prefix.get(&path[..at]).copied())
+        slashes.into_iter().find_map(|(at, _)| self.prefix.get(&path[..at]).and_then(&accepted))
     }
+}
+
+/// The index of the first route that accepts a request, among the route at `first` and those after it that have its path.
+fn first_accepted(routes: &[Arc<Route>], first: usize, input: MatchInput<'_>) -> Option<usize> {
+    let path = &routes[first].matches.path;
+    let mut of_path = routes[first..].iter().take_while(|route| route.matches.path == *path);
+    of_path.position(|route| route.matches.accepts(input)).map(|offset| first + offset)
 }
 
 /// Why a request goes where it goes.
@@ -145,8 +158,8 @@ pub struct Considered {
 pub enum Miss {
     /// The host of the request does not match.
     Host,
-    /// The path of the request does not match.
-    Path,
+    /// The request does not meet the condition with this name ([`crate::model::RouteMatch::unmet`]).
+    Condition(&'static str),
     /// The request matches, and so does a route that goes before.
     Precedence,
 }
@@ -252,10 +265,10 @@ pub(super) mod tests {
             let table = compile(&model, 1, &OrdMap::new());
             let listener = table.listener(80).expect("port 80");
             for (host, path) in requests {
-                let found = listener.find(&host, &path).map(|target| target.route.matches.path.clone());
+                let found = listener.find(&host, MatchInput::from_path(&path)).map(|target| target.route.matches.path.clone());
                 let expected = naive(&model, &host, &path);
                 prop_assert_eq!(found, expected, "{} {}", host, path);
-                let explanation = listener.explain(&host, &path);
+                let explanation = listener.explain(&host, MatchInput::from_path(&path));
                 let named = explanation.considered.iter().filter(|considered| considered.miss.is_none()).count();
                 prop_assert_eq!(named, usize::from(explanation.chosen.is_some()));
             }
@@ -271,10 +284,12 @@ pub(super) mod tests {
         let listener = table.listener(80).expect("port 80");
         let found = requests
             .iter()
-            .map(|(host, path)| listener.find(host, path).map(|target| (target.id(), target.route.field.clone())));
+            .map(|(host, path)| listener.find(host, MatchInput::from_path(path)))
+            .map(|found| found.map(|target| (target.id(), target.route.field.clone())));
         let (routes, member) = (table.session_routes(), ([127, 0, 0, 1], 1).into());
         let there = ids.iter().map(|id| {
-            let origin = SessionOrigin { port: 80, host: "not.anywhere", path: "/", route: Some(id), member };
+            let input = MatchInput::from_path("/");
+            let origin = SessionOrigin { port: 80, host: "not.anywhere", input, route: Some(id), member };
             routes.covers(&origin).then(|| (id.clone(), "".into()))
         });
         found.chain(there).collect()
@@ -344,7 +359,7 @@ pub(super) mod tests {
                 let expected =
                     routes.iter().map(|route| &route.matches.path).find(|route| route.matches(&path)).cloned();
                 assert_eq!(
-                    listener.find("", &path).map(|target| target.route.matches.path.clone()),
+                    listener.find("", MatchInput::from_path(&path)).map(|target| target.route.matches.path.clone()),
                     expected,
                     "{path}"
                 );
@@ -361,7 +376,8 @@ pub(super) mod tests {
         ]);
         let table = compile(&model, 1, &OrdMap::new());
         let listener = table.listener(80).expect("port 80");
-        let field = |host, path| listener.find(host, path).map(|target| target.route.field.clone());
+        let field =
+            |host, path| listener.find(host, MatchInput::from_path(path)).map(|target| target.route.field.clone());
         assert_eq!(field("www.foo.com", "/").as_deref(), Some("spec.rules[2]"));
         assert_eq!(field("a.bar.foo.com", "/IMG/1.png").as_deref(), Some("spec.rules[1]"));
         assert_eq!(field("a.bar.foo.com", "/other").as_deref(), Some("spec.rules[0]"));

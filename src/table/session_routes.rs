@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use super::{ListenerTable, RoutingTable};
-use crate::model::RouteId;
+use crate::model::{MatchInput, RouteId};
 
 /// The request that opened a session, the route that it took and the member that it is with.
 #[derive(Debug, Clone, Copy)]
@@ -14,8 +14,8 @@ pub struct SessionOrigin<'a> {
     pub port: u16,
     /// Host of the request: lower case, without port.
     pub host: &'a str,
-    /// Path of the request, normalised.
-    pub path: &'a str,
+    /// What the conditions of routes look at.
+    pub input: MatchInput<'a>,
     /// Identity of the route. `None`: a route that is known not to be in the table.
     pub route: Option<&'a RouteId>,
     /// Address of the member.
@@ -42,7 +42,7 @@ impl SessionRoutes<'_> {
     /// would take its request today leads to its member.
     pub fn covers(&self, session: &SessionOrigin<'_>) -> bool {
         let Some(listener) = self.table.listener(session.port) else { return false };
-        let found = listener.find(session.host, session.path);
+        let found = listener.find(session.host, session.input);
         let is_its_own = || found.is_some_and(|target| session.route.is_some_and(|route| target.has_id(route)));
         let leads_to_member = || found.is_some_and(|target| target.leads_to(session.member));
         is_its_own() || leads_to_member() || session.route.is_some_and(|route| self.has(listener, session.port, route))
@@ -117,7 +117,8 @@ mod tests {
         ] {
             let model = model(changed, &[("a", a), ("b", b)]);
             let table = before.update(&model, 2, &registry.apply(&model.pools, &model.departing));
-            let origin = SessionOrigin { port: 80, host: "chat.example", path: "/", route: Some(&id), member };
+            let input = MatchInput::from_path("/");
+            let origin = SessionOrigin { port: 80, host: "chat.example", input, route: Some(&id), member };
             assert_eq!(table.session_routes().covers(&origin), expected, "{member}");
         }
     }

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::close_order::{CloseCause, CloseOrder, ScheduledClose};
 use super::counters::Counters;
 use super::handshake_texts::HandshakeTexts;
-use crate::model::{self, Action, ObjectRef};
+use crate::model::{self, Action, MatchInput, ObjectRef};
 use crate::pool::{Lease, PodNotice, Pool, Tenure};
 use crate::table::{SessionOrigin, SessionRoutes, Target};
 
@@ -99,8 +99,8 @@ impl Session {
     /// Whether it may stay, as far as the routes of a table tell.
     pub fn is_covered_by(&self, routes: &SessionRoutes<'_>) -> bool {
         let SessionInfo { port, handshake, target, .. } = &self.info;
-        let (host, path, member) = (handshake.host(), handshake.path(), self.member());
-        routes.covers(&SessionOrigin { port: *port, host, path, route: Some(&target.id()), member })
+        let (host, input, member) = (handshake.host(), MatchInput::from_path(handshake.path()), self.member());
+        routes.covers(&SessionOrigin { port: *port, host, input, route: Some(&target.id()), member })
     }
 
     /// The id of the pool that its member was chosen from.

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::view::ConfigView;
 use crate::admin::sessions::ListedSession;
-use crate::model::{Address, Endpoint, HostPattern, Model, PathMatch, Pool, Route, RouteId};
+use crate::model::{Address, Endpoint, HostPattern, MatchInput, Model, Pool, Route, RouteId};
 use crate::pool::{AddressPolicy, AddressSource, AddressStates, Registry, ends_tenure};
 use crate::table::{RoutingTable, SessionOrigin, SessionRoutes, compile};
 use crate::websocket::CloseCause;
@@ -144,7 +144,8 @@ impl NextTable {
         for session in staying {
             let (port, member) = (session.port, session.member);
             let route = self.route_ids.get(&(port, session.route.to_string()));
-            let origin = SessionOrigin { port, host: &session.host, path: &session.path, route, member };
+            let input = MatchInput::from_path(&session.path);
+            let origin = SessionOrigin { port, host: &session.host, input, route, member };
             if let Some(cause) = self.cause(before, &routes, &origin) {
                 groups.entry((cause, &session.object, member)).or_default().push(session.id);
             }
@@ -173,14 +174,14 @@ impl NextTable {
         for (port, listener) in &model.listeners {
             for (pattern, host) in &listener.hosts {
                 for route in &host.routes {
-                    let (host, path) = (sample_host(pattern), sample_path(&route.matches.path));
+                    let (host, input) = (sample_host(pattern), route.matches.example());
                     let Route { owner, matches, .. } = &**route;
                     let id = RouteId { owner: owner.clone(), host: pattern.clone(), matches: matches.clone() };
                     let pools = route.action.pools().filter_map(|pool| model.pools.get(pool));
                     for endpoint in pools.flat_map(|pool| &pool.endpoints) {
                         let Address::Socket(member) = endpoint.address else { continue };
                         let port = *port;
-                        let origin = SessionOrigin { port, host: &host, path, route: Some(&id), member };
+                        let origin = SessionOrigin { port, host: &host, input, route: Some(&id), member };
                         if let Some(cause) = self.cause(before, &routes, &origin) {
                             let (route_id, pod) = (id.to_string(), endpoint.target.clone());
                             closed.insert(ClosedRoute { cause, port, route_id, member, pod });
@@ -208,17 +209,5 @@ fn sample_host(pattern: &HostPattern) -> String {
     match pattern {
         HostPattern::Any => String::new(),
         pattern => pattern.to_string().replace(['*', '?'], "x"),
-    }
-}
-
-/// A path that the condition matches.
-fn sample_path(path: &PathMatch) -> &str {
-    match path {
-        PathMatch::Any => "/",
-        PathMatch::Prefix(prefix) if prefix.is_empty() => "/",
-        PathMatch::Exact(text)
-        | PathMatch::Prefix(text)
-        | PathMatch::PatternExact(text)
-        | PathMatch::PatternPrefix(text) => text,
     }
 }

@@ -195,7 +195,7 @@ fn patterns(view: &ConfigView) -> BTreeMap<String, Vec<String>> {
     let mut patterns = BTreeMap::new();
     for (port, listener) in &view.model.listeners {
         for (host, of) in &listener.hosts {
-            let ids = of.routes.iter().filter(|route| route.path.starts_with('~')).map(|route| route.id(host));
+            let ids = of.routes.iter().filter(|route| route.matches.path.is_pattern()).map(|route| route.id(host));
             patterns.insert(format!("{port} {host}"), ids.collect());
         }
     }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use crate::admin::Fingerprints;
-use crate::model::{EndpointState, Model};
+use crate::model::{EndpointState, Model, RouteMatch};
 use crate::translate::Options;
 
 /// What is served, or would be served.
@@ -66,7 +66,8 @@ pub(super) struct HostView {
 pub(super) struct RouteView {
     field: String,
     owner: OwnerView,
-    pub(super) path: String,
+    #[serde(flatten)]
+    pub(super) matches: RouteMatch,
     pub(super) action: Value,
 }
 
@@ -125,8 +126,8 @@ impl MemberView {
 impl RouteView {
     /// The identity, as [`crate::model::RouteId`] displays it.
     pub(super) fn id(&self, host: &str) -> String {
-        let OwnerView { kind, namespace, name } = &self.owner;
-        format!("{kind} {namespace}/{name} {host} {}", self.path)
+        let Self { owner: OwnerView { kind, namespace, name }, matches, field: _, action: _ } = self;
+        format!("{kind} {namespace}/{name} {host} {matches}")
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::api::ApplicationGateway;
 use crate::api::application_gateway::RequestRoutingRule;
-use crate::model::{Action, HostPattern, ObjectRef, PathMatch, Route};
+use crate::model::{Action, HostPattern, ObjectRef, PathMatch, Route, RouteMatch};
 use crate::report::Reason;
 use crate::source::Key;
 
@@ -150,10 +150,11 @@ impl<'a> Gateway<'a> {
                 self.note_served(listener, &routes, draft);
             }
             // What no rule takes is not for a wider host, which may be another tenant's.
-            if !routes.iter().any(|route| route.matches.path == PathMatch::Any) {
+            let every_path = RouteMatch::from(PathMatch::Any);
+            if !routes.iter().any(|route| route.matches == every_path) {
                 let action = Action::NotFound;
                 let (field, owner) = (listener.field.as_str().into(), Arc::new(self.owner.clone()));
-                routes.push(Route { field, owner, matches: PathMatch::Any.into(), action });
+                routes.push(Route { field, owner, matches: every_path, action });
             }
             for host in &held {
                 draft.add_host(at.port, at.protocol, (*host).clone(), routes.clone());

@@ -1,7 +1,7 @@
 //! The tables of the Ingress documentation ("Path types", "Examples"; "Hostname wildcards"): each row is translated and
 //! looked up.
 
-use steadygate::model::{Host, HostPattern, PathMatch, normalise_path};
+use steadygate::model::{Host, HostPattern, MatchInput, PathMatch, normalise_path};
 use steadygate::translate::{Options, translate};
 
 use super::manifests;
@@ -78,7 +78,8 @@ fn winner_index(rules: &[(&str, &str)], request: &str) -> Option<usize> {
 
 fn first_match<'a>(host: &'a Host, request: &str) -> Option<&'a str> {
     let request = normalise_path(request);
-    let route = host.routes.iter().find(|route| route.matches.accepts(&request))?;
+    let input = MatchInput::from_path(&request);
+    let route = host.routes.iter().find(|route| route.matches.accepts(input))?;
     assert!(!matches!(route.matches.path, PathMatch::Any), "no case here has a default backend");
     Some(&route.field)
 }

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use steadygate::model::{
     Action, Affinity, Certificate, Endpoint, EndpointState, Forward, ForwardOptions, Host, HostHeader, Listener, Model,
-    ObjectRef, PathRewrite, Ping, Pool, PoolId, Probe, Redirect, Route, RouteMatch, SessionLimits, Transport,
-    Unavailable, UpstreamTls, WebSocket, WeightedPool, WeightedPools,
+    ObjectRef, PathRewrite, Ping, Pool, PoolId, Probe, Redirect, Route, SessionLimits, Transport, Unavailable,
+    UpstreamTls, WebSocket, WeightedPool, WeightedPools,
 };
 use steadygate::translate::Translation;
 
@@ -104,8 +104,8 @@ impl Lines {
             self.line(0, format_args!("{place} has no routes{certificate}"));
         }
         for route in routes {
-            let Route { field, owner, matches: RouteMatch { path }, action } = &**route;
-            self.line(0, format_args!("{place} {path} -> {}{certificate}", target(action, owner, field)));
+            let Route { field, owner, matches, action } = &**route;
+            self.line(0, format_args!("{place} {matches} -> {}{certificate}", target(action, owner, field)));
             if let Action::Forward(Forward { pools: _, options }) = action {
                 self.options(options, &Defaults::of(&owner.to_string()).options);
             }
