@@ -257,7 +257,7 @@ def test_the_command_lists_and_closes(gateway, site):
         run = cli(gateway)
         assert run.returncode == 0, run.stderr
         head, first, second = run.stdout.splitlines()
-        assert head.split() == ["ID", "AGE", "IDLE", "CLIENT", "ROUTE", "MEMBER", "UP/DOWN", "BYTES", "STATE"]
+        assert head.split() == ["ID", "AGE", "IDLE", "CLIENT", "OBJECT", "MEMBER", "UP/DOWN", "BYTES", "STATE"]
         assert first.split()[0] == "1" and "1/1" in first and "Ingress default/one" in first
         assert second.index("127.0.0.1") == head.index("CLIENT") == first.index("127.0.0.1")
         assert len(cli(gateway, "list", "--object", "default/two").stdout.splitlines()) == 2
