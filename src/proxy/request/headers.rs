@@ -209,7 +209,7 @@ mod tests {
 
     use super::*;
 
-    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+    pub(super) fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut map = HeaderMap::new();
         for (name, value) in lines {
             map.append(HeaderName::from_static(name), HeaderValue::from_static(value));
@@ -221,7 +221,7 @@ mod tests {
         ClientHop::new(IpAddr::from([192, 0, 2, 7]), trusted, tls, 443)
     }
 
-    fn request(headers: &mut HeaderMap, trusted: bool, tls: bool) {
+    pub(super) fn request(headers: &mut HeaderMap, trusted: bool, tls: bool) {
         prepare_request(headers, &hop(trusted, tls), &HeaderValue::from_static("a.example:8443"));
     }
 

@@ -113,24 +113,8 @@ pub(super) fn is_claim(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::prepare_request;
+    use super::super::tests::{headers, request};
     use super::*;
-
-    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
-        let mut map = HeaderMap::new();
-        for (name, value) in lines {
-            map.append(HeaderName::from_static(name), HeaderValue::from_static(value));
-        }
-        map
-    }
-
-    fn hop(trusted: bool, tls: bool) -> ClientHop {
-        ClientHop::new(IpAddr::from([192, 0, 2, 7]), trusted, tls, 443)
-    }
-
-    fn request(headers: &mut HeaderMap, trusted: bool, tls: bool) {
-        prepare_request(headers, &hop(trusted, tls), &HeaderValue::from_static("a.example:8443"));
-    }
 
     #[test]
     fn the_client_is_the_first_hop_from_the_right_that_is_not_trusted() {
