@@ -60,13 +60,13 @@ help:
 	    sub(/\.( .*)?$$/, "", text); printf "  %-14s%s\n", $$1, text } \
 	  { text = "" }' $(MAKEFILE_LIST)
 
-# Runs the gateway with two backends on this machine, and a page to try it.
+# Runs the gateway with two backends on this machine, and a page to try it; built as tests are, which takes less time than a release.
 demo:
 	$(call need,cc build-essential)
-	cargo build --locked --release --bin steadygate --example chat --example hello
-	target/release/steadygate demo \
-	  --backend 'target/release/examples/chat --listen 127.0.0.1:9101 --name chat' \
-	  --backend 'target/release/examples/hello --listen 127.0.0.1:9102 --name hello'
+	cargo build --locked --package steadygate --package steadygate-examples --bins
+	target/debug/steadygate demo \
+	  --backend 'target/debug/chat --listen 127.0.0.1:9101 --name chat' \
+	  --backend 'target/debug/hello --listen 127.0.0.1:9102 --name hello'
 
 # --- Test --------------------------------------------------------------------------------------------------------
 
@@ -85,13 +85,13 @@ SUITE_ENVIRONMENT := STEADYGATE=$(CURDIR)/$(or $(STEADYGATE),target/debug/steady
 # in the suites below.
 peers: $(VENV)/installed $(NODE)/installed $(H2SPEC) $(GO_PEER) $(JAVA_PEER)
 	$(call need,curl curl openssl openssl chromium chromium ip iproute2 unshare util-linux)
-	cargo build --locked --bins --examples
+	cargo build --locked --workspace --bins --examples
 	$(SUITE_ENVIRONMENT) H2SPEC=$(CURDIR)/$(H2SPEC) CHROMIUM=$(CHROMIUM) NODE_PATH=$(CURDIR)/$(NODE)/node_modules \
 	  $(VENV)/bin/pytest -c tests/peers/pytest.ini tests/peers $(PYTEST)
 
 # Tests the Helm chart, rendered; no cluster is needed.
 chart: target/cluster/bin/.helm $(CHART_VENV)/installed
-	cargo build --locked --bins --examples
+	cargo build --locked --workspace --bins --examples
 	$(SUITE_ENVIRONMENT) HELM=$(CURDIR)/target/cluster/bin/helm \
 	  $(CHART_VENV)/bin/pytest -c tests/chart/pytest.ini tests/chart $(PYTEST)
 
@@ -100,7 +100,7 @@ $(CHART_VENV)/installed: tests/chart/requirements.txt
 
 # Tests the controller with a real API server, and a proxy between them that fails.
 control: $(VENV)/installed $(CLUSTER_BIN)/.etcd $(CLUSTER_BIN)/.kubernetes
-	cargo build --locked --bins --examples
+	cargo build --locked --workspace --bins --examples
 	$(SUITE_ENVIRONMENT) $(VENV)/bin/pytest -c tests/control/pytest.ini tests/control $(PYTEST)
 
 $(VENV)/installed: tests/peers/requirements.txt
@@ -279,8 +279,8 @@ $(BENCH)/nginx/nginx: benches/debs
 
 # Checks the format, clippy, and the licences and sources of dependencies.
 lint: $(DENY)
-	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
 	$(DENY) --locked check bans licenses sources
 
 # Checks dependencies for known vulnerabilities; fetches the advisory database from the network.

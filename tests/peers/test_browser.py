@@ -9,7 +9,7 @@ from curl import curl
 from gateway import free_port, wait_for
 from manifests import secret
 
-EXAMPLES = Path(__file__).parents[2] / "target/debug/examples"
+EXAMPLES = Path(__file__).parents[2] / "target/debug"
 DEMO = Path(__file__).parents[2] / "manifests/demo"
 
 
