@@ -1,9 +1,9 @@
 # One command each; `make help` lists them. `make demo` shows the gateway, `make test e2e` runs everything that is tested, and
-# continuous integration runs `make lint test e2e`. What a command needs is installed first: programs by apt-get, the rest
+# continuous integration runs `make lint test e2e`, with the building side by side. What a command needs is installed first: programs by apt-get, the rest
 # into target/.
 
-COMMANDS := build help demo test unit peers control chart image cluster cluster-down e2e bench bench-cluster bench-report \
-  lint advisories fuzz bless clean-demo
+COMMANDS := build help demo test unit peers control chart image cluster cluster-parts cluster-down e2e \
+  bench bench-cluster bench-report lint advisories fuzz bless clean-demo
 .PHONY: $(COMMANDS) static-build
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := build
@@ -27,9 +27,9 @@ CHROMIUM := /usr/bin/chromium
 CLUSTER_BIN := target/cluster/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-# $(call install,PACKAGES): for a line of shell.
-install = echo installing $(1); $(SUDO) apt-get update -qq </dev/null && \
-	  DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends $(1) </dev/null
+# $(call install,PACKAGES): for a line of shell. One at a time, also where several commands run side by side.
+install = echo installing $(1); mkdir -p target; $(SUDO) flock target/apt.lock sh -c "apt-get update -qq </dev/null && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(1) </dev/null"
 
 # $(call need,COMMAND PACKAGE …): installs the packages of those commands that are missing.
 need = @missing=""; set -- $(1); while [ $$\# -gt 0 ]; do \
@@ -60,7 +60,7 @@ help:
 	    sub(/\.( .*)?$$/, "", text); printf "  %-14s%s\n", $$1, text } \
 	  { text = "" }' $(MAKEFILE_LIST)
 
-# Runs the gateway with two backends on this machine, and a page to try it; built as tests are, which takes less time than a release.
+# Runs the gateway with two backends on this machine, and a page to try it. It is built as tests are: a release takes far longer.
 demo:
 	$(call need,cc build-essential)
 	cargo build --locked --package steadygate --package steadygate-examples --bins
@@ -208,6 +208,9 @@ cluster: $(cluster_needs) $(e2e_images)
 cluster-down:
 	$(CLUSTER) down
 
+# Builds what `make e2e` needs, without running it.
+cluster-parts: $(cluster_needs) $(e2e_images) $(E2E_VENV)/installed $(CHART_VENV)/installed
+
 # Tests everything in a cluster of its own, which is removed afterwards, whatever happens.
 e2e: $(cluster_needs) $(e2e_images) $(E2E_VENV)/installed
 	$(E2E_ENVIRONMENT) $(CLUSTER) --name e2e run $(e2e_images:%=--load %) -- \
@@ -289,7 +292,7 @@ advisories: $(DENY)
 
 $(DENY):
 	$(call need,cc build-essential)
-	cargo install cargo-deny --locked --version $(CARGO_DENY_VERSION) --no-default-features \
+	cargo install cargo-deny --locked --version $(CARGO_DENY_VERSION) --no-default-features --debug \
 	  --root target/tools/cargo-deny-$(CARGO_DENY_VERSION) --target-dir target/tools/build
 	rm -rf target/tools/build
 
