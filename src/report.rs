@@ -108,6 +108,8 @@ reasons! {
     Unsupported,
     /// An annotation has a value that can't be read; its default stays.
     InvalidAnnotation,
+    /// Access control is asked for that this version does not have: what it guards answers 503.
+    AccessControl,
     /// The port could not be opened.
     PortNotOpen,
 }

@@ -1,14 +1,17 @@
-//! The annotations of Ingresses and IngressClasses: three families with one table each, which are read into one typed
-//! result.
+//! The annotations of Ingresses and IngressClasses: a table for each family, all of them read into one typed result.
 //!
 //! Annotations are only read here: a value that can't be read is an [`AnnotationProblem`] and leaves the
 //! setting as it was. What a setting does is up to `translate`.
 
 mod affinity;
 mod agic;
+mod foreign;
+mod guard;
+mod kubernetes;
 mod nginx;
 mod own;
 mod settings;
+mod snippet;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +19,7 @@ use super::session::{SESSION_SETTINGS, SessionSetting};
 use super::value::AllowedValues;
 
 pub use affinity::{AffinityBy, AffinitySettings, SameSiteSetting, SessionCookie};
+pub use guard::Guard;
 pub use settings::{AnnotationSettings, BackendProtocol, ProbeSettings, SslRedirect};
 
 /// One annotation: a row of the reference page, and the reader of its value.
@@ -52,22 +56,78 @@ pub struct AnnotationFamily {
     pub entries: &'static [Annotation],
     /// Settings of WebSocket sessions that it has too.
     pub session_settings: &'static [SessionSetting],
+    /// Its annotations that guard, none of which is supported by this version. One that may or may not guard, such as a snippet,
+    /// is among the entries too.
+    pub guards: &'static [Guard],
+    /// Whether the tables have every key. Others are then reported; in a family of others they are not ours to judge.
+    pub is_complete: bool,
 }
 
 impl AnnotationFamily {
     /// The keys of all its annotations, without the prefix.
     fn keys(&self) -> impl Iterator<Item = &'static str> {
         let settings = self.session_settings.iter().map(|setting| setting.annotation);
-        self.entries.iter().map(|entry| entry.key).chain(settings)
+        let guards = self.guards.iter().map(|guard| guard.key).filter(|key| self.entry(key).is_none());
+        self.entries.iter().map(|entry| entry.key).chain(settings).chain(guards)
+    }
+
+    fn entry(&self, key: &str) -> Option<&'static Annotation> {
+        self.entries.iter().find(|entry| entry.key == key)
+    }
+
+    fn guard(&self, key: &str) -> Option<&'static Guard> {
+        self.guards.iter().find(|guard| guard.key == key)
+    }
+
+    /// The problem of an annotation of the table that is not supported.
+    fn unsupported(&self, key: &str) -> AnnotationProblemKind {
+        AnnotationProblemKind::Unsupported(self.entry(key).map_or("", |entry| entry.meaning))
+    }
+
+    /// A family of another controller, of which only what guards is read.
+    const fn foreign(prefix: &'static str, guards: &'static [Guard]) -> Self {
+        Self { prefix, entries: &[], session_settings: &[], guards, is_complete: false }
     }
 }
 
 /// All families, in the order in which they are read. Of two annotations for one setting, that of the later family has
 /// precedence.
 pub const FAMILIES: &[AnnotationFamily] = &[
-    AnnotationFamily { prefix: "nginx.ingress.kubernetes.io/", entries: nginx::ENTRIES, session_settings: &[] },
-    AnnotationFamily { prefix: "appgw.ingress.kubernetes.io/", entries: agic::ENTRIES, session_settings: &[] },
-    AnnotationFamily { prefix: "steadygate.io/", entries: own::ENTRIES, session_settings: SESSION_SETTINGS },
+    AnnotationFamily {
+        prefix: "nginx.ingress.kubernetes.io/",
+        entries: nginx::ENTRIES,
+        session_settings: &[],
+        guards: guard::NGINX,
+        is_complete: true,
+    },
+    AnnotationFamily {
+        prefix: "appgw.ingress.kubernetes.io/",
+        entries: agic::ENTRIES,
+        session_settings: &[],
+        guards: guard::AGIC,
+        is_complete: true,
+    },
+    AnnotationFamily {
+        prefix: "kubernetes.io/",
+        entries: kubernetes::ENTRIES,
+        session_settings: &[],
+        guards: &[],
+        is_complete: false,
+    },
+    AnnotationFamily::foreign("alb.ingress.kubernetes.io/", foreign::ALB),
+    AnnotationFamily::foreign("haproxy-ingress.github.io/", foreign::HAPROXY_INGRESS),
+    AnnotationFamily::foreign("haproxy.org/", foreign::HAPROXY_TECHNOLOGIES),
+    AnnotationFamily::foreign("ingress.kubernetes.io/", foreign::HAPROXY_INGRESS),
+    AnnotationFamily::foreign("nginx.com/", foreign::NGINX_PLUS),
+    AnnotationFamily::foreign("nginx.org/", foreign::NGINX_INC),
+    AnnotationFamily::foreign("traefik.ingress.kubernetes.io/", foreign::TRAEFIK),
+    AnnotationFamily {
+        prefix: "steadygate.io/",
+        entries: own::ENTRIES,
+        session_settings: SESSION_SETTINGS,
+        guards: &[],
+        is_complete: true,
+    },
 ];
 
 /// An annotation that has no effect.
@@ -91,6 +151,10 @@ pub enum AnnotationProblemKind {
     Unsupported(&'static str),
     /// The annotation is supported, and this value of it is not. Contains what to do instead.
     UnsupportedValue(&'static str),
+    /// The annotation asks for access control that this version does not have. Contains what to do instead.
+    Guard(&'static str),
+    /// The Ingress is the canary of another, which this version does not support.
+    Canary,
     /// No annotation of the family has this key. Contains the key that is spelled most like it, if one is close.
     Unknown(Option<&'static str>),
 }
@@ -105,11 +169,28 @@ impl AnnotationSettings {
     /// Reads all annotations of the families. Settings that no annotation has stay as they were, so that the
     /// annotations of a class can be read first, as defaults.
     pub fn read(&mut self, annotations: &BTreeMap<String, String>) -> Vec<AnnotationProblem> {
+        // What guards is read last, since a setting may say that it does not matter.
+        let mut problems = self.read_family_by_family(annotations, Self::read_setting);
+        problems.extend(self.read_family_by_family(annotations, |settings, family, key, value| {
+            settings.read_guard(family, annotations, key, value)
+        }));
+        if self.is_canary {
+            // Nothing else of the Ingress matters: it is often a copy of the one that it is the canary of.
+            problems.retain(|problem| problem.kind == AnnotationProblemKind::Canary);
+        }
+        problems
+    }
+
+    fn read_family_by_family(
+        &mut self,
+        annotations: &BTreeMap<String, String>,
+        read: impl Fn(&mut Self, &AnnotationFamily, &str, &str) -> Result<(), AnnotationProblemKind>,
+    ) -> Vec<AnnotationProblem> {
         let mut problems = Vec::new();
         for family in FAMILIES {
             for (key, value) in annotations {
                 let Some(short) = key.strip_prefix(family.prefix) else { continue };
-                if let Err(kind) = self.read_one(family, short, value) {
+                if let Err(kind) = read(self, family, short, value) {
                     problems.push(AnnotationProblem { key: key.clone(), value: value.clone(), kind });
                 }
             }
@@ -117,17 +198,33 @@ impl AnnotationSettings {
         problems
     }
 
-    fn read_one(&mut self, family: &AnnotationFamily, key: &str, value: &str) -> Result<(), AnnotationProblemKind> {
+    fn read_setting(&mut self, family: &AnnotationFamily, key: &str, value: &str) -> Result<(), AnnotationProblemKind> {
         if let Some(setting) = family.session_settings.iter().find(|setting| setting.annotation == key) {
             return (setting.read)(&mut self.session, value).map_err(AnnotationProblemKind::Invalid);
         }
-        let Some(entry) = family.entries.iter().find(|entry| entry.key == key) else {
-            return Err(AnnotationProblemKind::Unknown(nearest(family, key)));
-        };
-        let Some(read) = entry.read else {
-            return Err(AnnotationProblemKind::Unsupported(entry.meaning));
-        };
-        read(self, value)
+        match family.entry(key).map(|entry| entry.read) {
+            _ if family.guard(key).is_some() => Ok(()),
+            Some(Some(read)) => read(self, value),
+            Some(None) => Err(family.unsupported(key)),
+            None if family.is_complete => Err(AnnotationProblemKind::Unknown(nearest(family, key))),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads an annotation that guards. One that asks for nothing is satisfied, and is not reported.
+    fn read_guard(
+        &mut self,
+        family: &AnnotationFamily,
+        annotations: &BTreeMap<String, String>,
+        key: &str,
+        value: &str,
+    ) -> Result<(), AnnotationProblemKind> {
+        let Some(guard) = family.guard(key) else { return Ok(()) };
+        if guard.asks(family, annotations, value, self) {
+            self.is_closed = true;
+            return Err(AnnotationProblemKind::Guard(guard.remedy));
+        }
+        if family.entry(key).is_some() { Err(family.unsupported(key)) } else { Ok(()) }
     }
 }
 
@@ -181,10 +278,10 @@ mod tests {
             matches!(
                 kinds[..],
                 [
-                    AnnotationProblemKind::Unsupported(_),
                     AnnotationProblemKind::Unknown(None),
                     AnnotationProblemKind::Invalid(_),
-                    AnnotationProblemKind::Unknown(Some("request-timeout"))
+                    AnnotationProblemKind::Unknown(Some("request-timeout")),
+                    AnnotationProblemKind::Unsupported(_),
                 ]
             ),
             "{kinds:?}"

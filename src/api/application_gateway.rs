@@ -13,8 +13,9 @@ mod rule;
 mod status;
 
 use kube::{CustomResource, CustomResourceExt, KubeSchema};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 pub use backend::{
     BackendAddress, BackendAddressPool, BackendHttpSettings, ConnectionDraining, CookieBasedAffinity,
@@ -104,6 +105,23 @@ pub struct ApplicationGatewaySpec {
     #[schemars(length(max = 100))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub url_path_maps: Vec<UrlPathMap>,
+
+    /// A policy of a web application firewall (ARM `firewallPolicy`). Not supported: all rules answer 503.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "unsupported_guard")]
+    pub firewall_policy: Option<Value>,
+
+    /// A web application firewall (ARM `webApplicationFirewallConfiguration`). Not supported: all rules answer 503, unless
+    /// it is not enabled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "unsupported_guard")]
+    pub web_application_firewall_configuration: Option<Value>,
+}
+
+/// The schema of a field that guards and is not supported. It has to be known, since an API server removes fields that
+/// are not, and the gateway would be open.
+fn unsupported_guard(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"x-kubernetes-preserve-unknown-fields": true})
 }
 
 /// Another element of the same ApplicationGateway, or an object of its namespace, by name.

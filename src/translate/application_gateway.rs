@@ -6,6 +6,7 @@
 mod backend;
 mod element;
 mod gateway;
+mod guard;
 mod listener;
 mod pool;
 mod probe;

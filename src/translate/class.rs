@@ -173,7 +173,11 @@ fn read_class(name: &str, class: &IngressClass, options: &Options, reports: &mut
             "set defaults for its Ingresses by annotations on the class",
         );
     }
-    let settings = read_annotations(Arc::default(), &object, &class.metadata, reports);
+    let mut settings = read_annotations(Arc::default(), &object, &class.metadata, reports);
+    if settings.is_canary {
+        // A class is the canary of nothing. It has been reported.
+        Arc::make_mut(&mut settings).is_canary = false;
+    }
     Some(Class::new(settings, controller == INGRESS_NGINX_CONTROLLER))
 }
 
@@ -225,6 +229,22 @@ pub(super) fn read_annotations(
                 Reason::Unsupported,
                 format!("{value:?} is not supported by this version, so the default stays"),
                 instead,
+            ),
+            AnnotationProblemKind::Guard(instead) => reports.error(
+                object,
+                field,
+                Reason::AccessControl,
+                format!("{key} asks for access control that this version does not have, so what it guards answers 503"),
+                instead,
+            ),
+            AnnotationProblemKind::Canary => reports.error(
+                object,
+                field,
+                Reason::Unsupported,
+                "canaries, as Argo Rollouts and Flagger write them, are not supported by this version, so nothing of this \
+                 Ingress is served, and the Ingress that it is the canary of takes all requests",
+                "release without traffic routing meanwhile (Argo Rollouts: a strategy without trafficRouting; Flagger: \
+                 the provider kubernetes), or remove this Ingress",
             ),
             AnnotationProblemKind::Unknown(nearest) => {
                 let remedy = match nearest {

@@ -13,12 +13,19 @@ use steadygate::websocket::HandshakeOutcome;
 fn the_page_of_annotations_is_that_of_the_code() {
     let mut page = "# Annotations\n\nGenerated from the tables in `src/api/annotations` and the list in `src/api/session.rs`. Where two \
         families have one setting, the later table on this page is used. On an IngressClass, annotations are the defaults of its \
-        Ingresses. A value that can't be read is reported, and the default stays; a key that is not on this page is reported \
-        too. A WebSocket session keeps the settings that it was opened with.\n"
+        Ingresses. A value that can't be read is reported, and the default stays; a key of a family with supported ones that is \
+        not on this page is reported too, except below `kubernetes.io/`. A WebSocket session keeps the settings that it was opened \
+        with.\n\n\
+        Access control that this version does not have is never left out: the paths of an Ingress that asks for it answer 503 \
+        (`X-Steadygate-Reason: AccessControl`), on port 80 too, and `steadygate check` fails. Only paths below \
+        `/.well-known/acme-challenge` are served, for a certificate authority. A value that asks for nothing is satisfied, and \
+        is not reported.\n"
         .to_owned();
     for family in FAMILIES {
         let _infallible = write!(page, "\n## `{}`\n", family.prefix);
-        page += "\nSupported:\n\n| key | value | default | meaning |\n| --- | --- | --- | --- |\n";
+        if !family.entries.is_empty() {
+            page += "\nSupported:\n\n| key | value | default | meaning |\n| --- | --- | --- | --- |\n";
+        }
         for entry in family.entries.iter().filter(|entry| entry.supported()) {
             row(&mut page, entry.key, &[&entry.values.to_string(), entry.default, entry.meaning]);
         }
@@ -31,6 +38,13 @@ fn the_page_of_annotations_is_that_of_the_code() {
             page += "\nKnown, but not supported by this version:\n\n| key | instead |\n| --- | --- |\n";
             for entry in unsupported {
                 row(&mut page, entry.key, &[entry.meaning]);
+            }
+        }
+        if !family.guards.is_empty() {
+            page += "\nNot supported by this version, and what asks for it answers 503:\n\n\
+                | key | asks for nothing | instead |\n| --- | --- | --- |\n";
+            for guard in family.guards {
+                row(&mut page, guard.key, &[guard.satisfied_by, guard.remedy]);
             }
         }
     }

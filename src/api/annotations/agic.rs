@@ -161,7 +161,6 @@ pub(super) const ENTRIES: &[Annotation] = &[
     affinity::AGIC_DISTINCT,
     unsupported("appgw-ssl-certificate", "name a Secret in spec.tls"),
     unsupported("appgw-trusted-root-certificate", "use an ApplicationGateway, which has trustedRootCertificates"),
-    unsupported("appgw-ssl-profile", ""),
     unsupported("override-frontend-port", "use an ApplicationGateway, whose listeners name their port"),
     unsupported("use-private-ip", ""),
     unsupported("waf-policy-for-path", "there is no web application firewall here; put one in front"),

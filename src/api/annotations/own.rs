@@ -22,6 +22,16 @@ pub(super) const SSL_REDIRECT: Annotation = Annotation {
 pub(super) const ENTRIES: &[Annotation] = &[
     SSL_REDIRECT,
     Annotation {
+        key: "ignore-snippets",
+        values: bool::VALUES,
+        default: "false",
+        meaning: "Whether paths are served although a snippet of ingress-nginx guards them, for whoever guards them otherwise.",
+        read: Some(|settings, text| {
+            settings.ignore_snippets = Some(bool::from_text(text)?);
+            Ok(())
+        }),
+    },
+    Annotation {
         key: "load-distribution",
         values: AllowedValues::Words("round-robin or least-connections"),
         default: "round-robin",

@@ -37,6 +37,14 @@ pub struct AnnotationSettings {
     pub server_alias: Vec<String>,
     /// The parts of the probe that annotations set.
     pub probe: ProbeSettings,
+    /// Whether port 80 may serve the Ingress in clear text.
+    pub allow_http: Option<bool>,
+    /// Whether snippets that guard don't matter.
+    pub ignore_snippets: Option<bool>,
+    /// Whether some annotation asks for access control that can't be set up, so that nothing may be served.
+    pub is_closed: bool,
+    /// Whether the Ingress is the canary of another.
+    pub is_canary: bool,
 }
 
 /// Redirects from HTTP to HTTPS.

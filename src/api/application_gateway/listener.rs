@@ -4,8 +4,9 @@
 
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::{Protocol, Reference};
+use super::{Protocol, Reference, unsupported_guard};
 
 /// A port that listeners listen on (ARM `frontendPorts`).
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
@@ -45,6 +46,14 @@ pub struct HttpListener {
     /// The certificate, an element of `sslCertificates`. Required for Https.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ssl_certificate: Option<Reference>,
+    /// A profile with client certificates (ARM `sslProfile`). Not supported: the listener answers 503.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "unsupported_guard")]
+    pub ssl_profile: Option<Value>,
+    /// A policy of a web application firewall (ARM `firewallPolicy`). Not supported: the listener answers 503.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "unsupported_guard")]
+    pub firewall_policy: Option<Value>,
 }
 
 /// A server certificate (ARM `sslCertificates`).

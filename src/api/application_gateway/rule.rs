@@ -5,8 +5,9 @@
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::Reference;
+use super::{Reference, unsupported_guard};
 
 /// A rule that routes the requests of a listener (ARM `requestRoutingRules`). One rule is used for each listener.
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
@@ -81,6 +82,10 @@ pub struct PathRule {
     pub backend_address_pool: Reference,
     /// The settings, an element of `backendHttpSettingsCollection`.
     pub backend_http_settings: Reference,
+    /// A policy of a web application firewall (ARM `firewallPolicy`). Not supported: the paths answer 503.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "unsupported_guard")]
+    pub firewall_policy: Option<Value>,
 }
 
 /// The backend that a rule, a path rule or the default of a path map names: a pool, and the settings with which it is used. All

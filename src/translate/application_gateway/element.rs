@@ -120,6 +120,8 @@ impl<'a> Elements<'a> {
             probes,
             request_routing_rules,
             url_path_maps,
+            firewall_policy: _,
+            web_application_firewall_configuration: _,
         } = spec;
         let certificates = ("sslCertificates", "SSL certificate");
         let roots = ("trustedRootCertificates", "trusted root certificate");

@@ -7,6 +7,7 @@ use crate::model::{CertificateId, HostPattern, ObjectRef, Protocol};
 use crate::report::Reason;
 
 use super::element::{Element, Elements, in_range};
+use super::guard::{self, Access};
 use crate::translate::claim::PortProtocol;
 use crate::translate::lookup::Lookup;
 use crate::translate::report::Reports;
@@ -22,6 +23,8 @@ pub(super) struct ParsedListener<'a> {
     pub(super) hosts: Vec<(HostPattern, String)>,
     /// Its certificate, if one can be used.
     pub(super) certificate: Option<CertificateId>,
+    /// Whether its requests may be served.
+    pub(super) access: Access,
 }
 
 /// How many hosts one listener may name (ARM's limit).
@@ -84,7 +87,8 @@ fn read_one<'a>(
         }
         Spoken::Https => (Protocol::Https, certificate(owner, elements, &field, listener, lookup, reports)),
     };
-    Some(ParsedListener { listener, field, at: PortProtocol { port, protocol }, hosts, certificate })
+    let access = guard::of_listener(owner, &field, listener, reports);
+    Some(ParsedListener { listener, field, at: PortProtocol { port, protocol }, hosts, certificate, access })
 }
 
 fn certificate(

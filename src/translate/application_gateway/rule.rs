@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::api::application_gateway::{
-    BackendReference, PathRule, RequestRoutingRule, RuleBackend, RuleType, UrlPathMap,
-};
+use crate::api::application_gateway::{BackendReference, RequestRoutingRule, RuleBackend, RuleType, UrlPathMap};
 use crate::model::{Action, ObjectRef, PathMatch, Route, Unavailable};
 use crate::report::Reason;
 
 use super::backend::Backends;
 use super::element::{Element, Elements, in_range};
+use super::guard::{self, Access};
 use crate::translate::draft::Draft;
 use crate::translate::lookup::Lookup;
 use crate::translate::report::Reports;
@@ -52,6 +51,7 @@ pub(super) fn by_listener<'a>(
 /// The routes of one rule so far, with all that they are made of.
 struct RuleRoutes<'r, 'a> {
     owner: &'r ObjectRef,
+    access: Access,
     backends: &'r Backends<'a>,
     lookup: &'r Lookup<'a>,
     draft: &'r mut Draft,
@@ -63,13 +63,13 @@ struct RuleRoutes<'r, 'a> {
 pub(super) fn routes<'a>(
     owner: &ObjectRef,
     Element { field, value: rule }: &Element<'a, RequestRoutingRule>,
-    elements: &Elements<'a>,
+    access: Access,
     backends: &Backends<'a>,
     lookup: &Lookup<'a>,
     draft: &mut Draft,
 ) -> Vec<Route> {
-    let shared_owner = Arc::new(owner.clone());
-    let mut made = RuleRoutes { owner, backends, lookup, draft, routes: Vec::new(), shared_owner };
+    let (shared_owner, elements) = (Arc::new(owner.clone()), backends.elements);
+    let mut made = RuleRoutes { owner, access, backends, lookup, draft, routes: Vec::new(), shared_owner };
     match rule.rule_type {
         RuleType::Basic => {
             made.add(field, PathMatch::Any, rule.backend());
@@ -93,8 +93,13 @@ impl<'a> RuleRoutes<'_, 'a> {
         let mut seen: BTreeSet<PathMatch> = BTreeSet::new();
         for (index, rule) in map.path_rules.iter().enumerate() {
             let field = format!("{field}.pathRules[{index}]");
+            let access = self.access.and(guard::of_path_rule(self.owner, &field, rule, &mut self.draft.reports));
             for (index, text) in rule.paths.iter().enumerate() {
-                self.add_pattern(&field, rule, index, text, &mut seen);
+                let path_field = format!("{field}.paths[{index}]");
+                if let Some(path) = self.read_pattern(&path_field, text, &mut seen) {
+                    let action = self.action(&field, &path, rule.backend(), access);
+                    self.push(&path_field, path, action);
+                }
             }
         }
         if let Some(backend) = map.default_backend() {
@@ -102,46 +107,40 @@ impl<'a> RuleRoutes<'_, 'a> {
         }
     }
 
-    fn add_pattern(
-        &mut self,
-        field: &str,
-        rule: &'a PathRule,
-        index: usize,
-        text: &str,
-        seen: &mut BTreeSet<PathMatch>,
-    ) {
-        let path_field = format!("{field}.paths[{index}]");
+    /// Reads a pattern of a path rule, which must not stand further up in its map.
+    fn read_pattern(&mut self, field: &str, text: &str, seen: &mut BTreeSet<PathMatch>) -> Option<PathMatch> {
         let path = match PathMatch::pattern(text) {
             Ok(path) => path,
             Err(error) => {
-                return self.draft.reports.error(
+                self.draft.reports.error(
                     self.owner,
-                    path_field,
+                    field,
                     Reason::InvalidValue,
                     format!("{text:?} is not a path pattern, so it is left out: {error}"),
                     "begin it with '/', and put '*' at its end or nowhere",
                 );
+                return None;
             }
         };
         if !seen.insert(path.clone()) {
-            return self.draft.reports.error(
+            self.draft.reports.error(
                 self.owner,
-                path_field,
+                field,
                 Reason::Conflict,
                 format!("{text:?} stands further up in this path map, and the first listed wins"),
                 "remove one of the two",
             );
+            return None;
         }
-        let action = self.action(field, &path, rule.backend());
-        self.push(&path_field, path, action);
+        Some(path)
     }
 
     fn add(&mut self, field: &str, path: PathMatch, backend: RuleBackend<'a>) {
-        let action = self.action(field, &path, backend);
+        let action = self.action(field, &path, backend, self.access);
         self.push(field, path, action);
     }
 
-    fn action(&mut self, field: &str, path: &PathMatch, backend: RuleBackend<'a>) -> Action {
+    fn action(&mut self, field: &str, path: &PathMatch, backend: RuleBackend<'a>, access: Access) -> Action {
         let Self { owner, backends, lookup, draft, .. } = self;
         let Elements { pools, settings, .. } = backends.elements;
         let named = |BackendReference { field: name, reference }: BackendReference<'a>, reports: &mut Reports| {
@@ -156,7 +155,10 @@ impl<'a> RuleRoutes<'_, 'a> {
             let setting = settings.find(owner, setting, &at(backend.settings), &mut draft.reports);
             backends.backend(&pool?, &setting?, path, lookup, draft)
         });
-        made.map_or_else(unavailable, Action::Forward)
+        match access {
+            Access::Closed => unavailable(Reason::AccessControl),
+            Access::Open => made.map_or_else(unavailable, Action::Forward),
+        }
     }
 
     fn push(&mut self, field: &str, path: PathMatch, action: Action) {

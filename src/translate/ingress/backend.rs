@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use crate::api::annotations::{AnnotationSettings, BackendProtocol};
 use crate::model::{
-    Action, Forward, ForwardOptions, HostHeader, HostPattern, PathRewrite, Pool, PoolId, Probe, Transport, Unavailable,
-    UpstreamTls,
+    Action, Forward, ForwardOptions, HostHeader, HostPattern, PathMatch, PathRewrite, Pool, PoolId, Probe, Transport,
+    Unavailable, UpstreamTls,
 };
 use crate::report::{Reason, Report};
 
 use super::backend_ref::{BackendField, BackendPort, BackendRef, BackendTarget};
 use super::parsed::{IngressPath, ParsedIngress};
+use super::redirect;
 use crate::translate::affinity;
 use crate::translate::balance;
 use crate::translate::class::annotation_field;
@@ -53,6 +54,9 @@ pub(super) fn action(
     reports: &mut Reports,
 ) -> Action {
     reports.extend(&resolved.reports);
+    if is_closed(ingress, &path.path) {
+        return Action::Unavailable(Unavailable { reason: Reason::AccessControl.name() });
+    }
     match &resolved.pool {
         Ok((id, _)) => {
             let options = lookup.intern_options(options(ingress, path, id));
@@ -62,6 +66,12 @@ pub(super) fn action(
         }
         Err(reason) => Action::Unavailable(Unavailable { reason: reason.name() }),
     }
+}
+
+/// Whether a path is closed, since its Ingress asks for access control that can't be set up. A certificate authority must get the
+/// answer to its challenge nevertheless.
+pub(super) fn is_closed(ingress: &ParsedIngress, path: &PathMatch) -> bool {
+    ingress.settings.is_closed && !redirect::is_acme_challenge(path)
 }
 
 /// Resolves a backend of an Ingress.

@@ -109,15 +109,27 @@ impl HostBuilder<'_> {
         let mut routes = Vec::with_capacity(paths.len());
         for path in paths {
             let MergedPath { ingress, path: condition } = path;
+            if backend::is_closed(ingress, &condition.path) {
+                routes.push(self.forward(path, draft));
+                continue;
+            }
             let redirect = redirect::decide(ingress, &condition.path, host, tls, self.claims, &mut draft.reports);
-            routes.push(match redirect.filter(|to| self.has_certificate(host, to.port, &mut draft.reports)) {
-                Some(redirect) => Route {
-                    field: path.field().path(),
-                    owner: Arc::clone(&ingress.owner),
-                    matches: condition.path.clone().into(),
-                    action: Action::Redirect(redirect),
-                },
-                None => self.forward(path, draft),
+            let redirect = redirect.filter(|to| self.has_certificate(host, to.port, &mut draft.reports));
+            let action = match redirect {
+                Some(redirect) => Action::Redirect(redirect),
+                None if redirect::refuses_clear_text(ingress, &condition.path, host, tls, &mut draft.reports) => {
+                    Action::NotFound
+                }
+                None => {
+                    routes.push(self.forward(path, draft));
+                    continue;
+                }
+            };
+            routes.push(Route {
+                field: path.field().path(),
+                owner: Arc::clone(&ingress.owner),
+                matches: condition.path.clone().into(),
+                action,
             });
         }
         routes

@@ -38,7 +38,7 @@ struct RoutedBackend {
     routes: usize,
 }
 
-/// Parses an Ingress, if its class is served.
+/// Parses an Ingress, if it is served.
 pub(super) fn parse(
     owner: Arc<ObjectRef>,
     object: &Ingress,
@@ -48,7 +48,7 @@ pub(super) fn parse(
 ) -> Option<ParsedIngress> {
     let class_name = object.spec.as_ref().and_then(|spec| spec.ingress_class_name.as_deref());
     let class = classes.of(&owner, &object.metadata, class_name, reports)?;
-    Some(ParsedIngress::read(owner, object, class, recent, reports))
+    ParsedIngress::read(owner, object, class, recent, reports)
 }
 
 impl IngressEntry {

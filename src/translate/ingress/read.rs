@@ -20,17 +20,20 @@ use crate::translate::class::{Class, read_annotations};
 use crate::translate::report::Reports;
 
 impl ParsedIngress {
-    /// Reads an Ingress of a class.
+    /// Reads an Ingress of a class. `None`: it is the canary of another, and is not served.
     pub(super) fn read(
         owner: Arc<ObjectRef>,
         object: &Ingress,
         class: Class,
         recent: &mut RecentSettings,
         reports: &mut Reports,
-    ) -> Self {
+    ) -> Option<Self> {
         // Annotations. Most Ingresses have none of their own, and then share the settings of their class.
         let Class { settings: class_settings, ingress_nginx, websocket } = class;
         let settings = read_annotations(Arc::clone(&class_settings), &owner, &object.metadata, reports);
+        if settings.is_canary {
+            return None;
+        }
         session::check(&owner, &object.metadata, &settings, reports);
         let (settings, websocket) = if Arc::ptr_eq(&settings, &class_settings) {
             (settings, websocket)
@@ -52,7 +55,7 @@ impl ParsedIngress {
             hosts: tls_hosts::read(&owner, &hosts, entries, reports),
             secrets: entries.iter().map(secret).collect(),
         });
-        Self {
+        Some(Self {
             owner,
             created: object.metadata.creation_timestamp.clone(),
             settings,
@@ -63,7 +66,7 @@ impl ParsedIngress {
             paths: paths.into(),
             backends: backends.into(),
             tls: tls.map(Box::new),
-        }
+        })
     }
 }
 

@@ -53,9 +53,30 @@ pub(super) fn decide(
     Some(Redirect { status: PERMANENT_REDIRECT, port: port? })
 }
 
+/// Whether a path that is not redirected must not be served in clear text either.
+pub(super) fn refuses_clear_text(
+    ingress: &ParsedIngress,
+    path: &PathMatch,
+    host: &HostPattern,
+    tls: Option<HostTls<'_>>,
+    reports: &mut Reports,
+) -> bool {
+    let refuses = ingress.settings.allow_http == Some(false) && !is_acme_challenge(path);
+    if refuses && tls.is_none() {
+        reports.warning(
+            &ingress.owner,
+            annotation_field("kubernetes.io/ingress.allow-http"),
+            Reason::InvalidAnnotation,
+            format!("host {host} is not to be served in clear text, and nothing serves it over TLS, so it answers 404"),
+            "add the host to spec.tls, or remove the annotation",
+        );
+    }
+    refuses
+}
+
 /// Whether a path is for the challenge of a certificate authority, which asks for it on port 80 and often before there
 /// is a certificate (RFC 8555 section 8.3).
-fn is_acme_challenge(path: &PathMatch) -> bool {
+pub(super) fn is_acme_challenge(path: &PathMatch) -> bool {
     let (PathMatch::Exact(text) | PathMatch::Prefix(text)) = path else { return false };
     text.strip_prefix("/.well-known/acme-challenge").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
