@@ -31,6 +31,7 @@ fn host(number: usize, pool: &str, version: usize) -> Arc<Host> {
         rewrite: None,
         request_timeout: Duration::from_secs(30 + version as u64),
         websocket: Arc::default(),
+        upgrade_protocols: None,
         affinity: None,
     };
     let route = Route {

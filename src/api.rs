@@ -8,6 +8,7 @@ pub mod application_gateway;
 pub mod cookie;
 mod read;
 pub mod session;
+mod upgrade;
 pub mod value;
 
 pub use application_gateway::{ApplicationGateway, ApplicationGatewaySpec, crd_yaml};

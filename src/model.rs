@@ -15,6 +15,7 @@ mod pool;
 mod precedence;
 mod route;
 mod tls;
+mod upgrade;
 mod websocket;
 
 use std::collections::BTreeMap;
@@ -39,6 +40,7 @@ pub use pool::{
 pub use precedence::{HostPrecedence, MatchPrecedence};
 pub use route::{Action, MatchInput, Redirect, Route, RouteId, RouteMatch, Unavailable};
 pub use tls::{Certificate, CertificateId, SecretBytes};
+pub use upgrade::{UpgradeProtocols, carries_http};
 pub use websocket::{IdleCounts, Ping, SessionLimits, WebSocket};
 
 /// Everything that the data plane serves, at one instant.

@@ -38,6 +38,7 @@ mod service;
 mod slice_index;
 mod tls;
 mod translator;
+mod upgrade;
 mod websocket;
 mod work;
 

@@ -1,4 +1,5 @@
-//! WebSocket (RFC 6455): the handshake's rules, frame boundaries, the relay of a session, and the sessions of the process.
+//! WebSocket (RFC 6455): the handshake's rules, frame boundaries, the relay of a session, and the sessions of the process; upgrades to
+//! other protocols, whose sessions have no frames.
 //!
 //! A session holds its two streams, its route, a lease on its member and counters; never the routing table. Nothing
 //! here unmasks, changes or buffers a message.
@@ -21,6 +22,7 @@ mod session;
 mod tend;
 mod token_bucket;
 mod totals;
+mod upgrade;
 
 pub use admission::Rejected;
 pub use close_order::{CloseCause, CloseOrder, ScheduledClose};
@@ -34,6 +36,7 @@ pub use handshake_outcome::HandshakeOutcome;
 pub use handshake_texts::HandshakeTexts;
 pub use registry::{Limits, Permit, SessionGuard, Sessions};
 pub use relay::{RelayStream, relay};
-pub use session::{Session, SessionInfo};
+pub use session::{Session, SessionInfo, SessionProtocol};
 pub use tend::tend;
-pub use totals::{CloseClass, Totals};
+pub use totals::{CloseClass, ObjectTotals, Totals};
+pub use upgrade::{Upgrade, UpgradeFault};

@@ -82,7 +82,7 @@ macro_rules! session_settings {
 
 session_settings! {
     /// Silence of a session, in both directions together, after which it is closed (1001). 0: no limit.
-    idle_timeout: Seconds<0, MONTH>, "websocket-idle-timeout", Words("the request timeout");
+    idle_timeout: Seconds<0, MONTH>, "websocket-idle-timeout", Words("the request timeout where one is written, else 3600");
 
     /// Traffic that ends this silence: any byte except answers to the gateway's own pings, or messages alone. With messages
     /// alone, a session with nothing but pings is idle.

@@ -192,6 +192,9 @@ async fn print_backend(target: &Target, forward: &Forward, share: &PoolShare<'_>
     if let Some(rewrite) = &forward.rewrite {
         println!("rewrite    {:?} at the front of the path becomes {:?}", rewrite.strip, rewrite.prepend);
     }
+    if let Some(protocols) = &forward.upgrade_protocols {
+        println!("upgrade    WebSocket, {}", protocols.names().collect::<Vec<_>>().join(", "));
+    }
     match target.pools().find(|pool| pool.id == **id) {
         Some(pool) => print_members(pool, forward.affinity.as_deref()).await && *weight != Some(0),
         None => false,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Affinity, PoolId, WebSocket};
+use super::{Affinity, PoolId, UpgradeProtocols, WebSocket};
 
 /// Forwarding to one pool or several.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -53,8 +53,11 @@ pub struct ForwardOptions {
     pub rewrite: Option<PathRewrite>,
     /// Time for the header of the answer, and the longest silence within its body. It bounds a WebSocket's handshake too.
     pub request_timeout: Duration,
-    /// Settings of WebSocket sessions.
+    /// Settings of WebSocket sessions. Sessions of other protocols have them too, but for those about messages and pings.
     pub websocket: Arc<WebSocket>,
+    /// Protocols other than WebSocket to which requests may be upgraded. `None`: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upgrade_protocols: Option<Arc<UpgradeProtocols>>,
     /// The cookie that brings clients back to their member. `None`: each request may go to another member.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub affinity: Option<Arc<Affinity>>,

@@ -21,6 +21,12 @@ pub use stream::Stream;
 
 /// Time in which a connection, TLS included, has to be made.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Silence of a connection after which the kernel asks whether the peer is there.
+const KEEPALIVE_IDLE_TIME: Duration = Duration::from_secs(60);
+/// Time between two such questions.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
+/// Questions without an answer after which the connection has failed.
+const KEEPALIVE_PROBES: u32 = 4;
 
 /// Why a connection could not be made. Nothing of the request was sent.
 #[derive(Debug, thiserror::Error)]
@@ -118,12 +124,32 @@ impl Connector {
     }
 }
 
-/// Turns TCP keepalive on: the kernel finds out within about two minutes when a peer has gone without ending the connection.
+/// Turns TCP keepalive on: the kernel finds out within two minutes when a peer has gone without ending the connection.
 ///
 /// # Errors
 /// The socket is no longer one.
 pub fn notice_death(tcp: &impl AsFd) -> io::Result<()> {
-    let keepalive =
-        TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(15)).with_retries(4);
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE_IDLE_TIME)
+        .with_interval(KEEPALIVE_INTERVAL)
+        .with_retries(KEEPALIVE_PROBES);
     SockRef::from(tcp).set_tcp_keepalive(&keepalive)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_member_that_has_gone_is_noticed() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let stream = Connector::clear(listener.local_addr().expect("bound")).dial().await.expect("connects");
+        let socket = SockRef::from(stream.tcp());
+        assert!(socket.keepalive().expect("an option"));
+        assert_eq!(socket.tcp_keepalive_time().expect("an option"), KEEPALIVE_IDLE_TIME);
+        assert_eq!(socket.tcp_keepalive_interval().expect("an option"), KEEPALIVE_INTERVAL);
+        assert_eq!(socket.tcp_keepalive_retries().expect("an option"), KEEPALIVE_PROBES);
+    }
 }

@@ -12,7 +12,7 @@ pub(super) mod upstream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header;
+use http::header::{self, HeaderValue};
 use http::{Request, Response, StatusCode, Version, request};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -53,16 +53,16 @@ pub(super) async fn forward(
     let (mut parts, body) = request.into_parts();
     let has_body = !body.is_end_stream();
 
-    // A WebSocket handshake is checked and admitted before anything is sent.
-    let session = match SessionRequest::read(context, &mut parts, has_body, target, &record) {
+    // A handshake is checked and admitted before anything is sent.
+    let session = match SessionRequest::read(context, &mut parts, has_body, target, options, &record) {
         Ok(session) => session,
         Err(refusal) => return Err((refusal, record)),
     };
 
     // The request's head becomes the one that goes out, whichever member it will go to.
     headers::prepare_request(&mut parts.headers, &context.hop, &target.authority);
-    if session.is_some() {
-        headers::add_upgrade(&mut parts.headers);
+    if let Some(session) = &session {
+        headers::add_upgrade(&mut parts.headers, session.upgrade_header());
     }
     parts.version = Version::HTTP_11;
     record.forwarded(&parts.headers);
@@ -83,7 +83,7 @@ pub(super) async fn forward(
         pool,
         target,
         wanted: cookies.wanted(),
-        is_handshake: session.is_some(),
+        handshake: session.as_ref().map(SessionRequest::protocol),
         policy: RetryPolicy::new(&parts.method, has_body),
         progress,
     };
@@ -101,9 +101,9 @@ pub(super) async fn forward(
     let Some(session) = session else {
         if status == StatusCode::SWITCHING_PROTOCOLS {
             let message = "the backend switched protocols though nobody asked it to";
-            return Err((Refusal::new(RefusalReason::UnexpectedUpgrade, message), record));
+            return Err((Refusal::upgrade_answer(message), record));
         }
-        return hand_on(answered, target, silence, record);
+        return hand_on(answered, target, silence, headers::WEBSOCKET, record);
     };
     match session.judge(status) {
         HandshakeAnswer::Accepted => open_session(context, session, answered, record),
@@ -113,8 +113,9 @@ pub(super) async fn forward(
             Err((Refusal::handshake_answer(message), record))
         }
         HandshakeAnswer::Refused => {
+            let upgrade = session.upgrade_header();
             session.fail(HandshakeOutcome::BackendRefused);
-            hand_on(answered, target, silence, record)
+            hand_on(answered, target, silence, upgrade, record)
         }
     }
 }
@@ -153,7 +154,8 @@ fn open_session(
             Some((stream, first)) => (MemberStream::Http1(stream, first), None),
             None => {
                 session.fail(HandshakeOutcome::InvalidAnswer);
-                return Err((Refusal::broke_off(), record));
+                let message = "the backend switched protocols before it had the whole request";
+                return Err((Refusal::upgrade_answer(message), record));
             }
         },
         AnswerSource::Http2(_, slot) => (MemberStream::Http2(hyper::upgrade::on(&mut response)), Some(slot)),
@@ -162,8 +164,15 @@ fn open_session(
     Ok(response.map(|()| ResponseBody::full(bytes::Bytes::new())))
 }
 
-/// Hands a member's answer on to the client.
-fn hand_on(answered: Answered, target: &RequestTarget, silence: Duration, mut record: Box<RequestRecord>) -> Answer {
+/// Hands a member's answer on to the client. `upgrade` names the protocols to which the client may upgrade, where the member demands
+/// that.
+fn hand_on(
+    answered: Answered,
+    target: &RequestTarget,
+    silence: Duration,
+    upgrade: HeaderValue,
+    mut record: Box<RequestRecord>,
+) -> Answer {
     let Answered { response, source, lease } = answered;
     let (mut parts, ()) = response.into_parts();
     if target.is_extended_connect {
@@ -176,7 +185,7 @@ fn hand_on(answered: Answered, target: &RequestTarget, silence: Duration, mut re
     // The version is that of the gateway, not of the member.
     parts.version = Version::HTTP_11;
     if parts.status == StatusCode::UPGRADE_REQUIRED && record.version == Version::HTTP_11 {
-        headers::add_upgrade(&mut parts.headers);
+        headers::add_upgrade(&mut parts.headers, upgrade);
     }
     record.answered(parts.status, &parts.headers);
     let mut body = ResponseBody::member(source, silence, lease);

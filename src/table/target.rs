@@ -163,6 +163,7 @@ pub(crate) mod tests {
             rewrite: None,
             request_timeout: Duration::from_secs(30),
             websocket: Arc::default(),
+            upgrade_protocols: None,
             affinity: None,
         };
         let pools = WeightedPools::Several { pools: weights.iter().map(weighted).collect() };

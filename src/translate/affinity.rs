@@ -106,6 +106,7 @@ mod tests {
                 rewrite: None,
                 request_timeout: Duration::from_secs(30),
                 websocket: Arc::new(WebSocket { rebalance, ..WebSocket::default() }),
+                upgrade_protocols: None,
                 affinity: affinity.then(|| Arc::new(azure(AZURE_NAME.to_owned()))),
             };
             let mut reports = Reports::default();

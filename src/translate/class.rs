@@ -13,6 +13,7 @@ use crate::report::Reason;
 use crate::source::Snapshot;
 
 use super::report::Reports;
+use super::upgrade;
 use super::websocket;
 use super::{CONTROLLER, Options};
 
@@ -40,7 +41,7 @@ pub(super) struct Class {
 
 impl Class {
     fn new(settings: Arc<AnnotationSettings>, ingress_nginx: bool) -> Self {
-        Self { websocket: Arc::new(websocket::from_annotations(&settings, ingress_nginx)), settings, ingress_nginx }
+        Self { websocket: Arc::new(websocket::from_annotations(&settings)), settings, ingress_nginx }
     }
 }
 
@@ -260,6 +261,9 @@ pub(super) fn read_annotations(
                 );
             }
         }
+    }
+    if settings.upgrade_protocols != defaults.upgrade_protocols {
+        upgrade::check(object, &annotation_field(upgrade::ANNOTATION), &settings.upgrade_protocols, reports);
     }
     // Nearly all objects have the settings of their class, which are then shared.
     if settings == *defaults { defaults } else { Arc::new(settings) }

@@ -10,11 +10,15 @@ use crate::model::{IdleCounts, Ping, SessionLimits, WebSocket};
 
 const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The default of ingress-nginx (`proxy-read-timeout`), which classes that are taken over from it keep.
+/// The idle timeout of sessions where nobody has written a limit. A peer that has gone is found by TCP keep-alive long before, so this
+/// bounds sessions alone whose peers live and are silent.
+const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
+
+/// The default of ingress-nginx (`proxy-read-timeout`), which classes that are taken over from it keep for requests.
 const INGRESS_NGINX_REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The settings with their defaults. The request timeout is the default of the idle timeout.
-pub(super) fn with_defaults(settings: &SessionSettings, request_timeout: Duration) -> WebSocket {
+/// The settings with their defaults. `request_timeout` is the one that somebody has written: it bounds sessions too.
+pub(super) fn with_defaults(settings: &SessionSettings, request_timeout: Option<Duration>) -> WebSocket {
     let &SessionSettings {
         idle_timeout,
         idle_counts,
@@ -33,7 +37,7 @@ pub(super) fn with_defaults(settings: &SessionSettings, request_timeout: Duratio
     } = settings;
     let timeout = ping_timeout.unwrap_or(DEFAULT_PING_TIMEOUT);
     WebSocket {
-        idle_timeout: Some(idle_timeout.unwrap_or(request_timeout)).filter(|time| !time.is_zero()),
+        idle_timeout: idle_timeout.or(request_timeout).or(Some(DEFAULT_IDLE_TIMEOUT)).filter(|time| !time.is_zero()),
         idle_counts: match idle_counts {
             None | Some(session::IdleCounts::Any) => IdleCounts::Any,
             Some(session::IdleCounts::Messages) => IdleCounts::Messages,
@@ -54,15 +58,16 @@ pub(super) fn with_defaults(settings: &SessionSettings, request_timeout: Duratio
     }
 }
 
-/// The settings that annotations ask for, with defaults. `ingress_nginx`: whether the class is taken over from ingress-nginx.
-pub(super) fn from_annotations(settings: &AnnotationSettings, ingress_nginx: bool) -> WebSocket {
+/// The settings that annotations ask for, with defaults.
+pub(super) fn from_annotations(settings: &AnnotationSettings) -> WebSocket {
     let draining = settings.connection_draining.unwrap_or_default();
     let drain = draining.then(|| settings.connection_draining_timeout.unwrap_or(DEFAULT_DRAIN_TIME));
     let session = SessionSettings { drain: settings.session.drain.or(drain), ..settings.session.clone() };
-    with_defaults(&session, request_timeout(settings, ingress_nginx))
+    with_defaults(&session, settings.request_timeout)
 }
 
-/// Time for the header of a backend's answer, and the longest silence in its body.
+/// Time for the header of a backend's answer, and the longest silence in its body. `ingress_nginx`: whether the class is taken over from
+/// ingress-nginx.
 pub(super) fn request_timeout(settings: &AnnotationSettings, ingress_nginx: bool) -> Duration {
     let default = if ingress_nginx { INGRESS_NGINX_REQUEST_TIMEOUT } else { DEFAULT_REQUEST_TIMEOUT };
     settings.request_timeout.unwrap_or(default)

@@ -15,16 +15,16 @@ use crate::model::{RouteId, SessionLimits};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Rejected {
     /// The gateway has as many sessions as it allows.
-    #[error("this gateway has as many WebSocket sessions open as it may")]
+    #[error("this gateway has as many sessions open as it may")]
     Gateway,
     /// The route has as many sessions as it allows.
-    #[error("this route has as many WebSocket sessions open as it may")]
+    #[error("this route has as many sessions open as it may")]
     Route,
     /// The client has as many sessions by this route as one client may.
-    #[error("you have as many WebSocket sessions open here as one client may")]
+    #[error("you have as many sessions open here as one client may")]
     Client,
     /// The route has had as many handshakes within a second as it allows.
-    #[error("more WebSocket handshakes a second than this route takes")]
+    #[error("more handshakes a second than this route takes")]
     Rate,
 }
 

@@ -1,7 +1,7 @@
 //! Frame boundaries (RFC 6455 section 5.2), found while the bytes of one direction pass.
 
 use super::counters::Counters;
-use super::frame_header::{FrameHeader, MAX_HEADER_BYTES, NO_STATUS, OPCODE_CLOSE, OPCODE_PONG};
+use super::frame_header::{FrameHeader, MAX_HEADER_BYTES, NO_STATUS, OPCODE_BINARY, OPCODE_CLOSE, OPCODE_PONG};
 
 /// A parser that follows the frames of one direction of a session. It takes 40 bytes, and neither copies nor unmasks data.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +22,12 @@ pub struct Frames {
 }
 
 impl Frames {
+    /// A parser for a protocol that has no frames: its bytes are counted as the payload of one message that never ends, and there is no
+    /// boundary at which the gateway could insert anything.
+    pub(super) fn endless() -> Self {
+        Self { opcode: OPCODE_BINARY, payload_left: u64::MAX, ..Self::default() }
+    }
+
     /// Follows and counts bytes that are passed on.
     pub fn observe(&mut self, mut bytes: &[u8], counters: &Counters) {
         counters.add_bytes(bytes.len());

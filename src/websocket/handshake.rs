@@ -5,12 +5,23 @@
 
 use aws_lc_rs::digest;
 use base64::Engine;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::prelude::BASE64_STANDARD;
 use http::header::{self, HeaderMap, HeaderName};
 use http::{Method, StatusCode, Version};
 
 /// The text that is appended to the key before hashing (section 1.3).
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// Reads a key. The last digit before the padding has four bits that say nothing; they may be set (RFC 4648 section 3.5), as in the key
+/// of the RFC's own example (section 4.1).
+const KEY_BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
+);
 
 /// A valid opening request: what its answer is checked against.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,7 +110,7 @@ impl Handshake {
             return Err(RequestFault::Version);
         }
         let key = only(headers, header::SEC_WEBSOCKET_KEY).ok_or(RequestFault::Key)?;
-        if !BASE64_STANDARD.decode(key).is_ok_and(|nonce| nonce.len() == 16) {
+        if !KEY_BASE64.decode(key).is_ok_and(|nonce| nonce.len() == 16) {
             return Err(RequestFault::Key);
         }
         Ok(Some(Self::with_key(key, headers)))
@@ -163,7 +174,7 @@ pub fn accept(key: &str) -> String {
 }
 
 /// The elements of a comma-separated header, over all its lines.
-fn tokens(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
+pub(super) fn tokens(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
     let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).map(str::trim).filter(|token| !token.is_empty())
 }
@@ -175,12 +186,12 @@ fn extensions(headers: &HeaderMap) -> impl Iterator<Item = &str> {
 }
 
 /// Whether a comma-separated header has this element, in any case.
-fn has_token(headers: &HeaderMap, name: HeaderName, wanted: &str) -> bool {
+pub(super) fn has_token(headers: &HeaderMap, name: HeaderName, wanted: &str) -> bool {
     tokens(headers, name).any(|token| token.eq_ignore_ascii_case(wanted))
 }
 
 /// The value of a header that is there exactly once.
-fn only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+pub(super) fn only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     let mut values = headers.get_all(name).into_iter();
     let value = values.next()?.to_str().ok()?.trim();
     values.next().is_none().then_some(value)
@@ -235,6 +246,28 @@ mod tests {
         let handshake = read(REQUEST).expect("valid").expect("a handshake");
         assert_eq!(handshake.verify(&headers(RESPONSE)), Ok(()));
         assert_eq!(handshake.protocols, ["chat", "superchat"]);
+    }
+
+    #[test]
+    fn spare_bits_of_a_key_may_be_set_and_the_key_is_hashed_as_it_came() {
+        for key in [
+            "AQIDBAUGBwgJCgsMDQ4PEC==",
+            "xqBt3ImNzJbYqRINxEFlkz==",
+            "/////////////////////w==",
+            "//////////////////////==",
+        ] {
+            let handshake = read(&with(REQUEST, "sec-websocket-key", key)).expect("valid").expect("a handshake");
+            assert_eq!(handshake.accept, accept(key), "{key}");
+        }
+        for key in [
+            "AQIDBAUGBwgJCgsMDQ4PEA",
+            "AQIDBAUGBwgJCgsMDQ4PEA=",
+            "AQIDBAUGBwgJCgsMDQ4P*A==",
+            "AQIDBAUGBwgJCgsMDQ4PEC-=",
+            "AQIDBAUGBwgJCgsMDQ4PECB=",
+        ] {
+            assert_eq!(read(&with(REQUEST, "sec-websocket-key", key)), Err(RequestFault::Key), "{key}");
+        }
     }
 
     #[test]

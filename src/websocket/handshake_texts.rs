@@ -16,12 +16,12 @@ struct TextEnds {
     host: u16,
     path: u16,
     user_agent: u16,
-    subprotocol: u16,
+    protocol: u16,
 }
 
 impl HandshakeTexts {
     /// Copies the texts, each cut to [`MAX_TEXT_BYTES`].
-    pub fn new(host: &str, path: &str, user_agent: &str, subprotocol: &str, request_id: &str) -> Self {
+    pub fn new(host: &str, path: &str, user_agent: &str, protocol: &str, request_id: &str) -> Self {
         let mut text = String::new();
         let mut append = |part: &str| {
             text.push_str(&part[..part.floor_char_boundary(MAX_TEXT_BYTES)]);
@@ -31,7 +31,7 @@ impl HandshakeTexts {
             host: append(host),
             path: append(path),
             user_agent: append(user_agent),
-            subprotocol: append(subprotocol),
+            protocol: append(protocol),
         };
         append(request_id);
         Self { text: text.into_boxed_str(), ends }
@@ -52,14 +52,14 @@ impl HandshakeTexts {
         self.part(self.ends.path, self.ends.user_agent)
     }
 
-    /// The subprotocol that the backend chose; empty for none.
-    pub fn subprotocol(&self) -> &str {
-        self.part(self.ends.user_agent, self.ends.subprotocol)
+    /// The protocol that the backend chose: a subprotocol of WebSocket, or the protocol that takes WebSocket's place. Empty for none.
+    pub fn protocol(&self) -> &str {
+        self.part(self.ends.user_agent, self.ends.protocol)
     }
 
     /// `X-Request-Id`.
     pub fn request_id(&self) -> &str {
-        &self.text[usize::from(self.ends.subprotocol)..]
+        &self.text[usize::from(self.ends.protocol)..]
     }
 
     fn part(&self, begin: u16, end: u16) -> &str {
@@ -75,7 +75,7 @@ mod tests {
     fn each_text_is_read_back_and_long_ones_are_cut_between_characters() {
         let long = "é".repeat(MAX_TEXT_BYTES);
         let texts = HandshakeTexts::new("chat.example", &long, "", "chat", "id");
-        assert_eq!((texts.host(), texts.user_agent(), texts.subprotocol()), ("chat.example", "", "chat"));
+        assert_eq!((texts.host(), texts.user_agent(), texts.protocol()), ("chat.example", "", "chat"));
         assert_eq!((texts.path(), texts.request_id()), (&long[..MAX_TEXT_BYTES], "id"));
     }
 }

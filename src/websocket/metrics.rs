@@ -1,8 +1,6 @@
 //! The totals of sessions as Prometheus metrics.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
@@ -18,47 +16,81 @@ use crate::model::ObjectRef;
 /// The labels of an exemplar; no exemplar is given.
 type NoLabels = [(&'static str, &'static str); 0];
 type Labels<'a> = Vec<(&'static str, &'a str)>;
-/// The totals of each object, in the order in which they are printed.
-type ObjectTotals = BTreeMap<Arc<ObjectRef>, Totals>;
+/// The totals of each object, and of each protocol where the labels name it, in the order in which they are printed.
+type LabelledTotals<'a> = Vec<(Labels<'a>, &'a Totals)>;
 
 impl Collector for Sessions {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let totals: ObjectTotals = self.totals().into_iter().collect();
-        let open = totals.iter().map(|(object, totals)| (object_labels(object), totals.open as i64));
-        let help = "WebSocket sessions open, by object";
-        let mut family = encoder.encode_descriptor("websocket_sessions_open", help, None, MetricType::Gauge)?;
-        for (labels, value) in open {
-            ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
-        }
-        let help = "WebSocket handshakes, by object and what came of them";
-        counters(&mut encoder, "websocket_handshakes", help, &totals, |totals, labels| {
-            totals.handshakes.iter().map(|(outcome, count)| (with(labels, &[("outcome", outcome)]), *count)).collect()
-        })?;
-        let help = "WebSocket sessions ended, by object and cause";
-        counters(&mut encoder, "websocket_sessions_ended", help, &totals, |totals, labels| {
-            totals.ended.iter().map(|(cause, count)| (with(labels, &[("cause", cause)]), *count)).collect()
-        })?;
-        let help = "WebSocket sessions ended, by object, who closed first, and the status of that Close frame";
-        counters(&mut encoder, "websocket_closes", help, &totals, |totals, labels| {
-            let labels = |class: &CloseClass| with(labels, &[("initiator", class.initiator), ("code", class.code)]);
-            totals.closes.iter().map(|(class, count)| (labels(class), *count)).collect()
-        })?;
-        let help = "Bytes relayed in WebSocket sessions, frame headers included; up: from clients";
-        counters(&mut encoder, "websocket_bytes", help, &totals, |totals, labels| {
-            directions(totals).map(|(name, values)| (with(labels, &[("direction", name)]), values.bytes)).into()
-        })?;
-        let help = "WebSocket messages relayed, by type; fragmented: those in several frames";
-        counters(&mut encoder, "websocket_messages", help, &totals, |totals, labels| {
-            by_type(totals, labels, |values| {
-                [("text", values.text), ("binary", values.binary), ("fragmented", values.continued)]
-            })
-        })?;
-        let help = "WebSocket control frames relayed";
-        counters(&mut encoder, "websocket_control_frames", help, &totals, |totals, labels| {
-            by_type(totals, labels, |values| [("ping", values.pings), ("pong", values.pongs)])
-        })?;
-        durations(&mut encoder, &totals)
+        let totals = self.totals();
+        let websocket: LabelledTotals<'_> =
+            totals.iter().map(|(object, totals)| (object_labels(object), &totals.websocket)).collect();
+        websocket_sessions(&mut encoder, &websocket)?;
+        let others = totals.iter().flat_map(|(object, totals)| {
+            let labels = |protocol| with(&object_labels(object), &[("protocol", protocol)]);
+            totals.others.iter().map(move |(protocol, totals)| (labels(protocol), totals))
+        });
+        other_sessions(&mut encoder, &others.collect())
     }
+}
+
+/// The families of WebSocket sessions.
+fn websocket_sessions(encoder: &mut DescriptorEncoder<'_>, totals: &LabelledTotals<'_>) -> fmt::Result {
+    open(encoder, "websocket_sessions_open", "WebSocket sessions open, by object", totals)?;
+    let help = "WebSocket handshakes, by object and what came of them";
+    counters(encoder, "websocket_handshakes", help, totals, handshakes)?;
+    let help = "WebSocket sessions ended, by object and cause";
+    counters(encoder, "websocket_sessions_ended", help, totals, ended)?;
+    let help = "WebSocket sessions ended, by object, who closed first, and the status of that Close frame";
+    counters(encoder, "websocket_closes", help, totals, |totals, labels| {
+        let labels = |class: &CloseClass| with(labels, &[("initiator", class.initiator), ("code", class.code)]);
+        totals.closes.iter().map(|(class, count)| (labels(class), *count)).collect()
+    })?;
+    let help = "Bytes relayed in WebSocket sessions, frame headers included; up: from clients";
+    counters(encoder, "websocket_bytes", help, totals, bytes)?;
+    let help = "WebSocket messages relayed, by type; fragmented: those in several frames";
+    counters(encoder, "websocket_messages", help, totals, |totals, labels| {
+        by_type(totals, labels, |values| {
+            [("text", values.text), ("binary", values.binary), ("fragmented", values.continued)]
+        })
+    })?;
+    let help = "WebSocket control frames relayed";
+    counters(encoder, "websocket_control_frames", help, totals, |totals, labels| {
+        by_type(totals, labels, |values| [("ping", values.pings), ("pong", values.pongs)])
+    })?;
+    durations(encoder, "websocket_session_duration_seconds", "Seconds that WebSocket sessions lasted", totals)
+}
+
+/// The families of sessions of other protocols.
+fn other_sessions(encoder: &mut DescriptorEncoder<'_>, totals: &LabelledTotals<'_>) -> fmt::Result {
+    open(
+        encoder,
+        "upgrade_sessions_open",
+        "Sessions of protocols other than WebSocket open, by object and protocol",
+        totals,
+    )?;
+    let help = "Upgrades to protocols other than WebSocket, by object, protocol, and what came of them";
+    counters(encoder, "upgrade_handshakes", help, totals, handshakes)?;
+    let help = "Sessions of protocols other than WebSocket ended, by object, protocol and cause";
+    counters(encoder, "upgrade_sessions_ended", help, totals, ended)?;
+    let help = "Bytes relayed in sessions of protocols other than WebSocket; up: from clients";
+    counters(encoder, "upgrade_bytes", help, totals, bytes)?;
+    let help = "Seconds that sessions of protocols other than WebSocket lasted";
+    durations(encoder, "upgrade_session_duration_seconds", help, totals)
+}
+
+/// Series of the outcomes of handshakes.
+fn handshakes<'a>(totals: &'a Totals, labels: &Labels<'a>) -> Vec<(Labels<'a>, u64)> {
+    totals.handshakes.iter().map(|(outcome, count)| (with(labels, &[("outcome", outcome)]), *count)).collect()
+}
+
+/// Series of the causes of ends.
+fn ended<'a>(totals: &'a Totals, labels: &Labels<'a>) -> Vec<(Labels<'a>, u64)> {
+    totals.ended.iter().map(|(cause, count)| (with(labels, &[("cause", cause)]), *count)).collect()
+}
+
+/// Series of bytes by direction.
+fn bytes<'a>(totals: &'a Totals, labels: &Labels<'a>) -> Vec<(Labels<'a>, u64)> {
+    directions(totals).map(|(name, values)| (with(labels, &[("direction", name)]), values.bytes)).into()
 }
 
 /// The counters of both directions, with the value of the label `direction`.
@@ -88,17 +120,26 @@ fn with<'a>(labels: &Labels<'a>, more: &[(&'static str, &'a str)]) -> Labels<'a>
     labels.iter().chain(more).copied().collect()
 }
 
+/// Encodes the gauge of open sessions.
+fn open(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, totals: &LabelledTotals<'_>) -> fmt::Result {
+    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+    for (labels, totals) in totals {
+        ConstGauge::new(totals.open as i64).encode(family.encode_family(labels)?)?;
+    }
+    Ok(())
+}
+
 /// Encodes a family of counters: `series` gives those of one object.
 fn counters<'a>(
     encoder: &mut DescriptorEncoder<'_>,
     name: &str,
     help: &str,
-    totals: &'a ObjectTotals,
+    totals: &LabelledTotals<'a>,
     series: impl Fn(&'a Totals, &Labels<'a>) -> Vec<(Labels<'a>, u64)>,
 ) -> fmt::Result {
     let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-    for (object, totals) in totals {
-        for (labels, count) in series(totals, &object_labels(object)) {
+    for (labels, totals) in totals {
+        for (labels, count) in series(totals, labels) {
             ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
         }
     }
@@ -106,15 +147,12 @@ fn counters<'a>(
 }
 
 /// Encodes the histogram of durations.
-fn durations(encoder: &mut DescriptorEncoder<'_>, totals: &ObjectTotals) -> fmt::Result {
-    let help = "Seconds that WebSocket sessions lasted";
-    let name = "websocket_session_duration_seconds";
+fn durations(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, totals: &LabelledTotals<'_>) -> fmt::Result {
     let mut family = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
-    for (object, totals) in totals {
+    for (labels, totals) in totals {
         let bounds = DURATION_BOUNDS.into_iter().chain([f64::INFINITY]);
         let buckets: Vec<(f64, u64)> = bounds.zip(totals.durations).collect();
-        let labels = object_labels(object);
-        let mut metric: MetricEncoder<'_> = family.encode_family(&labels)?;
+        let mut metric: MetricEncoder<'_> = family.encode_family(labels)?;
         metric.encode_histogram::<NoLabels>(totals.total_duration, totals.durations.iter().sum(), &buckets, None)?;
     }
     Ok(())

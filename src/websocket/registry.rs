@@ -16,7 +16,7 @@ use super::close_pace::{ClosePace, CloseWindow};
 use super::end::End;
 use super::handshake_outcome::HandshakeOutcome;
 use super::session::{Session, SessionInfo};
-use super::totals::Totals;
+use super::totals::ObjectTotals;
 use crate::model::ObjectRef;
 use crate::pool::{Departure, Lease, PodNotice, Tenure};
 use crate::table::Target;
@@ -68,7 +68,7 @@ struct Live {
     sessions: BTreeMap<u64, Arc<Session>>,
     admission: Admission,
     /// By the object that made the route.
-    totals: BTreeMap<Arc<ObjectRef>, Totals>,
+    totals: BTreeMap<Arc<ObjectRef>, ObjectTotals>,
     /// Objects that have routes.
     served: HashSet<Arc<ObjectRef>>,
 }
@@ -115,9 +115,10 @@ impl Sessions {
         Ok(permit)
     }
 
-    /// Counts the outcome of a handshake that opened no session, for the object that made the route.
-    pub fn refused(&self, owner: &Arc<ObjectRef>, outcome: HandshakeOutcome) {
-        self.lock().totals(owner).refused(outcome);
+    /// Counts the outcome of a handshake that opened no session, for the object that made the route. `protocol`: the label of the
+    /// protocol; `None` for WebSocket.
+    pub fn refused(&self, owner: &Arc<ObjectRef>, protocol: Option<&str>, outcome: HandshakeOutcome) {
+        self.lock().totals(owner).of(protocol).refused(outcome);
     }
 
     /// Opens a session, which lasts as long as the guard.
@@ -130,7 +131,7 @@ impl Sessions {
         let mut live = self.lock();
         live.last_id += 1;
         let session = Arc::new(Session::new(live.last_id, info, lease, tenure));
-        live.totals(session.owner()).opened();
+        live.totals(session.owner()).of(session.protocol_label()).opened();
         live.sessions.insert(session.id, Arc::clone(&session));
         drop(live);
         // A drain or a departure that began before the session was in the list has not reached it.
@@ -157,8 +158,8 @@ impl Sessions {
             return;
         }
         let totals = live.totals(session.owner());
-        totals.ended(session, end);
-        if totals.open == 0 && !live.served.contains(session.owner()) {
+        totals.of(session.protocol_label()).ended(session, end);
+        if !totals.has_open() && !live.served.contains(session.owner()) {
             live.totals.remove(session.owner());
         }
     }
@@ -174,12 +175,12 @@ impl Sessions {
     }
 
     /// The totals of each object that makes routes, over ended and open sessions.
-    pub fn totals(&self) -> BTreeMap<Arc<ObjectRef>, Totals> {
+    pub fn totals(&self) -> BTreeMap<Arc<ObjectRef>, ObjectTotals> {
         let live = self.lock();
         let mut totals = live.totals.clone();
         for session in live.sessions.values() {
             if let Some(totals) = totals.get_mut(session.owner()) {
-                totals.add(session);
+                totals.of(session.protocol_label()).add(session);
             }
         }
         totals
@@ -195,7 +196,7 @@ impl Sessions {
             served.remove(gone);
         }
         if !gone.is_empty() {
-            totals.retain(|owner, totals| totals.open > 0 || served.contains(owner));
+            totals.retain(|owner, totals| totals.has_open() || served.contains(owner));
         }
     }
 
@@ -274,7 +275,7 @@ impl Sessions {
 }
 
 impl Live {
-    fn totals(&mut self, owner: &Arc<ObjectRef>) -> &mut Totals {
+    fn totals(&mut self, owner: &Arc<ObjectRef>) -> &mut ObjectTotals {
         self.totals.entry(Arc::clone(owner)).or_default()
     }
 }

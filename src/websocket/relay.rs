@@ -30,9 +30,13 @@ pub fn relay<'a, C: RelayStream, B: RelayStream>(
     async move {
         let cause = tunnel.run(guard).await;
         let code = match &cause {
-            EndCause::Ordered(order) => {
+            EndCause::Ordered(order) if guard.session().has_frames() => {
                 tunnel.close(order.code, &order.reason).await;
                 Some(order.code)
+            }
+            EndCause::Ordered(_) => {
+                tunnel.finish().await;
+                None
             }
             EndCause::Failed(_) => {
                 tunnel.linger().await;

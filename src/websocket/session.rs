@@ -19,6 +19,15 @@ use crate::model::{self, Action, MatchInput, ObjectRef};
 use crate::pool::{Lease, PodNotice, Pool, Tenure};
 use crate::table::{SessionOrigin, SessionRoutes, Target};
 
+/// What is spoken in a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionProtocol {
+    /// WebSocket, of which the gateway follows the frames.
+    WebSocket,
+    /// Another protocol, of which the gateway knows nothing but the name.
+    Other,
+}
+
 /// The description of a session: who opened it, by which route, and how.
 #[derive(Debug)]
 pub struct SessionInfo {
@@ -32,6 +41,8 @@ pub struct SessionInfo {
     pub client: IpAddr,
     /// The HTTP version of the handshake.
     pub version: Version,
+    /// What is spoken in it.
+    pub protocol: SessionProtocol,
     /// Texts of the handshake.
     pub handshake: HandshakeTexts,
 }
@@ -108,10 +119,35 @@ impl Session {
         &self.info.pool.id.0
     }
 
-    /// The WebSocket settings that its route had when it was opened.
+    /// The settings of sessions that its route had when it was opened.
     pub fn settings(&self) -> Option<&model::WebSocket> {
+        self.options().map(|options| &*options.websocket)
+    }
+
+    /// Whether WebSocket is spoken in it, so that the gateway may send frames of its own.
+    pub fn has_frames(&self) -> bool {
+        self.info.protocol == SessionProtocol::WebSocket
+    }
+
+    /// The name of the protocol other than WebSocket that is spoken in it, as the backend wrote it.
+    pub fn other_protocol(&self) -> Option<&str> {
+        (!self.has_frames()).then(|| self.info.handshake.protocol())
+    }
+
+    /// WebSocket's subprotocol; empty for none.
+    pub fn subprotocol(&self) -> &str {
+        if self.has_frames() { self.info.handshake.protocol() } else { "" }
+    }
+
+    /// The name of [`Self::other_protocol`] in metrics, of which there are few.
+    pub(super) fn protocol_label(&self) -> Option<&str> {
+        let protocol = self.other_protocol()?;
+        self.options()?.upgrade_protocols.as_ref().map(|allowed| allowed.label(protocol))
+    }
+
+    fn options(&self) -> Option<&model::ForwardOptions> {
         match &self.info.target.route.action {
-            Action::Forward(forward) => Some(&*forward.websocket),
+            Action::Forward(forward) => Some(&forward.options),
             Action::Redirect(_) | Action::Unavailable(_) | Action::NotFound => None,
         }
     }

@@ -11,7 +11,16 @@ use super::session::Session;
 pub(super) const DURATION_BOUNDS: [f64; 10] =
     [1.0, 10.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0, 43_200.0, 86_400.0, 604_800.0];
 
-/// The totals of the sessions of one object's routes.
+/// The totals of the sessions of one object's routes, by what is spoken in them.
+#[derive(Debug, Clone, Default)]
+pub struct ObjectTotals {
+    /// Of WebSocket sessions.
+    pub websocket: Totals,
+    /// Of sessions of other protocols, by the protocol's label.
+    pub others: BTreeMap<Box<str>, Totals>,
+}
+
+/// The totals of sessions of one protocol.
 #[derive(Debug, Clone, Default)]
 pub struct Totals {
     /// Sessions that are open.
@@ -39,6 +48,21 @@ pub struct CloseClass {
     pub initiator: &'static str,
     /// The status; a class of statuses where there are many (`3xxx`), and `none` for no Close frame.
     pub code: &'static str,
+}
+
+impl ObjectTotals {
+    /// The totals of a protocol: its label, or `None` for WebSocket.
+    pub(super) fn of(&mut self, protocol: Option<&str>) -> &mut Totals {
+        match protocol {
+            None => &mut self.websocket,
+            Some(protocol) => self.others.entry(protocol.into()).or_default(),
+        }
+    }
+
+    /// Whether a session is open.
+    pub(super) fn has_open(&self) -> bool {
+        self.websocket.open > 0 || self.others.values().any(|totals| totals.open > 0)
+    }
 }
 
 impl Totals {

@@ -49,7 +49,9 @@ pub struct ListedSession<'a> {
     pub version: Cow<'a, str>,
     /// `User-Agent`.
     pub user_agent: Cow<'a, str>,
-    /// The subprotocol that the backend chose.
+    /// What is spoken: `websocket`, or the protocol that the backend upgraded to.
+    pub protocol: Cow<'a, str>,
+    /// The subprotocol of WebSocket that the backend chose.
     pub subprotocol: Cow<'a, str>,
     /// `X-Request-Id`.
     pub request_id: Cow<'a, str>,
@@ -75,8 +77,8 @@ pub struct ListedSession<'a> {
 pub struct ListedClose<'a> {
     /// The cause, as in the log.
     pub why: Cow<'a, str>,
-    /// Status of the Close frame.
-    pub code: u16,
+    /// Status of the Close frame; none where there are no frames.
+    pub code: Option<u16>,
     /// Reason of the Close frame.
     pub reason: Cow<'a, str>,
     /// When (RFC 3339, UTC).
@@ -168,7 +170,8 @@ impl<'a> ListedSession<'a> {
             path: info.handshake.path().into(),
             version: format!("{:?}", info.version).into(),
             user_agent: info.handshake.user_agent().into(),
-            subprotocol: info.handshake.subprotocol().into(),
+            protocol: session.other_protocol().unwrap_or("websocket").into(),
+            subprotocol: session.subprotocol().into(),
             request_id: info.handshake.request_id().into(),
             opened: time(session.opened).into(),
             age_seconds: seconds(session.opened.elapsed()),
@@ -176,7 +179,7 @@ impl<'a> ListedSession<'a> {
             state: if scheduled.is_some() { "closing" } else { "open" }.into(),
             closing: scheduled.map(|ScheduledClose { moment, order }| ListedClose {
                 why: order.cause.name().into(),
-                code: order.code,
+                code: session.has_frames().then_some(order.code),
                 reason: order.reason,
                 at: time(moment).into(),
             }),

@@ -50,7 +50,7 @@ pub(super) const ENTRIES: &[Annotation] = &[
         key: "proxy-read-timeout",
         values: RequestTimeout::VALUES,
         default: "60 on a class of ingress-nginx, else 30",
-        meaning: "Time for a backend's answer, and idle timeout of a WebSocket session.",
+        meaning: "Time for a backend's answer. Where it is written, it is the idle timeout of sessions too.",
         read: Some(|settings, text| {
             settings.request_timeout = Some(RequestTimeout::from_text(text)?);
             Ok(())

@@ -3,6 +3,7 @@
 use super::{Annotation, SslRedirect};
 use crate::api::application_gateway::LoadDistributionAlgorithm;
 use crate::api::session::DrainTime;
+use crate::api::upgrade;
 use crate::api::value::{AllowedValues, ValueKind};
 
 /// This entry is one of AGIC too.
@@ -42,6 +43,18 @@ pub(super) const ENTRIES: &[Annotation] = &[
                 "least-connections" => LoadDistributionAlgorithm::LeastConnections,
                 _ => return Err("round-robin or least-connections".to_owned().into()),
             });
+            Ok(())
+        }),
+    },
+    Annotation {
+        key: "upgrade",
+        values: AllowedValues::Words("protocols with commas, or *"),
+        default: "none",
+        meaning: "Protocols other than WebSocket to which requests may be upgraded, if the backend agrees: SPDY/3.1, tcp, DERP. \
+            *: every protocol that does not carry HTTP itself. The `websocket-` annotations hold for sessions of these \
+            protocols too, except those about messages and pings.",
+        read: Some(|settings, text| {
+            settings.upgrade_protocols = upgrade::protocols(text)?;
             Ok(())
         }),
     },

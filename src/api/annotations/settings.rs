@@ -17,6 +17,8 @@ pub struct AnnotationSettings {
     pub request_timeout: Option<Duration>,
     /// Settings of WebSocket sessions.
     pub session: SessionSettings,
+    /// Protocols other than WebSocket to which requests may be upgraded.
+    pub upgrade_protocols: Vec<String>,
     /// Whether sessions are drained as in AGIC. `session.drain` has precedence.
     pub connection_draining: Option<bool>,
     /// The time for draining as in AGIC.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{Protocol, Reference};
 use crate::api::cookie::NAME_PATTERN;
 use crate::api::session::{DEFAULT_DRAIN_TIME, DrainTime, WebSocketSettings};
+use crate::api::upgrade::{MAX_PROTOCOL_LENGTH, PROTOCOL_PATTERN};
 use crate::api::value::{DefaultValue, ProbeThreshold, ProbeTime, RequestTimeout, ValueKind, description};
 
 /// A pool of backends (ARM `backendAddressPools`): addresses, and the endpoints of a Service.
@@ -60,7 +61,7 @@ pub struct ServiceRef {
 }
 
 const REQUEST_TIMEOUT: &str = "Time in which a backend must begin its answer, and the longest silence within it. For a WebSocket it bounds \
-    the handshake and is then the session's idle timeout; `webSocket` changes that.";
+    the handshake and, where it is written, is then the session's idle timeout; `webSocket` changes that.";
 
 /// Settings for requests to backends (ARM `backendHttpSettingsCollection`).
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
@@ -122,6 +123,12 @@ pub struct BackendHttpSettings {
     /// Settings of WebSocket sessions (not in ARM). A session keeps the settings that it was opened with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub web_socket: Option<WebSocketSettings>,
+    /// Protocols other than WebSocket to which requests may be upgraded, if the backend agrees (not in ARM): `SPDY/3.1`, `tcp`,
+    /// `DERP`. `*` stands for every protocol that does not carry HTTP itself. `webSocket` holds for sessions of these protocols
+    /// too, but for what is about messages and pings. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(min = 1, max = MAX_PROTOCOL_LENGTH), regex(pattern = PROTOCOL_PATTERN)))]
+    pub upgrade_protocols: Vec<String>,
 }
 
 /// Whether clients come back to their backend by a cookie, also with WebSockets. Over HTTPS a second cookie,

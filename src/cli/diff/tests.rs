@@ -32,7 +32,7 @@ fn session(id: u64, object: &str, path: &str, closing: bool) -> ListedSession<'s
     let closing = closing.then(|| json!({"why": "command", "code": 1001, "reason": "", "at": ""}));
     let direction = json!({"bytes": 0, "text": 0, "binary": 0, "fragmented": 0, "pings": 0, "pongs": 0, "close": null});
     let value = json!({
-        "id": id, "object": object, "field": "", "route": format!("{object} a.example {path}"), "pool": "",
+        "id": id, "object": object, "protocol": "websocket", "field": "", "route": format!("{object} a.example {path}"), "pool": "",
         "member": "10.0.0.1:80", "pod": null, "client": "192.0.2.7", "port": 80, "host": "a.example",
         "path": format!("{path}/room"), "version": "", "user_agent": "", "subprotocol": "", "request_id": "",
         "opened": "", "age_seconds": 0.0, "silence_seconds": 0.0, "state": "", "closing": closing,

@@ -5,11 +5,12 @@ use std::fmt::Write as _;
 use crate::admin::sessions::ListedSession;
 
 /// Names of the columns, how wide each may be, and whether it is a number.
-const COLUMNS: [(&str, usize, bool); 9] = [
+const COLUMNS: [(&str, usize, bool); 10] = [
     ("ID", 20, true),
     ("AGE", 8, true),
     ("IDLE", 8, true),
     ("CLIENT", 39, false),
+    ("PROTOCOL", 24, false),
     ("OBJECT", 48, false),
     ("MEMBER", 47, false),
     ("UP/DOWN", 21, true),
@@ -45,16 +46,24 @@ pub(super) fn table(sessions: &[ListedSession<'_>]) -> String {
 fn row(session: &ListedSession<'_>) -> [String; COLUMNS.len()] {
     let state = match &session.closing {
         None => session.state.to_string(),
-        Some(closing) => format!("{} ({}, {}, at {})", session.state, closing.why, closing.code, closing.at),
+        Some(closing) => {
+            let code = closing.code.map(|code| format!("{code}, ")).unwrap_or_default();
+            format!("{} ({}, {code}at {})", session.state, closing.why, closing.at)
+        }
+    };
+    let messages = match &*session.protocol {
+        "websocket" => format!("{}/{}", session.up.messages(), session.down.messages()),
+        _ => "-".to_owned(),
     };
     [
         session.id.to_string(),
         duration(session.age_seconds),
         duration(session.silence_seconds),
         session.client.to_canonical().to_string(),
+        session.protocol.to_string(),
         session.object.to_string(),
         session.member.to_string(),
-        format!("{}/{}", session.up.messages(), session.down.messages()),
+        messages,
         bytes(session.up.bytes.saturating_add(session.down.bytes)),
         state,
     ]
@@ -99,7 +108,7 @@ mod tests {
 
     fn session(id: u64, age: f64, object: &str) -> ListedSession<'static> {
         let value = serde_json::json!({
-            "id": id, "object": object, "field": "", "route": "", "pool": "", "member": "10.0.0.7:8080", "pod": null,
+            "id": id, "object": object, "protocol": if id == 10 { "SPDY/3.1" } else { "websocket" }, "field": "", "route": "", "pool": "", "member": "10.0.0.7:8080", "pod": null,
             "client": "192.0.2.7", "port": 80, "host": "", "path": "", "version": "", "user_agent": "",
             "subprotocol": "", "request_id": "", "opened": "", "age_seconds": age, "silence_seconds": 1.9,
             "state": "open",
@@ -115,9 +124,9 @@ mod tests {
         assert_eq!(
             table(&sessions),
             "\
-ID   AGE  IDLE  CLIENT     OBJECT                MEMBER         UP/DOWN  BYTES  STATE
-10  1d1h    1s  192.0.2.7  Ingress default/s     10.0.0.7:8080      6/4   1.5K  open
- 9    3s    1s  192.0.2.7  Ingress default/site  10.0.0.7:8080      6/4   1.5K  open
+ID   AGE  IDLE  CLIENT     PROTOCOL   OBJECT                MEMBER         UP/DOWN  BYTES  STATE
+10  1d1h    1s  192.0.2.7  SPDY/3.1   Ingress default/s     10.0.0.7:8080        -   1.5K  open
+ 9    3s    1s  192.0.2.7  websocket  Ingress default/site  10.0.0.7:8080      6/4   1.5K  open
 "
         );
     }

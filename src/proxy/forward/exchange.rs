@@ -22,6 +22,7 @@ use crate::proxy::request::refusal::{Refusal, RefusalReason};
 use crate::proxy::request::target::RequestTarget;
 use crate::proxy::session::http2_sessions::{self, SessionTransport};
 use crate::proxy::timer::{PooledTimer, within};
+use crate::websocket::SessionProtocol;
 
 /// Members that are tried for one request.
 const MAX_MEMBERS_TRIED: usize = 3;
@@ -33,8 +34,8 @@ pub(super) struct Exchange<'a> {
     pub(super) target: &'a RequestTarget,
     /// The members that the request's cookies name.
     pub(super) wanted: &'a [Token],
-    /// Whether the request is a WebSocket handshake, which needs a connection of its own.
-    pub(super) is_handshake: bool,
+    /// What is to be spoken after the answer, if the request is a handshake: it needs a connection of its own.
+    pub(super) handshake: Option<SessionProtocol>,
     pub(super) policy: RetryPolicy,
     /// The progress of the request's body; `None` for no body.
     pub(super) progress: Option<Arc<BodyProgress>>,
@@ -73,7 +74,7 @@ impl Exchange<'_> {
         record: &mut RequestRecord,
     ) -> Result<Answered, Refusal> {
         let deadline = Instant::now() + self.options.request_timeout;
-        let mut on_new_connection = self.is_handshake;
+        let mut on_new_connection = self.handshake.is_some();
         let mut body = Some(body);
         let mut tried = Vec::new();
         let mut refusal = None;
@@ -145,14 +146,14 @@ impl Exchange<'_> {
         if self.policy.is_repeatable() { IdleCheck::LastEvent } else { IdleCheck::Kernel }
     }
 
-    /// Makes a new connection. A handshake is sent at once, where the member takes it on a shared connection.
+    /// Makes a new connection. A WebSocket handshake is sent at once, where the member takes it on a shared connection.
     async fn open(
         &self,
         lease: &Lease,
         request: &request::Parts,
         host: Option<&HeaderValue>,
     ) -> Result<Opened, DialError> {
-        if self.is_handshake && self.options.websocket.backend_http2 {
+        if self.handshake == Some(SessionProtocol::WebSocket) && self.options.websocket.backend_http2 {
             match http2_sessions::transport(lease).await? {
                 SessionTransport::Http2(mut stream) => {
                     let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();

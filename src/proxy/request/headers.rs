@@ -12,6 +12,9 @@ pub(in crate::proxy) use forwarded::{ClientHop, client_address, is_over_tls};
 /// The header that names a request in every log where it leaves a trace.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// The `Upgrade` of a WebSocket handshake.
+pub(in crate::proxy) const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
+
 /// Fields that frame a message, route it, say who asks, or say how it is to be read: none of them may be in trailers (RFC 9110
 /// section 6.5.1).
 const NOT_IN_TRAILERS: [HeaderName; 14] = [
@@ -131,10 +134,10 @@ pub(in crate::proxy) fn add_framing(headers: &mut HeaderMap, method: &Method, ha
     }
 }
 
-/// Adds the headers of an opening handshake, or of its answer (RFC 6455 section 4).
-pub(in crate::proxy) fn add_upgrade(headers: &mut HeaderMap) {
+/// Adds the headers of an upgrade to `protocols`, or of its answer (RFC 9110 section 7.8).
+pub(in crate::proxy) fn add_upgrade(headers: &mut HeaderMap, protocols: HeaderValue) {
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::UPGRADE, protocols);
 }
 
 impl HeaderKinds {

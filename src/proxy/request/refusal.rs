@@ -95,6 +95,11 @@ impl Refusal {
         Self::with_status(StatusCode::BAD_GATEWAY, RefusalReason::WebSocketHandshake, message)
     }
 
+    /// 502: a member's answer to an upgrade to another protocol that opens no session.
+    pub(in crate::proxy) fn upgrade_answer(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(RefusalReason::UnexpectedUpgrade, message)
+    }
+
     /// 502: the member closed the connection before it answered.
     pub(in crate::proxy) fn broke_off() -> Self {
         Self::new(RefusalReason::BackendFailed, "the backend closed the connection before it answered")

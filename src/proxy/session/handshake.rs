@@ -1,23 +1,25 @@
-//! A client's WebSocket handshake: read, admitted, and counted by its outcome.
+//! A client's handshake, for WebSocket or another protocol: read, admitted, and counted by its outcome.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::{StatusCode, header, request};
+use http::header::{self, HeaderMap, HeaderValue};
+use http::{StatusCode, request};
 use hyper::upgrade::OnUpgrade;
 
 use super::extended_connect;
+use crate::model::ForwardOptions;
 use crate::proxy::request::context::ConnectionContext;
 use crate::proxy::request::headers;
 use crate::proxy::request::record::RequestRecord;
 use crate::proxy::request::refusal::Refusal;
 use crate::proxy::request::target::RequestTarget;
 use crate::table::Target;
-use crate::websocket::{Handshake, HandshakeOutcome, Permit, Sessions};
+use crate::websocket::{Handshake, HandshakeOutcome, Permit, SessionProtocol, Sessions, Upgrade};
 
 /// A handshake that has been admitted: what the session needs besides its streams.
 pub(in crate::proxy) struct SessionRequest {
-    pub(super) handshake: Handshake,
+    handshake: Opening,
     pub(super) client: OnUpgrade,
     pub(super) attempt: HandshakeAttempt,
     pub(super) permit: Permit,
@@ -29,6 +31,12 @@ pub(in crate::proxy) struct SessionRequest {
     pub(super) user_agent: String,
     /// Whether the handshake is an extended CONNECT.
     pub(super) is_extended_connect: bool,
+}
+
+/// What a request asks for.
+enum Opening {
+    WebSocket(Handshake),
+    Upgrade(Upgrade),
 }
 
 /// What a member's answer means for a handshake.
@@ -47,13 +55,16 @@ pub(in crate::proxy) enum HandshakeAnswer {
 pub(super) struct HandshakeAttempt {
     sessions: Sessions,
     target: Arc<Target>,
+    /// The label of the protocol; `None` for WebSocket.
+    protocol: Option<Box<str>>,
     /// `None` for an open session, which is counted by itself.
     outcome: Option<HandshakeOutcome>,
 }
 
 impl SessionRequest {
     /// Reads the handshake of a request, if it is one, and asks for a place among the sessions. An extended CONNECT is
-    /// turned into a handshake of HTTP/1.1.
+    /// turned into a handshake of HTTP/1.1. Where the route allows other protocols than WebSocket, a request for one of these is a
+    /// handshake too.
     ///
     /// # Errors
     /// The handshake is malformed, or beyond a limit.
@@ -62,6 +73,7 @@ impl SessionRequest {
         parts: &mut request::Parts,
         has_body: bool,
         target: &RequestTarget,
+        options: &ForwardOptions,
         record: &RequestRecord,
     ) -> Result<Option<Self>, Refusal> {
         let sessions = &context.state.sessions;
@@ -73,15 +85,24 @@ impl SessionRequest {
         };
         let Some(route) = &record.target else { return Ok(None) };
         let read = read.map_err(|fault| {
-            sessions.refused(route.owner(), HandshakeOutcome::Malformed);
+            sessions.refused(route.owner(), None, HandshakeOutcome::Malformed);
             Refusal::handshake(fault, is_extended_connect)
         });
-        let Some(handshake) = read? else { return Ok(None) };
+        let mut protocol = None;
+        let handshake = match (read?, options.upgrade_protocols.as_deref()) {
+            (Some(handshake), _) => Opening::WebSocket(handshake),
+            (None, None) => return Ok(None),
+            (None, Some(allowed)) => {
+                let Some(upgrade) = Upgrade::read(parts.version, &parts.headers, allowed) else { return Ok(None) };
+                protocol = Some(allowed.label(upgrade.first()).into());
+                Opening::Upgrade(upgrade)
+            }
+        };
         let Some(client) = parts.extensions.remove::<OnUpgrade>() else { return Ok(None) };
         let settings = &context.state.settings;
         let client_address = headers::client_address(&parts.headers, context.peer, |peer| settings.trusts(peer));
         let permit = sessions.admit(route, client_address).map_err(|rejected| {
-            sessions.refused(route.owner(), rejected.outcome());
+            sessions.refused(route.owner(), protocol.as_deref(), rejected.outcome());
             Refusal::rejected(rejected)
         })?;
         let user_agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
@@ -89,13 +110,47 @@ impl SessionRequest {
             handshake,
             client,
             is_extended_connect,
-            attempt: HandshakeAttempt::new(sessions.clone(), Arc::clone(route)),
+            attempt: HandshakeAttempt::new(sessions.clone(), Arc::clone(route), protocol),
             permit,
             client_address,
             port: context.listener.port,
             path: target.path().to_owned(),
             user_agent: user_agent.unwrap_or_default().to_owned(),
         }))
+    }
+
+    /// What is asked for.
+    pub(in crate::proxy) fn protocol(&self) -> SessionProtocol {
+        match self.handshake {
+            Opening::WebSocket(_) => SessionProtocol::WebSocket,
+            Opening::Upgrade(_) => SessionProtocol::Other,
+        }
+    }
+
+    /// The `Upgrade` that the member gets.
+    pub(in crate::proxy) fn upgrade_header(&self) -> HeaderValue {
+        match &self.handshake {
+            Opening::WebSocket(_) => headers::WEBSOCKET,
+            Opening::Upgrade(upgrade) => upgrade.to_header(),
+        }
+    }
+
+    /// Checks that a 101 answer with these headers opens the session. Gives the protocol that the member has chosen; `None` for
+    /// WebSocket.
+    ///
+    /// # Errors
+    /// The answer does not open it: nothing may be tunnelled.
+    pub(super) fn verify(&self, answer: &HeaderMap) -> Result<Option<HeaderValue>, Refusal> {
+        match &self.handshake {
+            Opening::WebSocket(handshake) => match handshake.verify(answer) {
+                Ok(()) => Ok(None),
+                Err(fault) => Err(Refusal::handshake_answer(format!("the backend's answer is no handshake: {fault}"))),
+            },
+            Opening::Upgrade(upgrade) => match upgrade.verify(answer) {
+                Ok(chosen) => Ok(Some(chosen.clone())),
+                Err(fault) => Err(Refusal::upgrade_answer(format!("the backend's answer is no upgrade: {fault}"))),
+            },
+        }
     }
 
     /// What an answer with this status means for the handshake.
@@ -114,8 +169,8 @@ impl SessionRequest {
 }
 
 impl HandshakeAttempt {
-    fn new(sessions: Sessions, target: Arc<Target>) -> Self {
-        Self { sessions, target, outcome: Some(HandshakeOutcome::Abandoned) }
+    fn new(sessions: Sessions, target: Arc<Target>, protocol: Option<Box<str>>) -> Self {
+        Self { sessions, target, protocol, outcome: Some(HandshakeOutcome::Abandoned) }
     }
 
     /// Counts nothing, because the session is open and has been counted.
@@ -127,7 +182,7 @@ impl HandshakeAttempt {
 impl Drop for HandshakeAttempt {
     fn drop(&mut self) {
         if let Some(outcome) = self.outcome {
-            self.sessions.refused(self.target.owner(), outcome);
+            self.sessions.refused(self.target.owner(), self.protocol.as_deref(), outcome);
         }
     }
 }

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use crate::pool::Member;
 use crate::pool::dial::{DialError, Stream};
 use crate::proxy::limits::{MAX_SESSIONS_PER_CONNECTION, MEMBER_CONNECTION_WINDOW_BYTES, STREAM_WINDOW_BYTES};
-use crate::proxy::request::headers::add_upgrade;
+use crate::proxy::request::headers::{WEBSOCKET, add_upgrade};
 use crate::websocket;
 
 /// Time that a member has to announce that it takes extended CONNECTs.
@@ -185,7 +185,7 @@ impl ReservedStream {
             *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
             let key = request.headers.get(header::SEC_WEBSOCKET_KEY).map_or(&b""[..], HeaderValue::as_bytes);
             let proof = websocket::accept(std::str::from_utf8(key)?.trim());
-            add_upgrade(response.headers_mut());
+            add_upgrade(response.headers_mut(), WEBSOCKET);
             response.headers_mut().insert(header::SEC_WEBSOCKET_ACCEPT, HeaderValue::from_str(&proof)?);
         }
         Ok(response)

@@ -32,8 +32,7 @@ impl PeerStream {
             Ok(parts) => {
                 let client = parts.io.into_inner();
                 bound_unsent(&client.tcp);
-                // A session may be slow; its limit is the idle timeout. This can't fail: the socket is open.
-                let _ = SockRef::from(&client.tcp).set_tcp_user_timeout(None);
+                let_be_slow(&client.tcp);
                 (Self::Client(client), parts.read_buf)
             }
             Err(upgraded) => {
@@ -55,6 +54,13 @@ impl PeerStream {
 fn bound_unsent(tcp: &TcpStream) {
     // This can't fail: the socket is open.
     let _ = SockRef::from(tcp).set_tcp_notsent_lowat(MAX_UNSENT_BYTES);
+}
+
+/// Takes back the time in which a client must have taken a part of an answer: a session may be slow, and its limit is the idle timeout.
+/// That time would also take the place of the time after which keep-alive gives a silent client up.
+fn let_be_slow(tcp: &TcpStream) {
+    // This can't fail: the socket is open.
+    let _ = SockRef::from(tcp).set_tcp_user_timeout(None);
 }
 
 /// A stream of an HTTP/2 connection.
@@ -124,6 +130,8 @@ impl AsyncWrite for PeerStream {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tokio::net::TcpListener;
 
     use super::*;
@@ -134,5 +142,14 @@ mod tests {
         let tcp = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("connects");
         bound_unsent(&tcp);
         assert_eq!(SockRef::from(&tcp).tcp_notsent_lowat().expect("an option"), MAX_UNSENT_BYTES);
+    }
+
+    #[tokio::test]
+    async fn the_time_for_an_answer_does_not_bound_a_session() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let tcp = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("connects");
+        SockRef::from(&tcp).set_tcp_user_timeout(Some(Duration::from_secs(60))).expect("an option");
+        let_be_slow(&tcp);
+        assert_eq!(SockRef::from(&tcp).tcp_user_timeout().expect("an option"), None);
     }
 }

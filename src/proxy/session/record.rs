@@ -9,7 +9,7 @@ pub(super) fn opened(session: &Session) {
     let (host, path, user_agent) = (handshake.host(), handshake.path(), handshake.user_agent());
     with_names(Some(target), |object, route| {
         tracing::info!(target: "access", session = session.id, %client, ?version, host, path, user_agent,
-            subprotocol = handshake.subprotocol(), object, route, field = &*target.route.field, pool = session.pool(),
+            protocol = session.other_protocol(), subprotocol = session.subprotocol(), object, route, field = &*target.route.field, pool = session.pool(),
             member = %session.member(), request_id = handshake.request_id(), "session opened");
     });
 }
@@ -22,7 +22,7 @@ pub(super) fn closed(session: &Session, end: &End) {
     with_names(Some(target), |object, route| {
         tracing::info!(target: "access", session = session.id, %client, host, path, seconds, object, route,
             field = &*target.route.field, pool = session.pool(), member = %session.member(), request_id = handshake.request_id(),
-            cause = end.name(), initiator = end.initiator(), code = end.code, detail = end.detail(),
+            protocol = session.other_protocol(), cause = end.name(), initiator = end.initiator(), code = end.code, detail = end.detail(),
             messages_up = up.messages(), messages_down = down.messages(), bytes_up = up.bytes, bytes_down = down.bytes,
             "session closed");
     });

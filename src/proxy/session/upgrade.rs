@@ -49,38 +49,39 @@ pub(in crate::proxy) fn open(
 ) -> Result<Response<()>, (Refusal, Box<RequestRecord>)> {
     // The answer is checked, and turned into the client's.
     let (mut parts, ()) = response.into_parts();
-    let refusal = if let Err(fault) = request.handshake.verify(&parts.headers) {
-        Some(Refusal::handshake_answer(format!("the backend's answer is no handshake: {fault}")))
-    } else if headers::prepare_response(&mut parts.headers).is_err() {
-        Some(Refusal::handshake_answer("the backend's 101 answer has a body"))
-    } else {
-        None
+    let verified = match request.verify(&parts.headers) {
+        Ok(_) if headers::prepare_response(&mut parts.headers).is_err() => {
+            Err(Refusal::handshake_answer("the backend's 101 answer has a body"))
+        }
+        verified => verified,
     };
-    let (target, pool) = match (refusal, record.target.clone(), record.pool().cloned()) {
-        (None, Some(target), Some(pool)) => (target, pool),
-        (refusal, ..) => {
+    let (protocol, target, pool) = match (verified, record.target.clone(), record.pool().cloned()) {
+        (Ok(protocol), Some(target), Some(pool)) => (protocol, target, pool),
+        (verified, ..) => {
             request.fail(HandshakeOutcome::InvalidAnswer);
-            return Err((refusal.unwrap_or_else(Refusal::not_found), record));
+            return Err((verified.err().unwrap_or_else(Refusal::not_found), record));
         }
     };
     parts.version = Version::HTTP_11;
     if request.is_extended_connect {
         extended_connect::into_answer(&mut parts);
     } else {
-        headers::add_upgrade(&mut parts.headers);
+        headers::add_upgrade(&mut parts.headers, protocol.clone().unwrap_or(headers::WEBSOCKET));
     }
 
     // The session is entered in the list, from which it can be closed.
-    let subprotocol = parts.headers.get(header::SEC_WEBSOCKET_PROTOCOL).and_then(|value| value.to_str().ok());
+    let subprotocol = || parts.headers.get(header::SEC_WEBSOCKET_PROTOCOL);
+    let chosen = protocol.as_ref().or_else(subprotocol).and_then(|value| value.to_str().ok());
     let handshake = HandshakeTexts::new(
         record.host(),
         &request.path,
         &request.user_agent,
-        subprotocol.unwrap_or_default(),
+        chosen.unwrap_or_default(),
         record.request_id(),
     );
     let (port, client, version) = (request.port, request.client_address, record.version);
-    let info = SessionInfo { target, pool, port, client, version, handshake };
+    let protocol = request.protocol();
+    let info = SessionInfo { target, pool, port, client, version, protocol, handshake };
     let active = record.become_session();
     let mut guard = context.state.sessions.open(request.permit, info, lease);
     request.attempt.opened();

@@ -67,6 +67,7 @@ impl<'a> Backends<'a> {
                 .map(|prepend| PathRewrite { strip: rewrite::literal(path), prepend: prepend.to_owned() }),
             request_timeout: read.request_timeout,
             websocket: Arc::clone(&read.websocket),
+            upgrade_protocols: read.upgrade_protocols.clone(),
             affinity: read.affinity.clone(),
         };
         let asked = format!("{}.cookieBasedAffinity", settings.field);

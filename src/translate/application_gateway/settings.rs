@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::api::application_gateway::{BackendHttpSettings, CookieBasedAffinity, Protocol, Reference};
 use crate::api::cookie;
 use crate::api::value::RequestTimeout;
-use crate::model::{Affinity, Balance, HostHeader, HostPattern, ObjectRef, WebSocket};
+use crate::model::{Affinity, Balance, HostHeader, HostPattern, ObjectRef, UpgradeProtocols, WebSocket};
 use crate::report::Reason;
 
 use super::element::{Element, port, read_number};
@@ -14,6 +14,7 @@ use super::websocket;
 use crate::translate::affinity;
 use crate::translate::balance;
 use crate::translate::report::Reports;
+use crate::translate::upgrade;
 use crate::translate::websocket::with_defaults;
 
 /// One element of `backendHttpSettingsCollection`.
@@ -27,6 +28,7 @@ pub(super) struct BackendSettings<'a> {
     pub(super) path: Option<&'a str>,
     pub(super) request_timeout: Duration,
     pub(super) websocket: Arc<WebSocket>,
+    pub(super) upgrade_protocols: Option<Arc<UpgradeProtocols>>,
     pub(super) balance: Balance,
     pub(super) probe: Option<&'a Reference>,
     pub(super) roots: &'a [Reference],
@@ -55,11 +57,14 @@ pub(super) fn read<'a>(
         load_distribution_algorithm,
         connection_draining,
         web_socket,
+        upgrade_protocols,
     } = value;
     let request_timeout = request_timeout
-        .and_then(|value| read_number::<RequestTimeout>(owner, format!("{field}.requestTimeout"), value, reports))
-        .unwrap_or(DEFAULT_TIMEOUT);
+        .and_then(|value| read_number::<RequestTimeout>(owner, format!("{field}.requestTimeout"), value, reports));
     let session = websocket::read(owner, field, web_socket.as_ref(), connection_draining.as_ref(), reports);
+    let field_of_protocols = format!("{field}.upgradeProtocols");
+    upgrade::check(owner, &field_of_protocols, upgrade_protocols, reports);
+    upgrade::check_limits(owner, &field_of_protocols, upgrade_protocols, &session, reports);
     let picks = pick_host_name_from_backend_address.unwrap_or_default();
     BackendSettings {
         port: port(owner, format!("{field}.port"), *number, reports),
@@ -67,8 +72,9 @@ pub(super) fn read<'a>(
         affinity: affinity(owner, field, *cookie_based_affinity, affinity_cookie_name.as_deref(), reports),
         host: host(owner, field, host_name.as_deref(), picks, reports),
         path: path.as_deref().and_then(|path| checked_path(owner, field, path, reports)),
-        request_timeout,
+        request_timeout: request_timeout.unwrap_or(DEFAULT_TIMEOUT),
         websocket: Arc::new(with_defaults(&session, request_timeout)),
+        upgrade_protocols: upgrade::protocols(upgrade_protocols),
         balance: balance(*load_distribution_algorithm),
         probe: probe.as_ref(),
         roots: trusted_root_certificates,

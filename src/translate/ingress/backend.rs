@@ -20,6 +20,7 @@ use crate::translate::probe;
 use crate::translate::report::Reports;
 use crate::translate::rewrite;
 use crate::translate::service::{self, ResolvedPort};
+use crate::translate::upgrade;
 
 /// The result of resolving a backend of an Ingress, for all hosts and paths that lead there.
 #[derive(Debug, PartialEq)]
@@ -211,6 +212,7 @@ fn options(ingress: &ParsedIngress, path: &IngressPath, pool: &PoolId) -> Forwar
             .map(|prepend| PathRewrite { strip: rewrite::literal(&path.path), prepend }),
         request_timeout,
         websocket: Arc::clone(&ingress.websocket),
+        upgrade_protocols: upgrade::protocols(&settings.upgrade_protocols),
     }
 }
 

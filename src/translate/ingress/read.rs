@@ -38,7 +38,7 @@ impl ParsedIngress {
         let (settings, websocket) = if Arc::ptr_eq(&settings, &class_settings) {
             (settings, websocket)
         } else {
-            recent.share_settings(settings, ingress_nginx)
+            recent.share_settings(settings)
         };
         // Rules, and then the default backend, which serves what they leave.
         let mut rules = RuleReader::new(&owner, recent, reports);

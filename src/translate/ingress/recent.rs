@@ -24,26 +24,22 @@ pub(super) struct RecentSettings {
 #[derive(Debug)]
 struct OwnSettings {
     settings: Arc<AnnotationSettings>,
-    ingress_nginx: bool,
     websocket: Arc<WebSocket>,
 }
 
 impl RecentSettings {
-    /// Settings equal to these, and what they mean for WebSocket sessions. `ingress_nginx`: whether the defaults of
-    /// ingress-nginx hold.
+    /// Settings equal to these, and what they mean for WebSocket sessions.
     pub(super) fn share_settings(
         &mut self,
         settings: Arc<AnnotationSettings>,
-        ingress_nginx: bool,
     ) -> (Arc<AnnotationSettings>, Arc<WebSocket>) {
-        let is_equal = |known: &&OwnSettings| known.ingress_nginx == ingress_nginx && known.settings == settings;
-        if let Some(known) = self.settings.iter().find(is_equal) {
+        if let Some(known) = self.settings.iter().find(|known| known.settings == settings) {
             return (Arc::clone(&known.settings), Arc::clone(&known.websocket));
         }
-        let websocket = Arc::new(websocket::from_annotations(&settings, ingress_nginx));
+        let websocket = Arc::new(websocket::from_annotations(&settings));
         self.settings.truncate(MAX_RECENT - 1);
         let (own, shared) = (Arc::clone(&settings), Arc::clone(&websocket));
-        self.settings.push_front(OwnSettings { settings: own, ingress_nginx, websocket: shared });
+        self.settings.push_front(OwnSettings { settings: own, websocket: shared });
         (settings, websocket)
     }
 

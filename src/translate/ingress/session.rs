@@ -1,4 +1,4 @@
-//! Annotations for WebSocket sessions that have no effect. The meaning of the others is in `translate::websocket`.
+//! Annotations for sessions that have no effect. The meaning of the others is in `translate::websocket`.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
@@ -7,6 +7,7 @@ use crate::model::ObjectRef;
 use crate::report::Reason;
 use crate::translate::class::annotation_field;
 use crate::translate::report::Reports;
+use crate::translate::upgrade;
 
 /// An annotation with a time that has an effect only beside another annotation.
 struct DependentTime {
@@ -16,8 +17,8 @@ struct DependentTime {
     needs: &'static str,
 }
 
-/// Reports times that have no effect, since the annotation that they need is not there. The annotations of a class are
-/// not reported: they are defaults for Ingresses that have the other annotation.
+/// Reports times that have no effect, since the annotation that they need is not there, and limits that hold for some sessions
+/// only. The annotations of a class are not reported: they are defaults for Ingresses that have the other annotation.
 pub(super) fn check(owner: &ObjectRef, metadata: &ObjectMeta, settings: &AnnotationSettings, reports: &mut Reports) {
     let AnnotationSettings { session, connection_draining, connection_draining_timeout, .. } = settings;
     let times = [
@@ -33,6 +34,10 @@ pub(super) fn check(owner: &ObjectRef, metadata: &ObjectMeta, settings: &Annotat
         },
     ];
     let is_written = |key| metadata.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(key));
+    if is_written(upgrade::ANNOTATION) {
+        let field = annotation_field(upgrade::ANNOTATION);
+        upgrade::check_limits(owner, &field, &settings.upgrade_protocols, session, reports);
+    }
     for DependentTime { key, is_alone, needs } in times {
         // An annotation that is there but could not be read has been reported already.
         if is_alone && is_written(key) && !is_written(needs) {

@@ -3,10 +3,11 @@ use std::future::poll_fn;
 use super::*;
 use crate::model::{
     Action, Forward, ForwardOptions, HostHeader, HostPattern, Kind, ObjectRef, PathMatch, PoolId, Route, SessionLimits,
-    WebSocket,
+    UpgradeProtocols, WebSocket,
 };
 use crate::pool::Pool;
 use crate::websocket::handshake_texts::HandshakeTexts;
+use crate::websocket::session::SessionProtocol;
 use crate::websocket::totals::CloseClass;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -19,6 +20,7 @@ fn target(websocket: WebSocket) -> Arc<Target> {
         request_timeout: Duration::from_secs(30),
         affinity: None,
         websocket: Arc::new(websocket),
+        upgrade_protocols: UpgradeProtocols::new(["*"]).map(Arc::new),
     };
     let action = Action::Forward(Forward::to(PoolId("pool".into()), Arc::new(options)));
     let owner = Arc::new(ObjectRef::new(Kind::Ingress, "default", "site"));
@@ -28,15 +30,27 @@ fn target(websocket: WebSocket) -> Arc<Target> {
 
 /// A session in this tenure.
 pub(in crate::websocket) fn open(sessions: &Sessions, tenure: &Arc<Tenure>, websocket: WebSocket) -> SessionGuard {
+    open_with(sessions, tenure, websocket, SessionProtocol::WebSocket, "chat")
+}
+
+/// A session in this tenure, in which `name` is spoken.
+pub(in crate::websocket) fn open_with(
+    sessions: &Sessions,
+    tenure: &Arc<Tenure>,
+    websocket: WebSocket,
+    protocol: SessionProtocol,
+    name: &str,
+) -> SessionGuard {
     let (target, client) = (target(websocket), IpAddr::from([192, 0, 2, 1]));
     let permit = sessions.admit(&target, client).expect("within the limits");
-    let handshake = HandshakeTexts::new("chat.example", "/ws", "test/1", "chat", "id");
+    let handshake = HandshakeTexts::new("chat.example", "/ws", "test/1", name, "id");
     let info = SessionInfo {
         target,
         pool: Pool::for_test("pool"),
         port: 80,
         client,
         version: http::Version::HTTP_11,
+        protocol,
         handshake,
     };
     sessions.open_in(permit, info, Lease::for_test(), Arc::clone(tenure))
@@ -183,12 +197,12 @@ async fn what_is_counted_neither_jumps_nor_stays_when_a_session_ends_and_its_obj
     let guard = open(&sessions, &Arc::default(), WebSocket::default());
     sessions.set_served([Arc::clone(&owner)], &BTreeSet::new());
     guard.session().up.add_bytes(100);
-    sessions.refused(&owner, HandshakeOutcome::RouteLimit);
+    sessions.refused(&owner, None, HandshakeOutcome::RouteLimit);
     let before = sessions.totals();
-    assert_eq!((before[&owner].open, before[&owner].up.bytes), (1, 100));
+    assert_eq!((before[&owner].websocket.open, before[&owner].websocket.up.bytes), (1, 100));
     tokio::time::advance(5 * SECOND).await;
     guard.end(&End { cause: crate::websocket::end::EndCause::Ordered(CloseCause::Idle.into()), code: Some(1001) });
-    let after = sessions.totals().remove(&owner).expect("served");
+    let after = sessions.totals().remove(&owner).expect("served").websocket;
     assert_eq!((after.open, after.up.bytes, after.ended.get("idle"), after.durations[1]), (0, 100, Some(&1), 1));
     assert_eq!(after.closes, BTreeMap::from([(CloseClass { initiator: "gateway", code: "1001" }, 1)]));
     assert_eq!(after.handshakes, BTreeMap::from([("opened", 1), ("route_limit", 1)]));
@@ -197,6 +211,20 @@ async fn what_is_counted_neither_jumps_nor_stays_when_a_session_ends_and_its_obj
     assert_eq!(sessions.totals().len(), 1, "it has a session");
     drop(guard);
     assert!(sessions.totals().is_empty());
+}
+
+#[tokio::test]
+async fn sessions_of_other_protocols_are_counted_by_a_name_that_no_client_chooses() {
+    let (owner, sessions) = (ObjectRef::new(Kind::Ingress, "default", "site"), Sessions::default());
+    let websocket = open(&sessions, &Arc::default(), WebSocket::default());
+    let other = |name| open_with(&sessions, &Arc::default(), WebSocket::default(), SessionProtocol::Other, name);
+    let (spdy, _x1, _x2) = (other("spdy/3.1"), other("x-1"), other("x-2"));
+    websocket.session().up.add_bytes(7);
+    spdy.session().down.add_bytes(9);
+    let totals = sessions.totals().remove(&owner).expect("sessions");
+    assert_eq!((totals.websocket.open, totals.websocket.up.bytes, totals.websocket.down.bytes), (1, 7, 0));
+    let others: Vec<_> = totals.others.iter().map(|(name, totals)| (&**name, totals.open, totals.down.bytes)).collect();
+    assert_eq!(others, [("SPDY/3.1", 1, 9), ("other", 2, 0)]);
 }
 
 #[tokio::test]

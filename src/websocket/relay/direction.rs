@@ -94,6 +94,11 @@ impl Direction {
         Self { handshake_bytes: handshake_bytes.into(), to_server, ..Self::default() }
     }
 
+    /// Has the bytes passed on as they are: the session has no frames.
+    pub(super) fn without_frames(&mut self) {
+        self.frames = Frames::endless();
+    }
+
     /// Has the reader's end kept from the writer until [`Self::release_end`].
     pub(super) fn defer_end(&mut self) {
         self.defers_end = true;

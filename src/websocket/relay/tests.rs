@@ -11,8 +11,8 @@ use crate::pool::Tenure;
 use crate::websocket::control_frame::close_frame;
 use crate::websocket::end::PeerSide;
 use crate::websocket::registry::Sessions;
-use crate::websocket::registry::tests::open;
-use crate::websocket::session::Session;
+use crate::websocket::registry::tests::{open, open_with};
+use crate::websocket::session::{Session, SessionProtocol};
 
 /// A relay between two in-memory pipes: the client's end, the backend's end, and the relay's result.
 fn start(
@@ -21,9 +21,24 @@ fn start(
     websocket: WebSocket,
     buffer: usize,
 ) -> (DuplexStream, DuplexStream, tokio::task::JoinHandle<(End, Arc<Session>)>) {
+    start_in(open(sessions, tenure, websocket), buffer)
+}
+
+/// The same for a session of another protocol than WebSocket.
+fn start_other(
+    sessions: &Sessions,
+    tenure: &Arc<Tenure>,
+    websocket: WebSocket,
+) -> (DuplexStream, DuplexStream, tokio::task::JoinHandle<(End, Arc<Session>)>) {
+    start_in(open_with(sessions, tenure, websocket, SessionProtocol::Other, "SPDY/3.1"), 64)
+}
+
+fn start_in(
+    mut guard: SessionGuard,
+    buffer: usize,
+) -> (DuplexStream, DuplexStream, tokio::task::JoinHandle<(End, Arc<Session>)>) {
     let (client, inner_client) = duplex(buffer);
     let (backend, inner_backend) = duplex(buffer);
-    let mut guard = open(sessions, tenure, websocket);
     let task = tokio::spawn(async move {
         let end = relay(inner_client, inner_backend, (Bytes::new(), Bytes::new()), &mut guard).await;
         (end, Arc::clone(guard.session()))
@@ -372,6 +387,97 @@ async fn a_message_that_is_too_big_never_reaches_the_backend_and_both_are_told()
     backend.write_all(&close_frame(1009, "", None)).await.expect("answers");
     let (end, _) = task.await.expect("ends");
     assert_eq!((end.name(), end.code), ("message_size", Some(1009)));
+}
+
+/// Bytes that would be frames: a Close, a Ping, and the beginning of a long message.
+const FRAME_LIKE: &[u8] = &[0x88, 0, 0x89, 0, 0x82, 126, 1];
+
+#[tokio::test(start_paused = true)]
+async fn another_protocol_is_passed_on_byte_by_byte_and_nothing_is_inserted() {
+    let limits = SessionLimits { message_size: Some(1), message_rate: Some(1), ..SessionLimits::default() };
+    let websocket = WebSocket { limits, idle_counts: IdleCounts::Messages, ..pinging(Some(50)) };
+    let (mut client, mut backend, task) = start_other(&Sessions::default(), &Arc::default(), websocket);
+    let mut seen = [0; FRAME_LIKE.len()];
+    for _ in 0..4 {
+        // Longer than the interval of pings, shorter than the idle timeout.
+        tokio::time::sleep(Duration::from_secs(40)).await;
+        client.write_all(FRAME_LIKE).await.expect("open");
+        backend.read_exact(&mut seen).await.expect("open");
+        assert_eq!(seen, FRAME_LIKE);
+        backend.write_all(FRAME_LIKE).await.expect("open");
+        client.read_exact(&mut seen).await.expect("open");
+        assert_eq!(seen, FRAME_LIKE);
+    }
+    let began = Instant::now();
+    assert_eq!(client.read(&mut seen).await.expect("no error"), 0, "the end, and nothing else");
+    assert_eq!(backend.read(&mut seen).await.expect("no error"), 0);
+    assert_eq!(began.elapsed().as_secs(), 50);
+    drop((client, backend));
+    let (end, session) = task.await.expect("ends");
+    assert_eq!((end.name(), end.initiator(), end.code), ("idle", "gateway", None));
+    let (up, down) = (session.up.values(), session.down.values());
+    assert_eq!((up.bytes, up.messages(), up.pings, up.close), (28, 0, 0, None));
+    assert_eq!((down.bytes, down.messages()), (28, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_another_protocol_one_side_may_end_long_before_the_other() {
+    let websocket = WebSocket { idle_timeout: Some(Duration::from_secs(3600)), ..WebSocket::default() };
+    let (mut client, mut backend, task) = start_other(&Sessions::default(), &Arc::default(), websocket);
+    let mut seen = Vec::new();
+    client.write_all(b"input").await.expect("open");
+    client.shutdown().await.expect("half-closes");
+    backend.read_to_end(&mut seen).await.expect("the end arrives");
+    tokio::time::sleep(Duration::from_secs(3000)).await;
+    backend.write_all(b"output").await.expect("the other half is open");
+    drop(backend);
+    let began = Instant::now();
+    client.read_to_end(&mut seen).await.expect("reads");
+    assert_eq!((seen.as_slice(), began.elapsed()), (&b"inputoutput"[..], Duration::ZERO));
+    assert_eq!(task.await.expect("ends").0.name(), "client");
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_protocol_is_closed_by_the_end_of_its_streams_after_what_has_been_read() {
+    let (sessions, leaving) = (Sessions::default(), Arc::<Tenure>::default());
+    let (mut client, mut backend, task) = start_other(&sessions, &leaving, WebSocket::default());
+    // More than the client's pipe takes: the rest waits in the gateway.
+    backend.write_all(&[7; 100]).await.expect("the gateway takes it");
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    leaving.depart(Duration::ZERO);
+    sessions.follow_departures();
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let mut seen = Vec::new();
+    client.read_to_end(&mut seen).await.expect("no reset");
+    assert_eq!(seen, [7; 100]);
+    assert_eq!(backend.read(&mut [0; 8]).await.expect("no reset"), 0);
+    drop((client, backend));
+    let (end, _) = task.await.expect("ends");
+    assert_eq!((end.name(), end.code, sessions.count()), ("member_drain", None, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_takes_nothing_does_not_hold_up_the_close_of_another_protocol() {
+    let sessions = Sessions::default();
+    let (client, mut backend, task) = start_other(&sessions, &Arc::default(), WebSocket::default());
+    backend.write_all(&[7; 100]).await.expect("the gateway takes it");
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let began = Instant::now();
+    sessions.drain(Duration::ZERO);
+    assert_eq!(task.await.expect("ends").0.name(), "drain");
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    drop((client, backend));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_websocket_peer_that_has_ended_waits_a_minute_at_most() {
+    let websocket = WebSocket { idle_timeout: Some(Duration::from_secs(3600)), ..WebSocket::default() };
+    let (mut client, backend, task) = start(&Sessions::default(), &Arc::default(), websocket, 64);
+    let began = Instant::now();
+    client.shutdown().await.expect("half-closes");
+    assert_eq!(task.await.expect("ends").0.name(), "idle");
+    assert!((60..65).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    drop((client, backend));
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ use crate::websocket::session::Session;
 const BUFFER_BYTES: usize = 68 * 1024;
 /// Time that the peers have to answer the gateway's Close, and that a stream may take to end.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
-/// The idle timeout once one peer has ended its half, where the route sets none or a longer one.
+/// The idle timeout once one peer of a WebSocket session has ended its half, where the route sets none or a longer one.
 const HALF_CLOSED_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a backend's end without a Close is kept from the client. The departure of its pod may be reported later than the end
 /// itself, and the client then gets a Close that says so.
@@ -68,10 +68,16 @@ impl<C: RelayStream, B: RelayStream> Tunnel<C, B> {
         let session = Arc::clone(guard.session());
         let mut up = Direction::new(first_up, true);
         let mut down = Direction::new(first_down, false);
-        up.limiter = session.settings().and_then(|settings| MessageLimiter::new(&settings.limits));
-        down.defer_end();
         let now = Instant::now();
-        let ping = session.settings().and_then(|settings| settings.ping);
+        let mut ping = None;
+        if session.has_frames() {
+            up.limiter = session.settings().and_then(|settings| MessageLimiter::new(&settings.limits));
+            down.defer_end();
+            ping = session.settings().and_then(|settings| settings.ping);
+        } else {
+            up.without_frames();
+            down.without_frames();
+        }
         let liveness = ping.map(|ping| Box::new(Liveness::new(ping, now)));
         Self {
             client,
@@ -175,9 +181,11 @@ impl<C: RelayStream, B: RelayStream> Tunnel<C, B> {
     /// When the silence will have lasted too long.
     fn idle_deadline(&self, ending: bool) -> Option<Instant> {
         let idle = self.settings().and_then(|settings| settings.idle_timeout);
-        let limit = match self.closing_side() {
-            Some(_) => Some(idle.map_or(HALF_CLOSED_TIMEOUT, |idle| idle.min(HALF_CLOSED_TIMEOUT))),
-            None => idle.or(ending.then_some(HALF_CLOSED_TIMEOUT)),
+        // A WebSocket peer that has ended waits for little. One of another protocol may wait for an answer that takes its time.
+        let limit = if ending && self.session.has_frames() {
+            Some(idle.map_or(HALF_CLOSED_TIMEOUT, |idle| idle.min(HALF_CLOSED_TIMEOUT)))
+        } else {
+            idle
         };
         limit.map(|limit| self.silent_since + limit)
     }
@@ -265,6 +273,18 @@ impl<C: RelayStream, B: RelayStream> Tunnel<C, B> {
         });
         // A peer that has not ended by then is left.
         let _ = timeout(CLOSE_TIMEOUT, drained).await;
+    }
+
+    /// Ends a session that has no frames: both peers get what has been read for them, and the end of their streams.
+    pub(super) async fn finish(&mut self) {
+        let finished = poll_fn(|cx| {
+            let up = self.up.poll_finish(&mut self.backend, cx);
+            let down = self.down.poll_finish(&mut self.client, cx);
+            if up.is_ready() && down.is_ready() { Poll::Ready(()) } else { Poll::Pending }
+        });
+        // A peer that takes too long loses the rest: the session is over either way.
+        let _ = timeout(CLOSE_TIMEOUT, finished).await;
+        self.linger().await;
     }
 
     /// Sends both peers a Close at the next frame boundary, waits for theirs, and ends the streams. A peer that has gone

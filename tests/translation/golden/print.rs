@@ -166,14 +166,20 @@ fn target(action: &Action, owner: &ObjectRef, field: &str) -> String {
 }
 
 fn forward(options: &ForwardOptions) -> Settings {
-    let ForwardOptions { host, rewrite, request_timeout, websocket: _, affinity: _ } = options;
+    let ForwardOptions { host, rewrite, request_timeout, websocket: _, upgrade_protocols, affinity: _ } = options;
     let host = match host {
         HostHeader::Preserve => "Preserve".to_owned(),
         HostHeader::Set(host) => format!("{host:?}"),
         HostHeader::Member => "Member".to_owned(),
     };
     let rewrite = rewrite.as_ref().map(|PathRewrite { strip, prepend }| format!("{strip:?} to {prepend:?}"));
-    vec![("host", host), ("rewrite", text(rewrite)), ("request_timeout", seconds(*request_timeout))]
+    let upgrades = upgrade_protocols.as_ref().map(|protocols| protocols.names().collect::<Vec<_>>().join(" "));
+    vec![
+        ("host", host),
+        ("rewrite", text(rewrite)),
+        ("request_timeout", seconds(*request_timeout)),
+        ("upgrade_protocols", text(upgrades)),
+    ]
 }
 
 fn websocket(websocket: &WebSocket) -> Settings {

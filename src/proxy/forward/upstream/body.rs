@@ -23,6 +23,8 @@ pub(in crate::proxy::forward) struct Http1Body {
     framing: BodyFraming,
     /// Whether the connection may be used again.
     keep: bool,
+    /// Whether all of the request had been sent when the answer came.
+    request_sent: bool,
     /// Whether all of the body has been read. The framing alone does not tell: the end of the connection may be the end.
     ended: bool,
 }
@@ -73,9 +75,10 @@ impl ReadSide {
 }
 
 impl Http1Body {
-    /// The body of an answer whose head has been read. `keep`: whether the connection may be used again.
-    pub(super) fn new(source: ReadSide, framing: BodyFraming, keep: bool) -> Self {
-        Self { source, framing, keep, ended: framing.is_over() }
+    /// The body of an answer whose head has been read. `keep`: whether the connection may be used again. `request_sent`: whether all of
+    /// the request has been sent.
+    pub(super) fn new(source: ReadSide, framing: BodyFraming, keep: bool, request_sent: bool) -> Self {
+        Self { source, framing, keep, request_sent, ended: framing.is_over() }
     }
 
     /// The next part of the body.
@@ -148,6 +151,7 @@ impl Http1Body {
     /// had been sent.
     pub(in crate::proxy::forward) fn into_upgraded(self) -> Option<(Stream, Bytes)> {
         match self.source {
+            _ if !self.request_sent => None,
             // The memory of an empty buffer is not kept.
             ReadSide::Whole(Http1Connection { stream, read, .. }) if read.bytes.is_empty() => {
                 Some((stream, Bytes::new()))

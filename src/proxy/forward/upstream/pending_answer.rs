@@ -45,6 +45,7 @@ pub(in crate::proxy::forward) async fn exchange(
     let mut pending = PendingAnswer { sent: None, seen: 0 };
     let head = poll_fn(|cx| pending.poll(cx, &mut stream, &mut read, &mut writer, request)).await;
     let AnswerHead { response, framing, keep } = head.map_err(|error| ExchangeError { error, fate: writer.fate() })?;
+    let all_sent = matches!(pending.sent, Some(Ok(())));
     let (source, keep) = match pending.sent {
         Some(sent) => {
             (ReadSide::Whole(Http1Connection { stream, read, write: writer.into_buffer() }), keep && sent.is_ok())
@@ -53,7 +54,7 @@ pub(in crate::proxy::forward) async fn exchange(
         None if writer.is_held() => (ReadSide::Whole(Http1Connection { stream, read, write: BytesMut::new() }), false),
         None => (ReadSide::split(stream, read, writer), false),
     };
-    Ok((response, Http1Body::new(source, framing, keep)))
+    Ok((response, Http1Body::new(source, framing, keep, all_sent)))
 }
 
 impl PendingAnswer {

@@ -74,7 +74,8 @@ refusal_reasons! {
     BackendTimeout [GATEWAY_TIMEOUT],
     /// The member's answer has a `Transfer-Encoding` other than `chunked`.
     BackendEncoding [BAD_GATEWAY],
-    /// The member answered 101 to a request that asked for no upgrade.
+    /// The member answered 101 to a request that asked for no upgrade, for an upgrade to another protocol, or before it had the whole
+    /// request.
     UnexpectedUpgrade [BAD_GATEWAY],
     /// The WebSocket handshake is wrong: in the request (400, or 426 for the version), or in the member's answer (502).
     WebSocketHandshake [BAD_REQUEST, UPGRADE_REQUIRED, BAD_GATEWAY],

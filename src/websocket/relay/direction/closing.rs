@@ -1,4 +1,5 @@
-//! The gateway's own Close in one direction: it is written at the next frame boundary, and the reader's Close is waited for.
+//! The gateway's own Close in one direction: it is written at the next frame boundary, and the reader's Close is waited for. Where there
+//! are no frames, the end of the stream takes its place.
 
 use std::io;
 use std::task::{Context, Poll, ready};
@@ -36,6 +37,19 @@ impl Direction {
                 Ok(bytes) if !bytes.is_empty() => self.frames.observe(bytes, &Counters::default()),
                 _ => self.reader = ReaderState::Ended,
             }
+        }
+        Poll::Ready(())
+    }
+
+    /// Writes what has been read. Ready when the writer has it all, or fails.
+    pub(in crate::websocket::relay) fn poll_finish<W: RelayStream>(
+        &mut self,
+        writer: &mut W,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        // A writer that has failed gets nothing more.
+        if self.writer != WriterState::ShutDown && ready!(self.poll_pending(writer, cx)).is_err() {
+            self.writer = WriterState::ShutDown;
         }
         Poll::Ready(())
     }
