@@ -153,7 +153,8 @@ impl Handshake {
         }
         if headers.contains_key(header::SEC_WEBSOCKET_PROTOCOL) {
             let chosen = only(headers, header::SEC_WEBSOCKET_PROTOCOL).ok_or(ResponseFault::Protocol)?;
-            if !self.protocols.iter().any(|offered| offered == chosen) {
+            // Some servers write an empty one where they choose none.
+            if !chosen.is_empty() && !self.protocols.iter().any(|offered| offered == chosen) {
                 return Err(ResponseFault::Protocol);
             }
         }
@@ -317,5 +318,6 @@ mod tests {
             assert_eq!(handshake.verify(&headers(&lines)), Err(fault), "{lines:?}");
         }
         assert_eq!(handshake.verify(&headers(&without(RESPONSE, "sec-websocket-protocol"))), Ok(()));
+        assert_eq!(handshake.verify(&headers(&with(RESPONSE, "sec-websocket-protocol", ""))), Ok(()));
     }
 }

@@ -1,5 +1,7 @@
 """The WebSocket handshake, byte by byte: what the backend gets, and that only the backend's right answer opens a tunnel."""
 
+import base64
+import hashlib
 import socket
 import time
 
@@ -251,6 +253,7 @@ def test_a_request_pipelined_behind_a_refused_upgrade_is_not_smuggled(gateway, s
 
 REFUSED = {
     "version 12": (handshake(sec_websocket_version="12"), 426),
+    "several versions": (handshake(sec_websocket_version="13, 8"), 426),
     "no version": (handshake(without=["sec-websocket-version"]), 426),
     "no key": (handshake(without=["sec-websocket-key"]), 400),
     "key is not 16 bytes": (handshake(sec_websocket_key="c2hvcnQ="), 400),
@@ -273,6 +276,71 @@ def test_a_handshake_that_breaks_the_rfc_is_answered_by_the_gateway(gateway, scr
             assert answer["sec-websocket-version"] == "13"
             assert answer["upgrade"].lower() == "websocket"
     assert backend.got_nothing()
+
+
+#: Handshakes as clients and proxies before the gateway write them.
+UNUSUAL = {
+    "a list in Connection": handshake(connection="keep-alive, Upgrade"),
+    "several Connections": handshake(connection="keep-alive")[:-2] + b"Connection: upgrade\r\n\r\n",
+    "empty elements": handshake(connection=", Upgrade,,", upgrade="websocket,"),
+    "another case": handshake(connection="UPGRADE", upgrade="WebSocket"),
+    "another protocol besides": handshake(upgrade="h2c, websocket", connection="Upgrade, HTTP2-Settings"),
+    "spare bits in the key": handshake(sec_websocket_key="dGhlIHNhbXBsZSBub25jZR=="),
+    "spaces around the key": handshake(sec_websocket_key="  dGhlIHNhbXBsZSBub25jZQ== \t"),
+    "Content-Length: 0": handshake(content_length="0"),
+    "the whole URL": handshake(head=f"GET http://{HOST}/chat HTTP/1.1"),
+    "the whole URL of a WebSocket": handshake(head=f"GET ws://{HOST}/chat HTTP/1.1"),
+    "several lines of subprotocols": handshake(sec_websocket_protocol="superchat")[:-2]
+    + b"Sec-WebSocket-Protocol: chat\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("request_bytes", UNUSUAL.values(), ids=UNUSUAL.keys())
+def test_an_unusual_handshake_opens_a_session(gateway, scripted, request_bytes):
+    def script(exchange):
+        key = exchange.head["sec-websocket-key"]
+        proof = base64.b64encode(hashlib.sha1(f"{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11".encode()).digest())
+        exchange.send(ACCEPTED.replace(b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", proof))
+        exchange.send(exchange.read(4))
+
+    backend = scripted(script)
+    gateway.serve(*chat(backend.port))
+    with Client(gateway.http) as client:
+        assert client.ask(request_bytes).status == 101
+        assert client.send(b"echo").read(4) == b"echo"
+    head = backend.next().head
+    assert (head["upgrade"], head["connection"].lower()) == ("websocket", "upgrade")
+    assert head["sec-websocket-key"].encode() in request_bytes
+    assert head.first == "GET /chat HTTP/1.1"
+
+
+#: Grants as servers write them.
+UNUSUAL_GRANTS = {
+    "another case": ACCEPTED.replace(b"websocket", b"WebSocket").replace(b": Upgrade", b": upgrade"),
+    "a list in Connection": ACCEPTED.replace(b"Connection: Upgrade", b"Connection: keep-alive, Upgrade"),
+    "several Connections": ACCEPTED.replace(b"Connection: Upgrade", b"Connection: keep-alive\r\nConnection: Upgrade"),
+    "Content-Length: 0": ACCEPTED.replace(b"\r\n\r\n", b"\r\nContent-Length: 0\r\n\r\n"),
+    "chunked": ACCEPTED.replace(b"\r\n\r\n", b"\r\nTransfer-Encoding: chunked\r\n\r\n"),
+    "an empty subprotocol": ACCEPTED.replace(b"Protocol: chat", b"Protocol:"),
+    "an empty list of extensions": ACCEPTED.replace(b"\r\n\r\n", b"\r\nSec-WebSocket-Extensions:\r\n\r\n"),
+    "no words after the status": ACCEPTED.replace(b"101 Switching Protocols", b"101"),
+    "other words after the status": ACCEPTED.replace(b"Switching Protocols", b"Web Socket Protocol Handshake"),
+}
+
+
+@pytest.mark.parametrize("raw", UNUSUAL_GRANTS.values(), ids=UNUSUAL_GRANTS.keys())
+def test_an_unusual_grant_opens_a_session(gateway, scripted, raw):
+    def script(exchange):
+        exchange.send(raw)
+        exchange.send(exchange.read(4))
+
+    backend = scripted(script)
+    gateway.serve(*chat(backend.port))
+    with Client(gateway.http) as client:
+        answer = client.ask(HANDSHAKE)
+        assert (answer.status, answer["content-length"], answer["transfer-encoding"]) == (101, "", "")
+        assert answer["upgrade"].lower() == "websocket"
+        assert client.send(b"echo").read(4) == b"echo"
 
 
 UNASKED = {

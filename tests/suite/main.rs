@@ -15,3 +15,4 @@ mod rollout;
 mod rooms;
 mod stop;
 mod swap;
+mod upgrade;

@@ -30,7 +30,7 @@ use tokio_tungstenite::tungstenite::protocol::{Message, Role};
 
 const PAGE: &str = include_str!("chat.html");
 
-/// A gateway closes sessions that are silent for its request timeout, 30 s where nothing else is set.
+/// Proxies on the way close sessions that are silent, some after 30 s.
 const PING_EVERY: Duration = Duration::from_secs(10);
 
 /// A small chat: a page and a WebSocket.
