@@ -14,6 +14,7 @@ mod request;
 mod session;
 mod timer;
 
+pub use client::unanswered_bytes::UnansweredBytes;
 pub use front::{Bindings, DrainingWorkers, Listeners};
 pub use limits::{Quantity, SIZE_LIMITS, SizeLimit};
 pub use request::metrics::Metrics;

@@ -1,7 +1,12 @@
 //! Connections of clients: clear text or TLS.
 
+pub(super) mod body;
+pub(super) mod http2_receiver;
+pub(super) mod http2_tunnel;
+pub(super) mod resets;
 pub(super) mod tls_config;
 pub(super) mod tls_connection;
+pub(super) mod unanswered_bytes;
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

@@ -1,16 +1,17 @@
 //! The decision on a request: refused, redirected or forwarded. The one file that knows all of the data plane.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::header::{self, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Version};
-use hyper::body::Incoming;
 
+use super::client::body::ClientBody;
 use super::forward;
 use super::forward::response_body::ResponseBody;
 use super::request::context::ConnectionContext;
+use super::request::header_size;
+use super::request::metrics::LimitReached;
 use super::request::record::RequestRecord;
 use super::request::refusal::{Refusal, RefusalReason};
 use super::request::target::RequestTarget;
@@ -20,8 +21,8 @@ use crate::table::Target;
 /// Answers one request.
 pub(super) async fn answer(
     context: Arc<ConnectionContext>,
-    request: Request<Incoming>,
-) -> Result<Response<ResponseBody>, Infallible> {
+    request: Request<ClientBody>,
+) -> Response<ResponseBody> {
     let record = Box::new(RequestRecord::new(Arc::clone(&context), &request));
     let (head, http1) = (*request.method() == Method::HEAD, request.version() < Version::HTTP_2);
     let mut response = match decide(&context, request, record).await {
@@ -36,16 +37,20 @@ pub(super) async fn answer(
     if http1 && response.status() != StatusCode::SWITCHING_PROTOCOLS && context.state.is_draining() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    Ok(response)
+    response
 }
 
 /// Refuses, redirects or forwards a request.
 async fn decide(
     context: &ConnectionContext,
-    request: Request<Incoming>,
+    request: Request<ClientBody>,
     mut record: Box<RequestRecord>,
 ) -> Result<Response<ResponseBody>, (Refusal, Box<RequestRecord>)> {
     let (parts, body) = request.into_parts();
+    if let Err(refusal) = header_size::check(&parts) {
+        context.state.metrics.limit_reached(LimitReached::Header);
+        return Err((refusal, record));
+    }
     let requested = match RequestTarget::read(&parts) {
         Ok(requested) => requested,
         Err(refusal) => return Err((refusal, record)),

@@ -15,15 +15,16 @@ use std::time::Duration;
 use http::header::{self, HeaderValue};
 use http::{Request, Response, StatusCode, Version, request};
 use http_body::Body;
-use hyper::body::Incoming;
 
 use self::affinity::AffinityCookies;
 use self::exchange::{Answered, Exchange};
 use self::request_body::{BodyProgress, RequestBody};
 use self::response_body::{AnswerSource, ResponseBody};
 use self::retry::RetryPolicy;
+use super::client::body::ClientBody;
 use super::request::context::ConnectionContext;
 use super::request::headers;
+use super::request::metrics::LimitReached;
 use super::request::record::RequestRecord;
 use super::request::refusal::{Refusal, RefusalReason};
 use super::request::target::RequestTarget;
@@ -44,17 +45,18 @@ type Answer = Result<Response<ResponseBody>, (Refusal, Box<RequestRecord>)>;
 /// No member can answer it: the refusal says why, and the record comes back with it.
 pub(super) async fn forward(
     context: &ConnectionContext,
-    request: Request<Incoming>,
+    request: Request<ClientBody>,
     target: &RequestTarget,
     options: &ForwardOptions,
     pool: &Pool,
     mut record: Box<RequestRecord>,
 ) -> Answer {
-    let (mut parts, body) = request.into_parts();
+    let (mut parts, mut body) = request.into_parts();
+    let receiver = body.receiver();
     let has_body = !body.is_end_stream();
 
     // A handshake is checked and admitted before anything is sent.
-    let session = match SessionRequest::read(context, &mut parts, has_body, target, options, &record) {
+    let session = match SessionRequest::read(context, &mut parts, &mut body, target, options, &record) {
         Ok(session) => session,
         Err(refusal) => return Err((refusal, record)),
     };
@@ -87,7 +89,18 @@ pub(super) async fn forward(
         policy: RetryPolicy::new(&parts.method, has_body),
         progress,
     };
-    let mut answered = match exchange.run(parts, body, &mut record).await {
+    let answered = {
+        let running = exchange.run(parts, body, &mut record);
+        match receiver {
+            None => running.await,
+            Some(receiver) => tokio::select! {
+                biased;
+                answered = running => answered,
+                () = receiver.overflow() => Err(overflow(context)),
+            },
+        }
+    };
+    let mut answered = match answered {
         Ok(answered) => answered,
         Err(refusal) => {
             fail(session, HandshakeOutcome::BackendFailed);
@@ -127,10 +140,17 @@ fn fail(session: Option<SessionRequest>, outcome: HandshakeOutcome) {
     }
 }
 
+/// The refusal of a request whose client has sent more ahead than the gateway may hold.
+fn overflow(context: &ConnectionContext) -> Refusal {
+    context.state.metrics.limit_reached(LimitReached::UnansweredBytes);
+    let message = "too much of what clients have sent waits for the answers of backends";
+    Refusal::new(RefusalReason::GatewayBufferLimit, message).retry_after(1)
+}
+
 /// The client's body. Where the client waits for a 100 (Continue), the body waits for the member's.
 fn with_body(
     parts: &request::Parts,
-    incoming: Incoming,
+    incoming: ClientBody,
     silence: Duration,
 ) -> (RequestBody, Option<Arc<BodyProgress>>) {
     let (mut body, progress) = RequestBody::new(incoming, silence);

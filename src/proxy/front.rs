@@ -3,6 +3,7 @@
 //! Knows nothing of routes: each request is given to `decision`.
 
 mod connection;
+mod http2;
 mod listeners;
 mod worker;
 

@@ -56,21 +56,33 @@ macro_rules! size_limits {
 }
 
 size_limits! {
-    "header of a client's request, HTTP/1.1", Bytes:
-    /// Answered 431 (RFC 6585 section 5).
-    MAX_HTTP1_HEADER_BYTES: usize = 64 * 1024;
+    "header of a client's request: what it has, or would have, in HTTP/1.1", Bytes:
+    /// Answered 431 (RFC 6585 section 5), `HeaderTooLarge`. Over HTTP/2 the connection and its other streams go on.
+    MAX_HEADER_BYTES: usize = 64 * 1024;
 
-    "header fields of a client's request, HTTP/1.1", Count:
-    /// Answered 431. It is the limit of hyper: to set another would cost an allocation a request.
-    MAX_HTTP1_HEADER_FIELDS: usize = 100;
+    "header fields of a client's request; over HTTP/2, `:authority` is one, and all cookies are one", Count:
+    /// Answered 431, `HeaderTooLarge`. It is hyper's limit for HTTP/1.1: to set another would cost an allocation a request.
+    MAX_HEADER_FIELDS: usize = 100;
 
-    "header of a client's request, HTTP/2, after decompression", Bytes:
-    /// Answered 431. Announced as SETTINGS_MAX_HEADER_LIST_SIZE (RFC 9113 section 6.5.2).
-    MAX_HTTP2_HEADER_LIST_BYTES: u32 = 16 * 1024;
+    "header of a client's request, HTTP/2, of which a 431 still has a reason and a record; counted as in RFC 9113 section 6.5.2", Bytes:
+    /// Answered 431 alone; beyond four times this, the connection ends (ENHANCE_YOUR_CALM). Announced as SETTINGS_MAX_HEADER_LIST_SIZE.
+    MAX_HTTP2_HEADER_LIST_BYTES: u32 = 320 * 1024;
 
     "requests at once on one HTTP/2 connection of a client", Count:
     /// The stream is refused. Announced as SETTINGS_MAX_CONCURRENT_STREAMS.
     MAX_CLIENT_STREAMS: u32 = 100;
+
+    "streams that a client may reset at once on one HTTP/2 connection before they are answered whole; ten times as many for a trusted proxy", Count:
+    /// New streams are refused, and the connection ends after those that are under way (GOAWAY).
+    MAX_CLIENT_RESETS: u32 = 200;
+
+    "streams that a client may reset in a second in the long run; ten times as many for a trusted proxy", Count:
+    /// As above.
+    MAX_CLIENT_RESETS_PER_SECOND: u32 = 20;
+
+    "bytes of an answer that wait for a slow client, on one stream of HTTP/2", Bytes:
+    /// The gateway reads no more from the member.
+    MAX_UNSENT_STREAM_BYTES: usize = 64 * 1024;
 
     "bytes of a stream that its receiver has not taken, HTTP/2 with clients and with members", Bytes:
     /// The sender waits (RFC 9113 section 5.2).

@@ -4,6 +4,7 @@
 //! Decides nothing, and knows neither members nor sessions.
 
 pub(super) mod context;
+pub(super) mod header_size;
 pub(super) mod headers;
 pub(super) mod metrics;
 pub(super) mod record;

@@ -29,6 +29,10 @@ pub(super) struct ClientOptions {
     /// Time for a request's header, and for which idle client connections are kept
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     header_timeout: u64,
+
+    /// Bytes of HTTP/2 requests that are held until a backend has answered them, of all clients together
+    #[arg(long, value_name = "BYTES", default_value_t = ProxySettings::DEFAULT_MAX_UNANSWERED_BYTES)]
+    max_unanswered_bytes: usize,
 }
 
 impl ClientOptions {
@@ -44,6 +48,7 @@ impl ClientOptions {
             clear_text_http2: self.h2c,
             access_log,
             header_timeout: Duration::from_secs(self.header_timeout),
+            max_unanswered_bytes: self.max_unanswered_bytes,
         }
     }
 }

@@ -7,11 +7,11 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
+use http_body::{Body, Frame};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::silence::{BodyError, SilenceLimit};
+use crate::proxy::client::body::ClientBody;
 use crate::proxy::request::headers;
 
 /// The progress of a request's body, shared with the task that waits for the answer.
@@ -38,7 +38,7 @@ enum BodyState {
 
 /// The body of a client's request, on its way to a member.
 pub(in crate::proxy) struct RequestBody {
-    inner: Option<(Incoming, Arc<BodyProgress>)>,
+    inner: Option<(ClientBody, Arc<BodyProgress>)>,
     /// The time that is left for the member's 100 (Continue), before the body is read all the same.
     gate: Option<Pin<Box<Sleep>>>,
     silence: SilenceLimit,
@@ -88,7 +88,7 @@ impl RequestBody {
     }
 
     /// A client's body, which may be silent for `silence`, and the view of its progress.
-    pub(super) fn new(incoming: Incoming, silence: Duration) -> (Self, Arc<BodyProgress>) {
+    pub(super) fn new(incoming: ClientBody, silence: Duration) -> (Self, Arc<BodyProgress>) {
         let state = AtomicU8::new(BodyState::HandedOn as u8);
         let progress = Arc::new(BodyProgress { state, last: Mutex::new(Instant::now()) });
         let inner = Some((incoming, Arc::clone(&progress)));
@@ -150,9 +150,5 @@ impl Body for RequestBody {
 
     fn is_end_stream(&self) -> bool {
         self.inner.as_ref().is_none_or(|(incoming, _)| incoming.is_end_stream())
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), |(incoming, _)| incoming.size_hint())
     }
 }

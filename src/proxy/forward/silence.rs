@@ -10,12 +10,12 @@ use crate::proxy::timer::PooledTimer;
 /// Why a body broke off.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::proxy) enum BodyError {
-    /// The client's connection failed, or an HTTP/2 connection to a member.
+    /// An HTTP/2 connection to a member failed.
     #[error(transparent)]
-    Stream(#[from] hyper::Error),
-    /// An HTTP/1.1 connection to a member failed.
+    Http2Member(#[from] hyper::Error),
+    /// The client's connection failed, or an HTTP/1.1 connection to a member.
     #[error(transparent)]
-    Member(#[from] io::Error),
+    Connection(#[from] io::Error),
     /// Nothing came for too long.
     #[error("nothing came for {0:?}")]
     Silence(Duration),

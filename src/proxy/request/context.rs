@@ -54,13 +54,18 @@ impl Drop for ActiveRequest {
 }
 
 impl RequestCounter {
+    /// Whether a request is under way. Sessions count.
+    pub(in crate::proxy) fn any_active(&self) -> bool {
+        self.active.load(Ordering::Relaxed) > 0
+    }
+
     /// Waits until no request has been under way for `time`.
     pub(in crate::proxy) async fn quiet(&self, time: Duration) {
         let mut seen = self.changes.load(Ordering::Relaxed);
         loop {
             tokio::time::sleep(time).await;
             let changes = self.changes.load(Ordering::Relaxed);
-            if changes == seen && self.active.load(Ordering::Relaxed) == 0 {
+            if changes == seen && !self.any_active() {
                 return;
             }
             seen = changes;

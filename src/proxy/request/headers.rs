@@ -194,6 +194,15 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
+/// Removes from an answer what HTTP/2 has no place for (RFC 9113 section 8.2.2).
+pub(in crate::proxy) fn remove_connection_headers(headers: &mut HeaderMap) {
+    headers.remove(header::CONNECTION);
+    for name in HOP_BY_HOP {
+        headers.remove(name);
+    }
+    headers.remove(header::TE);
+}
+
 /// Joins the values of a header to one. HTTP/2 may split a cookie into crumbs, which HTTP/1.1 does not know (RFC 9113 section
 /// 8.2.3).
 fn join(headers: &mut HeaderMap, name: HeaderName, separator: &[u8]) {

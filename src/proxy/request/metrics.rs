@@ -2,9 +2,10 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::sync::{Arc, Weak};
 
-use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
@@ -42,6 +43,32 @@ impl ObjectLabels {
     }
 }
 
+/// A limit of the gateway's own that a client has met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(in crate::proxy) enum LimitReached {
+    /// A request's header is too large.
+    Header,
+    /// A client has reset too many streams of its HTTP/2 connection.
+    Resets,
+    /// Clients have sent too much ahead of the answers.
+    UnansweredBytes,
+}
+
+impl EncodeLabelValue for LimitReached {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
+        encoder.write_str(match self {
+            Self::Header => "header",
+            Self::Resets => "resets",
+            Self::UnansweredBytes => "unanswered_bytes",
+        })
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LimitLabels {
+    limit: LimitReached,
+}
+
 /// The counters of a route's object, as one worker has looked them up.
 struct CachedCounters {
     target: Weak<Target>,
@@ -64,6 +91,7 @@ pub(in crate::proxy) fn sweep() {
 pub struct Metrics {
     requests: Family<AnswerLabels, Counter>,
     durations: Family<ObjectLabels, Histogram>,
+    limits: Family<LimitLabels, Counter>,
 }
 
 impl Default for Metrics {
@@ -71,6 +99,7 @@ impl Default for Metrics {
         Self {
             requests: Family::default(),
             durations: Family::new_with_constructor(|| Histogram::new(DURATION_BUCKETS)),
+            limits: Family::default(),
         }
     }
 }
@@ -84,6 +113,12 @@ impl Metrics {
             "Time from a request's header to the end of its answer",
             self.durations.clone(),
         );
+        registry.register("limit_reached", "Times that clients have met a limit, by limit", self.limits.clone());
+    }
+
+    /// Counts that a client has met a limit.
+    pub(in crate::proxy) fn limit_reached(&self, limit: LimitReached) {
+        self.limits.get_or_create_owned(&LimitLabels { limit }).inc();
     }
 
     /// Removes the counters of an object that has no route any more: so there are as many as there are objects that are

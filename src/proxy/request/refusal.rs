@@ -51,6 +51,16 @@ impl Refusal {
         Self { status, reason, message, close: false, retry_after: None, names_version: false }
     }
 
+    /// The same refusal, after which the client may ask again in `seconds`.
+    pub(in crate::proxy) fn retry_after(self, seconds: u32) -> Self {
+        Self { retry_after: Some(seconds), ..self }
+    }
+
+    /// 431 (RFC 6585 section 5): the header is too large.
+    pub(in crate::proxy) fn header_too_large(message: String) -> Self {
+        Self { close: true, ..Self::new(RefusalReason::HeaderTooLarge, message) }
+    }
+
     /// 400: the request is ambiguous or malformed. Its connection can't be trusted any further.
     pub(in crate::proxy) fn malformed(message: &'static str) -> Self {
         Self { close: true, ..Self::new(RefusalReason::MalformedRequest, message) }

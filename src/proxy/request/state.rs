@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::task::coop::unconstrained;
 
 use super::metrics::Metrics;
+use crate::proxy::client::unanswered_bytes::UnansweredBytes;
 use crate::table::Handle;
 use crate::websocket::Sessions;
 
@@ -27,6 +28,8 @@ pub struct ProxySettings {
     pub access_log: bool,
     /// Time limit for a request's header, and for an idle client connection.
     pub header_timeout: Duration,
+    /// The most bytes of HTTP/2 requests that are held before a backend has answered.
+    pub max_unanswered_bytes: usize,
 }
 
 /// The state that every worker reads.
@@ -40,6 +43,8 @@ pub struct WorkerState {
     pub metrics: Metrics,
     /// The operator's settings.
     pub settings: ProxySettings,
+    /// What clients have sent ahead of the answers.
+    pub unanswered_bytes: Arc<UnansweredBytes>,
     /// The bound address of each frontend port.
     pub addresses: watch::Receiver<BTreeMap<u16, SocketAddr>>,
     /// Becomes true when connections should end after their current request.
@@ -66,11 +71,15 @@ impl Default for ProxySettings {
             clear_text_http2: false,
             access_log: true,
             header_timeout: Duration::from_secs(60),
+            max_unanswered_bytes: Self::DEFAULT_MAX_UNANSWERED_BYTES,
         }
     }
 }
 
 impl ProxySettings {
+    /// The usual limit of [`Self::max_unanswered_bytes`].
+    pub const DEFAULT_MAX_UNANSWERED_BYTES: usize = 32 * 1024 * 1024;
+
     pub(in crate::proxy) fn trusts(&self, peer: IpAddr) -> bool {
         self.trusted_proxies.iter().any(|net| net.contains(&peer))
     }

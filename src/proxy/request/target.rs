@@ -3,10 +3,10 @@
 
 use std::borrow::Cow;
 
+use h2::ext::Protocol;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::uri::Authority;
 use http::{Method, Uri, Version, request};
-use hyper::ext::Protocol;
 
 use super::refusal::{Refusal, RefusalReason};
 use crate::model::{normalise_host, normalise_path};

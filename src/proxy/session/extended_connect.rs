@@ -1,9 +1,9 @@
 //! WebSocket over HTTP/2 with clients (RFC 8441): an extended CONNECT becomes a handshake of HTTP/1.1, and a member's 101
 //! becomes a 200.
 
+use h2::ext::Protocol;
 use http::header::{self, HeaderValue};
 use http::{Method, StatusCode, request, response};
-use hyper::ext::Protocol;
 
 use crate::websocket::{Handshake, RequestFault};
 

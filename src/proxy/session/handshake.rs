@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{StatusCode, request};
-use hyper::upgrade::OnUpgrade;
+use http_body::Body;
 
 use super::extended_connect;
+use super::peer::ClientUpgrade;
 use crate::model::ForwardOptions;
+use crate::proxy::client::body::ClientBody;
 use crate::proxy::request::context::ConnectionContext;
 use crate::proxy::request::headers;
 use crate::proxy::request::record::RequestRecord;
@@ -20,7 +22,7 @@ use crate::websocket::{Handshake, HandshakeOutcome, Permit, SessionProtocol, Ses
 /// A handshake that has been admitted: what the session needs besides its streams.
 pub(in crate::proxy) struct SessionRequest {
     handshake: Opening,
-    pub(super) client: OnUpgrade,
+    pub(super) client: ClientUpgrade,
     pub(super) attempt: HandshakeAttempt,
     pub(super) permit: Permit,
     pub(super) client_address: IpAddr,
@@ -71,7 +73,7 @@ impl SessionRequest {
     pub(in crate::proxy) fn read(
         context: &ConnectionContext,
         parts: &mut request::Parts,
-        has_body: bool,
+        body: &mut ClientBody,
         target: &RequestTarget,
         options: &ForwardOptions,
         record: &RequestRecord,
@@ -81,7 +83,7 @@ impl SessionRequest {
         let read = if is_extended_connect {
             extended_connect::into_handshake(parts).map(Some)
         } else {
-            Handshake::read(&parts.method, parts.version, &parts.headers, has_body)
+            Handshake::read(&parts.method, parts.version, &parts.headers, !body.is_end_stream())
         };
         let Some(route) = &record.target else { return Ok(None) };
         let read = read.map_err(|fault| {
@@ -98,7 +100,7 @@ impl SessionRequest {
                 Opening::Upgrade(upgrade)
             }
         };
-        let Some(client) = parts.extensions.remove::<OnUpgrade>() else { return Ok(None) };
+        let Some(client) = ClientUpgrade::take(parts, body) else { return Ok(None) };
         let settings = &context.state.settings;
         let client_address = headers::client_address(&parts.headers, context.peer, |peer| settings.trusts(peer));
         let permit = sessions.admit(route, client_address).map_err(|rejected| {

@@ -5,7 +5,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use hyper::upgrade::Upgraded;
+use http::request;
+use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -13,16 +14,44 @@ use tokio::net::TcpStream;
 
 use crate::pool::dial::Stream;
 use crate::proxy::client::ClientStream;
+use crate::proxy::client::body::ClientBody;
+use crate::proxy::client::http2_tunnel::{Http2Tunnel, TunnelRequest};
 use crate::proxy::limits::MAX_UNSENT_BYTES;
 
 /// One side of a session.
 pub(super) enum PeerStream {
     /// A client's connection.
     Client(ClientStream),
+    /// A stream of a client's HTTP/2 connection.
+    ClientTunnel(Box<Http2Tunnel>),
     /// A connection to a member.
     Member(Stream),
-    /// A stream of an HTTP/2 connection, with a client or a member.
-    Http2(Box<Http2Stream>),
+    /// A stream of an HTTP/2 connection to a member.
+    MemberStream(Box<Http2Stream>),
+}
+
+/// The client's side of a session that is not open yet.
+pub(super) enum ClientUpgrade {
+    /// A request for an upgrade of HTTP/1.1.
+    Http1(OnUpgrade),
+    /// An extended CONNECT of HTTP/2.
+    Http2(TunnelRequest),
+}
+
+impl ClientUpgrade {
+    /// What the request asks for, which can be opened once.
+    pub(super) fn take(parts: &mut request::Parts, body: &mut ClientBody) -> Option<Self> {
+        let tunnel = body.take_tunnel().map(Self::Http2);
+        tunnel.or_else(|| parts.extensions.remove().map(Self::Http1))
+    }
+
+    /// Waits until the answer has been sent. Gives the stream, and the bytes that came behind the handshake.
+    pub(super) async fn open(self) -> io::Result<(PeerStream, Bytes)> {
+        match self {
+            Self::Http1(upgrade) => Ok(PeerStream::upgraded(upgrade.await.map_err(io::Error::other)?)),
+            Self::Http2(tunnel) => Ok((PeerStream::ClientTunnel(Box::new(tunnel.open().await?)), Bytes::new())),
+        }
+    }
 }
 
 impl PeerStream {
@@ -37,7 +66,7 @@ impl PeerStream {
             }
             Err(upgraded) => {
                 let stream = Http2Stream { stream: TokioIo::new(upgraded), ended: false };
-                (Self::Http2(Box::new(stream)), Bytes::new())
+                (Self::MemberStream(Box::new(stream)), Bytes::new())
             }
         }
     }
@@ -97,7 +126,8 @@ impl AsyncRead for PeerStream {
         match self.get_mut() {
             Self::Client(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Member(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Http2(stream) => stream.poll_read(cx, buf),
+            Self::ClientTunnel(tunnel) => Pin::new(tunnel).poll_read(cx, buf),
+            Self::MemberStream(stream) => stream.poll_read(cx, buf),
         }
     }
 }
@@ -107,7 +137,8 @@ impl AsyncWrite for PeerStream {
         match self.get_mut() {
             Self::Client(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Member(stream) => Pin::new(stream).poll_write(cx, buf),
-            Self::Http2(stream) => Pin::new(&mut stream.stream).poll_write(cx, buf),
+            Self::ClientTunnel(tunnel) => Pin::new(tunnel).poll_write(cx, buf),
+            Self::MemberStream(stream) => Pin::new(&mut stream.stream).poll_write(cx, buf),
         }
     }
 
@@ -115,7 +146,8 @@ impl AsyncWrite for PeerStream {
         match self.get_mut() {
             Self::Client(stream) => Pin::new(stream).poll_flush(cx),
             Self::Member(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Http2(stream) => Pin::new(&mut stream.stream).poll_flush(cx),
+            Self::ClientTunnel(tunnel) => Pin::new(tunnel).poll_flush(cx),
+            Self::MemberStream(stream) => Pin::new(&mut stream.stream).poll_flush(cx),
         }
     }
 
@@ -123,7 +155,8 @@ impl AsyncWrite for PeerStream {
         match self.get_mut() {
             Self::Client(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Member(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Http2(stream) => Pin::new(&mut stream.stream).poll_shutdown(cx),
+            Self::ClientTunnel(tunnel) => Pin::new(tunnel).poll_shutdown(cx),
+            Self::MemberStream(stream) => Pin::new(&mut stream.stream).poll_shutdown(cx),
         }
     }
 }

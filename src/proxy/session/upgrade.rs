@@ -7,7 +7,7 @@ use hyper::upgrade::OnUpgrade;
 use super::extended_connect;
 use super::handshake::SessionRequest;
 use super::http2_sessions::StreamSlot;
-use super::peer::PeerStream;
+use super::peer::{ClientUpgrade, PeerStream};
 use super::record;
 use crate::pool::Lease;
 use crate::pool::dial::Stream;
@@ -100,7 +100,7 @@ pub(in crate::proxy) fn open(
             Ok(SessionStreams { client, member, from_client, from_member }) => {
                 websocket::relay(client, member, (from_client, from_member), &mut guard).await
             }
-            Err(error) => End::failed(std::io::Error::other(error)),
+            Err(error) => End::failed(error),
         };
         if log {
             record::closed(guard.session(), &end);
@@ -113,11 +113,11 @@ pub(in crate::proxy) fn open(
 }
 
 /// Waits for both streams.
-async fn streams(client: OnUpgrade, member: MemberStream) -> hyper::Result<SessionStreams> {
-    let (client, from_client) = PeerStream::upgraded(client.await?);
+async fn streams(client: ClientUpgrade, member: MemberStream) -> std::io::Result<SessionStreams> {
+    let (client, from_client) = client.open().await?;
     let (member, from_member) = match member {
         MemberStream::Http1(stream, first) => (PeerStream::member(stream), first),
-        MemberStream::Http2(member) => PeerStream::upgraded(member.await?),
+        MemberStream::Http2(member) => PeerStream::upgraded(member.await.map_err(std::io::Error::other)?),
     };
     Ok(SessionStreams { client, member, from_client, from_member })
 }

@@ -36,7 +36,7 @@ impl ClientHop {
     }
 
     /// Whether the peer's claims about earlier hops are believed.
-    pub(super) fn is_trusted(&self) -> bool {
+    pub(in crate::proxy) fn is_trusted(&self) -> bool {
         self.trusted
     }
 }

@@ -42,6 +42,8 @@ macro_rules! refusal_reasons {
 refusal_reasons! {
     /// The request is malformed, or could be read in more than one way. The connection is closed.
     MalformedRequest [BAD_REQUEST],
+    /// The request's header is larger than 64 KiB, or has more than 100 fields. Over HTTP/1.1 the connection is closed.
+    HeaderTooLarge [REQUEST_HEADER_FIELDS_TOO_LARGE],
     /// The client stopped sending the request's body. The connection is closed.
     RequestTimeout [REQUEST_TIMEOUT],
     /// The method is CONNECT or TRACE, which are not forwarded.
@@ -79,6 +81,8 @@ refusal_reasons! {
     UnexpectedUpgrade [BAD_GATEWAY],
     /// The WebSocket handshake is wrong: in the request (400, or 426 for the version), or in the member's answer (502).
     WebSocketHandshake [BAD_REQUEST, UPGRADE_REQUIRED, BAD_GATEWAY],
+    /// The gateway holds `--max-unanswered-bytes` of requests that no backend has answered yet.
+    GatewayBufferLimit [SERVICE_UNAVAILABLE],
     /// The gateway has `--max-sessions` sessions open.
     GatewaySessionLimit [SERVICE_UNAVAILABLE],
     /// The route has `max-sessions` sessions open.
