@@ -3,6 +3,7 @@
 //! It reads everything and changes one thing: clients on this machine may have sessions closed.
 
 mod config;
+mod host;
 mod metrics;
 pub mod sessions;
 mod state;
@@ -110,9 +111,20 @@ impl Admin {
     }
 
     async fn answer(&self, peer: SocketAddr, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        match AdminPage::at(request.uri().path()) {
-            Some(AdminPage::Sessions(operation)) => sessions::answer(&self.state, peer, operation, request).await,
-            page => self.show(page, request.method()),
+        let (parts, body) = request.into_parts();
+        let local = peer.ip().to_canonical().is_loopback();
+        match AdminPage::at(parts.uri.path()) {
+            Some(AdminPage::Sessions(operation)) => {
+                sessions::answer(&self.state, peer, operation, Request::from_parts(parts, body)).await
+            }
+            Some(AdminPage::Liveness) => self.show(Some(AdminPage::Liveness), &parts.method),
+            // Scrapers come from other machines, and may name the pod or its Service as they like.
+            _ if local && host::may_be_web_page(&parts) => {
+                let message =
+                    "Host must be an IP address or localhost here, so that no web page can ask: name the port so\n";
+                text(StatusCode::FORBIDDEN, message.to_owned())
+            }
+            page => self.show(page, &parts.method),
         }
     }
 

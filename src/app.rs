@@ -15,7 +15,7 @@ pub use crate::controller::Published;
 use crate::controller::{Controller, Owners};
 use crate::model::EndpointState;
 use crate::pool::{AddressPolicy, Health, Registry};
-use crate::proxy::{Bindings, Listeners, Metrics, ProxySettings, UnansweredBytes, WorkerState};
+use crate::proxy::{Bindings, Clients, Listeners, Metrics, ProxySettings, WorkerState};
 use crate::source::cluster::{self, WatchStates};
 use crate::source::{Inputs, Snapshot, directory};
 use crate::status::{self, Facts, MemberState, PoolHealth};
@@ -137,7 +137,6 @@ pub async fn start(config: Config) -> anyhow::Result<App> {
     let table = Handle::default();
     let sessions = Sessions::new(config.session_limits);
     let metrics = Metrics::default();
-    let unanswered_bytes = Arc::new(UnansweredBytes::new(config.settings.max_unanswered_bytes));
     let registry = Registry::new(probing_runtime()?, AddressPolicy { allow_loopback: ours });
     tokio::spawn(websocket::tend(sessions.clone(), registry.clone()));
     let (addresses_sender, addresses) = watch::channel(BTreeMap::new());
@@ -146,7 +145,7 @@ pub async fn start(config: Config) -> anyhow::Result<App> {
         table: table.clone(),
         sessions: sessions.clone(),
         metrics: metrics.clone(),
-        unanswered_bytes: Arc::clone(&unanswered_bytes),
+        clients: Clients::new(&config.settings, &metrics),
         settings: config.settings,
         addresses: addresses.clone(),
         draining: draining_receiver,

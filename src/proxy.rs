@@ -14,9 +14,9 @@ mod request;
 mod session;
 mod timer;
 
-pub use client::unanswered_bytes::UnansweredBytes;
+pub use client::connections::ConnectionLimits;
 pub use front::{Bindings, DrainingWorkers, Listeners};
 pub use limits::{Quantity, SIZE_LIMITS, SizeLimit};
 pub use request::metrics::Metrics;
 pub use request::refusal::RefusalReason;
-pub use request::state::{ProxySettings, WorkerState};
+pub use request::state::{Clients, ProxySettings, WorkerState};

@@ -18,6 +18,7 @@ use serde_json::json;
 pub use filter::{Filter, encode};
 pub use listed::{ListedClose, ListedCounters, ListedSession, Listing};
 
+use super::host;
 use super::state::AdminState;
 use super::{text, with_type};
 use crate::websocket::{CloseWindow, Session};
@@ -94,13 +95,7 @@ fn permit(peer: IpAddr, operation: SessionOperation, request: &Parts) -> Result<
         );
         return error(StatusCode::FORBIDDEN, message);
     }
-    let hosts: Vec<_> = request.headers.get_all(header::HOST).iter().collect();
-    let host = match hosts[..] {
-        [host] => host.to_str().ok().and_then(|host| host.parse().ok()),
-        _ => None,
-    };
-    let named: Vec<_> = host.iter().chain(request.uri.authority()).collect();
-    if host.is_none() || !named.into_iter().all(is_of_machine) {
+    if !host::names_machine(request) {
         let message = "Host must be an IP address or localhost here, so that no web page can ask: name the port so";
         return error(StatusCode::FORBIDDEN, message.to_owned());
     }
@@ -117,12 +112,6 @@ fn permit(peer: IpAddr, operation: SessionOperation, request: &Parts) -> Result<
         return error(StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
     }
     Ok(())
-}
-
-/// Whether an authority can only be meant for this machine: a web page has a DNS name.
-fn is_of_machine(authority: &http::uri::Authority) -> bool {
-    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok()
 }
 
 async fn list(state: &AdminState, parts: &Parts) -> Result<String, RequestError> {

@@ -68,12 +68,17 @@ impl Run {
     /// It could not start.
     pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
         log::start(self.log.log_format, &self.log.log)?;
+        let descriptors = raise_descriptor_limit();
         let drain = Duration::from_secs(self.drain_timeout);
         let workers = self.workers.or_else(|| std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1);
         let config = Config {
             status: self.cluster.status(),
             bindings: self.clients.bindings(),
-            settings: self.clients.settings(!self.log.no_access_log),
+            settings: ProxySettings {
+                connections: self.limits.connections(descriptors),
+                max_unanswered_bytes: self.limits.max_unanswered_bytes,
+                ..self.clients.settings(!self.log.no_access_log)
+            },
             session_limits: self.limits.sessions(),
             source: match self.manifests {
                 Some(dir) => Source::Directory(dir),
@@ -95,6 +100,7 @@ impl Run {
 pub(super) fn demo(demo: &demo::Demo) -> anyhow::Result<ExitCode> {
     let prepared = demo::prepare(demo)?;
     log::start(LogFormat::Text, DEFAULT_LOG)?;
+    raise_descriptor_limit();
     let config = Config {
         source: Source::Directory(prepared.manifests),
         controller_name: CONTROLLER.to_owned(),
@@ -111,17 +117,18 @@ pub(super) fn demo(demo: &demo::Demo) -> anyhow::Result<ExitCode> {
     code
 }
 
-/// Takes as many file descriptors as the system gives: a session needs two, and shells start programs with 1,024.
-fn raise_descriptor_limit() {
+/// Takes as many file descriptors as the system gives, and returns how many: a session needs two, and shells start programs with
+/// 1,024.
+fn raise_descriptor_limit() -> u64 {
     let limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {
         let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
         tracing::debug!(from = limit.current, to = limit.maximum, ?raised, "file descriptors");
     }
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
 fn serve(config: Config, drain: Duration) -> anyhow::Result<ExitCode> {
-    raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);

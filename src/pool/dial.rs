@@ -17,7 +17,7 @@ use tokio_rustls::{TlsConnector, TlsStream};
 use super::trust::{self, TrustError};
 use crate::model::Transport;
 
-pub use stream::Stream;
+pub use stream::{Ending, Stream};
 
 /// Time in which a connection, TLS included, has to be made.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -106,7 +106,7 @@ impl Connector {
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let offering = Self { address: self.address, tls: Some((Arc::new(config), server.clone())) };
         let dialled = offering.dial().await.map(|stream| {
-            let http2 = matches!(&stream, Stream::Tls(tls) if tls.get_ref().1.alpn_protocol() == Some(b"h2"));
+            let http2 = stream.agreed_on_http2();
             (stream, http2)
         });
         Some(dialled)
@@ -117,10 +117,13 @@ impl Connector {
         let tcp = TcpStream::connect(self.address).await.map_err(connect)?;
         tcp.set_nodelay(true).map_err(connect)?;
         notice_death(&tcp).map_err(connect)?;
-        let Some((config, server)) = &self.tls else { return Ok(Stream::Tcp(tcp)) };
+        let Some((config, server)) = &self.tls else { return Ok(Stream::clear_text(tcp)) };
+        // Nobody waits for the end of a handshake that is abandoned.
+        stream::reset_when_closed(&tcp, true);
         let tls = TlsConnector::from(Arc::clone(config)).connect(server.clone(), tcp).await;
-        tls.map(|tls| Stream::Tls(Box::new(TlsStream::Client(tls))))
-            .map_err(|error| DialError::Tls(self.address, error))
+        let tls = tls.map_err(|error| DialError::Tls(self.address, error))?;
+        stream::reset_when_closed(tls.get_ref().0, false);
+        Ok(Stream::tls(TlsStream::Client(tls)))
     }
 }
 

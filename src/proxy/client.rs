@@ -1,8 +1,10 @@
 //! Connections of clients: clear text or TLS.
 
 pub(super) mod body;
+pub(super) mod connections;
 pub(super) mod http2_receiver;
 pub(super) mod http2_tunnel;
+pub(super) mod proxy_header;
 pub(super) mod resets;
 pub(super) mod tls_config;
 pub(super) mod tls_connection;
@@ -15,6 +17,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use self::connections::ConnectionSlot;
 use self::tls_connection::TlsConnection;
 
 /// A client's connection.
@@ -22,11 +25,13 @@ pub(super) struct ClientStream {
     pub(super) tcp: TcpStream,
     /// TLS, between the bytes of the TCP connection and those of HTTP.
     pub(super) tls: Option<Box<TlsConnection>>,
+    /// Counts it among the clients' connections.
+    pub(super) _slot: ConnectionSlot,
 }
 
 impl AsyncRead for ClientStream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let Self { tcp, tls } = self.get_mut();
+        let Self { tcp, tls, .. } = self.get_mut();
         match tls {
             None => Pin::new(tcp).poll_read(cx, buf),
             Some(tls) => tls.poll_read(tcp, cx, buf),
@@ -36,7 +41,7 @@ impl AsyncRead for ClientStream {
 
 impl AsyncWrite for ClientStream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let Self { tcp, tls } = self.get_mut();
+        let Self { tcp, tls, .. } = self.get_mut();
         match tls {
             None => Pin::new(tcp).poll_write(cx, buf),
             Some(tls) => tls.poll_write(tcp, cx, &[IoSlice::new(buf)]),
@@ -48,7 +53,7 @@ impl AsyncWrite for ClientStream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let Self { tcp, tls } = self.get_mut();
+        let Self { tcp, tls, .. } = self.get_mut();
         match tls {
             None => Pin::new(tcp).poll_write_vectored(cx, bufs),
             Some(tls) => tls.poll_write(tcp, cx, bufs),
@@ -60,7 +65,7 @@ impl AsyncWrite for ClientStream {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Self { tcp, tls } = self.get_mut();
+        let Self { tcp, tls, .. } = self.get_mut();
         match tls {
             None => Poll::Ready(Ok(())),
             Some(tls) => tls.poll_flush(tcp, cx),
@@ -68,7 +73,7 @@ impl AsyncWrite for ClientStream {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Self { tcp, tls } = self.get_mut();
+        let Self { tcp, tls, .. } = self.get_mut();
         match tls {
             None => Pin::new(tcp).poll_shutdown(cx),
             Some(tls) => tls.poll_shutdown(tcp, cx),

@@ -11,7 +11,7 @@ use super::forward;
 use super::forward::response_body::ResponseBody;
 use super::request::context::ConnectionContext;
 use super::request::header_size;
-use super::request::metrics::LimitReached;
+use super::request::metrics::RefusedFor;
 use super::request::record::RequestRecord;
 use super::request::refusal::{Refusal, RefusalReason};
 use super::request::target::RequestTarget;
@@ -19,10 +19,7 @@ use crate::model::{Action, Forward, MatchInput, Redirect};
 use crate::table::Target;
 
 /// Answers one request.
-pub(super) async fn answer(
-    context: Arc<ConnectionContext>,
-    request: Request<ClientBody>,
-) -> Response<ResponseBody> {
+pub(super) async fn answer(context: Arc<ConnectionContext>, request: Request<ClientBody>) -> Response<ResponseBody> {
     let record = Box::new(RequestRecord::new(Arc::clone(&context), &request));
     let (head, http1) = (*request.method() == Method::HEAD, request.version() < Version::HTTP_2);
     let mut response = match decide(&context, request, record).await {
@@ -48,7 +45,7 @@ async fn decide(
 ) -> Result<Response<ResponseBody>, (Refusal, Box<RequestRecord>)> {
     let (parts, body) = request.into_parts();
     if let Err(refusal) = header_size::check(&parts) {
-        context.state.metrics.limit_reached(LimitReached::Header);
+        context.state.metrics.client_refused(RefusedFor::Header);
         return Err((refusal, record));
     }
     let requested = match RequestTarget::read(&parts) {

@@ -24,7 +24,7 @@ use self::retry::RetryPolicy;
 use super::client::body::ClientBody;
 use super::request::context::ConnectionContext;
 use super::request::headers;
-use super::request::metrics::LimitReached;
+use super::request::metrics::RefusedFor;
 use super::request::record::RequestRecord;
 use super::request::refusal::{Refusal, RefusalReason};
 use super::request::target::RequestTarget;
@@ -142,7 +142,7 @@ fn fail(session: Option<SessionRequest>, outcome: HandshakeOutcome) {
 
 /// The refusal of a request whose client has sent more ahead than the gateway may hold.
 fn overflow(context: &ConnectionContext) -> Refusal {
-    context.state.metrics.limit_reached(LimitReached::UnansweredBytes);
+    context.state.metrics.client_refused(RefusedFor::UnansweredBytes);
     let message = "too much of what clients have sent waits for the answers of backends";
     Refusal::new(RefusalReason::GatewayBufferLimit, message).retry_after(1)
 }

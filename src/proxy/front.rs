@@ -5,6 +5,7 @@
 mod connection;
 mod http2;
 mod listeners;
+mod opening;
 mod worker;
 
 pub use listeners::{Bindings, DrainingWorkers, Listeners};

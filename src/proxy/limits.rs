@@ -72,6 +72,10 @@ size_limits! {
     /// The stream is refused. Announced as SETTINGS_MAX_CONCURRENT_STREAMS.
     MAX_CLIENT_STREAMS: u32 = 100;
 
+    "header of the PROXY protocol, version 2; one of version 1 has 107 bytes at most", Bytes:
+    /// The connection is refused.
+    MAX_PROXY_HEADER_BYTES: usize = 4 * 1024;
+
     "streams that a client may reset at once on one HTTP/2 connection before they are answered whole; ten times as many for a trusted proxy", Count:
     /// New streams are refused, and the connection ends after those that are under way (GOAWAY).
     MAX_CLIENT_RESETS: u32 = 200;

@@ -47,22 +47,40 @@ async fn a_request_header_over_http1_has_64_kib_and_100_fields() {
     assert_eq!(status_of(&gateway, &fields(101)).await, "431");
 }
 
+/// As over HTTP/1.1; a header that is too large fails alone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_request_header_over_http2_has_16_kib() {
+async fn a_request_header_over_http2_has_what_it_has_over_http1() {
     let gateway = gateway().await;
     let stream = TcpStream::connect(gateway.address(80)).await.expect("connects");
     let executor = TokioExecutor::new();
     let (mut requests, connection) =
         hyper::client::conn::http2::handshake(executor, TokioIo::new(stream)).await.expect("HTTP/2");
     tokio::spawn(connection);
-    for (length, expected) in
-        [(15 * 1024, StatusCode::NOT_FOUND), (16 * 1024, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)]
-    {
-        let request =
-            Request::get(format!("http://{HOST}/")).version(Version::HTTP_2).header("x-long", "x".repeat(length));
+    let long = |length| vec![("x-long", "x".repeat(length))];
+    let many = |count| vec![("x", "x".to_owned()); count];
+    let rest = format!("GET / HTTP/1.1\r\nhost: {HOST}\r\nx-long: \r\n\r\n").len();
+    for (headers, expected) in [
+        (long(64 * 1024 - rest), StatusCode::NOT_FOUND),
+        (long(64 * 1024 - rest + 1), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
+        (long(100 * 1024), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
+        (long(300 * 1024), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
+        (many(99), StatusCode::NOT_FOUND),
+        (many(100), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
+        (many(5_000), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
+        (vec![("cookie", "a=b".to_owned()); 200], StatusCode::NOT_FOUND),
+    ] {
+        let mut request = Request::get(format!("http://{HOST}/")).version(Version::HTTP_2);
+        let (count, length) = (headers.len(), headers[0].1.len());
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
         let request = request.body(Empty::<bytes::Bytes>::new()).expect("a request");
-        let answer = requests.send_request(request).await.expect("an answer");
-        assert_eq!(answer.status(), expected, "{length}");
+        let answer = tokio::time::timeout(PATIENCE, requests.send_request(request)).await.expect("in time");
+        let answer = answer.expect("the connection goes on");
+        assert_eq!(answer.status(), expected, "{count} of {length}");
+        if expected == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE {
+            assert_eq!(answer.headers()["x-steadygate-reason"], "HeaderTooLarge");
+        }
     }
 }
 
@@ -87,7 +105,7 @@ async fn a_client_is_told_the_limits_of_http2() {
             _ => {}
         }
     }
-    for (name, id, value) in [("streams", 3, 100), ("window of a stream", 4, 256 * 1024), ("header", 6, 16 * 1024)] {
+    for (name, id, value) in [("streams", 3, 100), ("window of a stream", 4, 256 * 1024), ("header", 6, 320 * 1024)] {
         assert!(settings.contains(&(id, value)), "{name}: {settings:?}");
     }
     assert_eq!(window, Some(100 * 256 * 1024 - 65_535));

@@ -1,6 +1,7 @@
 //! The gateway as a whole: one binary, a file a feature.
 
 mod directory;
+mod front;
 mod gateway;
 mod hostile;
 mod hostile_served;

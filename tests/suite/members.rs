@@ -52,9 +52,9 @@ async fn requests_go_to_terminating_members_only_where_none_is_ready() {
     for _ in 0..20 {
         assert_eq!(gateway.get("site.example", "/").await.body, "old ");
     }
-    let dump = get(gateway.app.admin, "admin", "/debug/config").await.body;
+    let dump = get(gateway.app.admin, "localhost", "/debug/config").await.body;
     assert!(dump.contains("\"endpoint\": \"terminating\"") && dump.contains("\"endpoint\": \"not_ready\""), "{dump}");
-    let metrics = get(gateway.app.admin, "admin", "/metrics").await.body;
+    let metrics = get(gateway.app.admin, "localhost", "/metrics").await.body;
     assert!(metrics.lines().any(|line| line.contains("state=\"terminating\"") && line.ends_with(" 1")), "{metrics}");
 
     // A session of the last resort stays while its pod serves.
@@ -101,7 +101,7 @@ async fn sessions_are_closed_when_their_pod_terminates_and_not_when_it_is_unread
     assert_eq!(close_code(&mut session).await, Some(1001));
     assert!(began.elapsed() < Duration::from_secs(2), "one session needs no window: {:?}", began.elapsed());
     eventually("it is counted", async || {
-        let metrics = get(gateway.app.admin, "admin", "/metrics").await.body;
+        let metrics = get(gateway.app.admin, "localhost", "/metrics").await.body;
         metrics.lines().any(|line| line.contains("cause=\"member_drain\"") && line.ends_with(" 1"))
     })
     .await;

@@ -66,10 +66,25 @@ spec:
     {{- range .Values.trustedProxies }}
     - {{ printf "--trusted-proxy=%v" (.) | quote }}
     {{- end }}
+    {{- if and .Values.proxyProtocol (not .Values.trustedProxies) }}
+    {{- fail "proxyProtocol needs trustedProxies: the load balancers whose headers are believed" }}
+    {{- end }}
+    {{- range .Values.proxyProtocol }}
+    - {{ printf "--proxy-protocol=%v" (.) | quote }}
+    {{- end }}
     - {{ printf "--drain-timeout=%v" (.Values.drainTimeout) | quote }}
     - {{ printf "--header-timeout=%v" (.Values.headerTimeout) | quote }}
     {{- if .Values.h2c }}
     - --h2c
+    {{- end }}
+    {{- with .Values.limits.connections }}
+    - {{ printf "--max-connections=%v" (int64 .) | quote }}
+    {{- end }}
+    {{- with .Values.limits.connectionsPerAddress }}
+    - {{ printf "--max-connections-per-address=%v" (int64 .) | quote }}
+    {{- end }}
+    {{- with .Values.limits.unansweredBytes }}
+    - {{ printf "--max-unanswered-bytes=%v" (int64 .) | quote }}
     {{- end }}
     {{- with .Values.workers }}
     - {{ printf "--workers=%v" (.) | quote }}

@@ -22,6 +22,10 @@ pub(super) struct ClientOptions {
     #[arg(long, value_name = "CIDR")]
     trusted_proxy: Vec<IpNet>,
 
+    /// A frontend port whose connections begin with a header of the PROXY protocol, version 1 or 2, from --trusted-proxy (repeatable)
+    #[arg(long, value_name = "PORT", requires = "trusted_proxy", value_parser = clap::value_parser!(u16).range(1..))]
+    proxy_protocol: Vec<u16>,
+
     /// Take HTTP/2 with prior knowledge on clear-text listeners
     #[arg(long)]
     h2c: bool,
@@ -29,10 +33,6 @@ pub(super) struct ClientOptions {
     /// Time for a request's header, and for which idle client connections are kept
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     header_timeout: u64,
-
-    /// Bytes of HTTP/2 requests that are held until a backend has answered them, of all clients together
-    #[arg(long, value_name = "BYTES", default_value_t = ProxySettings::DEFAULT_MAX_UNANSWERED_BYTES)]
-    max_unanswered_bytes: usize,
 }
 
 impl ClientOptions {
@@ -41,14 +41,15 @@ impl ClientOptions {
         Bindings { address: self.address, ports: self.listen.iter().copied().collect() }
     }
 
-    /// What holds for all listeners.
+    /// What holds for all listeners, but for limits.
     pub(super) fn settings(&self, access_log: bool) -> ProxySettings {
         ProxySettings {
             trusted_proxies: self.trusted_proxy.clone(),
             clear_text_http2: self.h2c,
             access_log,
             header_timeout: Duration::from_secs(self.header_timeout),
-            max_unanswered_bytes: self.max_unanswered_bytes,
+            proxy_protocol: self.proxy_protocol.iter().copied().collect(),
+            ..ProxySettings::default()
         }
     }
 }

@@ -123,7 +123,9 @@ impl AsyncWrite for Http2Tunnel {
         if !std::mem::replace(&mut tunnel.ended, true) {
             // What is not sent yet needs no capacity any more.
             tunnel.sender.reserve_capacity(0);
-            return Poll::Ready(tunnel.sender.send_data(Bytes::new(), true).map_err(|error| tunnel.broken(Some(error))));
+            return Poll::Ready(
+                tunnel.sender.send_data(Bytes::new(), true).map_err(|error| tunnel.broken(Some(error))),
+            );
         }
         Poll::Ready(Ok(()))
     }

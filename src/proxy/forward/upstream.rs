@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::pool::dial::Ending;
 use crate::pool::{Lease, Member};
 use crate::proxy::limits::MAX_IDLE_CONNECTIONS_PER_MEMBER;
 
@@ -71,7 +72,7 @@ pub(super) fn take(lease: &Lease, check: IdleCheck) -> Option<Http1Connection> {
 }
 
 /// Keeps a connection for the next request, unless the pod that it leads to is going away.
-pub(super) fn keep(lease: &Lease, connection: Http1Connection) {
+pub(super) fn keep(lease: &Lease, mut connection: Http1Connection) {
     let (member, tenure) = (lease.member(), lease.tenure_number());
     IDLE.with_borrow_mut(|idle| {
         let IdleConnections { connections, .. } = idle
@@ -80,7 +81,10 @@ pub(super) fn keep(lease: &Lease, connection: Http1Connection) {
         if connections.len() == MAX_IDLE_CONNECTIONS_PER_MEMBER {
             connections.retain_mut(|idle| idle.connection.is_quiet());
         }
-        if connections.len() < MAX_IDLE_CONNECTIONS_PER_MEMBER && member.keeps(tenure) {
+        if connections.len() >= MAX_IDLE_CONNECTIONS_PER_MEMBER {
+            // However many there are at a time: none of their ports is kept.
+            connection.stream.end_by(Ending::Reset);
+        } else if member.keeps(tenure) {
             connections.push(IdleConnection { connection, tenure, since: Instant::now() });
         }
     });

@@ -1,7 +1,7 @@
 //! One client connection: TLS if the listener's protocol is HTTPS, then HTTP/1.1 or HTTP/2, request by request.
 
-use std::net::SocketAddr;
 use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,21 +14,26 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use super::http2;
+use super::opening::{self, Opening, ProxyHeaderError};
 use crate::model::Protocol;
 use crate::proxy::client::ClientStream;
 use crate::proxy::client::body::ClientBody;
+use crate::proxy::client::connections::ConnectionSlot;
+use crate::proxy::client::proxy_header::ProxyHeader;
 use crate::proxy::client::tls_connection::TlsConnection;
 use crate::proxy::decision::answer;
 use crate::proxy::limits::MAX_HEADER_BYTES;
 use crate::proxy::request::context::ConnectionContext;
 use crate::proxy::request::headers::ClientHop;
+use crate::proxy::request::metrics::RefusedFor;
+use crate::proxy::request::refusal::Refusal;
 use crate::proxy::request::state::{BoundListener, WorkerState};
 use crate::proxy::timer::HyperTimer;
 
 /// Time limit of a TLS handshake.
 const TLS_TIMEOUT: Duration = Duration::from_secs(10);
-/// Time between two looks at what a clear-text client has sent, until it shows which HTTP it speaks.
-const PREFACE_CHECK_INTERVAL: Duration = Duration::from_millis(5);
+/// Time in which a load balancer has to send the header of the PROXY protocol.
+const PROXY_HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time for which an HTTP/1.1 connection is kept for one more request while the gateway drains.
 const DRAIN_QUIET_TIME: Duration = Duration::from_secs(1);
 /// Time that a peer has to agree to the end of a connection on which nothing is under way.
@@ -45,32 +50,38 @@ enum HttpVersion {
 pub(super) async fn serve(
     state: Arc<WorkerState>,
     listener: Arc<BoundListener>,
-    mut stream: TcpStream,
+    stream: TcpStream,
     peer: SocketAddr,
+    mut slot: ConnectionSlot,
     alive: mpsc::Sender<()>,
 ) {
     let Some(protocol) = state.table.load().listener(listener.port).map(|listener| listener.protocol) else { return };
-    let (address, tls) = (peer.ip().to_canonical(), protocol == Protocol::Https);
+    let tls = protocol == Protocol::Https;
+    let opened = tokio::select! {
+        biased;
+        opened = open(&state, &listener, stream, peer, tls) => opened,
+        () = drained(&state) => return,
+    };
+    let Some(Opened { mut stream, opening, client }) = opened else { return };
+    if !state.settings.trusts(client)
+        && let Err(refused) = slot.claim(client)
+    {
+        return state.clients.refused(refused, &state.metrics);
+    }
+
     let mut context = ConnectionContext {
-        hop: ClientHop::new(address, state.settings.trusts(address), tls, listener.port),
+        hop: ClientHop::new(client, state.settings.trusts(client), tls, listener.port),
         state,
         listener,
-        peer: address,
+        peer: client,
         server_name: None,
         alive,
         requests: Arc::default(),
     };
-    if protocol == Protocol::Http {
-        let mut version = HttpVersion::Http1;
-        if context.state.settings.clear_text_http2 {
-            let looking = tokio::time::timeout(context.state.settings.header_timeout, begins_http2(&stream));
-            match looking.await {
-                Ok(true) => version = HttpVersion::Http2,
-                Ok(false) => {}
-                Err(_) => return tracing::debug!(%peer, "nothing was asked in time"),
-            }
-        }
-        return serve_http(Arc::new(context), ClientStream { tcp: stream, tls: None }, version).await;
+    if !tls {
+        let http2 = opening == Opening::Http2 && context.state.settings.clear_text_http2;
+        let version = if http2 { HttpVersion::Http2 } else { HttpVersion::Http1 };
+        return serve_http(Arc::new(context), ClientStream { tcp: stream, tls: None, _slot: slot }, version).await;
     }
     let accepting = TlsConnection::accept(Arc::clone(&context.listener.tls), &mut stream);
     let (tls, server_name) = match tokio::time::timeout(TLS_TIMEOUT, accepting).await {
@@ -80,20 +91,75 @@ pub(super) async fn serve(
     };
     context.server_name = server_name;
     let version = if tls.speaks_http2() { HttpVersion::Http2 } else { HttpVersion::Http1 };
-    serve_http(Arc::new(context), ClientStream { tcp: stream, tls: Some(tls) }, version).await;
+    serve_http(Arc::new(context), ClientStream { tcp: stream, tls: Some(tls), _slot: slot }, version).await;
 }
 
-/// Whether a clear-text client begins with the HTTP/2 preface (RFC 9113 section 3.4). Nothing is taken from the stream.
-async fn begins_http2(stream: &TcpStream) -> bool {
-    const PREFACE: &[u8] = b"PRI * HTTP/2.0";
-    let mut seen = [0; PREFACE.len()];
-    loop {
-        let count = stream.peek(&mut seen).await.unwrap_or(0);
-        if count == 0 || count == PREFACE.len() || !PREFACE.starts_with(&seen[..count]) {
-            return seen == PREFACE;
+/// A connection that has shown what it is.
+struct Opened {
+    stream: TcpStream,
+    opening: Opening,
+    /// The client's address: the peer's, or the one that the peer names by the PROXY protocol.
+    client: IpAddr,
+}
+
+/// Looks at the first bytes of a connection, and takes the header of the PROXY protocol where it is to have one. `None`: it does not
+/// go on, and has been answered where that is possible.
+async fn open(
+    state: &WorkerState,
+    listener: &BoundListener,
+    mut stream: TcpStream,
+    peer: SocketAddr,
+    tls: bool,
+) -> Option<Opened> {
+    let mut client = peer.ip().to_canonical();
+    let refuse = async |stream: TcpStream, fault: String| {
+        state.metrics.client_refused(RefusedFor::ProxyHeader);
+        tracing::debug!(%peer, port = listener.port, fault, "connection refused");
+        if !tls {
+            opening::refuse(stream, Refusal::proxy_header(fault)).await;
         }
-        tokio::time::sleep(PREFACE_CHECK_INTERVAL).await;
+    };
+    if state.settings.proxy_protocol.contains(&listener.port) {
+        if !state.settings.trusts(client) {
+            let fault =
+                format!("{client} is no --trusted-proxy, and only these are served at this port (--proxy-protocol)");
+            refuse(stream, fault).await;
+            return None;
+        }
+        match tokio::time::timeout(PROXY_HEADER_TIMEOUT, opening::take_proxy_header(&mut stream)).await {
+            Ok(Ok(ProxyHeader::Client(named))) => client = named.ip().to_canonical(),
+            Ok(Ok(ProxyHeader::Unknown)) => {}
+            Ok(Err(ProxyHeaderError::Connection(error))) => {
+                tracing::debug!(%peer, %error, "connection ended before its PROXY header");
+                return None;
+            }
+            Ok(Err(fault)) => {
+                refuse(stream, fault.to_string()).await;
+                return None;
+            }
+            Err(_) => {
+                refuse(stream, "the header of the PROXY protocol did not come in time".to_owned()).await;
+                return None;
+            }
+        }
     }
+    let Ok(opening) = tokio::time::timeout(state.settings.header_timeout, Opening::look(&stream)).await else {
+        tracing::debug!(%peer, "nothing was asked in time");
+        return None;
+    };
+    if opening == Opening::ProxyHeader {
+        let fault =
+            "a header of the PROXY protocol came where none is expected; --proxy-protocol names the ports with one";
+        refuse(stream, fault.to_owned()).await;
+        return None;
+    }
+    Some(Opened { stream, opening, client })
+}
+
+/// Waits until a connection on which nothing has been asked is to end.
+async fn drained(state: &WorkerState) {
+    state.drained().await;
+    tokio::time::sleep(DRAIN_QUIET_TIME).await;
 }
 
 /// Serves the requests of a connection.

@@ -24,7 +24,7 @@ use crate::proxy::limits::{
     STREAM_WINDOW_BYTES,
 };
 use crate::proxy::request::context::ConnectionContext;
-use crate::proxy::request::metrics::LimitReached;
+use crate::proxy::request::metrics::RefusedFor;
 
 /// How many times the budget of resets a trusted proxy has: its connection carries the requests of many clients.
 const TRUSTED_RESET_FACTOR: u32 = 10;
@@ -118,7 +118,7 @@ impl ClientConnection {
     fn refuse(&mut self) {
         self.refused += 1;
         if self.refused == 1 {
-            self.context.state.metrics.limit_reached(LimitReached::Resets);
+            self.context.state.metrics.client_refused(RefusedFor::Resets);
             tracing::debug!(peer = %self.context.peer, "the client resets too many streams; its connection ends");
         }
         if !self.context.requests.any_active() || self.refused > MAX_REFUSED_STREAMS {

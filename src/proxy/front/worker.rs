@@ -5,10 +5,13 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::io::Errno;
+use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 
 use super::connection;
+use crate::proxy::client::connections::ConnectionRefused;
 use crate::proxy::forward::upstream;
 use crate::proxy::request::metrics;
 use crate::proxy::request::state::{BoundListener, WorkerState};
@@ -79,7 +82,15 @@ async fn accept(
         Err(error) => return tracing::error!(port = bound.port, %error, "listener can't be used"),
     };
     let serve = |stream: TcpStream, peer| {
-        let serving = connection::serve(Arc::clone(&state), Arc::clone(&bound), stream, peer, alive.clone());
+        let slot = match state.clients.connections.admit(&stream) {
+            Ok(slot) => slot,
+            Err(refused) => {
+                // At once, and without a trace in the kernel.
+                let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+                return state.clients.refused(refused, &state.metrics);
+            }
+        };
+        let serving = connection::serve(Arc::clone(&state), Arc::clone(&bound), stream, peer, slot, alive.clone());
         // Boxed, as every large future that is spawned: tokio moves it several times.
         tokio::spawn(Box::pin(serving));
     };
@@ -92,7 +103,13 @@ async fn accept(
         match accepted {
             Ok((stream, peer)) => serve(stream, peer),
             Err(error) => {
-                tracing::warn!(port = bound.port, %error, "accept failed");
+                // Without a file descriptor for it, the connection waits in the kernel.
+                match error.raw_os_error().map(Errno::from_raw_os_error) {
+                    Some(Errno::MFILE | Errno::NFILE) => {
+                        state.clients.refused(ConnectionRefused::Descriptors, &state.metrics)
+                    }
+                    _ => tracing::warn!(port = bound.port, %error, "accept failed"),
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }

@@ -43,10 +43,7 @@ impl HeaderSize {
     /// (RFC 9113 section 8.2.3).
     fn of(parts: &request::Parts) -> Self {
         let uri = &parts.uri;
-        let mut size = Self {
-            bytes: parts.method.as_str().len() + REQUEST_LINE_BYTES + "\r\n".len(),
-            fields: 0,
-        };
+        let mut size = Self { bytes: parts.method.as_str().len() + REQUEST_LINE_BYTES + "\r\n".len(), fields: 0 };
         size.bytes += uri.path_and_query().map_or(0, |path| path.as_str().len());
         let authority = uri.authority().filter(|_| !parts.headers.contains_key(header::HOST));
         if let Some(authority) = authority {

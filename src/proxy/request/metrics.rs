@@ -8,6 +8,7 @@ use std::sync::{Arc, Weak};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
@@ -43,9 +44,17 @@ impl ObjectLabels {
     }
 }
 
-/// A limit of the gateway's own that a client has met.
+/// Why a client was refused, whatever route it asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(in crate::proxy) enum LimitReached {
+pub(in crate::proxy) enum RefusedFor {
+    /// There are too many connections.
+    Connections,
+    /// There are too many connections from its address.
+    ConnectionsPerAddress,
+    /// The process has hardly any file descriptor left.
+    Descriptors,
+    /// The header of the PROXY protocol is missing, malformed or unexpected.
+    ProxyHeader,
     /// A request's header is too large.
     Header,
     /// A client has reset too many streams of its HTTP/2 connection.
@@ -54,9 +63,13 @@ pub(in crate::proxy) enum LimitReached {
     UnansweredBytes,
 }
 
-impl EncodeLabelValue for LimitReached {
+impl EncodeLabelValue for RefusedFor {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
         encoder.write_str(match self {
+            Self::Connections => "connections",
+            Self::ConnectionsPerAddress => "connections_per_address",
+            Self::Descriptors => "descriptors",
+            Self::ProxyHeader => "proxy_header",
             Self::Header => "header",
             Self::Resets => "resets",
             Self::UnansweredBytes => "unanswered_bytes",
@@ -65,8 +78,8 @@ impl EncodeLabelValue for LimitReached {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct LimitLabels {
-    limit: LimitReached,
+struct RefusedLabels {
+    cause: RefusedFor,
 }
 
 /// The counters of a route's object, as one worker has looked them up.
@@ -91,7 +104,11 @@ pub(in crate::proxy) fn sweep() {
 pub struct Metrics {
     requests: Family<AnswerLabels, Counter>,
     durations: Family<ObjectLabels, Histogram>,
-    limits: Family<LimitLabels, Counter>,
+    refused: Family<RefusedLabels, Counter>,
+    /// Open connections of clients.
+    pub(in crate::proxy) connections: Gauge,
+    /// Bytes of HTTP/2 requests that no backend has answered yet.
+    pub(in crate::proxy) unanswered_bytes: Gauge,
 }
 
 impl Default for Metrics {
@@ -99,7 +116,9 @@ impl Default for Metrics {
         Self {
             requests: Family::default(),
             durations: Family::new_with_constructor(|| Histogram::new(DURATION_BUCKETS)),
-            limits: Family::default(),
+            refused: Family::default(),
+            connections: Gauge::default(),
+            unanswered_bytes: Gauge::default(),
         }
     }
 }
@@ -113,12 +132,16 @@ impl Metrics {
             "Time from a request's header to the end of its answer",
             self.durations.clone(),
         );
-        registry.register("limit_reached", "Times that clients have met a limit, by limit", self.limits.clone());
+        let help = "Connections and requests of clients that were refused for what they are, by cause";
+        registry.register("clients_refused", help, self.refused.clone());
+        registry.register("client_connections", "Open connections of clients", self.connections.clone());
+        let help = "Bytes of HTTP/2 requests that no backend has answered yet";
+        registry.register("unanswered_bytes", help, self.unanswered_bytes.clone());
     }
 
-    /// Counts that a client has met a limit.
-    pub(in crate::proxy) fn limit_reached(&self, limit: LimitReached) {
-        self.limits.get_or_create_owned(&LimitLabels { limit }).inc();
+    /// Counts a client, or one of its requests, that was refused.
+    pub(in crate::proxy) fn client_refused(&self, cause: RefusedFor) {
+        self.refused.get_or_create_owned(&RefusedLabels { cause }).inc();
     }
 
     /// Removes the counters of an object that has no route any more: so there are as many as there are objects that are

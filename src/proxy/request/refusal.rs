@@ -66,6 +66,11 @@ impl Refusal {
         Self { close: true, ..Self::new(RefusalReason::MalformedRequest, message) }
     }
 
+    /// 400: the header of the PROXY protocol is not as the listener asks for it.
+    pub(in crate::proxy) fn proxy_header(message: String) -> Self {
+        Self { close: true, ..Self::new(RefusalReason::ProxyHeader, message) }
+    }
+
     /// 408: the client has stopped sending the request's body.
     pub(in crate::proxy) fn stalled(timeout: Duration) -> Self {
         let message = format!("the request's body did not come on for {timeout:?}");

@@ -1,21 +1,26 @@
 //! What outlives connections: the operator's settings, the state that all workers read, a listener's binding.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 use tokio::sync::watch;
 use tokio::task::coop::unconstrained;
 
 use super::metrics::Metrics;
+use super::metrics::RefusedFor;
+use crate::proxy::client::connections::{ClientConnections, ConnectionLimits, ConnectionRefused};
 use crate::proxy::client::unanswered_bytes::UnansweredBytes;
 use crate::table::Handle;
 use crate::websocket::Sessions;
+
+/// Time between two lines of the log about connections that are refused.
+const REFUSAL_LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Settings that the operator makes for all listeners.
 #[derive(Debug, Clone)]
@@ -28,8 +33,23 @@ pub struct ProxySettings {
     pub access_log: bool,
     /// Time limit for a request's header, and for an idle client connection.
     pub header_timeout: Duration,
+    /// The limits of client connections.
+    pub connections: ConnectionLimits,
     /// The most bytes of HTTP/2 requests that are held before a backend has answered.
     pub max_unanswered_bytes: usize,
+    /// Frontend ports whose connections begin with a header of the PROXY protocol, from trusted proxies.
+    pub proxy_protocol: BTreeSet<u16>,
+}
+
+/// What all clients have together, where that is limited.
+#[derive(Debug)]
+pub struct Clients {
+    /// Their connections.
+    pub(in crate::proxy) connections: Arc<ClientConnections>,
+    /// What they have sent ahead of the answers.
+    pub(in crate::proxy) unanswered_bytes: Arc<UnansweredBytes>,
+    /// When connections that were refused were logged last.
+    refusal_logged: Mutex<Option<Instant>>,
 }
 
 /// The state that every worker reads.
@@ -43,8 +63,8 @@ pub struct WorkerState {
     pub metrics: Metrics,
     /// The operator's settings.
     pub settings: ProxySettings,
-    /// What clients have sent ahead of the answers.
-    pub unanswered_bytes: Arc<UnansweredBytes>,
+    /// What all clients have, and may have.
+    pub clients: Clients,
     /// The bound address of each frontend port.
     pub addresses: watch::Receiver<BTreeMap<u16, SocketAddr>>,
     /// Becomes true when connections should end after their current request.
@@ -71,7 +91,9 @@ impl Default for ProxySettings {
             clear_text_http2: false,
             access_log: true,
             header_timeout: Duration::from_secs(60),
+            connections: ConnectionLimits::default(),
             max_unanswered_bytes: Self::DEFAULT_MAX_UNANSWERED_BYTES,
+            proxy_protocol: BTreeSet::new(),
         }
     }
 }
@@ -82,6 +104,37 @@ impl ProxySettings {
 
     pub(in crate::proxy) fn trusts(&self, peer: IpAddr) -> bool {
         self.trusted_proxies.iter().any(|net| net.contains(&peer))
+    }
+}
+
+impl Clients {
+    /// None yet. `metrics` shows what they have.
+    pub fn new(settings: &ProxySettings, metrics: &Metrics) -> Self {
+        let unanswered = UnansweredBytes::new(settings.max_unanswered_bytes, metrics.unanswered_bytes.clone());
+        let connections = ClientConnections::new(settings.connections, metrics.connections.clone());
+        let (connections, unanswered_bytes) = (Arc::new(connections), Arc::new(unanswered));
+        Self { connections, unanswered_bytes, refusal_logged: Mutex::default() }
+    }
+
+    /// Counts a connection that was refused, and logs it, unless another has been logged just before.
+    pub(in crate::proxy) fn refused(&self, refused: ConnectionRefused, metrics: &Metrics) {
+        let (cause, option) = match refused {
+            ConnectionRefused::All => (RefusedFor::Connections, "--max-connections"),
+            ConnectionRefused::Address => (RefusedFor::ConnectionsPerAddress, "--max-connections-per-address"),
+            ConnectionRefused::Descriptors => (RefusedFor::Descriptors, "the limit of open files (ulimit -n)"),
+        };
+        metrics.client_refused(cause);
+        let now = Instant::now();
+        let Ok(mut logged) = self.refusal_logged.lock() else { return };
+        if logged.is_none_or(|logged| now.duration_since(logged) >= REFUSAL_LOG_INTERVAL) {
+            *logged = Some(now);
+            let open = metrics.connections.get();
+            tracing::warn!(
+                limit = option,
+                open,
+                "connections of clients are refused; steadygate_clients_refused_total counts them"
+            );
+        }
     }
 }
 

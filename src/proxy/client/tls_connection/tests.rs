@@ -8,6 +8,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::*;
 use crate::proxy::client::ClientStream;
+use crate::proxy::client::connections::ConnectionSlot;
 
 type Version = &'static rustls::SupportedProtocolVersion;
 
@@ -52,7 +53,7 @@ async fn tcp() -> (TcpStream, TcpStream) {
 
 async fn accept(config: Arc<ServerConfig>, mut tcp: TcpStream) -> io::Result<(ClientStream, Option<String>)> {
     let (tls, name) = TlsConnection::accept(config, &mut tcp).await?;
-    Ok((ClientStream { tcp, tls: Some(tls) }, name))
+    Ok((ClientStream { tcp, tls: Some(tls), _slot: ConnectionSlot::of_a_test() }, name))
 }
 
 async fn connected(version: Version) -> (TlsStream<TcpStream>, ClientStream) {

@@ -14,7 +14,7 @@ use super::connection::Http1Connection;
 use super::framing::{BodyFraming, Decoded};
 use super::read_buffer::ReadBuffer;
 use super::request_writer::{RequestFate, RequestWriter};
-use crate::pool::dial::Stream;
+use crate::pool::dial::{Ending, Stream};
 
 /// The body of an answer, which is read as the client takes it.
 #[derive(Debug)]
@@ -140,7 +140,8 @@ impl Http1Body {
     /// The connection, if it can be used again.
     pub(in crate::proxy::forward) fn into_connection(self) -> Option<Http1Connection> {
         match self.source {
-            ReadSide::Whole(connection) if self.ended && self.keep && connection.read.bytes.is_empty() => {
+            ReadSide::Whole(mut connection) if self.ended && self.keep && connection.read.bytes.is_empty() => {
+                connection.stream.end_by(Ending::Orderly);
                 Some(Http1Connection { read: connection.read.next(), ..connection })
             }
             _ => None,
@@ -150,14 +151,13 @@ impl Http1Body {
     /// The connection, on which another protocol begins, and the bytes that have come of that. `None`: not all of the request
     /// had been sent.
     pub(in crate::proxy::forward) fn into_upgraded(self) -> Option<(Stream, Bytes)> {
-        match self.source {
-            _ if !self.request_sent => None,
-            // The memory of an empty buffer is not kept.
-            ReadSide::Whole(Http1Connection { stream, read, .. }) if read.bytes.is_empty() => {
-                Some((stream, Bytes::new()))
-            }
-            ReadSide::Whole(Http1Connection { stream, read, .. }) => Some((stream, read.bytes.freeze())),
-            ReadSide::Half { .. } => None,
+        if !self.request_sent {
+            return None;
         }
+        let ReadSide::Whole(Http1Connection { mut stream, read, .. }) = self.source else { return None };
+        stream.end_by(Ending::Orderly);
+        // The memory of an empty buffer is not kept.
+        let first = if read.bytes.is_empty() { Bytes::new() } else { read.bytes.freeze() };
+        Some((stream, first))
     }
 }

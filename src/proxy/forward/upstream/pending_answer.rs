@@ -12,7 +12,7 @@ use super::connection::Http1Connection;
 use super::head::{self, AnswerHead};
 use super::read_buffer::ReadBuffer;
 use super::request_writer::{RequestFate, RequestWriter};
-use crate::pool::dial::Stream;
+use crate::pool::dial::{Ending, Stream};
 use crate::proxy::forward::request_body::RequestBody;
 
 /// Why a request has not been answered, and what has become of it.
@@ -40,6 +40,8 @@ pub(in crate::proxy::forward) async fn exchange(
     body: RequestBody,
 ) -> Result<(Response<()>, Http1Body), ExchangeError> {
     let Http1Connection { mut stream, mut read, write } = connection;
+    // Until the end of the answer has been read.
+    stream.end_by(Ending::Reset);
     let mut writer = RequestWriter::new(request, body, write)
         .map_err(|error| ExchangeError { error, fate: RequestFate::BodyFailed })?;
     let mut pending = PendingAnswer { sent: None, seen: 0 };

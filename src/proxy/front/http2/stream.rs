@@ -56,9 +56,8 @@ fn with_body(
 ) -> (Request<ClientBody>, Option<TunnelPlace>) {
     let (mut parts, stream) = request.into_parts();
     parts.version = Version::HTTP_2;
-    let receiver = |stream| {
-        Http2Receiver::new(stream, Arc::clone(&context.state.unanswered_bytes), Arc::clone(resets))
-    };
+    let receiver =
+        |stream| Http2Receiver::new(stream, Arc::clone(&context.state.clients.unanswered_bytes), Arc::clone(resets));
     let (body, place) = if parts.method == Method::CONNECT {
         let (tunnel, place) = TunnelRequest::new(receiver(stream));
         (ClientBody::Tunnel(Some(tunnel)), Some(place))
@@ -85,16 +84,22 @@ async fn response(
 }
 
 /// Sends an answer. Where it opens a tunnel, the sending half goes to `tunnel`.
-async fn send(response: Response<ResponseBody>, tunnel: Option<TunnelPlace>, respond: &mut SendResponse<Bytes>) -> Sent {
+async fn send(
+    response: Response<ResponseBody>,
+    tunnel: Option<TunnelPlace>,
+    respond: &mut SendResponse<Bytes>,
+) -> Sent {
     let (parts, body) = response.into_parts();
     let mut head = Response::from_parts(parts, ());
     *head.version_mut() = Version::HTTP_2;
     headers::remove_connection_headers(head.headers_mut());
-    if let header::Entry::Vacant(date) = head.headers_mut().entry(header::DATE) {
+    let tunnel = tunnel.filter(|_| head.status().is_success());
+    if tunnel.is_none()
+        && let header::Entry::Vacant(date) = head.headers_mut().entry(header::DATE)
+    {
         let now = httpdate::fmt_http_date(SystemTime::now());
         date.insert(HeaderValue::from_str(&now).expect("a date is a text"));
     }
-    let tunnel = tunnel.filter(|_| head.status().is_success());
     let is_end = tunnel.is_none() && body.is_end_stream();
     // Both fail once the client has reset the stream, or the connection has ended.
     let Ok(mut stream) = respond.send_response(head, is_end) else {

@@ -42,6 +42,9 @@ macro_rules! refusal_reasons {
 refusal_reasons! {
     /// The request is malformed, or could be read in more than one way. The connection is closed.
     MalformedRequest [BAD_REQUEST],
+    /// The header of the PROXY protocol is missing, malformed, or from a peer that is not trusted; or it came to a port that
+    /// `--proxy-protocol` does not name. The connection is closed; it has no record in the access log.
+    ProxyHeader [BAD_REQUEST],
     /// The request's header is larger than 64 KiB, or has more than 100 fields. Over HTTP/1.1 the connection is closed.
     HeaderTooLarge [REQUEST_HEADER_FIELDS_TOO_LARGE],
     /// The client stopped sending the request's body. The connection is closed.
