@@ -8,4 +8,9 @@ mod listeners;
 mod opening;
 mod worker;
 
+use std::time::Duration;
+
 pub use listeners::{Bindings, DrainingWorkers, Listeners};
+
+/// Time that a peer has to agree to the end of a connection on which nothing is under way.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);

@@ -111,8 +111,10 @@ class Answer(Head):
 class Client(Stream):
     """A client that sends the given bytes."""
 
-    def __init__(self, port, tls_for=None, timeout=10):
+    def __init__(self, port, tls_for=None, timeout=10, before=b""):
+        """`before` is sent ahead of TLS."""
         sock = socket.create_connection(("127.0.0.1", port), timeout=timeout)
+        sock.sendall(before)
         if tls_for:
             context = ssl.create_default_context()
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE

@@ -13,8 +13,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-use super::http2;
 use super::opening::{self, Opening, ProxyHeaderError};
+use super::{CLOSE_TIMEOUT, http2};
 use crate::model::Protocol;
 use crate::proxy::client::ClientStream;
 use crate::proxy::client::body::ClientBody;
@@ -36,8 +36,6 @@ const TLS_TIMEOUT: Duration = Duration::from_secs(10);
 const PROXY_HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time for which an HTTP/1.1 connection is kept for one more request while the gateway drains.
 const DRAIN_QUIET_TIME: Duration = Duration::from_secs(1);
-/// Time that a peer has to agree to the end of a connection on which nothing is under way.
-pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The version of HTTP that a connection speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,7 +141,8 @@ async fn open(
             }
         }
     }
-    let Ok(opening) = tokio::time::timeout(state.settings.header_timeout, Opening::look(&stream)).await else {
+    let limit = if tls { TLS_TIMEOUT } else { state.settings.header_timeout };
+    let Ok(opening) = tokio::time::timeout(limit, Opening::look(&stream)).await else {
         tracing::debug!(%peer, "nothing was asked in time");
         return None;
     };

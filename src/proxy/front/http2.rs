@@ -16,7 +16,7 @@ use h2::{Reason, RecvStream};
 use http::Request;
 
 use self::liveness::Liveness;
-use super::connection::CLOSE_TIMEOUT;
+use super::CLOSE_TIMEOUT;
 use crate::proxy::client::ClientStream;
 use crate::proxy::client::resets::ResetBudget;
 use crate::proxy::limits::{

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 
@@ -84,11 +83,8 @@ async fn accept(
     let serve = |stream: TcpStream, peer| {
         let slot = match state.clients.connections.admit(&stream) {
             Ok(slot) => slot,
-            Err(refused) => {
-                // At once, and without a trace in the kernel.
-                let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
-                return state.clients.refused(refused, &state.metrics);
-            }
+            // Closed at once.
+            Err(refused) => return state.clients.refused(refused, &state.metrics),
         };
         let serving = connection::serve(Arc::clone(&state), Arc::clone(&bound), stream, peer, slot, alive.clone());
         // Boxed, as every large future that is spawned: tokio moves it several times.
