@@ -14,6 +14,7 @@ use http::{Method, Request, Response, Version};
 use http_body::Body;
 use tokio::sync::oneshot;
 
+use super::date::http_date;
 use crate::proxy::client::body::ClientBody;
 use crate::proxy::client::http2_receiver::Http2Receiver;
 use crate::proxy::client::http2_tunnel::TunnelRequest;
@@ -97,7 +98,7 @@ async fn send(
     if tunnel.is_none()
         && let header::Entry::Vacant(date) = head.headers_mut().entry(header::DATE)
     {
-        let now = httpdate::fmt_http_date(SystemTime::now());
+        let now = http_date(SystemTime::now());
         date.insert(HeaderValue::from_str(&now).expect("a date is a text"));
     }
     let is_end = tunnel.is_none() && body.is_end_stream();
