@@ -42,8 +42,8 @@ pub struct Config {
     pub source: Source,
     /// Our name in an IngressClass, and as the one who writes status.
     pub controller_name: String,
-    /// What is written into the status of a cluster's objects.
-    pub status: status::StatusOptions,
+    /// What is written into the status of a cluster's objects. `None`: nothing, nor is there a lease.
+    pub status: Option<status::StatusOptions>,
     /// Controllers of IngressClasses that are served besides our own.
     pub serve_controllers: Vec<String>,
     /// Where listeners are bound.
@@ -157,12 +157,12 @@ pub async fn start(config: Config) -> anyhow::Result<App> {
         watch::channel(Published { options: Arc::new(options.clone()), ..Published::default() });
     let (facts_sender, facts) = watch::channel(Facts::default());
     let status_metrics = status::StatusMetrics::default();
-    let status = match &watch {
-        Watch::Directory(_) => None,
-        Watch::Cluster(_, cluster) => Some(status::start(
+    let status = match (&watch, config.status) {
+        (Watch::Directory(_), _) | (_, None) => None,
+        (Watch::Cluster(_, cluster), Some(options)) => Some(status::start(
             kube::Config::clone(cluster),
             &config.controller_name,
-            config.status,
+            options,
             facts,
             health(&registry),
             status_metrics.clone(),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::model::Kind;
 use crate::report::{Report, Severity};
-use crate::source::directory::read;
+use crate::source::directory::{read, read_file};
 use crate::source::{Input, Location, showable_lines};
 
 /// How much of a long source line is shown, in characters.
@@ -79,7 +79,7 @@ impl Texts<'_> {
             return None;
         }
         if !self.read.contains_key(&location.file) {
-            let bytes = std::fs::read(self.dir.join(&location.file)).unwrap_or_default();
+            let bytes = read_file(&self.dir.join(&location.file)).unwrap_or_default();
             self.read.insert(location.file.clone(), showable_lines(&bytes));
         }
         self.read.get(&location.file)?.get(&location.line).map(String::as_str)

@@ -21,7 +21,6 @@ use self::log::{DEFAULT_LOG, LogFormat, LogOptions};
 use super::demo;
 use crate::app::{self, Config, Source};
 use crate::proxy::{Bindings, ProxySettings};
-use crate::status;
 use crate::translate::CONTROLLER;
 use crate::websocket;
 
@@ -104,7 +103,7 @@ pub(super) fn demo(demo: &demo::Demo) -> anyhow::Result<ExitCode> {
     let config = Config {
         source: Source::Directory(prepared.manifests),
         controller_name: CONTROLLER.to_owned(),
-        status: status::StatusOptions::default(),
+        status: None,
         serve_controllers: Vec::new(),
         bindings: Bindings { address: None, ports: BTreeMap::from_iter(prepared.listen) },
         settings: ProxySettings::default(),

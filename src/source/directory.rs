@@ -6,14 +6,14 @@
 mod file;
 mod links;
 mod pending;
+mod reader;
 mod scan;
 mod tree;
 mod watch;
 mod watches;
 
-use std::fs::{self, File};
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use super::Input;
 use tree::Tree;
@@ -62,11 +62,18 @@ fn read_into(tree: &mut Tree, dir: &Path) -> Result<Input, DirectoryError> {
     open(dir)?;
     let found = scan::scan(dir, &mut |_| {});
     for change in tree.compare(&found) {
-        let content = File::open(&change.path).and_then(|mut file| file::load(&mut file));
-        tree.replace(&change, content);
+        tree.replace(&change, reader::load(&change.path).map(|(bytes, _)| bytes));
     }
     tree.apply_scan(&found);
     Ok(tree.input())
+}
+
+/// Reads one file of a directory: as much as is parsed at most.
+///
+/// # Errors
+/// It can't be read, or is no regular file.
+pub fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    reader::load(path).map(|(bytes, _)| bytes)
 }
 
 /// Starts to watch `dir`: its manifests are sent as soon as they have been read, and again after each change.

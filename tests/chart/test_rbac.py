@@ -16,6 +16,7 @@ SERVED = {
     ("steadygate.io", "applicationgateways/status"): {"patch"},
     ("events.k8s.io", "events"): {"create"},
 }
+READ = {what: verbs for what, verbs in SERVED.items() if verbs <= {"get", "list", "watch"}}
 CLASSES = {("networking.k8s.io", "ingressclasses"): {"list", "watch"}}
 LEASE = {
     ("coordination.k8s.io", "leases", "steadygate"): {"get", "update"},
@@ -34,6 +35,8 @@ EXPECTED = [
     ("watchNamespaces: [steadygate]", [(OWN, SERVED), (EVERYWHERE, CLASSES), (OWN, LEASE)]),
     ("{watchNamespaces: [shop, chat], publishAddresses: [192.0.2.1]}", [*LIMITED, (OWN, LEASE)]),
     ("{watchNamespaces: [shop, chat], hostPort: {enabled: true}}", [*LIMITED, (OWN, LEASE)]),
+    # Whoever writes no status needs no right to write anything.
+    ("status: {write: false}", [(EVERYWHERE, READ), (EVERYWHERE, CLASSES)]),
 ]
 
 

@@ -56,6 +56,13 @@ def test_a_rollout_brings_a_pod_before_it_takes_one_away(case):
     assert rolling == ({"maxUnavailable": 1, "maxSurge": 0} if case in ON_NODES else {"maxUnavailable": 0, "maxSurge": 1})
 
 
+def test_beside_another_controller_nothing_is_written():
+    found = objects("{status: {write: false}, publishAddresses: [192.0.2.1]}")
+    assert not of_kind("Lease", found)
+    told = [argument.split("=")[0] for argument in gateway(found)["args"]]
+    assert "--no-status" in told and not {"--lease", "--publish-service", "--publish-address"} & set(told)
+
+
 def test_the_lease_that_may_be_updated_is_the_one_that_is_made_and_meant():
     found = objects()
     [lease] = of_kind("Lease", found)

@@ -311,6 +311,28 @@ async fn a_file_that_can_not_be_read_keeps_being_served() {
 }
 
 #[tokio::test]
+async fn what_is_no_regular_file_any_more_keeps_being_served_and_stops_nothing() {
+    let site = Site::new(&[("a.yaml", map("a", "one"))]).await;
+    let fifo = |name: &str| {
+        let made = std::process::Command::new("mkfifo").arg(site.path(name)).status();
+        assert!(made.expect("mkfifo runs").success());
+    };
+    // A file and a FIFO take turns, so that now and then a FIFO is opened that was a file when it was looked at.
+    for round in 0..200 {
+        site.replace("turns.yaml", &map("turns", &round.to_string()));
+        fifo(".fifo");
+        fs::rename(site.path(".fifo"), site.path("turns.yaml")).expect("renamed");
+        // Not in step with the source, which waits for some milliseconds.
+        tokio::time::sleep(Duration::from_micros(500 * (round % 13))).await;
+    }
+    fifo(".fifo");
+    fs::rename(site.path(".fifo"), site.path("a.yaml")).expect("renamed");
+    site.replace("later.yaml", &map("later", "two"));
+    let is_reported = |input: &Input| input.reports.iter().any(|report| report.object.name() == "a.yaml");
+    site.until("seen", |input| has(input, "later", "two") && has(input, "a", "one") && is_reported(input)).await;
+}
+
+#[tokio::test]
 async fn equal_text_and_files_of_editors_send_nothing() {
     let mut site = Site::new(&[("a.yaml", map("a", "one"))]).await;
     site.inputs.borrow_and_update();

@@ -49,7 +49,7 @@ impl Gateway {
         let config = Config {
             source: Source::Directory(dir.path().to_owned()),
             controller_name: steadygate::translate::CONTROLLER.to_owned(),
-            status: Default::default(),
+            status: None,
             serve_controllers: Vec::new(),
             bindings: Bindings { address: Some(Ipv4Addr::LOCALHOST.into()), ports },
             settings,

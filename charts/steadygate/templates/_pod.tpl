@@ -49,6 +49,9 @@ spec:
     {{- end }}
     {{- end }}
     - {{ printf "--controller-name=%v" (.Values.ingressClass.controller) | quote }}
+    {{- if not .Values.status.write }}
+    - --no-status
+    {{- else }}
     - {{ printf "--lease=$(POD_NAMESPACE)/%v" (include "steadygate.name" .) | quote }}
     {{- if .Values.publishAddresses }}
     {{- range .Values.publishAddresses }}
@@ -56,6 +59,13 @@ spec:
     {{- end }}
     {{- else if not (include "steadygate.onNodes" .) }}
     - {{ printf "--publish-service=$(POD_NAMESPACE)/%v" (include "steadygate.name" .) | quote }}
+    {{- end }}
+    {{- end }}
+    {{- if ne .Values.tenancy "shared" }}
+    - {{ printf "--tenancy=%v" (.Values.tenancy) | quote }}
+    {{- end }}
+    {{- with .Values.defaultCertificate }}
+    - {{ printf "--default-certificate=%v" (.) | quote }}
     {{- end }}
     {{- range .Values.watchNamespaces }}
     - {{ printf "--namespace=%v" (.) | quote }}

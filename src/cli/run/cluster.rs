@@ -27,6 +27,10 @@ pub(super) struct ClusterOptions {
     #[arg(long, value_name = "ADDR", value_parser = address, conflicts_with_all = ["manifests", "publish_service"])]
     publish_address: Vec<String>,
 
+    /// Write no status, no Events and no Lease: another controller does, beside which this one serves
+    #[arg(long, conflicts_with_all = ["manifests", "publish_service", "publish_address", "lease"])]
+    no_status: bool,
+
     /// The Lease by which replicas agree on the one that writes status; controllers of other names need others [default:
     /// steadygate in the pod's namespace]
     #[arg(long, conflicts_with = "manifests", value_name = "NAMESPACE/NAME", value_parser = key)]
@@ -76,13 +80,16 @@ impl ClusterOptions {
         }
     }
 
-    /// What is written to the status of objects.
-    pub(super) fn status(&self) -> StatusOptions {
+    /// What is written to the status of objects. `None`: nothing.
+    pub(super) fn status(&self) -> Option<StatusOptions> {
+        if self.no_status {
+            return None;
+        }
         let publish = match (&self.publish_service, self.publish_address.is_empty()) {
             (Some(service), _) => PublishedAddresses::Service(service.clone()),
             (None, false) => PublishedAddresses::Addresses(self.publish_address.clone()),
             (None, true) => PublishedAddresses::Nothing,
         };
-        StatusOptions { publish, lease: self.lease.clone() }
+        Some(StatusOptions { publish, lease: self.lease.clone() })
     }
 }

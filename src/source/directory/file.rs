@@ -1,9 +1,8 @@
 //! One file of manifests: the objects of each version of it, and which version is served.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -131,14 +130,6 @@ impl ServedFile {
     pub(super) fn locate(&self, path: &Path, object: &ObjectRef, field: &str) -> Option<Location> {
         Some(self.served.objects.get(object)?.locate(path, Reason::DuplicateObject, field))
     }
-}
-
-/// Reads a file: as much as is parsed at most, and one byte more, which tells that the file is too large.
-pub(super) fn load(file: &mut fs::File) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let limit = u64::try_from(yaml::MAX_BYTES).unwrap_or(u64::MAX) + 1;
-    file.take(limit).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// A report about a file as a whole, and its location.

@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
-use std::{fs, io, thread};
+use std::{io, thread};
 
 use tokio::sync::watch;
 
 use super::DirectoryError;
-use super::file;
 use super::pending::{Batch, FileEvent, PendingChanges};
+use super::reader::FileReader;
 use super::scan::{FileStamp, Scan, is_hidden, is_manifest, scan};
 use super::tree::{FileChange, Tree};
 use super::watches::{Watches, file_event};
@@ -84,6 +84,7 @@ struct DirectoryWatcher {
     /// The names of each manifest, by its real path.
     names: BTreeMap<PathBuf, Vec<PathBuf>>,
     tree: Tree,
+    reader: FileReader,
     pending: PendingChanges,
     /// Stamps that were found once, where a file is read only when its stamp is found twice.
     unsettled: BTreeMap<PathBuf, FileStamp>,
@@ -111,6 +112,7 @@ impl DirectoryWatcher {
             last_scan: Scan::default(),
             names: BTreeMap::new(),
             tree: Tree::default(),
+            reader: FileReader::default(),
             pending: PendingChanges::default(),
             unsettled: BTreeMap::new(),
             next_scan: Instant::now(),
@@ -250,9 +252,7 @@ impl DirectoryWatcher {
                 self.pending.hold(&change.path, Instant::now() + EMPTIED_FILE_DELAY);
                 continue;
             }
-            let content = fs::File::open(&change.path)
-                .and_then(|mut file| Ok((file::load(&mut file)?, FileStamp::of_open(&file)?)));
-            contents.push((change, content));
+            contents.push((change, self.reader.read(&change.path)));
         }
         self.catch_up();
         let is_gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
