@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from types import SimpleNamespace
 
 import pytest
 
@@ -111,6 +112,9 @@ def test_a_connection_with_another_hosts_certificate_is_misdirected(gateway, ser
         secret("shared", certificate("one.example", "two.example")),
         ingress("one", {"/": "one"}, host="one.example", secret="shared"),
         ingress("two", {"/": "one"}, host="two.example", secret="shared"),
+        # Each namespace has a copy of its own of a certificate for several hosts.
+        secret("copy", certificate("one.example", "two.example")),
+        ingress("copied", {"/": "one"}, host="copied.example", secret="copy"),
     )
 
     def status(name, host):
@@ -124,6 +128,8 @@ def test_a_connection_with_another_hosts_certificate_is_misdirected(gateway, ser
     assert status("b.example", "one.example") == 421
     assert status("one.example", "two.example") == 200
     assert status("two.example", "one.example") == 200
+    assert status("two.example", "copied.example") == 200
+    assert status("copied.example", "a.example") == 421
 
 
 def test_a_certificate_is_replaced_without_a_restart(gateway, backend, certificate):
@@ -132,6 +138,52 @@ def test_a_certificate_is_replaced_without_a_restart(gateway, backend, certifica
     assert common_name(s_client(gateway.https, "-servername", "a.example")) == "old.example"
     gateway.apply("tls.json", secret("tls", certificate("new.example", "a.example")))
     assert common_name(s_client(gateway.https, "-servername", "a.example")) == "new.example"
+
+
+def test_clients_judge_a_certificate(gateway, backend, tmp_path):
+    """What `openssl x509 -req` makes without an extension file is of version 1, and extensions may be unknown here."""
+
+    def openssl(*arguments):
+        return subprocess.run(["openssl", *arguments], cwd=tmp_path, check=True, capture_output=True).stdout.decode()
+
+    new = ["-newkey", "rsa:2048", "-nodes", "-keyout"]
+    openssl("req", "-x509", *new, "ca.key", "-out", "ca.crt", "-subj", "/CN=CA")
+    openssl("req", *new, "v1.key", "-out", "v1.csr", "-subj", "/CN=v1.example")
+    openssl("x509", "-req", "-in", "v1.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-out", "v1.crt")
+    assert "Version: 1 " in openssl("x509", "-noout", "-text", "-in", "v1.crt")
+    openssl("req", "-x509", *new, "odd.key", "-out", "odd.crt", "-subj", "/CN=odd.example",
+            "-addext", "1.2.3.4=critical,ASN1:NULL")  # fmt: skip
+
+    def pair(name):
+        read = lambda end: (tmp_path / f"{name}.{end}").read_text()  # noqa: E731
+        return secret(name, SimpleNamespace(crt=read("crt"), key=read("key")))
+
+    gateway.serve(
+        service("one", backend.port),
+        *[[*pair(name), *ingress(name, {"/": "one"}, host=f"{name}.example", secret=name)] for name in ["v1", "odd"]],
+    )
+    for name in ["v1.example", "odd.example"]:
+        assert common_name(s_client(gateway.https, "-servername", name)) == name
+
+
+def test_the_default_certificate_is_for_hosts_and_clients_without_one(gateway, backend, certificate):
+    gateway.write("default.json", secret("default", certificate("old.example")))
+    gateway.serve(
+        service("one", backend.port),
+        secret("a-tls", certificate("a.example")),
+        ingress("a", {"/": "one"}, host="a.example", secret="a-tls"),
+        ingress("b", {"/": "one"}, host="b.example", secret="missing"),
+        arguments=["--default-certificate", "default/default"],
+    )
+
+    def shown(*names):
+        return [common_name(s_client(gateway.https, *(["-servername", name] if name else ["-noservername"]))) for name in names]
+
+    assert shown("a.example", "b.example", "elsewhere.example", None) == ["a.example"] + 3 * ["old.example"]
+    gateway.apply("default.json", secret("default", certificate("new.example")))
+    assert shown("a.example", "b.example", "elsewhere.example", None) == ["a.example"] + 3 * ["new.example"]
+    gateway.apply("default.json", "")
+    assert shown("a.example", "b.example", None) == ["a.example", None, None]
 
 
 def test_a_bad_certificate_damages_no_other(gateway, backend, certificate):
