@@ -17,10 +17,10 @@ use crate::model::EndpointState;
 use crate::pool::{AddressPolicy, Health, Registry};
 use crate::proxy::{Bindings, Clients, Listeners, Metrics, ProxySettings, WorkerState};
 use crate::source::cluster::{self, WatchStates};
-use crate::source::{Inputs, Snapshot, directory};
+use crate::source::{Inputs, Key, Snapshot, directory};
 use crate::status::{self, Facts, MemberState, PoolHealth};
 use crate::table::Handle;
-use crate::translate::{LastGood, Options, RefTracker, Translator};
+use crate::translate::{LastGood, Options, RefTracker, Tenancy, Translator};
 use crate::websocket::{self, Sessions};
 
 /// Time for the lease to be given back at the end.
@@ -46,6 +46,10 @@ pub struct Config {
     pub status: Option<status::StatusOptions>,
     /// Controllers of IngressClasses that are served besides our own.
     pub serve_controllers: Vec<String>,
+    /// Whether namespaces share hosts.
+    pub tenancy: Tenancy,
+    /// The Secret with the certificate for TLS clients whose host has none.
+    pub default_certificate: Option<Key>,
     /// Where listeners are bound.
     pub bindings: Bindings,
     /// For all listeners.
@@ -128,6 +132,8 @@ pub async fn start(config: Config) -> anyhow::Result<App> {
         controller: config.controller_name.clone(),
         serve_controllers: config.serve_controllers,
         everything_without_class: ours,
+        tenancy: config.tenancy,
+        default_certificate: config.default_certificate,
     };
     let watch = Watch::start(&config.source, &options).await?;
     let listener =

@@ -5,6 +5,7 @@ mod client;
 pub mod demo;
 mod diff;
 mod explain;
+mod objects;
 mod probe;
 mod run;
 mod sessions;
@@ -15,8 +16,9 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 
+use self::objects::ObjectOptions;
 use crate::source::Input;
-use crate::translate::{Options, translate};
+use crate::translate::translate;
 
 /// A Kubernetes ingress controller and application gateway whose configuration changes never cut a WebSocket session.
 #[derive(Debug, Parser)]
@@ -97,15 +99,13 @@ struct Check {
     #[arg(value_name = "DIR")]
     dir: std::path::PathBuf,
 
-    /// Serve IngressClasses of this controller too (repeatable)
-    #[arg(long, value_name = "NAME")]
-    serve_controller: Vec<String>,
+    #[command(flatten)]
+    objects: ObjectOptions,
 }
 
 impl Check {
     fn execute(self) -> anyhow::Result<ExitCode> {
-        let options =
-            Options { serve_controllers: self.serve_controller, everything_without_class: true, ..Options::default() };
+        let options = self.objects.of_directory();
         let reports = |input: &Input| translate(&input.snapshot, &options).reports.into_iter().collect();
         let code = check::run(&self.dir, reports, &mut std::io::stdout(), &mut std::io::stderr());
         Ok(ExitCode::from(code))

@@ -128,6 +128,7 @@ impl Controller {
         if swaps == 0
             || old.listeners != model.listeners
             || old.certificates != model.certificates
+            || old.default_certificate != model.default_certificate
             || !self.table.load().has_pools(&pools)
         {
             // Then the table, and what belongs to routes that are gone.

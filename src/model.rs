@@ -52,6 +52,10 @@ pub struct Model {
     pub pools: OrdMap<PoolId, Arc<Pool>>,
     /// Server certificates by identity; every certificate that a listener names is here.
     pub certificates: OrdMap<CertificateId, Arc<Certificate>>,
+    /// The certificate for TLS clients whose host has none, and for those that send no server name. A listener's own default has
+    /// precedence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_certificate: Option<CertificateId>,
     /// Terminating endpoints that are in no pool. Sessions may be open there, since a route led to them before.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub departing: BTreeMap<SocketAddr, EndpointState>,

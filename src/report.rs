@@ -102,6 +102,10 @@ reasons! {
     RefNotPermitted,
     /// An older object already has this host, path or port.
     Conflict,
+    /// Objects of several namespaces serve this host.
+    SharedHost,
+    /// A host is served in clear text alone, although its object has TLS.
+    NoTls,
     /// The IngressClass that is referred to does not exist.
     ClassNotFound,
     /// Valid, but not supported by this version.

@@ -53,6 +53,8 @@ pub struct ListenerTable {
     any: Option<Arc<HostTable>>,
     certificates: OrdMap<CertificateId, Arc<ServedCertificate>>,
     default_certificate: Option<CertificateId>,
+    /// The certificate of the model for hosts that have none.
+    fallback_certificate: Option<CertificateId>,
 }
 
 /// The routes of one host.

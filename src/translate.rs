@@ -28,6 +28,7 @@ mod languages;
 mod last_good;
 mod lookup;
 mod multiset;
+mod pem;
 mod probe;
 mod recent;
 mod ref_tracker;
@@ -41,13 +42,14 @@ mod translator;
 mod upgrade;
 mod websocket;
 mod work;
+mod x509;
 
 use imbl::OrdSet;
 
 use crate::api::application_gateway::LoadDistributionAlgorithm;
 use crate::model::{Balance, Model};
 use crate::report::Report;
-use crate::source::Snapshot;
+use crate::source::{Key, Snapshot};
 use crate::status::Served;
 
 pub use last_good::LastGood;
@@ -66,11 +68,38 @@ pub struct Options {
     /// Where there is no IngressClass at all, serve everything, whatever class it names. Meant for a directory, whose
     /// objects are all ours. Objects that are not served then get a report that says why.
     pub everything_without_class: bool,
+    /// Whether namespaces share hosts.
+    pub tenancy: Tenancy,
+    /// The Secret with the certificate for TLS clients for whose host there is no other, and for those that send no server name.
+    pub default_certificate: Option<Key>,
+}
+
+impl Options {
+    /// Whether a host belongs to one namespace.
+    pub fn has_strict_tenancy(&self) -> bool {
+        self.tenancy == Tenancy::Strict
+    }
+}
+
+/// Whether objects of several namespaces may serve one host.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Tenancy {
+    /// They may, with their own paths, and are reported.
+    #[default]
+    Shared,
+    /// A host belongs to the namespace that came first to it, or to a wildcard that covers it.
+    Strict,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { controller: CONTROLLER.to_owned(), serve_controllers: Vec::new(), everything_without_class: false }
+        Self {
+            controller: CONTROLLER.to_owned(),
+            serve_controllers: Vec::new(),
+            everything_without_class: false,
+            tenancy: Tenancy::default(),
+            default_certificate: None,
+        }
     }
 }
 

@@ -37,12 +37,13 @@ pub struct Fingerprints {
 impl Fingerprints {
     /// The fingerprints of a model.
     pub fn of(model: &Model) -> Self {
-        let print = |bytes: &SecretBytes| {
-            digest(&SHA256, bytes.expose()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+        let print = |parts: &[SecretBytes]| {
+            let bytes: Vec<u8> = parts.iter().flat_map(SecretBytes::expose).copied().collect();
+            digest(&SHA256, &bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>()
         };
         let certificates = model.certificates.iter().map(|(id, certificate)| (id.0.clone(), print(&certificate.chain)));
         let trusted_roots = model.pools.iter().filter_map(|(id, pool)| match &pool.transport {
-            Transport::Https(tls) => Some((id.0.to_string(), print(tls.trusted_roots.as_ref()?))),
+            Transport::Https(tls) => Some((id.0.to_string(), print(std::slice::from_ref(tls.trusted_roots.as_ref()?)))),
             Transport::Http => None,
         });
         Self { certificates: certificates.collect(), trusted_roots: trusted_roots.collect() }
@@ -55,6 +56,9 @@ struct TranslationOptions<'a> {
     controller: &'a str,
     serve_controllers: &'a [String],
     everything_without_class: bool,
+    strict_tenancy: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    default_certificate: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -104,6 +108,8 @@ pub(super) fn dump(
             controller: &published.options.controller,
             serve_controllers: &published.options.serve_controllers,
             everything_without_class: published.options.everything_without_class,
+            strict_tenancy: published.options.has_strict_tenancy(),
+            default_certificate: published.options.default_certificate.as_ref().map(ToString::to_string),
         },
     })
 }

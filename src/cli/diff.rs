@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 use serde::Serialize;
 
+use super::objects::ObjectOptions;
 use super::{client, sessions};
 use crate::model::{Address, Kind, Model};
 use crate::report::{Report, Severity};
@@ -32,9 +33,9 @@ pub(super) struct Diff {
     #[arg(long, value_name = "ADDR:PORT", value_parser = client::address)]
     admin: Option<SocketAddr>,
 
-    /// Serve IngressClasses of this controller too (repeatable) [default: as the gateway that runs]
-    #[arg(long, value_name = "NAME")]
-    serve_controller: Vec<String>,
+    /// Beside a gateway that runs, they are its own, unless an IngressClass's controller is named
+    #[command(flatten)]
+    objects: ObjectOptions,
 
     /// Print JSON
     #[arg(long)]
@@ -86,12 +87,9 @@ impl Diff {
     fn find(&self) -> anyhow::Result<DiffReport> {
         let running = self.admin.map(|admin| client::ask(admin, "/debug/config", None)).transpose()?;
         let running = running.map(|config| ConfigView::read(&config)).transpose()?;
-        let options = running.as_ref().filter(|_| self.serve_controller.is_empty()).and_then(ConfigView::options);
-        let options = options.unwrap_or_else(|| Options {
-            serve_controllers: self.serve_controller.clone(),
-            everything_without_class: true,
-            ..Options::default()
-        });
+        let is_named = !self.objects.serve_controller.is_empty();
+        let options = running.as_ref().filter(|_| !is_named).and_then(ConfigView::options);
+        let options = options.unwrap_or_else(|| self.objects.of_directory());
         let names = running.as_ref().map(closed_sessions::names).unwrap_or_default();
         let mut last_good = LastGood::default();
         let mut doubts = Vec::new();

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use http::Uri;
 
+use super::objects::ObjectOptions;
 use crate::model::{
     Action, Affinity, EndpointState, Forward, HostHeader, HostPattern, Kind, MatchInput, ObjectRef, PoolId, Protocol,
     Route, WeightedPools, normalise_host, normalise_path,
@@ -18,7 +19,7 @@ use crate::proxy::RefusalReason;
 use crate::report::{Report, Severity};
 use crate::source::{Snapshot, directory};
 use crate::table::{Explanation, ListenerTable, Miss, Target, compile};
-use crate::translate::{Options, translate};
+use crate::translate::translate;
 
 /// Time in which members may answer their probes.
 const PROBE_WAIT: Duration = Duration::from_secs(3);
@@ -39,9 +40,8 @@ pub(super) struct Explain {
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
     headers: Vec<String>,
 
-    /// Serve IngressClasses of this controller too (repeatable)
-    #[arg(long, value_name = "NAME")]
-    serve_controller: Vec<String>,
+    #[command(flatten)]
+    objects: ObjectOptions,
 }
 
 impl Explain {
@@ -68,11 +68,7 @@ impl Explain {
         let requested = MatchInput::from_path(&path);
 
         let input = directory::read(&self.manifests)?;
-        let options = Options {
-            serve_controllers: self.serve_controller.clone(),
-            everything_without_class: true,
-            ..Options::default()
-        };
+        let options = self.objects.of_directory();
         let translation = translate(&input.snapshot, &options);
         let registry = Registry::new(tokio::runtime::Handle::current(), AddressPolicy { allow_loopback: true });
         // Only the pools of the route that is chosen are probed: the table is compiled once to choose, once to probe.
@@ -320,6 +316,7 @@ mod tests {
     use super::*;
     use crate::model::{Host, Listener, Model, PathMatch, Redirect};
     use crate::report::Reason;
+    use crate::translate::Options;
 
     const SERVICE: &str = "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {ports: [{port: 80}]}\n";
 

@@ -19,9 +19,10 @@ use self::cluster::ClusterOptions;
 use self::limits::LimitOptions;
 use self::log::{DEFAULT_LOG, LogFormat, LogOptions};
 use super::demo;
+use super::objects::ObjectOptions;
 use crate::app::{self, Config, Source};
 use crate::proxy::{Bindings, ProxySettings};
-use crate::translate::CONTROLLER;
+use crate::translate::{CONTROLLER, Tenancy};
 use crate::websocket;
 
 /// Arguments of `steadygate run`.
@@ -48,9 +49,8 @@ pub(super) struct Run {
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     drain_timeout: u64,
 
-    /// Serve IngressClasses of this controller too, such as k8s.io/ingress-nginx or azure/application-gateway (repeatable)
-    #[arg(long, value_name = "NAME")]
-    serve_controller: Vec<String>,
+    #[command(flatten)]
+    objects: ObjectOptions,
 
     #[command(flatten)]
     limits: LimitOptions,
@@ -84,7 +84,9 @@ impl Run {
                 None => Source::Cluster(self.cluster.scope()),
             },
             controller_name: self.cluster.controller_name,
-            serve_controllers: self.serve_controller,
+            serve_controllers: self.objects.serve_controller,
+            tenancy: self.objects.tenancy,
+            default_certificate: self.objects.default_certificate,
             workers,
             admin: self.admin,
         };
@@ -105,6 +107,8 @@ pub(super) fn demo(demo: &demo::Demo) -> anyhow::Result<ExitCode> {
         controller_name: CONTROLLER.to_owned(),
         status: None,
         serve_controllers: Vec::new(),
+        tenancy: Tenancy::default(),
+        default_certificate: None,
         bindings: Bindings { address: None, ports: BTreeMap::from_iter(prepared.listen) },
         settings: ProxySettings::default(),
         session_limits: websocket::Limits::default(),

@@ -16,12 +16,12 @@ impl fmt::Display for CertificateId {
     }
 }
 
-/// A server certificate with its key, both PEM. `translate` has verified that they parse and belong together.
+/// A server certificate with its key, both DER. `translate` has verified that they belong together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Certificate {
-    /// The certificate chain, leaf first (PEM).
-    pub chain: SecretBytes,
-    /// The private key (PEM: PKCS #8, PKCS #1 or SEC 1).
+    /// The certificate chain, leaf first. It is never empty. Its bytes are not secret, but too many to print.
+    pub chain: Vec<SecretBytes>,
+    /// The private key (PKCS #8, PKCS #1 or SEC 1).
     pub key: SecretBytes,
 }
 

@@ -88,9 +88,11 @@ fn find(context: &ConnectionContext, host: &str, input: MatchInput<'_>) -> Resul
     let table = context.state.table.load();
     let listener = table.listener(context.listener.port).ok_or_else(Refusal::not_found)?;
     if let Some(name) = context.server_name.as_deref().filter(|name| *name != host) {
-        let shown = listener.certificate(Some(name)).map(|certificate| &certificate.id);
-        let wanted = listener.certificate(Some(host)).map(|certificate| &certificate.id);
-        if shown != wanted {
+        let is_same = match (listener.certificate(Some(name)), listener.certificate(Some(host))) {
+            (Some(shown), Some(wanted)) => shown.is_same(wanted),
+            (shown, wanted) => shown.is_none() && wanted.is_none(),
+        };
+        if !is_same {
             return Err(Refusal::misdirected());
         }
     }

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use imbl::OrdMap;
 use imbl::ordmap::DiffItem;
 use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
 use super::ListenerTable;
 use crate::model::{Certificate, CertificateId};
 
-/// A certificate that has been parsed.
+/// A certificate that is ready to be shown.
 #[derive(Debug)]
 pub struct ServedCertificate {
     /// Identity in the model.
@@ -22,19 +21,23 @@ pub struct ServedCertificate {
 }
 
 impl ServedCertificate {
-    /// Parses the PEM of `certificate`.
+    /// Loads the key of `certificate`. The certificate itself is shown as it is: clients judge it.
     ///
     /// # Errors
-    /// The PEM does not parse, or key and certificate do not belong together. The message holds no key material.
+    /// The key can't be used. The message holds no key material.
     pub fn new(id: &CertificateId, certificate: &Certificate) -> Result<Self, String> {
-        let chain: Vec<_> = CertificateDer::pem_slice_iter(certificate.chain.expose())
-            .collect::<Result<_, _>>()
-            .map_err(|error| format!("the chain is not PEM: {error}"))?;
-        let key = PrivateKeyDer::from_pem_slice(certificate.key.expose())
-            .map_err(|_| "the key is not a PEM private key".to_owned())?;
-        let key = CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider())
-            .map_err(|error| format!("certificate and key can't be used: {error}"))?;
-        Ok(Self { id: id.clone(), key: Arc::new(key) })
+        let Certificate { chain, key } = certificate;
+        let chain = chain.iter().map(|der| CertificateDer::from(der.expose().to_vec())).collect();
+        let key =
+            PrivateKeyDer::try_from(key.expose().to_vec()).map_err(|_| "the key is of no known form".to_owned())?;
+        let key = aws_lc_rs::default_provider().key_provider.load_private_key(key);
+        let key = key.map_err(|error| format!("the key can't be used: {error}"))?;
+        Ok(Self { id: id.clone(), key: Arc::new(CertifiedKey::new(chain, key)) })
+    }
+
+    /// Whether a client that was shown one has been shown the other, whichever Secret each is from.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.id == other.id || self.key.cert.first() == other.key.cert.first()
     }
 }
 
@@ -74,13 +77,14 @@ impl ListenerTable {
     /// The certificate for a server name (lower case), or for a client that sends none.
     pub fn certificate(&self, name: Option<&str>) -> Option<&Arc<ServedCertificate>> {
         let of = |id: &Option<CertificateId>| self.certificates.get(id.as_ref()?);
-        let named = |name: &str| {
-            // In the precedence of the routes, so that a client is shown the certificate of the host that takes its requests.
-            let mut hosts = self.exact.get(name).into_iter().chain(self.wildcards(name));
-            hosts.find_map(|routes| of(&routes.host.certificate))
+        // In the precedence of the routes, so that a client is shown the certificate of the host that takes its requests. One that has
+        // none is not shown under that of a wider host, which may be another tenant's.
+        let named = |name: &str| self.exact.get(name).or_else(|| self.wildcards(name).next());
+        let shown = match name.and_then(named) {
+            Some(routes) => of(&routes.host.certificate),
+            None => of(&self.default_certificate),
         };
-        let any = || self.any.as_ref().and_then(|routes| of(&routes.host.certificate));
-        name.and_then(named).or_else(any).or_else(|| of(&self.default_certificate))
+        shown.or_else(|| of(&self.fallback_certificate))
     }
 }
 
@@ -95,8 +99,8 @@ mod tests {
     fn certificate() -> Arc<Certificate> {
         let pair = rcgen::generate_simple_self_signed(["a.foo.com".to_owned()]).expect("generated");
         Arc::new(Certificate {
-            chain: SecretBytes::new(pair.cert.pem().as_bytes()),
-            key: SecretBytes::new(pair.signing_key.serialize_pem().as_bytes()),
+            chain: vec![SecretBytes::new(pair.cert.der())],
+            key: SecretBytes::new(&pair.signing_key.serialize_der()),
         })
     }
 
@@ -147,6 +151,14 @@ mod tests {
         ] {
             assert_eq!(shown(&table, name).map(|found| found.id.0.as_str()), Some(expected), "{name:?}");
         }
+    }
+
+    #[test]
+    fn copies_of_a_certificate_are_the_same_whatever_secret_they_are_from() {
+        let (one, other) = (certificate(), certificate());
+        let served = |name, certificate| ServedCertificate::new(&id(name), certificate).expect("usable");
+        assert!(served("a", &one).is_same(&served("b", &one)));
+        assert!(!served("a", &one).is_same(&served("b", &other)));
     }
 
     #[test]

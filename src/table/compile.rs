@@ -31,6 +31,7 @@ impl RoutingTable {
             let before = self.listeners.get(port).cloned();
             let mut table = before.unwrap_or_else(|| ListenerTable::new(listener));
             table.update(listener, &certificates, pools);
+            table.fallback_certificate.clone_from(&model.default_certificate);
             (*port, table)
         });
         Self { generation, listeners: listeners.collect(), certificates, pools: pools.clone() }
@@ -48,6 +49,7 @@ impl ListenerTable {
             any: None,
             certificates: OrdMap::new(),
             default_certificate: None,
+            fallback_certificate: None,
         }
     }
 

@@ -110,6 +110,12 @@ impl Assembly {
         }
     }
 
+    /// Sets the certificate that is shown where a host has none.
+    pub(super) fn put_default_certificate(&mut self, id: Option<&CertificateId>) {
+        self.shown_certificates.replace(self.model.default_certificate.as_ref(), id);
+        self.model.default_certificate = id.cloned();
+    }
+
     /// Puts a pool into the model in the place of the one with its id; `None`: removes that.
     pub(super) fn put_pool(&mut self, id: &PoolId, pool: Option<&Arc<Pool>>) {
         let before = self.model.pools.get(id);

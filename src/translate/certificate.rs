@@ -1,16 +1,16 @@
-//! Server certificates from Secrets (type kubernetes.io/tls), with a cache. A certificate that comes from here can be
-//! parsed, and its key belongs to it.
+//! Server certificates from Secrets (type kubernetes.io/tls), with a cache. The key of a certificate that comes from here can
+//! be used, and belongs to it. What else a certificate is like, its clients judge.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Secret;
 use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::sign::CertifiedKey;
+use rustls::pki_types::PrivateKeyDer;
 
+use super::pem::{self, PemProblem};
 use super::report::Fault;
+use super::x509::Leaf;
 use crate::model::{Certificate, CertificateId, SecretBytes};
 use crate::report::Reason;
 use crate::source::Key;
@@ -94,23 +94,26 @@ pub(super) fn read_pair(secret: &Secret) -> Result<Certificate, PairProblem> {
     let problem = |message: &str, remedy| PairProblem { message: message.to_owned(), remedy };
     let chain_pem = secret_value(secret, "tls.crt").ok_or_else(|| problem("it has no tls.crt", CHAIN))?;
     let key_pem = secret_value(secret, "tls.key").ok_or_else(|| problem("it has no tls.key", KEY))?;
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(chain_pem).collect();
-    let chain = chain.map_err(|_| problem("tls.crt is not PEM", CHAIN))?;
-    if chain.is_empty() {
-        return Err(problem("tls.crt has no certificate in it", CHAIN));
-    }
-    let key = PrivateKeyDer::from_pem_slice(key_pem);
-    let key = key.map_err(|_| problem("tls.key has no private key in PEM in it", KEY))?;
-    match CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider()) {
-        Ok(_) => Ok(Certificate { chain: SecretBytes::new(chain_pem), key: SecretBytes::new(key_pem) }),
-        Err(rustls::Error::InconsistentKeys(_)) => {
-            Err(problem("tls.key is not the key of the certificate in tls.crt", "replace one of the two"))
+    let chain = pem::certificates(chain_pem).map_err(|why| problem(&format!("tls.crt is not PEM: {why}"), CHAIN))?;
+    let leaf = chain.first().ok_or_else(|| problem("tls.crt has no certificate in it", CHAIN))?;
+    let leaf = Leaf::read(leaf).ok_or_else(|| problem("the certificate in tls.crt can't be read", CHAIN))?;
+    let key = match pem::private_key(key_pem) {
+        Ok(Some(key)) => key,
+        Ok(None) => return Err(problem("tls.key has no private key in PEM in it", KEY)),
+        Err(PemProblem::Encrypted) => {
+            return Err(problem("the key in tls.key is encrypted, and nobody is there to type its passphrase", KEY));
         }
-        Err(rustls::Error::InvalidCertificate(why)) => {
-            Err(problem(&format!("the certificate in tls.crt can't be read ({why:?})"), CHAIN))
-        }
-        Err(_) => Err(problem("the key in tls.key can't be used", "use an RSA, ECDSA (P-256, P-384) or Ed25519 key")),
+        Err(why) => return Err(problem(&format!("tls.key is not PEM: {why}"), KEY)),
+    };
+    let loaded = PrivateKeyDer::try_from(&*key).ok().map(|key| key.clone_key());
+    let loaded = loaded.and_then(|key| aws_lc_rs::default_provider().key_provider.load_private_key(key).ok());
+    let Some(loaded) = loaded else {
+        return Err(problem("the key in tls.key can't be used", "use an RSA, ECDSA (P-256, P-384) or Ed25519 key"));
+    };
+    if loaded.public_key().is_some_and(|key| !leaf.has_key(&key)) {
+        return Err(problem("tls.key is not the key of the certificate in tls.crt", "replace one of the two"));
     }
+    Ok(Certificate { chain: chain.iter().map(|der| SecretBytes::new(der)).collect(), key: SecretBytes::new(&key) })
 }
 
 /// A value of a Secret. Only manifests that no API server has seen have `stringData`.

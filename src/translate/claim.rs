@@ -9,6 +9,7 @@ mod host;
 mod listeners;
 mod port;
 
+use super::Tenancy;
 use crate::model::{HostPattern, Kind, ObjectRef, Protocol};
 
 pub(super) use age::Age;
@@ -47,6 +48,9 @@ pub(super) trait LanguageClaims {
     /// for its protocol.
     fn first_on_host(&self, at: PortProtocol, host: &HostPattern, ports: &Ports) -> Option<Claim<'_>>;
 
+    /// The oldest claim to a host on any port, or to a wildcard that covers it; but not the claim to all hosts.
+    fn first_to_name(&self, host: &HostPattern) -> Option<Claim<'_>>;
+
     /// The claim to a host of an HTTPS port that brings a certificate that can be used, whether or not others came first.
     fn certified_claim(&self, port: u16, host: &HostPattern) -> Option<Claim<'_>>;
 
@@ -59,12 +63,27 @@ pub(super) trait LanguageClaims {
 pub(super) struct Claims<'a> {
     languages: Vec<&'a dyn LanguageClaims>,
     ports: &'a Ports,
+    tenancy: Tenancy,
 }
 
 impl<'a> Claims<'a> {
     /// The claims of `languages`, where `ports` are decided already.
-    pub(super) fn new(languages: Vec<&'a dyn LanguageClaims>, ports: &'a Ports) -> Self {
-        Self { languages, ports }
+    pub(super) fn new(languages: Vec<&'a dyn LanguageClaims>, ports: &'a Ports, tenancy: Tenancy) -> Self {
+        Self { languages, ports, tenancy }
+    }
+
+    /// Whether objects of several namespaces may serve one host.
+    pub(super) fn has_shared_hosts(&self) -> bool {
+        self.tenancy == Tenancy::Shared
+    }
+
+    /// The object whose namespace a host belongs to, where that is another than `namespace`. There is none if hosts are shared.
+    pub(super) fn foreign_tenant(&self, namespace: &str, host: &HostPattern) -> Option<&'a ObjectRef> {
+        if self.has_shared_hosts() {
+            return None;
+        }
+        let first = self.languages.iter().filter_map(|language| language.first_to_name(host)).min();
+        first.map(|claim| claim.owner()).filter(|owner| owner.namespace() != namespace)
     }
 
     /// The object that has the port for another protocol, if one has.

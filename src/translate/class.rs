@@ -28,6 +28,15 @@ const CONVENTIONAL_CLASSES: &[(&str, &str)] = &[
     ("azure/application-gateway", "azure/application-gateway"),
 ];
 
+/// Whether there is a certificate for hosts that have none of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DefaultCertificate {
+    /// There is none.
+    None,
+    /// An option names one.
+    Named,
+}
+
 /// The defaults that a class gives to the objects that it serves.
 #[derive(Debug, Clone)]
 pub(super) struct Class {
@@ -81,6 +90,14 @@ impl Classes {
             default: default.map(|(name, _)| name.to_owned()),
             unnamed: Class::new(Arc::default(), false),
             unnamed_ingress_nginx: Class::new(Arc::default(), true),
+        }
+    }
+
+    /// Whether there is a certificate for hosts that have none of their own.
+    pub(super) fn default_certificate(&self) -> DefaultCertificate {
+        match self.options.default_certificate {
+            None => DefaultCertificate::None,
+            Some(_) => DefaultCertificate::Named,
         }
     }
 

@@ -20,6 +20,7 @@ mod read;
 mod recent;
 mod redirect;
 mod session;
+mod tenants;
 mod tls_hosts;
 mod wildcard;
 

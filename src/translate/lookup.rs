@@ -21,6 +21,8 @@ pub(super) struct Lookup<'a> {
     pub(super) slices: &'a SliceIndex,
     pub(super) certificates: &'a RefCell<CertificateCache>,
     pub(super) interner: &'a RefCell<Interner>,
+    /// The certificate for hosts that have none of their own.
+    pub(super) default_certificate: Option<&'a CertificateId>,
 }
 
 impl<'a> Lookup<'a> {

@@ -55,7 +55,9 @@ impl RefTracker {
                 recount(&mut self.config_maps, &before.config_maps, now.config_maps);
             }
         }
-        References { secrets: self.secrets.members().clone(), config_maps: self.config_maps.members().clone() }
+        let mut secrets = self.secrets.members().clone();
+        secrets.extend(self.options.default_certificate.clone());
+        References { secrets, config_maps: self.config_maps.members().clone() }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use imbl::OrdSet;
 
-use crate::model::ObjectRef;
+use crate::model::{HostPattern, ObjectRef};
 use crate::report::{Reason, Report, Severity};
 
 use super::multiset::Multiset;
@@ -42,6 +42,17 @@ impl Reports {
     pub(super) fn fault(&mut self, object: &ObjectRef, field: &str, fault: &Fault) {
         let Fault { reason, part, message, remedy } = fault;
         self.error(object, format!("{field}{part}"), *reason, message.clone(), remedy.clone());
+    }
+
+    /// Reports to an object that one of its hosts belongs to the namespace of `tenant`.
+    pub(super) fn foreign_tenant(&mut self, object: &ObjectRef, field: &str, host: &HostPattern, tenant: &ObjectRef) {
+        let message = format!(
+            "host {host} belongs to namespace {:?}, whose {tenant} came first to it or to a wildcard that covers it, so this \
+             object does not serve it",
+            tenant.namespace()
+        );
+        let remedy = "move the object to that namespace, or have the host removed there";
+        self.error(object, field, Reason::Conflict, message, remedy);
     }
 
     fn add(

@@ -1,13 +1,12 @@
 //! TLS for all languages: whether a certificate is for a host, and CA certificates from Secrets and ConfigMaps.
 
-use rustls::client::verify_server_name;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::server::ParsedCertificate;
+use rustls::pki_types::CertificateDer;
 
 use super::certificate::secret_value;
 use super::lookup::Lookup;
+use super::pem;
 use super::report::{Fault, Reports};
+use super::x509::Leaf;
 use crate::model::{Certificate, CertificateId, HostPattern, Kind, ObjectRef};
 use crate::report::Reason;
 
@@ -33,17 +32,15 @@ pub(super) fn check_names(
 }
 
 /// Whether a client that asks for `host` would accept the certificate, as far as the names in it go. Where this can't
-/// be decided (a pattern, any host, a name that is not valid), the certificate is accepted.
-fn is_for_host(certificate: &Certificate, host: &HostPattern) -> bool {
+/// be decided (a pattern, any host), the certificate is accepted.
+pub(super) fn is_for_host(certificate: &Certificate, host: &HostPattern) -> bool {
     let name = match host {
         HostPattern::Exact(name) => name.to_string(),
         HostPattern::SingleLabel(parent) => format!("any.{parent}"),
         HostPattern::Glob(_) | HostPattern::Any => return true,
     };
-    let Ok(name) = ServerName::try_from(name) else { return true };
-    let leaf = CertificateDer::from_pem_slice(certificate.chain.expose());
-    let Ok(leaf) = leaf else { return true };
-    ParsedCertificate::try_from(&leaf).is_ok_and(|leaf| verify_server_name(&leaf, &name).is_ok())
+    let leaf = certificate.chain.first().and_then(|der| Leaf::read(der.expose()));
+    leaf.is_some_and(|leaf| leaf.is_for(&name))
 }
 
 /// The CA certificates in the key `ca.crt` of a Secret or ConfigMap, as PEM.
@@ -64,11 +61,11 @@ pub(super) fn trusted_roots(lookup: &Lookup<'_>, object: &ObjectRef) -> Result<V
         fault(Reason::InvalidCertificate, message, "put the CA certificates into ca.crt as PEM")
     };
     let pem = pem.ok_or_else(|| refuse("it has no ca.crt"))?;
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    let certificates = certificates.map_err(|_| refuse("ca.crt is not PEM"))?;
+    let certificates = pem::certificates(pem).map_err(|problem| refuse(&format!("ca.crt is not PEM: {problem}")))?;
     let mut store = rustls::RootCertStore::empty();
-    if certificates.is_empty() || certificates.into_iter().any(|certificate| store.add(certificate).is_err()) {
+    let mut is_root = |der: &Vec<u8>| store.add(CertificateDer::from(der.clone())).is_ok();
+    if certificates.is_empty() || !certificates.iter().all(&mut is_root) {
         return Err(refuse("ca.crt has no certificate, or one that can't be read"));
     }
-    Ok(pem.to_vec())
+    Ok(certificates.iter().map(|der| pem::encode_certificate(der)).collect::<String>().into_bytes())
 }

@@ -9,7 +9,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use crate::model::alternating;
+use crate::model::{CertificateId, HostPattern, Kind, ObjectRef, alternating};
 use crate::report::Report;
 use crate::source::Snapshot;
 
@@ -27,7 +27,7 @@ use super::report::Reports;
 use super::service;
 use super::slice_index::{SliceIndex, TouchedEndpoints};
 use super::work::Work;
-use super::{Options, Translation};
+use super::{Options, Tenancy, Translation};
 
 /// Translates snapshot after snapshot, at the cost of what has changed.
 #[derive(Debug)]
@@ -42,6 +42,9 @@ pub struct Translator {
     refs: ReverseRefs,
     languages: Vec<Box<dyn Language>>,
     ports: Ports,
+    /// The certificate of [`Options::default_certificate`], if it can be used.
+    default_certificate: Option<CertificateId>,
+    default_reports: Box<[Report]>,
     assembly: Assembly,
     work: Work,
 }
@@ -63,6 +66,8 @@ impl Translator {
             refs: ReverseRefs::default(),
             languages: languages::all(),
             ports: Ports::default(),
+            default_certificate: None,
+            default_reports: Box::default(),
             assembly: Assembly::default(),
             work: Work::default(),
         }
@@ -85,28 +90,49 @@ impl Translator {
         }
         let (mut units, touched) = self.read(&old, &changes);
         let ports = Ports::decide(&self.claims_by_language());
-        if ports == self.ports {
+        let default_comes_or_goes = self.update_default_certificate();
+        // A wildcard's tenant has every host below it.
+        let is_wide = |host: &HostPattern| !matches!(host, HostPattern::Exact(_));
+        let tenants_change = self.options.tenancy == Tenancy::Strict && touched.hosts.iter().any(is_wide);
+        if ports == self.ports && !default_comes_or_goes && !tenants_change {
             self.mark_dependents(touched, &mut units);
         } else {
-            // Each host of a port may be served now, or be served no more.
+            // Each host may be served now, be served no more, or be redirected otherwise.
             self.ports = ports;
             units = self.languages.iter().map(|language| language.all_units()).collect();
         }
         self.build(units);
         self.interner.get_mut().remove_unused();
         self.languages.iter_mut().for_each(|language| language.compact());
-        let Self { snapshot, slices, certificates, interner, assembly, .. } = self;
-        assembly.update_certificates(&Lookup { snapshot, slices, certificates, interner });
+        let Self { snapshot, slices, certificates, interner, assembly, default_certificate, .. } = self;
+        let default_certificate = default_certificate.as_ref();
+        assembly.update_certificates(&Lookup { snapshot, slices, certificates, interner, default_certificate });
         self.assembly.translation()
+    }
+
+    /// Reads the default certificate. Gives whether there is one now and was none before, or the other way round.
+    fn update_default_certificate(&mut self) -> bool {
+        let Some(secret) = self.options.default_certificate.clone() else { return false };
+        let mut reports = Reports::default();
+        let read = self.lookup().certificate(secret.namespace(), secret.name());
+        let now = read.map_err(|fault| {
+            let object = ObjectRef { kind: Kind::Secret, key: secret };
+            reports.fault(&object, "", &fault);
+        });
+        self.assembly.reports.replace(&mut self.default_reports, reports.into_sorted());
+        let before = std::mem::replace(&mut self.default_certificate, now.ok());
+        self.assembly.put_default_certificate(self.default_certificate.as_ref());
+        before != self.default_certificate
     }
 
     /// Reads the objects that have changed, and those that refer to something that has. Gives the objects that have to be
     /// built, and the hosts that are touched.
     fn read(&mut self, old: &Snapshot, changes: &Changes) -> (Units, TouchedHosts) {
         let Self { snapshot, classes, slices, certificates, interner, refs, assembly, work, .. } = self;
+        let default_certificate = self.default_certificate.as_ref();
         changes.secrets.iter().for_each(|secret| certificates.get_mut().invalidate(secret));
         let TouchedEndpoints { slices: touched_slices, services } = slices.update(old, snapshot, changes);
-        let lookup = Lookup { snapshot, slices, certificates, interner };
+        let lookup = Lookup { snapshot, slices, certificates, interner, default_certificate };
         for key in &touched_slices {
             let slice = snapshot.endpoint_slices.get(key);
             let terminating = slice.map(|slice| service::terminating(key, slice, &lookup)).unwrap_or_default();
@@ -163,7 +189,7 @@ impl Translator {
     }
 
     fn claims(&self) -> Claims<'_> {
-        Claims::new(self.claims_by_language(), &self.ports)
+        Claims::new(self.claims_by_language(), &self.ports, self.options.tenancy)
     }
 
     fn claims_by_language(&self) -> Vec<&dyn LanguageClaims> {
@@ -171,8 +197,8 @@ impl Translator {
     }
 
     fn lookup(&self) -> Lookup<'_> {
-        let Self { snapshot, slices, certificates, interner, .. } = self;
-        Lookup { snapshot, slices, certificates, interner }
+        let Self { snapshot, slices, certificates, interner, default_certificate, .. } = self;
+        Lookup { snapshot, slices, certificates, interner, default_certificate: default_certificate.as_ref() }
     }
 }
 

@@ -16,6 +16,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use steadygate::app::{App, Config, Source, start};
 use steadygate::proxy::{Bindings, ProxySettings};
+use steadygate::translate::Tenancy;
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
@@ -51,6 +52,8 @@ impl Gateway {
             controller_name: steadygate::translate::CONTROLLER.to_owned(),
             status: None,
             serve_controllers: Vec::new(),
+            tenancy: Tenancy::default(),
+            default_certificate: None,
             bindings: Bindings { address: Some(Ipv4Addr::LOCALHOST.into()), ports },
             settings,
             session_limits: Default::default(),

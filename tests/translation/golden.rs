@@ -34,7 +34,7 @@ fn translated(case: &Case) -> Translation {
     for document in case.documents() {
         manifests::add(&mut snapshot, document);
     }
-    translate(&snapshot, &case.options())
+    translate(&snapshot, &case.options)
 }
 
 /// The first line that differs, with the lines around it.

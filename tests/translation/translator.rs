@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use steadygate::model::Model;
 use steadygate::source::snapshot::Objects;
 use steadygate::source::{Key, Snapshot};
-use steadygate::translate::{Options, Translator, Work, translate};
+use steadygate::translate::{Options, Tenancy, Translator, Work, translate};
 
 use crate::golden::manifests;
 
@@ -213,11 +213,16 @@ proptest! {
         let mut rng = Rng::with_seed(seed);
         let mut snapshot = Snapshot::default();
         (0..30).for_each(|_| change(&mut rng, &mut snapshot));
-        let mut translator = Translator::new(options());
+        let options = Options {
+            tenancy: if rng.bool() { Tenancy::Strict } else { Tenancy::Shared },
+            default_certificate: rng.bool().then(|| Key::new("one", "good")),
+            ..options()
+        };
+        let mut translator = Translator::new(options.clone());
         let mut before = translator.update(&snapshot);
         for batch in batches {
             (0..batch).for_each(|_| change(&mut rng, &mut snapshot));
-            let expected = translate(&snapshot, &options());
+            let expected = translate(&snapshot, &options);
             let now = translator.update(&snapshot);
             prop_assert_eq!(&now.model, &expected.model);
             prop_assert_eq!(&now.reports, &expected.reports);

@@ -13,7 +13,8 @@ use serde_json::{Map, Value};
 
 use crate::admin::Fingerprints;
 use crate::model::{EndpointState, Model, RouteMatch};
-use crate::translate::Options;
+use crate::source::Key;
+use crate::translate::{Options, Tenancy};
 
 /// What is served, or would be served.
 #[derive(Debug, Clone, Deserialize)]
@@ -33,6 +34,10 @@ struct OptionsView {
     controller: String,
     serve_controllers: Vec<String>,
     everything_without_class: bool,
+    #[serde(default)]
+    strict_tenancy: bool,
+    #[serde(default)]
+    default_certificate: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -158,6 +163,11 @@ impl ConfigView {
             controller: options.controller.clone(),
             serve_controllers: options.serve_controllers.clone(),
             everything_without_class: options.everything_without_class,
+            tenancy: if options.strict_tenancy { Tenancy::Strict } else { Tenancy::Shared },
+            default_certificate: options.default_certificate.as_deref().and_then(|secret| {
+                let (namespace, name) = secret.split_once('/')?;
+                Some(Key::new(namespace, name))
+            }),
         })
     }
 

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::cli::objects::key;
 use crate::source::Key;
 use crate::source::cluster::Scope;
 use crate::status::{PublishedAddresses, StatusOptions};
@@ -45,15 +46,6 @@ pub(super) struct ClusterOptions {
         value_parser = clap::value_parser!(u64).range(1..)
     )]
     api_timeout: u64,
-}
-
-fn key(text: &str) -> Result<Key, String> {
-    match text.split_once('/') {
-        Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() && !name.contains('/') => {
-            Ok(Key::new(namespace, name))
-        }
-        _ => Err("write it as NAMESPACE/NAME".to_owned()),
-    }
 }
 
 /// An IP address, or a host name as Kubernetes takes it.

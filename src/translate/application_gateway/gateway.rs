@@ -98,6 +98,10 @@ impl<'a> Gateway<'a> {
                 continue;
             }
             for (host, field) in hosts {
+                if let Some(tenant) = claims.foreign_tenant(self.owner.namespace(), host) {
+                    reports.foreign_tenant(self.owner, field, host, tenant);
+                    continue;
+                }
                 let holder = claims.holder(*at, host);
                 let winner = holder.filter(|claim| claim.owner() != self.owner || claim.listener != index);
                 if let Some(winner) = winner {
@@ -126,7 +130,10 @@ impl<'a> Gateway<'a> {
             // Which of its hosts does the listener hold?
             let at = listener.at;
             let holds = |host: &&HostPattern| {
-                claims.holder(at, host).is_some_and(|claim| claim.owner() == self.owner && claim.listener == index)
+                claims.foreign_tenant(self.owner.namespace(), host).is_none()
+                    && claims
+                        .holder(at, host)
+                        .is_some_and(|claim| claim.owner() == self.owner && claim.listener == index)
             };
             let held: Vec<&HostPattern> = listener.hosts.iter().map(|(host, _)| host).filter(holds).collect();
             if held.is_empty() {

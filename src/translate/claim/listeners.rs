@@ -174,6 +174,12 @@ impl LanguageClaims for ListenerClaims {
         claimants.iter().find(|claimant| is_open || !claimant.listener().serves).map(Claimant::claim)
     }
 
+    fn first_to_name(&self, host: &HostPattern) -> Option<Claim<'_>> {
+        let names = |wide: &HostPattern| *wide != HostPattern::Any && covers(wide, host) || *wide == canonical(host);
+        let naming = self.by_host.iter().filter(|(at, _)| names(&at.host));
+        naming.filter_map(|(_, claimants)| claimants.first()).map(Claimant::claim).min()
+    }
+
     fn certified_claim(&self, port: u16, host: &HostPattern) -> Option<Claim<'_>> {
         if self.by_host.is_empty() {
             return None;

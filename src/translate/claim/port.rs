@@ -1,4 +1,4 @@
-//! Which protocol each port speaks: that of the object that came first.
+//! Which protocol each port speaks: its well-known one, if anybody wants that, or else that of the object that came first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,8 +26,9 @@ struct TakenPort {
 }
 
 impl Ports {
-    /// Gives each port to the protocol of the oldest claim. Ages are compared only where a port is wanted for two
-    /// protocols, since the oldest of all Ingresses is costly to find.
+    /// Gives each port to its well-known protocol, or else to that of the oldest claim: no object takes TLS from the others on
+    /// port 443, however old it is. Ages are compared only where a port is wanted for two protocols, since the oldest of all
+    /// Ingresses is costly to find.
     pub(in crate::translate) fn decide(languages: &[&dyn LanguageClaims]) -> Self {
         let mut wanted: BTreeMap<u16, BTreeSet<Protocol>> = BTreeMap::new();
         for PortProtocol { port, protocol } in languages.iter().flat_map(|language| language.ports()) {
@@ -40,9 +41,9 @@ impl Ports {
                 let at = PortProtocol { port, protocol };
                 let first =
                     is_contested.then(|| languages.iter().filter_map(|language| language.first_on_port(at)).min());
-                (first.flatten(), protocol)
+                (!is_well_known(at), first.flatten(), protocol)
             });
-            if let Some((first, protocol)) = claims.min() {
+            if let Some((_, first, protocol)) = claims.min() {
                 taken.insert(port, TakenPort { protocol, winner: first.map(|claim| claim.owner().clone()) });
             }
         }
@@ -58,4 +59,9 @@ impl Ports {
     pub(super) fn winner_over(&self, at: PortProtocol) -> Option<&ObjectRef> {
         self.0.get(&at.port).filter(|taken| taken.protocol != at.protocol)?.winner.as_ref()
     }
+}
+
+/// Whether a port is known for this protocol (RFC 9110 sections 4.2.1 and 4.2.2).
+fn is_well_known(at: PortProtocol) -> bool {
+    matches!((at.port, at.protocol), (80, Protocol::Http) | (443, Protocol::Https))
 }

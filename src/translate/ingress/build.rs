@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use super::backend;
+use super::host_field::HostField;
 use super::host_tls::HostTls;
 use super::merge::{MergedPath, merge};
 use super::parsed::ParsedIngress;
+use super::tenants::Tenants;
+use super::tls_hosts::TlsHost;
 use super::{HTTP, HTTPS, Ingresses, redirect};
 use crate::model::{Action, HostPattern, Kind, ObjectRef, Route};
 use crate::report::Reason;
@@ -28,12 +31,15 @@ impl HostBuilder<'_> {
     pub(super) fn build(&self, host: &HostPattern) -> Draft {
         let mut draft = Draft::default();
         let hosts = &self.ingresses.hosts;
-        let tls = hosts.tls(host);
+        let tls = self.tls(host);
         self.report_lost_claims(host, tls, &mut draft.reports);
+        let tenants = Tenants { claims: self.claims, hosts, host };
+        tenants.report(&mut draft.reports);
+        self.report_without_tls(host, tls, &mut draft.reports);
 
         // Port 80: the host's own routes.
-        let own = merge(host, hosts.ingresses(host), &mut draft.reports);
-        let is_served = hosts.is_served(host);
+        let own = self.merge(host, &mut draft.reports);
+        let is_served = hosts.is_served(host) && tenants.has_any();
         if is_served && self.holds(HTTP, host) {
             let routes = self.clear_routes(host, &own, &mut draft);
             draft.add_host(HTTP.port, HTTP.protocol, host.clone(), routes);
@@ -43,7 +49,7 @@ impl HostBuilder<'_> {
         let Some(tls) = tls.filter(|_| self.holds(HTTPS, host)) else { return draft };
         let wide = if is_served { None } else { wider(host).find(|wide| hosts.is_served(wide)) };
         let paths = match &wide {
-            Some(wide) => merge(wide, hosts.ingresses(wide), &mut Reports::default()),
+            Some(wide) => self.merge(wide, &mut Reports::default()),
             None => own,
         };
         let routes = paths.iter().map(|path| self.forward(path, &mut draft)).collect();
@@ -61,6 +67,45 @@ impl HostBuilder<'_> {
             }
         }
         draft
+    }
+
+    /// The paths of a host, but for those of tenants that it does not belong to.
+    fn merge(&self, host: &HostPattern, reports: &mut Reports) -> Vec<MergedPath<'_>> {
+        let ingresses = self.ingresses.hosts.ingresses(host);
+        merge(host, ingresses.iter().filter(|ingress| self.may_serve(ingress, host)), reports)
+    }
+
+    /// How a host comes to be served over TLS, if it does.
+    fn tls(&self, host: &HostPattern) -> Option<HostTls<'_>> {
+        self.ingresses.hosts.tls(host).filter(|tls| self.may_serve(tls.ingress, host))
+    }
+
+    fn may_serve(&self, ingress: &ParsedIngress, host: &HostPattern) -> bool {
+        self.claims.foreign_tenant(ingress.owner.namespace(), host).is_none()
+    }
+
+    /// Reports to Ingresses with TLS that a host of theirs has none: it was perhaps forgotten in `spec.tls`.
+    fn report_without_tls(&self, host: &HostPattern, tls: Option<HostTls<'_>>, reports: &mut Reports) {
+        if tls.is_some() || *host == HostPattern::Any || self.claims.https_port(host).is_some() {
+            return;
+        }
+        for ingress in self.ingresses.hosts.ingresses(host).iter().filter(|ingress| ingress.tls.is_some()) {
+            let is_requested = |covered: &TlsHost| covered.host == *host && !covered.needs_certificate;
+            let (message, remedy) = match ingress.field_of(host) {
+                None => continue,
+                // It does not get what it asks for, and is reported elsewhere.
+                Some(_) if ingress.tls_hosts().iter().any(is_requested) => continue,
+                Some(HostField::Annotation(_)) => (
+                    "no certificate of spec.tls covers it",
+                    "name it in spec.tls, or have the certificate renewed with it",
+                ),
+                Some(_) => ("no entry of spec.tls names it", "name it in spec.tls"),
+            };
+            let field = ingress.field_of(host).map(|field| field.to_string()).unwrap_or_default();
+            let message =
+                format!("host {host} is served in clear text alone, although this Ingress has TLS: {message}");
+            reports.warning(&ingress.owner, field, Reason::NoTls, message, remedy);
+        }
     }
 
     /// Whether the claim of the Ingresses holds a host of a port.
@@ -105,7 +150,7 @@ impl HostBuilder<'_> {
 
     /// The routes of a host on port 80: redirects to HTTPS, or the routes that forward.
     fn clear_routes(&self, host: &HostPattern, paths: &[MergedPath<'_>], draft: &mut Draft) -> Vec<Route> {
-        let tls = self.ingresses.hosts.tls(host).filter(|_| self.holds(HTTPS, host));
+        let tls = self.tls(host).filter(|_| self.holds(HTTPS, host));
         let mut routes = Vec::with_capacity(paths.len());
         for path in paths {
             let MergedPath { ingress, path: condition } = path;
@@ -137,10 +182,9 @@ impl HostBuilder<'_> {
 
     /// Whether a redirect to `port` leads anywhere: a client that can't shake hands there is better served in clear text.
     fn has_certificate(&self, host: &HostPattern, port: u16, reports: &mut Reports) -> bool {
-        let claims = self.claims;
-        let Some(tls) = self.ingresses.hosts.tls(host).filter(|_| port == HTTPS.port) else { return true };
-        let by_default = tls.certificate.is_none() && tls.secret.is_none();
-        if claims.is_certified(port, host) || by_default && claims.is_certified(port, &HostPattern::Any) {
+        let Some(tls) = self.tls(host).filter(|_| port == HTTPS.port) else { return true };
+        let is_default = self.lookup.default_certificate.is_some();
+        if is_default || self.ingresses.hosts.certificate(host, tls).is_some() {
             return true;
         }
         reports.warning(
@@ -168,7 +212,7 @@ impl HostBuilder<'_> {
     }
 
     fn certificate(&self, host: &HostPattern, tls: HostTls<'_>, draft: &mut Draft) {
-        let Some(id) = tls.certificate else { return };
+        let Some(id) = self.ingresses.hosts.certificate(host, tls) else { return };
         if !tls.inherited {
             tls::check_names(self.lookup, id, host, &tls.ingress.owner, &tls.field(), &mut draft.reports);
         }

@@ -30,6 +30,13 @@ impl LanguageClaims for IngressHosts {
         claimant(self, at, &ingress_form(host)?).map(claim)
     }
 
+    fn first_to_name(&self, host: &HostPattern) -> Option<Claim<'_>> {
+        let host = ingress_form(host)?;
+        let wildcards = wider(&host).filter(|wide| *wide != HostPattern::Any);
+        let first = |host: HostPattern| self.ingresses(&host).first().map(|ingress| &**ingress);
+        std::iter::once(host.clone()).chain(wildcards).filter_map(first).map(claim).min()
+    }
+
     fn certified_claim(&self, port: u16, host: &HostPattern) -> Option<Claim<'_>> {
         let tls = self.tls(host).filter(|tls| port == HTTPS.port && tls.certificate.is_some())?;
         Some(claim(tls.ingress))

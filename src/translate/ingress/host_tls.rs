@@ -13,6 +13,7 @@ use super::parsed::ParsedIngress;
 use super::tls_hosts::secret_field;
 use crate::translate::lookup::Lookup;
 use crate::translate::report::Reports;
+use crate::translate::tls;
 
 /// The request of an Ingress that a host be served over TLS, by an entry of its `spec.tls`.
 #[derive(Debug, Clone)]
@@ -30,9 +31,7 @@ pub(in crate::translate) struct HostTls<'a> {
     /// The Ingress with the request.
     pub(in crate::translate) ingress: &'a Arc<ParsedIngress>,
     entry: usize,
-    /// The Secret with the certificate, in the namespace of the Ingress. `None`: the listener's default certificate.
-    pub(super) secret: Option<&'a str>,
-    /// The certificate in that Secret, if it can be used.
+    /// The certificate in the Secret of the entry, if it can be used.
     pub(in crate::translate) certificate: Option<&'a CertificateId>,
     /// Whether the request is for a wider host, which takes in this one. Such a host is served over TLS with its own
     /// routes; otherwise a request would meet the routes of the narrow host on port 80 and those of the wide host on
@@ -44,15 +43,12 @@ impl TlsRequest {
     /// TLS of the host that the request is for.
     pub(super) fn tls(&self) -> HostTls<'_> {
         let Self { ingress, entry, certificate } = self;
-        let (secret, certificate) = (ingress.tls_secret(*entry), certificate.as_ref());
-        HostTls { ingress, entry: *entry, secret, certificate, inherited: false }
+        HostTls { ingress, entry: *entry, certificate: certificate.as_ref(), inherited: false }
     }
 
-    /// TLS of a narrower host, which the host of the request, `wide`, takes in. The certificate of `Any` is the
-    /// listener's default.
-    pub(super) fn inherited(&self, wide: &HostPattern) -> HostTls<'_> {
-        let tls = HostTls { inherited: true, ..self.tls() };
-        if *wide == HostPattern::Any { HostTls { secret: None, certificate: None, ..tls } } else { tls }
+    /// TLS of a narrower host, which the host of the request takes in.
+    pub(super) fn inherited(&self) -> HostTls<'_> {
+        HostTls { inherited: true, ..self.tls() }
     }
 }
 
@@ -85,8 +81,14 @@ pub(super) fn decide(
     for ingress in ingresses {
         for covered in ingress.tls_hosts().iter().filter(|covered| covered.host == *host) {
             let entry = covered.entry;
+            let foreign = oldest.filter(|older| older.namespace() != ingress.owner.namespace());
+            if covered.needs_certificate
+                && (decided.is_some() || foreign.is_some() || !has_certificate_for(ingress, entry, host, lookup))
+            {
+                continue;
+            }
             let Some(winner) = &decided else {
-                match oldest.filter(|older| older.namespace() != ingress.owner.namespace()) {
+                match foreign {
                     Some(older) => refuse_foreign(ingress, entry, host, older, reports),
                     None => decided = Some(TlsRequest { ingress: Arc::clone(ingress), entry, certificate: None }),
                 }
@@ -104,6 +106,14 @@ pub(super) fn decide(
         }
     }
     Some(decided)
+}
+
+/// Whether the certificate of an entry can be used, and is for a host.
+fn has_certificate_for(ingress: &ParsedIngress, entry: usize, host: &HostPattern, lookup: &Lookup<'_>) -> bool {
+    let Some(secret) = ingress.tls_secret(entry) else { return false };
+    let id = lookup.certificate(ingress.owner.namespace(), secret).ok();
+    let certificate = id.and_then(|id| lookup.usable(&id));
+    certificate.is_some_and(|certificate| tls::is_for_host(&certificate, host))
 }
 
 /// Reports an entry for a host that an older Ingress of another namespace serves: an Ingress may not put a certificate

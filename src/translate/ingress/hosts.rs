@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::model::HostPattern;
+use crate::model::{CertificateId, HostPattern};
 use crate::report::Report;
 
 use super::compact_if_doubled;
@@ -139,13 +139,29 @@ impl IngressHosts {
         self.first(host).is_some()
     }
 
-    /// How a host comes to be served over TLS, if it does.
+    /// How a host comes to be served over TLS, if it does: by a request for it, or for a wider host in a namespace that names this
+    /// one too.
     pub(super) fn tls(&self, host: &HostPattern) -> Option<HostTls<'_>> {
         if let Some(request) = self.tls_request(host) {
             return Some(request.tls());
         }
         self.first(host)?;
-        wider(host).find_map(|wide| Some(self.tls_request(&wide)?.inherited(&wide)))
+        let is_named_in = |namespace: &str| {
+            self.ingresses(host).iter().any(|ingress| ingress.owner.namespace() == namespace && ingress.serves(host))
+        };
+        wider(host).find_map(|wide| {
+            let request = self.tls_request(&wide)?;
+            is_named_in(request.tls().ingress.owner.namespace()).then(|| request.inherited())
+        })
+    }
+
+    /// The certificate that a host shows: its own, or else that of a wider host in the same namespace.
+    pub(super) fn certificate<'h>(&'h self, host: &HostPattern, tls: HostTls<'h>) -> Option<&'h CertificateId> {
+        let of_wider = |wide: HostPattern| {
+            let wide = self.tls_request(&wide)?.tls();
+            wide.certificate.filter(|_| wide.ingress.owner.namespace() == tls.ingress.owner.namespace())
+        };
+        tls.certificate.or_else(|| wider(host).find_map(of_wider))
     }
 
     /// The request of an Ingress to serve this very host over TLS.

@@ -29,7 +29,7 @@ impl MergedPath<'_> {
 /// reported.
 pub(super) fn merge<'a>(
     host: &HostPattern,
-    ingresses: &'a [Arc<ParsedIngress>],
+    ingresses: impl IntoIterator<Item = &'a Arc<ParsedIngress>>,
     reports: &mut Reports,
 ) -> Vec<MergedPath<'a>> {
     let mut taken: BTreeMap<&PathMatch, MergedPath<'a>> = BTreeMap::new();

@@ -16,7 +16,7 @@ use super::{session, tls_hosts};
 use crate::api::annotations::AnnotationSettings;
 use crate::model::{HostPattern, ObjectRef, PathMatch};
 use crate::report::Reason;
-use crate::translate::class::{Class, read_annotations};
+use crate::translate::class::{Class, DefaultCertificate, read_annotations};
 use crate::translate::report::Reports;
 
 impl ParsedIngress {
@@ -25,6 +25,7 @@ impl ParsedIngress {
         owner: Arc<ObjectRef>,
         object: &Ingress,
         class: Class,
+        default: DefaultCertificate,
         recent: &mut RecentSettings,
         reports: &mut Reports,
     ) -> Option<Self> {
@@ -52,7 +53,7 @@ impl ParsedIngress {
         let entries = object.spec.as_ref().and_then(|spec| spec.tls.as_deref()).unwrap_or_default();
         let secret = |entry: &IngressTLS| entry.secret_name.as_deref().filter(|name| !name.is_empty()).map(Into::into);
         let tls = (!entries.is_empty()).then(|| TlsEntries {
-            hosts: tls_hosts::read(&owner, &hosts, entries, reports),
+            hosts: tls_hosts::read(&owner, &hosts, entries, default, reports),
             secrets: entries.iter().map(secret).collect(),
         });
         Some(Self {

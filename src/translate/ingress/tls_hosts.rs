@@ -8,6 +8,7 @@ use super::host_field::HostField;
 use crate::model::{HostPattern, ObjectRef};
 use crate::report::Reason;
 use crate::translate::claim::covers;
+use crate::translate::class::DefaultCertificate;
 use crate::translate::report::Reports;
 
 /// A host that an entry of `spec.tls` covers.
@@ -16,6 +17,8 @@ pub(super) struct TlsHost {
     pub(super) host: HostPattern,
     /// The index of the entry in `spec.tls`.
     pub(super) entry: usize,
+    /// Whether the entry covers the host only if its certificate is for it: an annotation added the host, and no entry names it.
+    pub(super) needs_certificate: bool,
 }
 
 /// How an entry comes to cover a host, the closest way first.
@@ -40,9 +43,10 @@ pub(super) fn read(
     owner: &ObjectRef,
     own_hosts: &[(HostPattern, HostField)],
     entries: &[IngressTLS],
+    default: DefaultCertificate,
     reports: &mut Reports,
 ) -> Box<[TlsHost]> {
-    let mut reader = TlsReader { owner, own_hosts, reports, covered: Vec::new() };
+    let mut reader = TlsReader { owner, own_hosts, default, reports, covered: Vec::new() };
     for (index, entry) in entries.iter().enumerate() {
         reader.read_entry(index, entry);
     }
@@ -53,19 +57,29 @@ pub(super) fn read(
     let is_closest = |(closeness, covered): &(Closeness, TlsHost)| {
         *closest.entry(covered.host.clone()).or_insert(*closeness) == *closeness
     };
-    covered.into_iter().filter(is_closest).map(|(_, covered)| covered).collect()
+    let mut covered: Vec<TlsHost> = covered.into_iter().filter(is_closest).map(|(_, covered)| covered).collect();
+    // The hosts that annotations added are often not named again in `spec.tls`.
+    let is_added = |(host, field): &&(HostPattern, HostField)| {
+        matches!(field, HostField::Annotation(_)) && !closest.contains_key(host)
+    };
+    for (host, _) in own_hosts.iter().filter(is_added) {
+        let each = (0..entries.len()).map(|entry| TlsHost { host: host.clone(), entry, needs_certificate: true });
+        covered.extend(each);
+    }
+    covered.into()
 }
 
 struct TlsReader<'a> {
     owner: &'a ObjectRef,
     own_hosts: &'a [(HostPattern, HostField)],
+    default: DefaultCertificate,
     reports: &'a mut Reports,
     covered: Vec<(Closeness, TlsHost)>,
 }
 
 impl TlsReader<'_> {
     fn read_entry(&mut self, index: usize, entry: &IngressTLS) {
-        if entry.secret_name.as_deref().is_none_or(str::is_empty) {
+        if self.default == DefaultCertificate::None && entry.secret_name.as_deref().is_none_or(str::is_empty) {
             self.reports.warning(
                 self.owner,
                 secret_field(index),
@@ -100,7 +114,7 @@ impl TlsReader<'_> {
         };
         let before = self.covered.len();
         if self.own_hosts.iter().any(|(own, _)| covers(own, &host)) {
-            self.covered.push((Closeness::Exact, TlsHost { host: host.clone(), entry }));
+            self.covered.push((Closeness::Exact, TlsHost { host: host.clone(), entry, needs_certificate: false }));
         }
         self.cover(Closeness::Wildcard, entry, |own| *own != host && covers(&host, own));
         if self.covered.len() == before {
@@ -117,7 +131,8 @@ impl TlsReader<'_> {
     /// Notes that an entry covers those hosts of rules that `takes_in` accepts.
     fn cover(&mut self, closeness: Closeness, entry: usize, takes_in: impl Fn(&HostPattern) -> bool) {
         let hosts = self.own_hosts.iter().map(|(host, _)| host).filter(|host| takes_in(host));
-        self.covered.extend(hosts.map(|host| (closeness, TlsHost { host: host.clone(), entry })));
+        let covered = hosts.map(|host| TlsHost { host: host.clone(), entry, needs_certificate: false });
+        self.covered.extend(covered.map(|covered| (closeness, covered)));
     }
 }
 
@@ -136,7 +151,7 @@ mod tests {
         });
         let owner = ObjectRef::new(Kind::Ingress, "default", "site");
         let mut reports = Reports::default();
-        let covered = read(&owner, &own_hosts, &entries, &mut reports);
+        let covered = read(&owner, &own_hosts, &entries, DefaultCertificate::None, &mut reports);
         let covered: BTreeMap<_, _> = covered.iter().map(|each| (each.host.to_string(), each.entry)).collect();
         let expected = [("a.example", 2), ("b.example", 1), ("other", 0)];
         assert_eq!(covered, expected.map(|(host, entry)| (host.to_owned(), entry)).into());

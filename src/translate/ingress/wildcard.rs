@@ -4,8 +4,9 @@
 //! the state of that wildcard changes, and not whenever the wildcard is built.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use crate::model::{HostPattern, Kind};
+use crate::model::{HostPattern, Kind, ObjectRef};
 
 use super::host_tls::TlsRequest;
 use super::hosts::IngressHosts;
@@ -23,6 +24,8 @@ pub(super) struct WildcardHosts(BTreeMap<HostPattern, WildcardState>);
 struct WildcardState {
     tls_request: Option<TlsRequest>,
     is_served: bool,
+    /// The oldest Ingress that serves it.
+    first: Option<Arc<ObjectRef>>,
     /// Whether the claim of the Ingresses holds it on port 80.
     is_held_on_http: bool,
     /// Whether it holds it on port 443.
@@ -63,6 +66,7 @@ impl WildcardHosts {
         let now = WildcardState {
             tls_request: all.tls_request(host).cloned(),
             is_served: all.is_served(host),
+            first: all.first(host).map(|ingress| Arc::clone(&ingress.owner)),
             is_held_on_http: claims.is_held_by(Kind::Ingress, HTTP, host),
             is_held_on_https: claims.is_held_by(Kind::Ingress, HTTPS, host),
         };
@@ -83,6 +87,7 @@ impl WildcardHosts {
         let state = WildcardState {
             tls_request: all.tls_request(host).cloned(),
             is_served,
+            first: all.first(host).map(|ingress| Arc::clone(&ingress.owner)),
             // A host that is not served itself may be on port 80 to be redirected.
             is_held_on_http: is_served && built.contains_key(&(HTTP.port, host.clone())),
             is_held_on_https: built.contains_key(&(HTTPS.port, host.clone())),

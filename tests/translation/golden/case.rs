@@ -5,6 +5,8 @@
 //!
 //! - `# fixtures: web, api` adds the manifests of `tests/golden/fixtures/`.
 //! - `# serve: NAME` takes over an IngressClass controller.
+//! - `# tenancy: strict` gives each host to the namespace that came first.
+//! - `# default certificate: NAMESPACE/NAME` names the certificate for hosts that have none.
 //! - `# output: full` prints settings that equal their defaults too.
 
 use std::collections::BTreeSet;
@@ -12,7 +14,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use steadygate::translate::Options;
+use steadygate::source::Key;
+use steadygate::translate::{Options, Tenancy};
 
 use super::manifests;
 
@@ -27,7 +30,8 @@ pub(super) struct Case {
     /// Everything below it.
     pub(super) expected: String,
     fixtures: Vec<String>,
-    serve: Vec<String>,
+    /// A case is translated as a directory of manifests is.
+    pub(super) options: Options,
     /// Whether the output shows defaults.
     pub(super) full: bool,
 }
@@ -40,16 +44,22 @@ impl Case {
         let mut lines = input.lines().map_while(|line| line.strip_prefix("# "));
         let rule = lines.next().unwrap_or_default();
         assert!(rule.ends_with('.'), "{} does not begin with its rule, in a sentence", file.display());
-        let (mut fixtures, mut serve, mut full) = (Vec::new(), Vec::new(), false);
+        let (mut fixtures, mut options, mut full) = (Vec::new(), Options::default(), false);
+        options.everything_without_class = true;
         for line in lines {
             match line.split_once(": ") {
                 Some(("fixtures", names)) => fixtures.extend(names.split(", ").map(str::to_owned)),
-                Some(("serve", controller)) => serve.push(controller.to_owned()),
+                Some(("serve", controller)) => options.serve_controllers.push(controller.to_owned()),
+                Some(("tenancy", "strict")) => options.tenancy = Tenancy::Strict,
+                Some(("default certificate", secret)) => {
+                    let (namespace, name) = secret.split_once('/').expect("NAMESPACE/NAME");
+                    options.default_certificate = Some(Key::new(namespace, name));
+                }
                 Some(("output", "full")) => full = true,
                 _ => panic!("{}: {line:?} is no header", file.display()),
             }
         }
-        Self { input: input.to_owned(), expected: expected.to_owned(), file, fixtures, serve, full }
+        Self { input: input.to_owned(), expected: expected.to_owned(), file, fixtures, options, full }
     }
 
     /// The case called `<feature>/<case>`.
@@ -61,11 +71,6 @@ impl Case {
     pub(super) fn documents(&self) -> Vec<Value> {
         let fixtures = self.fixtures.iter().map(|name| read(&root().join(FIXTURES).join(name).with_extension("yaml")));
         [self.input.clone()].into_iter().chain(fixtures).flat_map(|text| manifests::documents(&text)).collect()
-    }
-
-    /// A case is translated as a directory of manifests is.
-    pub(super) fn options(&self) -> Options {
-        Options { serve_controllers: self.serve.clone(), everything_without_class: true, ..Options::default() }
     }
 
     /// Rewrites the file with this output.

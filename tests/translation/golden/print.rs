@@ -22,7 +22,7 @@ use super::translated;
 
 /// The model and the reports. `full`: with settings that equal their defaults.
 pub(super) fn print(Translation { model, reports, .. }: &Translation, full: bool) -> String {
-    let Model { listeners, pools, certificates, departing } = model;
+    let Model { listeners, pools, certificates, default_certificate, departing } = model;
     let mut out = Lines { text: String::new(), full };
     for (port, Listener { protocol, hosts, default_certificate }) in listeners {
         let default = default_certificate.as_ref().map(|id| format!(", default certificate {id}"));
@@ -30,6 +30,9 @@ pub(super) fn print(Translation { model, reports, .. }: &Translation, full: bool
         for (pattern, host) in hosts {
             out.host(format_args!("{port} {pattern}"), host);
         }
+    }
+    if let Some(id) = default_certificate {
+        out.line(0, format_args!("default certificate {id}"));
     }
     for (id, pool) in pools {
         out.pool(id, pool);
