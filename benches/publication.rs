@@ -61,8 +61,8 @@ fn pool(number: usize, members: usize, version: usize) -> Arc<Pool> {
 fn certificate() -> Arc<Certificate> {
     let pair = rcgen::generate_simple_self_signed(["apps.example.com".to_owned()]).expect("generated");
     Arc::new(Certificate {
-        chain: SecretBytes::new(pair.cert.pem().as_bytes()),
-        key: SecretBytes::new(pair.signing_key.serialize_pem().as_bytes()),
+        chain: vec![SecretBytes::new(pair.cert.der())],
+        key: SecretBytes::new(&pair.signing_key.serialize_der()),
     })
 }
 
@@ -79,6 +79,7 @@ fn model(hosts: usize, each: usize) -> Model {
         listeners: BTreeMap::from([(443, listener)]),
         pools: (0..hosts).step_by(each).map(|number| (PoolId(of(number).into()), pool(number, 1, 0))).collect(),
         certificates: OrdMap::unit(CertificateId("default/wildcard".to_owned()), certificate()),
+        default_certificate: None,
         departing: BTreeMap::new(),
     }
 }
