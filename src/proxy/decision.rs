@@ -87,14 +87,8 @@ async fn decide(
 fn find(context: &ConnectionContext, host: &str, input: MatchInput<'_>) -> Result<Arc<Target>, Refusal> {
     let table = context.state.table.load();
     let listener = table.listener(context.listener.port).ok_or_else(Refusal::not_found)?;
-    if let Some(name) = context.server_name.as_deref().filter(|name| *name != host) {
-        let is_same = match (listener.certificate(Some(name)), listener.certificate(Some(host))) {
-            (Some(shown), Some(wanted)) => shown.is_same(wanted),
-            (shown, wanted) => shown.is_none() && wanted.is_none(),
-        };
-        if !is_same {
-            return Err(Refusal::misdirected());
-        }
+    if !listener.is_shown_for(context.server_name.as_deref(), host) {
+        return Err(Refusal::misdirected());
     }
     listener.find(host, input).cloned().ok_or_else(Refusal::not_found)
 }

@@ -9,7 +9,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
 use super::ListenerTable;
-use crate::model::{Certificate, CertificateId};
+use crate::model::{Certificate, CertificateId, Protocol};
 
 /// A certificate that is ready to be shown.
 #[derive(Debug)]
@@ -36,8 +36,13 @@ impl ServedCertificate {
     }
 
     /// Whether a client that was shown one has been shown the other, whichever Secret each is from.
-    pub fn is_same(&self, other: &Self) -> bool {
+    fn is_same(&self, other: &Self) -> bool {
         self.id == other.id || self.key.cert.first() == other.key.cert.first()
+    }
+
+    /// The namespace of its Secret.
+    fn namespace(&self) -> &str {
+        self.id.0.split('/').next().unwrap_or_default()
     }
 }
 
@@ -74,6 +79,22 @@ impl Certificates {
 }
 
 impl ListenerTable {
+    /// Whether what a client was shown, who asked for `server_name`, is what `host` shows, so that the client's connection may ask
+    /// for `host`. A client that sent no server name can't be shown more than a default: that of the gateway is for all hosts, that
+    /// of a listener for the hosts of its namespace.
+    pub fn is_shown_for(&self, server_name: Option<&str>, host: &str) -> bool {
+        if self.protocol == Protocol::Http || server_name == Some(host) {
+            return true;
+        }
+        match (self.certificate(server_name), self.certificate(Some(host))) {
+            (Some(shown), Some(wanted)) if server_name.is_some() => shown.is_same(wanted),
+            (Some(shown), Some(wanted)) => {
+                Some(&shown.id) == self.fallback_certificate.as_ref() || shown.namespace() == wanted.namespace()
+            }
+            (shown, wanted) => shown.is_none() && wanted.is_none(),
+        }
+    }
+
     /// The certificate for a server name (lower case), or for a client that sends none.
     pub fn certificate(&self, name: Option<&str>) -> Option<&Arc<ServedCertificate>> {
         let of = |id: &Option<CertificateId>| self.certificates.get(id.as_ref()?);
@@ -93,7 +114,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::model::{Host, HostPattern, Listener, Model, Protocol, SecretBytes};
+    use crate::model::{Host, HostPattern, Listener, Model, SecretBytes};
     use crate::table::{RoutingTable, compile};
 
     fn certificate() -> Arc<Certificate> {
@@ -159,6 +180,27 @@ mod tests {
         let served = |name, certificate| ServedCertificate::new(&id(name), certificate).expect("usable");
         assert!(served("a", &one).is_same(&served("b", &one)));
         assert!(!served("a", &one).is_same(&served("b", &other)));
+    }
+
+    #[test]
+    fn a_client_without_a_server_name_gets_the_hosts_of_whose_default_it_was_shown() {
+        let mut model = model(&[]);
+        let own = Host { certificate: Some(id("a/own")), routes: Vec::new() };
+        model
+            .certificates
+            .extend(["a/own", "a/default", "b/default", "gate/default"].map(|name| (id(name), certificate())));
+        let listener = model.listeners.get_mut(&443).expect("there");
+        listener.hosts.insert(HostPattern::Exact("a.example".into()), Arc::new(own));
+        let mut is_shown = |listeners: Option<&str>, gateways: Option<&str>| {
+            model.listeners.get_mut(&443).expect("there").default_certificate = listeners.map(id);
+            model.default_certificate = gateways.map(id);
+            let table = compile(&model, 1, &OrdMap::new());
+            table.listener(443).is_some_and(|listener| listener.is_shown_for(None, "a.example"))
+        };
+        assert!(is_shown(Some("a/default"), None));
+        assert!(!is_shown(Some("b/default"), None));
+        assert!(!is_shown(Some("b/default"), Some("gate/default")));
+        assert!(is_shown(None, Some("gate/default")));
     }
 
     #[test]
