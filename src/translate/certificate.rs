@@ -108,7 +108,10 @@ pub(super) fn read_pair(secret: &Secret) -> Result<Certificate, PairProblem> {
     let loaded = PrivateKeyDer::try_from(&*key).ok().map(|key| key.clone_key());
     let loaded = loaded.and_then(|key| aws_lc_rs::default_provider().key_provider.load_private_key(key).ok());
     let Some(loaded) = loaded else {
-        return Err(problem("the key in tls.key can't be used", "use an RSA, ECDSA (P-256, P-384) or Ed25519 key"));
+        return Err(problem(
+            "the key in tls.key can't be used",
+            "use an RSA, ECDSA (P-256, P-384, P-521) or Ed25519 key",
+        ));
     };
     if loaded.public_key().is_some_and(|key| !leaf.has_key(&key)) {
         return Err(problem("tls.key is not the key of the certificate in tls.crt", "replace one of the two"));

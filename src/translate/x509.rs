@@ -27,7 +27,8 @@ impl<'a> Leaf<'a> {
     /// Whether it has the public key of a SubjectPublicKeyInfo (DER). The parameters of the algorithm, which may be written in
     /// several ways, are not compared.
     pub(super) fn has_key(&self, key_info: &[u8]) -> bool {
-        Elements(key_info).next_of(SEQUENCE).and_then(public_key_bits) == Some(self.public_key)
+        let key = Elements(key_info).next_of(SEQUENCE).and_then(public_key_bits);
+        key.is_some_and(|key| key == self.public_key || is_compressed(self.public_key, key))
     }
 
     /// Whether one of its DNS names is for a host (RFC 6125 section 6.4): `*` stands for the whole first label.
@@ -62,6 +63,16 @@ const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1D, 0x11];
 
 fn public_key_bits(key_info: &[u8]) -> Option<&[u8]> {
     Elements(key_info).find(|element| element.tag == BIT_STRING).map(|bits| bits.content)
+}
+
+/// Whether the bits of `short` are the compressed form of the point in `long` (SEC 1 section 2.3.3): its x, and whether y is odd.
+fn is_compressed(short: &[u8], long: &[u8]) -> bool {
+    match (short, long) {
+        ([0, sign @ (2 | 3), x @ ..], [0, 4, point @ ..]) => {
+            point.len() == 2 * x.len() && point.starts_with(x) && point.last().is_some_and(|y| y & 1 == sign & 1)
+        }
+        _ => false,
+    }
 }
 
 fn alternative_names(extensions: &[u8]) -> Option<Vec<&[u8]>> {
@@ -160,6 +171,21 @@ mod tests {
         let leaf = Leaf::read(&der).expect("read");
         assert!(leaf.has_key(&[0x30, 4, 0x03, 2, 0, 7]));
         assert!(!leaf.is_for("a.example"));
+    }
+
+    #[test]
+    fn a_point_may_be_compressed() {
+        for (short, long, expected) in [
+            (&[0, 2, 5, 6][..], &[0, 4, 5, 6, 7, 8][..], true),
+            (&[0, 3, 5, 6], &[0, 4, 5, 6, 7, 9], true),
+            (&[0, 3, 5, 6], &[0, 4, 5, 6, 7, 8], false),
+            (&[0, 2, 5, 7], &[0, 4, 5, 6, 7, 8], false),
+            (&[0, 2, 5], &[0, 4, 5, 6, 7, 8], false),
+            (&[0, 2], &[0, 4], false),
+            (&[], &[], false),
+        ] {
+            assert_eq!(is_compressed(short, long), expected, "{short:?} {long:?}");
+        }
     }
 
     proptest! {
