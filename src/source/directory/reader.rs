@@ -4,12 +4,11 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
-
-use rustix::fs::{Mode, OFlags};
 
 use super::scan::FileStamp;
 use crate::source::yaml;
@@ -18,6 +17,11 @@ use crate::source::yaml;
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 /// How many files may hold a thread each, since they never answer.
 const MAX_STUCK_FILES: usize = 16;
+
+/// Linux: opening and reading does not wait.
+const O_NONBLOCK: i32 = 0o4000;
+/// Linux: a terminal that is opened does not become the one of this process.
+const O_NOCTTY: i32 = 0o400;
 
 /// The text of a file, and its stamp as it was read.
 pub(super) type Content = io::Result<(Vec<u8>, FileStamp)>;
@@ -95,8 +99,7 @@ fn no_answer() -> io::Error {
 ///
 /// It is opened without waiting, for a FIFO waits for its writer; and what was opened is looked at, not what has its name.
 pub(super) fn load(path: &Path) -> Content {
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let mut file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    let mut file = File::options().read(true).custom_flags(O_NONBLOCK | O_NOCTTY).open(path)?;
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("it is not a regular file"));
     }
@@ -116,7 +119,8 @@ mod tests {
     fn what_is_no_regular_file_is_refused_at_once() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = |name: &str| dir.path().join(name);
-        rustix::fs::mknodat(rustix::fs::CWD, path("fifo"), rustix::fs::FileType::Fifo, Mode::RUSR, 0).expect("made");
+        let made = std::process::Command::new("mkfifo").arg(path("fifo")).status();
+        assert!(made.expect("mkfifo runs").success());
         let _socket = UnixListener::bind(path("socket")).expect("bound");
         std::os::unix::fs::symlink("/dev/zero", path("device")).expect("linked");
         std::os::unix::fs::symlink("nothing", path("dangling")).expect("linked");
