@@ -17,6 +17,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 
 use self::objects::ObjectOptions;
+use crate::report::printable_lines;
 use crate::source::Input;
 use crate::translate::translate;
 
@@ -78,7 +79,7 @@ fn crds() -> anyhow::Result<ExitCode> {
 /// It can't be written.
 fn show(text: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(printable_lines(text).as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(error).context("can't write what was found")
         }
@@ -89,7 +90,7 @@ fn show(text: &str) -> anyhow::Result<()> {
 /// A line for the one who typed the command.
 #[allow(clippy::print_stderr, reason = "the one place that speaks to the terminal's user")]
 fn say(line: &str) {
-    eprintln!("{line}");
+    eprintln!("{}", printable_lines(line));
 }
 
 /// Arguments of `steadygate check`.

@@ -32,7 +32,7 @@ pub use key::{Key, ObjectRef};
 pub use kind::Kind;
 pub use listener::{Host, Listener, Protocol};
 pub use order::alternating;
-pub use path::{PathMatch, PathMatchError, normalise_path};
+pub use path::{PathMatch, PathMatchError, escape_target, normalise_path};
 pub use pool::{
     Address, Balance, Endpoint, EndpointState, Endpoints, MAX_PROBE_BODY_CHARS, Pool, PoolId, Probe, StatusRange,
     StatusRangeError, Transport, UpstreamTls,

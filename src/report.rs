@@ -2,11 +2,15 @@
 //!
 //! The ground floor of the crate: every room that reads, translates or shows objects speaks of problems in these words.
 
+mod printable;
+
 use std::fmt;
 
 use serde::Serialize;
 
 use crate::model::ObjectRef;
+
+pub use printable::{is_unprintable, printable, printable_lines};
 
 /// Something that a user should know about one field of one object.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -135,13 +139,13 @@ impl fmt::Display for Severity {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}[{}]: {}", self.severity, self.reason, self.object)?;
+        write!(f, "{}[{}]: {}", self.severity, self.reason, printable(&self.object.to_string()))?;
         if !self.field.is_empty() {
-            write!(f, ": {}", self.field)?;
+            write!(f, ": {}", printable(&self.field))?;
         }
-        write!(f, ": {}", self.message)?;
+        write!(f, ": {}", printable(&self.message))?;
         if !self.remedy.is_empty() {
-            write!(f, "; {}", self.remedy)?;
+            write!(f, "; {}", printable(&self.remedy))?;
         }
         Ok(())
     }

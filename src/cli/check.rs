@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::model::Kind;
-use crate::report::{Report, Severity};
+use crate::report::{Report, Severity, is_unprintable, printable};
 use crate::source::directory::{read, read_file};
 use crate::source::{Input, Location, showable_lines};
 
@@ -20,7 +20,7 @@ pub fn run(dir: &Path, translate: impl FnOnce(&Input) -> Vec<Report>, out: &mut 
         Ok(input) => input,
         Err(error) => {
             // Where not even this can be written there is nobody to tell.
-            drop(writeln!(err, "error: {:#}", anyhow::Error::from(error)));
+            drop(writeln!(err, "error: {}", printable(&format!("{:#}", anyhow::Error::from(error)))));
             return 2;
         }
     };
@@ -89,25 +89,26 @@ impl Texts<'_> {
 /// One report, as a compiler would print it; `source_line` is the line that `location` points into, without
 /// which none is shown.
 pub fn render(report: &Report, location: Option<&Location>, source_line: Option<&str>) -> String {
-    let mut out = format!("{}[{}]: {}", report.severity, report.reason, report.object);
+    let mut out = format!("{}[{}]: {}", report.severity, report.reason, printable(&report.object.to_string()));
     // What is said of a file has the place as its field.
     if !report.field.is_empty() && (report.object.kind != Kind::File || location.is_none()) {
-        let _infallible = write!(out, ": {}", report.field);
+        let _infallible = write!(out, ": {}", printable(&report.field));
     }
     out.push('\n');
     let number = location.map(|location| location.line.to_string()).unwrap_or_default();
     let margin = " ".repeat(number.len().max(2));
     if let Some(location) = location {
         let Location { file, document, line, column } = location;
-        let _infallible = writeln!(out, "{margin}--> {}:{line}:{column} (document {document})", file.display());
+        let file = file.to_string_lossy();
+        let _infallible = writeln!(out, "{margin}--> {}:{line}:{column} (document {document})", printable(&file));
         if let Some((text, before, width)) = source_line.and_then(|text| excerpt(text, *column)) {
             let (space, mark) = (" ".repeat(before), "^".repeat(width));
             let _infallible = writeln!(out, "{margin} |\n{number:>2} | {text}\n{margin} | {space}{mark}");
         }
     }
-    let _infallible = writeln!(out, "{margin} = {}", report.message);
+    let _infallible = writeln!(out, "{margin} = {}", printable(&report.message));
     if !report.remedy.is_empty() {
-        let _infallible = writeln!(out, "{margin} = help: {}", report.remedy);
+        let _infallible = writeln!(out, "{margin} = help: {}", printable(&report.remedy));
     }
     out
 }
@@ -116,7 +117,8 @@ pub fn render(report: &Report, location: Option<&Location>, source_line: Option<
 fn excerpt(line: &str, column: usize) -> Option<(String, usize, usize)> {
     let at = column.checked_sub(1)?;
     let start = if at < WIDTH * 2 / 3 { 0 } else { at - WIDTH / 3 };
-    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    // One character for each, so that the mark stands below its text.
+    let plain = |c: char| if is_unprintable(c) { ' ' } else { c };
     let shown: String = line.trim_end().chars().map(plain).skip(start).take(WIDTH).collect();
     let rest: Vec<char> = shown.chars().skip(at - start).collect();
     Some((shown, at - start, width(&rest).max(1)))
@@ -169,6 +171,16 @@ error[ServiceNotFound]: Ingress default/site: spec.rules[0].http.paths[0].backen
    = help: create it, or name one that exists: \"web\"
 "
         );
+    }
+
+    #[test]
+    fn a_report_is_not_able_to_look_like_another() {
+        let object = ObjectRef::new(Kind::Ingress, "default", "\u{202e}etis");
+        let message = "\"a\nerror[NoEndpoints]: \u{9b}31m\" is no host".to_owned();
+        let location = Location { file: "a\u{1b}[2J.yaml".into(), document: 1, line: 1, column: 1 };
+        let text = render(&Report { object, message, ..report() }, Some(&location), Some("\u{2066}a\u{9b}"));
+        assert_eq!(text.lines().count(), render(&report(), Some(&location), Some("a")).lines().count());
+        assert!(!text.lines().any(|line| line.chars().any(is_unprintable)), "{text:?}");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::model::{
 };
 use crate::pool::{AddressPolicy, Health, Pool, Registry};
 use crate::proxy::RefusalReason;
-use crate::report::{Report, Severity};
+use crate::report::{Report, Severity, printable};
 use crate::source::{Snapshot, directory};
 use crate::table::{Explanation, ListenerTable, Miss, Target, compile};
 use crate::translate::translate;
@@ -25,6 +25,11 @@ use crate::translate::translate;
 const PROBE_WAIT: Duration = Duration::from_secs(3);
 /// Most errors of other objects that are printed where no route takes the request.
 const MAX_ERRORS: usize = 20;
+
+/// Prints a line, in which there are texts of others.
+macro_rules! print_line {
+    ($($text:tt)+) => { println!("{}", printable(&format!($($text)+))) };
+}
 
 /// Arguments of `steadygate explain`.
 #[derive(Debug, Clone, clap::Args)]
@@ -79,19 +84,19 @@ impl Explain {
         let specs = specs.map(|(id, pool)| (id.clone(), Arc::clone(pool))).collect();
         let table = compile(&translation.model, 1, &registry.apply(&specs, &BTreeMap::new()));
 
-        println!("request    host {host:?}, path {path:?}, frontend port {port}");
+        print_line!("request    host {host:?}, path {path:?}, frontend port {port}");
         let (served, explanation) = match table.listener(port) {
             Some(listener) => explain_on(listener, port, &host, requested).await,
             None => {
                 let ports: Vec<String> = table.ports().map(|port| port.to_string()).collect();
-                println!("listener   none on port {port}; there are: {}", ports.join(", "));
+                print_line!("listener   none on port {port}; there are: {}", ports.join(", "));
                 (false, Explanation { chosen: None, considered: Vec::new() })
             }
         };
         print_other_routes(&explanation);
         let reports: Vec<&Report> = input.reports.iter().chain(&translation.reports).collect();
         for line in report_lines(&reports, &input.snapshot, &host, &explanation) {
-            println!("{line}");
+            print_line!("{line}");
         }
         Ok(if served { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
@@ -112,12 +117,12 @@ impl Explain {
 
 /// Prints what a listener does with the request; returns whether it would be served, and why.
 async fn explain_on(listener: &ListenerTable, port: u16, host: &str, input: MatchInput<'_>) -> (bool, Explanation) {
-    println!("listener   {port} {:?}{}", listener.protocol, certificate(listener, host));
+    print_line!("listener   {port} {:?}{}", listener.protocol, certificate(listener, host));
     let explanation = listener.explain(host, input);
     let served = match &explanation.chosen {
         Some(target) => print_route(target).await,
         None => {
-            println!("route      none: 404");
+            print_line!("route      none: 404");
             false
         }
     };
@@ -135,18 +140,18 @@ fn certificate(listener: &ListenerTable, host: &str) -> String {
 
 /// Prints what a route does; returns whether it would serve the request.
 async fn print_route(target: &Target) -> bool {
-    println!("route      {}: {}, path {}", target.owner(), target.route.field, target.route.matches);
+    print_line!("route      {}: {}, path {}", target.owner(), target.route.field, target.route.matches);
     match &target.route.action {
         Action::Redirect(redirect) => {
-            println!("answer     {} to https, port {}", redirect.status, redirect.port);
+            print_line!("answer     {} to https, port {}", redirect.status, redirect.port);
             true
         }
         Action::NotFound => {
-            println!("answer     404");
+            print_line!("answer     404");
             false
         }
         Action::Unavailable(unavailable) => {
-            println!("answer     503, {}", unavailable.reason);
+            print_line!("answer     503, {}", unavailable.reason);
             false
         }
         Action::Forward(forward) => {
@@ -184,9 +189,9 @@ async fn print_backend(target: &Target, forward: &Forward, share: &PoolShare<'_>
         HostHeader::Member => "the member's own".to_owned(),
     };
     let weight_shown = weight.map(|weight| format!(", weight {weight}")).unwrap_or_default();
-    println!("backend    pool {id}{weight_shown}, Host {host}, request timeout {:?}", forward.request_timeout);
+    print_line!("backend    pool {id}{weight_shown}, Host {host}, request timeout {:?}", forward.request_timeout);
     if let Some(rewrite) = &forward.rewrite {
-        println!("rewrite    {:?} at the front of the path becomes {:?}", rewrite.strip, rewrite.prepend);
+        print_line!("rewrite    {:?} at the front of the path becomes {:?}", rewrite.strip, rewrite.prepend);
     }
     if let Some(protocols) = &forward.upgrade_protocols {
         println!("upgrade    WebSocket, {}", protocols.names().collect::<Vec<_>>().join(", "));
@@ -224,12 +229,12 @@ async fn print_members(pool: &Pool, affinity: Option<&Affinity>) -> bool {
             None => "probe not answered yet".to_owned(),
         };
         let cookie = affinity.map(|affinity| format!("; cookie {}={}", affinity.cookie, pool.token(&member)));
-        println!("member     {} {state}; {probe}{}", member.key.address, cookie.unwrap_or_default());
+        print_line!("member     {} {state}; {probe}{}", member.key.address, cookie.unwrap_or_default());
     }
     match pool.unavailable() {
         None => true,
         Some(why) => {
-            println!("answer     503, {}: {why}", RefusalReason::from(why).name());
+            print_line!("answer     503, {}: {why}", RefusalReason::from(why).name());
             false
         }
     }
@@ -245,7 +250,7 @@ fn print_other_routes(explanation: &Explanation) {
             Some(Miss::Precedence) => "matches too, but goes after the one chosen".to_owned(),
         };
         let Route { owner, field, matches, .. } = &*considered.route;
-        println!("not        {owner}: {field}, host {}, path {matches}: {why}", considered.host);
+        print_line!("not        {owner}: {field}, host {}, path {matches}: {why}", considered.host);
     }
 }
 

@@ -11,6 +11,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use crate::model::StatusRange;
+use crate::report::printable_lines;
 
 /// How much of the answer's body is printed.
 const SHOWN: usize = 4096;
@@ -42,7 +43,7 @@ impl Probe {
         let answer = runtime.block_on(async { tokio::time::timeout(limit, ask(&self.url)).await });
         let (status, body) =
             answer.with_context(|| format!("{}: no answer within {limit:?} (--timeout)", self.url))??;
-        println!("{status} {}", String::from_utf8_lossy(&body).trim_end());
+        println!("{status} {}", printable_lines(String::from_utf8_lossy(&body).trim_end()));
         let well = (self.status.first..=self.status.last).contains(&status);
         if !well {
             super::say(&format!("steadygate: {} answered {status}, expected {} (--status)", self.url, self.status));

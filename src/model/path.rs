@@ -45,16 +45,14 @@ pub enum PathMatchError {
 impl PathMatch {
     /// Parses an Ingress path of type `Exact`.
     pub fn exact(text: &str) -> Result<Self, PathMatchError> {
-        let text = encode(text);
-        check(&text)?;
-        Ok(Self::Exact(normalise_path(&text).into()))
+        check(text)?;
+        Ok(Self::Exact(normalise_path(text).into()))
     }
 
     /// Parses an Ingress path of type `Prefix`.
     pub fn prefix(text: &str) -> Result<Self, PathMatchError> {
-        let text = encode(text);
-        check(&text)?;
-        Ok(Self::Prefix(normalise_path(&text).trim_end_matches('/').into()))
+        check(text)?;
+        Ok(Self::Prefix(normalise_path(text).trim_end_matches('/').into()))
     }
 
     /// Parses a `paths` entry of an ApplicationGateway.
@@ -66,9 +64,8 @@ impl PathMatch {
         if literal.contains('*') {
             return Err(PathMatchError::Star);
         }
-        let literal = encode(literal);
-        check(&literal)?;
-        let literal = normalise_path(&literal).to_ascii_lowercase().into();
+        check(literal)?;
+        let literal = normalise_path(literal).to_ascii_lowercase().into();
         Ok(if star { Self::PatternPrefix(literal) } else { Self::PatternExact(literal) })
     }
 
@@ -114,20 +111,11 @@ impl PathMatch {
     }
 }
 
-/// Percent-encodes the characters that a request can't send otherwise (RFC 3987 section 3.1).
-fn encode(text: &str) -> Cow<'_, str> {
-    if text.is_ascii() {
-        return Cow::Borrowed(text);
-    }
-    let encode = |b: u8| if b.is_ascii() { char::from(b).to_string() } else { format!("%{b:02X}") };
-    Cow::Owned(text.bytes().map(encode).collect())
-}
-
 fn check(text: &str) -> Result<(), PathMatchError> {
     if !text.starts_with('/') {
         return Err(PathMatchError::NotAbsolute);
     }
-    if let Some(c) = text.chars().find(|c| !c.is_ascii_graphic() || matches!(c, '?' | '#')) {
+    if let Some(c) = text.chars().find(|c| c.is_ascii() && (!c.is_ascii_graphic() || matches!(c, '?' | '#'))) {
         return Err(PathMatchError::Character(c));
     }
     let lower = text.to_ascii_lowercase();
@@ -138,16 +126,17 @@ fn check(text: &str) -> Result<(), PathMatchError> {
     Ok(())
 }
 
-/// Normalises a request path, so that paths that mean the same resource are compared as equal (RFC 3986 section 6.2.2):
-/// percent-encoded unreserved characters are decoded, other escapes are in upper case, `.` and `..` elements are removed, and runs
-/// of `/` become one. The path is borrowed if it is already in that form, as nearly all are.
+/// Normalises a path, so that paths that mean the same resource are compared as equal (RFC 3986 section 6.2.2): percent-encoded
+/// unreserved characters are decoded, what should have been percent-encoded is, escapes are in upper case, `.` and `..` elements
+/// are removed, and runs of `/` become one. The path is borrowed if it is already in that form, as nearly all are.
 ///
 /// `%2F` and `%5C` stay encoded: they are data, not separators.
 pub fn normalise_path(path: &str) -> Cow<'_, str> {
-    if !path.contains(['%', '.']) && !path.contains("//") {
+    let plain = path.bytes().all(|byte| is_path_character(byte) && byte != b'.');
+    if plain && !path.contains("//") {
         return Cow::Borrowed(path);
     }
-    let decoded = normalise_escapes(path);
+    let decoded = normalise_escapes(path, Escapes::Shortest);
     let mut elements: Vec<&str> = Vec::new();
     let mut trailing_slash = false;
     for element in decoded.split('/').skip(1) {
@@ -171,29 +160,56 @@ pub fn normalise_path(path: &str) -> Cow<'_, str> {
     if out == path { Cow::Borrowed(path) } else { Cow::Owned(out) }
 }
 
-fn normalise_escapes(path: &str) -> String {
+/// Percent-encodes what should have been percent-encoded in a request target, and leaves the rest as it is. It is borrowed if there
+/// is nothing of the kind.
+pub fn escape_target(target: &str) -> Cow<'_, str> {
+    if target.bytes().all(|byte| is_path_character(byte) || byte == b'?') {
+        return Cow::Borrowed(target);
+    }
+    Cow::Owned(normalise_escapes(target, Escapes::AsTheyAre))
+}
+
+/// Whether a byte stands in paths as it is (RFC 3986 section 3.3). `%` begins an escape.
+const fn is_path_character(byte: u8) -> bool {
+    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\''
+        | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' | b':' | b'@')
+}
+
+/// What becomes of the escapes in a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Escapes {
+    AsTheyAre,
+    /// Decoded where they are not needed, and in upper case.
+    Shortest,
+}
+
+fn normalise_escapes(path: &str, escapes: Escapes) -> String {
     let mut out = String::with_capacity(path.len());
-    let mut rest = path;
-    while let Some(at) = rest.find('%') {
-        out.push_str(&rest[..at]);
-        let hex = rest.get(at + 1..at + 3).filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()));
-        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(b) if b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~') => {
-                out.push(char::from(b));
-                rest = &rest[at + 3..];
+    let mut rest = path.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        let escape = after.get(..2).filter(|hex| byte == b'%' && hex.iter().all(u8::is_ascii_hexdigit));
+        let value = escape.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        rest = if value.is_some() { &after[2..] } else { after };
+        match (value, escapes) {
+            (Some(byte), Escapes::Shortest) if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => {
+                out.push(char::from(byte));
             }
-            Some(b) => {
-                out.push_str(&format!("%{b:02X}"));
-                rest = &rest[at + 3..];
-            }
-            None => {
+            (Some(byte), Escapes::Shortest) => push_escape(&mut out, byte),
+            (Some(_), Escapes::AsTheyAre) => {
                 out.push('%');
-                rest = &rest[at + 1..];
+                out.extend(escape.into_iter().flatten().copied().map(char::from));
             }
+            (None, _) if is_path_character(byte) || byte == b'?' => out.push(char::from(byte)),
+            (None, _) => push_escape(&mut out, byte),
         }
     }
-    out.push_str(rest);
     out
+}
+
+fn push_escape(out: &mut String, byte: u8) {
+    for digit in [b'%', b"0123456789ABCDEF"[usize::from(byte >> 4)], b"0123456789ABCDEF"[usize::from(byte & 15)]] {
+        out.push(char::from(digit));
+    }
 }
 
 impl fmt::Display for PathMatch {
@@ -253,9 +269,14 @@ mod tests {
             ("//a///b//", "/a/b/"),
             ("/%61dmin", "/admin"),
             ("/a%2Fb", "/a%2Fb"),
-            ("/a%", "/a%"),
-            ("/a%zz", "/a%zz"),
-            ("/a%+f", "/a%+f"),
+            // What should have been escaped is compared as its escape.
+            ("/a%", "/a%25"),
+            ("/a%zz", "/a%25zz"),
+            ("/a%+f", "/a%25+f"),
+            ("/a%25zz", "/a%25zz"),
+            ("/caf\u{e9}/\u{9b}", "/caf%C3%A9/%C2%9B"),
+            ("/{\"a\":[1]}|\\^`<>", "/%7B%22a%22:%5B1%5D%7D%7C%5C%5E%60%3C%3E"),
+            ("/a;b=c,d@e:f!$&'()*+~", "/a;b=c,d@e:f!$&'()*+~"),
             ("/caf%c3%a9%2f", "/caf%C3%A9%2F"),
             ("/v1.2/x", "/v1.2/x"),
         ] {
@@ -268,10 +289,21 @@ mod tests {
         for text in ["/café", "/caf%c3%a9", "/caf%C3%A9"] {
             for path in [PathMatch::exact(text), PathMatch::prefix(text), PathMatch::pattern(text)] {
                 let path = path.expect("valid");
-                for request in ["/caf%C3%A9", "/caf%c3%a9"] {
+                for request in ["/caf%C3%A9", "/caf%c3%a9", "/café"] {
                     assert!(path.matches(&normalise_path(request)), "{path} {request}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_target_is_shown_with_the_escapes_that_it_should_have_had() {
+        for (given, expected) in [
+            ("/a/../b//%7e%c3?x=%7e", "/a/../b//%7e%c3?x=%7e"),
+            ("/caf\u{e9}?q=\"\u{9b}\"", "/caf%C3%A9?q=%22%C2%9B%22"),
+            ("/100%", "/100%25"),
+        ] {
+            assert_eq!(escape_target(given), expected);
         }
     }
 

@@ -11,11 +11,12 @@ use super::forward;
 use super::forward::response_body::ResponseBody;
 use super::request::context::ConnectionContext;
 use super::request::header_size;
+use super::request::headers::{self, ClientFacts};
 use super::request::metrics::RefusedFor;
 use super::request::record::RequestRecord;
 use super::request::refusal::{Refusal, RefusalReason};
 use super::request::target::RequestTarget;
-use crate::model::{Action, Forward, MatchInput, Redirect};
+use crate::model::{Action, Forward, MatchInput, Redirect, escape_target};
 use crate::table::Target;
 
 /// Answers one request.
@@ -33,6 +34,9 @@ pub(super) async fn answer(context: Arc<ConnectionContext>, request: Request<Cli
     };
     if http1 && response.status() != StatusCode::SWITCHING_PROTOCOLS && context.state.is_draining() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    if context.state.settings.server_header {
+        headers::add_server(response.headers_mut());
     }
     response
 }
@@ -54,7 +58,7 @@ async fn decide(
     };
     record.host = Some(requested.host.clone());
     let input = MatchInput { path: requested.path() };
-    let target = match find(context, requested.host(), input) {
+    let target = match find(context, requested.host(), input, &mut record) {
         Ok(target) => target,
         Err(refusal) => return Err((refusal, record)),
     };
@@ -62,7 +66,7 @@ async fn decide(
     match &target.route.action {
         Action::Redirect(_) if requested.host().is_empty() => Err((Refusal::malformed("no Host is given"), record)),
         Action::Redirect(redirect) => {
-            let mut response = redirected(context, &requested, redirect);
+            let mut response = redirected(context, &requested, redirect, &record.client);
             record.answered(response.status(), response.headers());
             response.body_mut().record = Some(record);
             Ok(response)
@@ -83,27 +87,48 @@ async fn decide(
     }
 }
 
-/// The route of a request, from the newest table, which is not held any longer than the look-up.
-fn find(context: &ConnectionContext, host: &str, input: MatchInput<'_>) -> Result<Arc<Target>, Refusal> {
+/// The route of a request, from the newest table, which is not held any longer than the look-up. The record notes the frontend port
+/// whose route it is.
+fn find(
+    context: &ConnectionContext,
+    host: &str,
+    input: MatchInput<'_>,
+    record: &mut RequestRecord,
+) -> Result<Arc<Target>, Refusal> {
     let table = context.state.table.load();
     let listener = table.listener(context.listener.port).ok_or_else(Refusal::not_found)?;
     if !listener.is_shown_for(context.server_name.as_deref(), host) {
         return Err(Refusal::misdirected());
     }
-    listener.find(host, input).cloned().ok_or_else(Refusal::not_found)
+    let target = listener.find(host, input).ok_or_else(Refusal::not_found)?;
+    // Who has come by HTTPS, to a trusted proxy, is where the redirect leads to.
+    if let Action::Redirect(redirect) = &target.route.action
+        && record.client.tls
+        && redirect.port != context.listener.port
+    {
+        record.port = redirect.port;
+        let secure = table.listener(redirect.port).and_then(|listener| listener.find(host, input));
+        return secure.cloned().ok_or_else(Refusal::not_found);
+    }
+    Ok(Arc::clone(target))
 }
 
 /// The answer of a route that redirects.
-fn redirected(context: &ConnectionContext, requested: &RequestTarget, redirect: &Redirect) -> Response<ResponseBody> {
-    let given = requested.authority().rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+fn redirected(
+    context: &ConnectionContext,
+    requested: &RequestTarget,
+    redirect: &Redirect,
+    client: &ClientFacts,
+) -> Response<ResponseBody> {
+    let (host, given) = requested.client_host(client);
     // A client that came to the port where the listener is bound is led to the port where the other listener is bound.
     let bound = context.state.addresses.borrow().get(&redirect.port).map(SocketAddr::port);
     let direct = given == Some(context.listener.bound.port()) && given != Some(context.listener.port);
     let port = if direct { bound.unwrap_or(redirect.port) } else { redirect.port };
-    let path = requested.uri.path_and_query().map_or("/", |path| path.as_str());
+    let path = escape_target(requested.uri.path_and_query().map_or("/", |path| path.as_str()));
     let location = match port {
-        443 => format!("https://{}{path}", requested.host()),
-        port => format!("https://{}:{port}{path}", requested.host()),
+        443 => format!("https://{host}{path}"),
+        port => format!("https://{host}:{port}{path}"),
     };
     let mut response = Response::new(ResponseBody::full(bytes::Bytes::new()));
     *response.status_mut() = StatusCode::from_u16(redirect.status).unwrap_or(StatusCode::PERMANENT_REDIRECT);

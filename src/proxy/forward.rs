@@ -22,6 +22,7 @@ use self::request_body::{BodyProgress, RequestBody};
 use self::response_body::{AnswerSource, ResponseBody};
 use self::retry::RetryPolicy;
 use super::client::body::ClientBody;
+use super::limits::MAX_OWN_HOPS;
 use super::request::context::ConnectionContext;
 use super::request::headers;
 use super::request::metrics::RefusedFor;
@@ -55,6 +56,10 @@ pub(super) async fn forward(
     let receiver = body.receiver();
     let has_body = !body.is_end_stream();
 
+    if headers::own_hops(&parts.headers) >= MAX_OWN_HOPS {
+        return Err((Refusal::loop_detected(), record));
+    }
+
     // A handshake is checked and admitted before anything is sent.
     let session = match SessionRequest::read(context, &mut parts, &mut body, target, options, &record) {
         Ok(session) => session,
@@ -62,7 +67,7 @@ pub(super) async fn forward(
     };
 
     // The request's head becomes the one that goes out, whichever member it will go to.
-    headers::prepare_request(&mut parts.headers, &context.hop, &target.authority);
+    headers::prepare_request(&mut parts.headers, &context.hop, &record.client, &target.authority, record.version);
     if let Some(session) = &session {
         headers::add_upgrade(&mut parts.headers, session.upgrade_header());
     }
@@ -73,8 +78,7 @@ pub(super) async fn forward(
         return Err((Refusal::malformed("the request target is not a path"), record));
     };
     parts.uri = uri;
-    let over_tls = headers::is_over_tls(&parts.headers);
-    let cookies = AffinityCookies::read(options.affinity.as_deref(), &parts.headers, over_tls);
+    let cookies = AffinityCookies::read(options.affinity.as_deref(), &parts.headers, record.client.tls);
     headers::add_framing(&mut parts.headers, &parts.method, has_body);
     let silence = options.request_timeout;
     let (body, progress) = if has_body { with_body(&parts, body, silence) } else { (RequestBody::empty(), None) };
@@ -198,7 +202,8 @@ fn hand_on(
     if target.is_extended_connect {
         parts.headers.remove(header::SEC_WEBSOCKET_ACCEPT);
     }
-    if headers::prepare_response(&mut parts.headers).is_err() {
+    let to_head = record.is_head();
+    if headers::prepare_response(&mut parts.headers, parts.status, to_head).is_err() {
         let message = "the backend's answer has a Transfer-Encoding other than chunked";
         return Err((Refusal::new(RefusalReason::BackendEncoding, message), record));
     }
@@ -209,6 +214,10 @@ fn hand_on(
     }
     record.answered(parts.status, &parts.headers);
     let mut body = ResponseBody::member(source, silence, lease);
+    if parts.status == StatusCode::NOT_MODIFIED && record.version < Version::HTTP_2 && !to_head {
+        let length = parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+        body.announce(length.and_then(|length| length.parse().ok()));
+    }
     body.record = Some(record);
     Ok(Response::from_parts(parts, body))
 }

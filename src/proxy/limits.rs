@@ -68,6 +68,10 @@ size_limits! {
     /// Answered 431 alone; beyond four times this, the connection ends (ENHANCE_YOUR_CALM). Announced as SETTINGS_MAX_HEADER_LIST_SIZE.
     MAX_HTTP2_HEADER_LIST_BYTES: u32 = 320 * 1024;
 
+    "host of a client's request, without its port", Bytes:
+    /// Answered 400, `MalformedRequest`. No name is longer (RFC 1035 section 2.3.4).
+    MAX_HOST_BYTES: usize = 255;
+
     "requests at once on one HTTP/2 connection of a client", Count:
     /// The stream is refused. Announced as SETTINGS_MAX_CONCURRENT_STREAMS.
     MAX_CLIENT_STREAMS: u32 = 100;
@@ -100,12 +104,16 @@ size_limits! {
     /// Replaced by a new one.
     MAX_REQUEST_ID_BYTES: usize = 128;
 
+    "gateways of this kind that a request has come through, by its `Via`", Count:
+    /// Answered 508, `LoopDetected`.
+    MAX_OWN_HOPS: usize = 5;
+
     "header of a backend's answer, HTTP/1.1", Bytes:
-    /// The client gets 502, `BackendFailed`.
+    /// The client gets 502, `BackendMalformed`.
     MAX_ANSWER_HEADER_BYTES: usize = 256 * 1024;
 
     "header fields of a backend's answer, HTTP/1.1", Count:
-    /// The client gets 502, `BackendFailed`.
+    /// The client gets 502, `BackendMalformed`.
     MAX_ANSWER_HEADER_FIELDS: usize = 100;
 
     "line before a chunk of a backend's answer, with its extensions", Bytes:

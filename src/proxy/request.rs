@@ -3,6 +3,7 @@
 //!
 //! Decides nothing, and knows neither members nor sessions.
 
+mod authority;
 pub(super) mod context;
 pub(super) mod header_size;
 pub(super) mod headers;

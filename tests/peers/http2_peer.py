@@ -89,6 +89,8 @@ class Http2Client:
                 self.settled = True
             case h2.events.ResponseReceived():
                 stream.fields = [(name.decode(), value.decode()) for name, value in event.headers]
+            case h2.events.TrailersReceived():
+                stream.trailers = [(name.decode(), value.decode()) for name, value in event.headers]
             case h2.events.DataReceived():
                 stream.data += event.data
                 stream.taken += len(event.data)
@@ -124,7 +126,7 @@ class Http2Stream:
         self.client, self.number = client, number
         #: Whether the gateway is told of no bytes that were taken.
         self.stalled = stalled
-        self.fields, self.data, self.taken, self.end_stream, self.reset_by = [], b"", 0, False, None
+        self.fields, self.trailers, self.data, self.taken, self.end_stream, self.reset_by = [], [], b"", 0, False, None
 
     def over(self):
         return self.end_stream or self.reset_by is not None or self.client.ended

@@ -98,7 +98,9 @@ def test_what_is_no_answer_is_502(gateway, scripted, head):
     serve(gateway, backend)
     with Client(gateway.http) as client:
         answer = client.ask(get("/x"))
-        assert (answer.status, answer["x-steadygate-reason"]) == (502, "BackendFailed")
+        assert (answer.status, answer["x-steadygate-reason"]) == (502, "BackendMalformed")
+    # It has answered: it is not asked again.
+    assert backend.next() and backend.got_nothing()
 
 
 @pytest.mark.parametrize("rest", [b"x\r\n", b"\r\n\r\n", b"5\r\nhello world\r\n", b"fffffffffffffffff\r\n", b"0\r\nA B: 1\r\n\r\n", b"5;" + b"x" * 20_000],

@@ -87,6 +87,9 @@ spec:
     {{- if .Values.h2c }}
     - --h2c
     {{- end }}
+    {{- if not .Values.serverHeader }}
+    - --no-server-header
+    {{- end }}
     {{- with .Values.limits.connections }}
     - {{ printf "--max-connections=%v" (int64 .) | quote }}
     {{- end }}

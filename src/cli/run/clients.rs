@@ -18,7 +18,7 @@ pub(super) struct ClientOptions {
     #[arg(long, value_name = "ADDR")]
     address: Option<IpAddr>,
 
-    /// Peers whose X-Forwarded-* headers are believed (repeatable)
+    /// Peers that are believed about who the client is: X-Forwarded-*, X-Real-IP, Forwarded (repeatable)
     #[arg(long, value_name = "CIDR")]
     trusted_proxy: Vec<IpNet>,
 
@@ -29,6 +29,10 @@ pub(super) struct ClientOptions {
     /// Take HTTP/2 with prior knowledge on clear-text listeners
     #[arg(long)]
     h2c: bool,
+
+    /// No `Server: steadygate` in answers that have no Server
+    #[arg(long)]
+    no_server_header: bool,
 
     /// Time for a request's header, and for which idle client connections are kept
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
@@ -46,6 +50,7 @@ impl ClientOptions {
         ProxySettings {
             trusted_proxies: self.trusted_proxy.clone(),
             clear_text_http2: self.h2c,
+            server_header: !self.no_server_header,
             access_log,
             header_timeout: Duration::from_secs(self.header_timeout),
             proxy_protocol: self.proxy_protocol.iter().copied().collect(),

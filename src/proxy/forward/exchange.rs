@@ -110,17 +110,22 @@ impl Exchange<'_> {
                         request.headers.insert(header::HOST, host);
                     }
                     let body = body.take().unwrap_or_else(RequestBody::empty);
-                    let ExchangeError { error, fate } = match self.attempt(connection, &request, body, deadline).await {
+                    let failed = match self.attempt(connection, &request, body, deadline).await {
                         Ok((response, answer)) => {
                             return Ok(Answered { response, source: AnswerSource::Http1(Some(answer)), lease });
                         }
                         Err(AttemptError::Refused(refusal)) => return Err(refusal),
                         Err(AttemptError::Broken(error)) => error,
                     };
-                    let address = member.key.address;
+                    let (address, malformed) = (member.key.address, failed.malformed_answer());
+                    let ExchangeError { error, fate } = failed;
                     tracing::debug!(pool = %self.pool.id, member = %address, %error, reused = is_kept, "request failed");
                     if let Some(refusal) = self.body_failure(fate) {
                         return Err(refusal);
+                    }
+                    // It has answered: it is up, and has perhaps done what was asked.
+                    if let Some(fault) = malformed {
+                        return Err(Refusal::malformed_answer(fault));
                     }
                     refusal = Some(Refusal::broke_off());
                     if is_kept { FailedAttempt::KeptConnection(fate) } else { FailedAttempt::NewConnection(fate) }

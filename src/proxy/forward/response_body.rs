@@ -11,12 +11,15 @@ use hyper::body::Incoming;
 use super::silence::{BodyError, SilenceLimit};
 use super::upstream::{self, Http1Body};
 use crate::pool::Lease;
-use crate::proxy::request::record::RequestRecord;
+use crate::proxy::request::headers;
+use crate::proxy::request::record::{RequestRecord, Side};
 use crate::proxy::session::http2_sessions::StreamSlot;
 
-/// The body of an answer. The request's record ends with it.
+/// The body of an answer. The request's record ends with it, and notes whether the body did.
 pub(in crate::proxy) struct ResponseBody {
     content: Content,
+    /// The `Content-Length` of an answer that has no body, where hyper drops it unless the body says the same.
+    announced: Option<u64>,
     pub(in crate::proxy) record: Option<Box<RequestRecord>>,
 }
 
@@ -34,6 +37,8 @@ struct MemberBody {
     source: AnswerSource,
     silence: SilenceLimit,
     lease: Lease,
+    /// Why the body broke off: given to hyper one poll later than it was found, so that hyper first sends what came before.
+    broken: Option<BodyError>,
 }
 
 /// What a member's answer comes on.
@@ -48,18 +53,46 @@ pub(super) enum AnswerSource {
 impl ResponseBody {
     /// A text of the gateway's own.
     pub(in crate::proxy) fn full(text: Bytes) -> Self {
-        Self { content: Content::Own((!text.is_empty()).then_some(text)), record: None }
+        Self { content: Content::Own((!text.is_empty()).then_some(text)), announced: None, record: None }
     }
 
     /// A member's answer, which may be silent for `silence`.
     pub(super) fn member(source: AnswerSource, silence: Duration, lease: Lease) -> Self {
-        let body = MemberBody { source, silence: SilenceLimit::new(silence), lease };
-        Self { content: Content::Member(Box::new(body)), record: None }
+        let body = MemberBody { source, silence: SilenceLimit::new(silence), lease, broken: None };
+        Self { content: Content::Member(Box::new(body)), announced: None, record: None }
+    }
+
+    /// Announces the length that the body of an answer to HTTP/1.1 would have, if it had one: 304 has none (RFC 9110 section
+    /// 15.4.5).
+    pub(super) fn announce(&mut self, length: Option<u64>) {
+        self.announced = length;
     }
 }
 
 impl MemberBody {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(error) = self.broken.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        match ready!(self.poll_source(cx)) {
+            Some(Err(error)) => {
+                self.broken = Some(error);
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Some(Ok(mut frame)) => match frame.trailers_mut() {
+                Some(trailers) => {
+                    headers::prepare_trailers(trailers);
+                    let ends = trailers.is_empty();
+                    Poll::Ready((!ends).then_some(Ok(frame)))
+                }
+                None => Poll::Ready(Some(Ok(frame))),
+            },
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let frame = match &mut self.source {
             AnswerSource::Http1(Some(answer)) => answer.poll_frame(cx).map_err(BodyError::from),
             AnswerSource::Http1(None) => return Poll::Ready(None),
@@ -99,6 +132,17 @@ impl Drop for MemberBody {
     }
 }
 
+impl Drop for ResponseBody {
+    fn drop(&mut self) {
+        if let (Content::Member(body), Some(record)) = (&self.content, &mut self.record)
+            && !body.is_over()
+        {
+            // If it is the member that broke it off, that has been noted.
+            record.broke_off(Side::Client);
+        }
+    }
+}
+
 impl Body for ResponseBody {
     type Data = Bytes;
     type Error = BodyError;
@@ -108,13 +152,18 @@ impl Body for ResponseBody {
             Content::Own(text) => text.take().map(|text| Ok(Frame::data(text))),
             Content::Member(body) => ready!(body.poll_frame(cx)),
         };
-        if let (Some(Ok(frame)), Some(record)) = (&frame, &mut self.record) {
-            record.sent += frame.data_ref().map_or(0, |data| data.len() as u64);
+        match (&frame, &mut self.record) {
+            (Some(Ok(frame)), Some(record)) => record.sent += frame.data_ref().map_or(0, |data| data.len() as u64),
+            (Some(Err(_)), Some(record)) => record.broke_off(Side::Backend),
+            _ => {}
         }
         Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
+        if self.announced.is_some() {
+            return false;
+        }
         match &self.content {
             Content::Own(text) => text.is_none(),
             Content::Member(body) => body.is_over(),
@@ -122,6 +171,9 @@ impl Body for ResponseBody {
     }
 
     fn size_hint(&self) -> SizeHint {
+        if let Some(length) = self.announced {
+            return SizeHint::with_exact(length);
+        }
         match &self.content {
             Content::Own(text) => SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64)),
             Content::Member(body) => body.size_hint(),

@@ -42,7 +42,8 @@ struct IdleConnection {
     connection: Http1Connection,
     /// The tenure of the member's pod in which it was used.
     tenure: u32,
-    since: Instant,
+    /// When it is not used any more: sooner than the member has announced that it would close it.
+    until: Instant,
 }
 
 /// The connections to one member that wait for a request.
@@ -61,9 +62,9 @@ thread_local! {
 pub(super) fn take(lease: &Lease, check: IdleCheck) -> Option<Http1Connection> {
     IDLE.with_borrow_mut(|idle| {
         let connections = &mut idle.get_mut(&lease.member().id)?.connections;
-        while let Some(IdleConnection { mut connection, tenure, since }) = connections.pop() {
+        while let Some(IdleConnection { mut connection, tenure, until }) = connections.pop() {
             let quiet = connection.is_quiet() && (check == IdleCheck::LastEvent || connection.is_quiet_in_kernel());
-            if quiet && tenure == lease.tenure_number() && since.elapsed() < IDLE_TIMEOUT {
+            if quiet && tenure == lease.tenure_number() && Instant::now() < until {
                 return Some(connection);
             }
         }
@@ -85,7 +86,8 @@ pub(super) fn keep(lease: &Lease, mut connection: Http1Connection) {
             // However many there are at a time: none of their ports is kept.
             connection.stream.end_by(Ending::Reset);
         } else if member.keeps(tenure) {
-            connections.push(IdleConnection { connection, tenure, since: Instant::now() });
+            let until = Instant::now() + connection.idle_limit.unwrap_or(IDLE_TIMEOUT).min(IDLE_TIMEOUT);
+            connections.push(IdleConnection { connection, tenure, until });
         }
     });
 }
@@ -95,8 +97,9 @@ pub(in crate::proxy) fn sweep() {
     IDLE.with_borrow_mut(|idle| {
         idle.retain(|_, IdleConnections { member, connections }| {
             let Some(member) = member.upgrade() else { return false };
-            connections.retain_mut(|IdleConnection { connection, tenure, since }| {
-                since.elapsed() < IDLE_TIMEOUT && member.keeps(*tenure) && connection.is_quiet()
+            let now = Instant::now();
+            connections.retain_mut(|IdleConnection { connection, tenure, until }| {
+                now < *until && member.keeps(*tenure) && connection.is_quiet()
             });
             !connections.is_empty()
         });

@@ -1,13 +1,21 @@
 //! Which headers cross the gateway (RFC 9110 section 7.6), and how a body's end is told in them.
 
+mod client_facts;
 mod forwarded;
+mod forwarded_field;
 
-use http::Method;
 use http::header::{self, Entry, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, StatusCode, Version};
 
 use crate::proxy::limits::MAX_REQUEST_ID_BYTES;
 
-pub(in crate::proxy) use forwarded::{ClientHop, client_address, is_over_tls};
+pub(in crate::proxy) use client_facts::{ClientFacts, ClientHop};
+
+/// The header that carries the reason of the gateway's own answers, and of no other.
+pub(super) const REASON_HEADER: HeaderName = HeaderName::from_static("x-steadygate-reason");
+
+/// The gateway's name: in `Via`, and in `Server` where a member gives none.
+const PRODUCT: &str = "steadygate";
 
 /// The header that names a request in every log where it leaves a trace.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -15,9 +23,10 @@ pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 /// The `Upgrade` of a WebSocket handshake.
 pub(in crate::proxy) const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
 
-/// Fields that frame a message, route it, say who asks, or say how it is to be read: none of them may be in trailers (RFC 9110
-/// section 6.5.1).
-const NOT_IN_TRAILERS: [HeaderName; 14] = [
+/// Fields that frame a message, route it, say who asks, or say how it is to be read or kept: none of them may be in trailers (RFC
+/// 9110 section 6.5.1).
+const NOT_IN_TRAILERS: [HeaderName; 35] = [
+    header::AGE,
     header::AUTHORIZATION,
     header::CACHE_CONTROL,
     header::CONTENT_ENCODING,
@@ -25,12 +34,32 @@ const NOT_IN_TRAILERS: [HeaderName; 14] = [
     header::CONTENT_RANGE,
     header::CONTENT_TYPE,
     header::COOKIE,
+    header::DATE,
     header::EXPECT,
+    header::EXPIRES,
     header::HOST,
+    header::IF_MATCH,
+    header::IF_MODIFIED_SINCE,
+    header::IF_NONE_MATCH,
+    header::IF_RANGE,
+    header::IF_UNMODIFIED_SINCE,
+    header::LOCATION,
     header::MAX_FORWARDS,
+    header::PRAGMA,
+    header::PROXY_AUTHENTICATE,
     header::PROXY_AUTHORIZATION,
+    header::RANGE,
+    header::RETRY_AFTER,
+    header::SERVER,
+    header::SET_COOKIE,
     header::TE,
     header::TRAILER,
+    header::VARY,
+    header::VIA,
+    header::WARNING,
+    header::WWW_AUTHENTICATE,
+    HeaderName::from_static("proxy"),
+    REASON_HEADER,
     REQUEST_ID,
 ];
 
@@ -59,13 +88,31 @@ struct HeaderKinds {
     cookie: bool,
     /// Headers that say who the client is.
     client_claims: bool,
-    /// `TE` or `Proxy`.
+    /// `TE`, `Proxy` or `X-Steadygate-Reason`.
     rare: bool,
 }
 
+/// The number of gateways like this one that a request has come through, by its `Via` (RFC 9110 section 7.6.3). All have one name:
+/// a loop may lead through every replica, and through other installations.
+pub(in crate::proxy) fn own_hops(headers: &HeaderMap) -> usize {
+    let hops = headers.get_all(header::VIA).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    let by = |hop: &[u8]| {
+        let mut words = hop.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        words.nth(1).is_some_and(|name| name.eq_ignore_ascii_case(PRODUCT.as_bytes()))
+    };
+    hops.filter(|hop| by(hop)).count()
+}
+
 /// Turns a client's headers into those that the backend gets. The headers of an upgrade are left to the caller. `TE: trailers`
-/// stays, because it says what the client can take. `authority` is host and port as the client wrote them.
-pub(in crate::proxy) fn prepare_request(headers: &mut HeaderMap, hop: &ClientHop, authority: &HeaderValue) {
+/// stays, because it says what the client can take. `authority` is host and port as the client wrote them, and `version` that of
+/// its request.
+pub(in crate::proxy) fn prepare_request(
+    headers: &mut HeaderMap,
+    hop: &ClientHop,
+    client: &ClientFacts,
+    authority: &HeaderValue,
+    version: Version,
+) {
     let kinds = HeaderKinds::of(headers);
     let trailers = kinds.rare && takes_trailers(headers);
     if kinds.hop_by_hop {
@@ -75,6 +122,7 @@ pub(in crate::proxy) fn prepare_request(headers: &mut HeaderMap, hop: &ClientHop
         headers.remove(header::TE);
         // CGI programs take it for a setting of their own (httpoxy).
         headers.remove("proxy");
+        headers.remove(REASON_HEADER);
     }
     if trailers {
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
@@ -86,24 +134,50 @@ pub(in crate::proxy) fn prepare_request(headers: &mut HeaderMap, hop: &ClientHop
     if kinds.client_claims && !hop.is_trusted() {
         forwarded::remove_claims(headers);
     }
-    forwarded::add(headers, hop, authority);
+    forwarded::add(headers, hop, client, authority);
+    let via = match version {
+        Version::HTTP_2 => "2.0 steadygate",
+        Version::HTTP_10 => "1.0 steadygate",
+        _ => "1.1 steadygate",
+    };
+    headers.append(header::VIA, HeaderValue::from_static(via));
+    let mut ids = headers.get_all(REQUEST_ID).iter();
     let usable = |id: &HeaderValue| id.len() <= MAX_REQUEST_ID_BYTES && id.to_str().is_ok() && !id.is_empty();
-    if !headers.get(REQUEST_ID).is_some_and(usable) {
+    if !ids.next().is_some_and(usable) || ids.next().is_some() {
         headers.insert(REQUEST_ID, new_id());
     }
 }
 
-/// Turns a backend's headers into those that the client gets.
+/// Turns a backend's headers into those that the client gets. An answer to `HEAD`, and one with a status that has no body, says
+/// nothing of a body's end but how long it would be (RFC 9110 sections 8.6 and 9.3.2).
 ///
 /// # Errors
 /// The body has a transfer coding that the gateway does not undo.
-pub(in crate::proxy) fn prepare_response(headers: &mut HeaderMap) -> Result<(), UnknownCoding> {
-    if !headers.keys().any(|name| is_hop_by_hop(name.as_str())) {
+pub(in crate::proxy) fn prepare_response(
+    headers: &mut HeaderMap,
+    status: StatusCode,
+    to_head: bool,
+) -> Result<(), UnknownCoding> {
+    if has_no_length(status) {
+        headers.remove(header::CONTENT_LENGTH);
+    }
+    let (mut hop_by_hop, mut forged) = (false, false);
+    for name in headers.keys() {
+        match name.as_str() {
+            "x-steadygate-reason" => forged = true,
+            text => hop_by_hop |= is_hop_by_hop(text),
+        }
+    }
+    if forged {
+        headers.remove(REASON_HEADER);
+    }
+    if !hop_by_hop {
         return Ok(());
     }
+    let bodiless = to_head || has_no_length(status) || status == StatusCode::NOT_MODIFIED;
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     if let Some(coding) = codings.next() {
-        if codings.next().is_some() || !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
+        if !bodiless && (codings.next().is_some() || !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
             return Err(UnknownCoding);
         }
         // It means nothing where the body is chunked (RFC 9112 section 6.3).
@@ -113,7 +187,17 @@ pub(in crate::proxy) fn prepare_response(headers: &mut HeaderMap) -> Result<(), 
     Ok(())
 }
 
-/// Removes from a client's trailers the fields that only a header may have.
+/// Whether an answer with this status has neither a body nor a length (RFC 9110 section 8.6).
+fn has_no_length(status: StatusCode) -> bool {
+    status.is_informational() || status == StatusCode::NO_CONTENT
+}
+
+/// Says in an answer who has made it, if it does not say so.
+pub(in crate::proxy) fn add_server(headers: &mut HeaderMap) {
+    headers.entry(header::SERVER).or_insert(HeaderValue::from_static(PRODUCT));
+}
+
+/// Removes from trailers, of a client or a member, the fields that only a header may have.
 pub(in crate::proxy) fn prepare_trailers(trailers: &mut HeaderMap) {
     remove_hop_by_hop(trailers);
     for name in NOT_IN_TRAILERS {
@@ -146,7 +230,7 @@ impl HeaderKinds {
         for name in headers.keys() {
             match name.as_str() {
                 "cookie" => kinds.cookie = true,
-                "te" | "proxy" => kinds.rare = true,
+                "te" | "proxy" | "x-steadygate-reason" => kinds.rare = true,
                 text if is_hop_by_hop(text) => kinds.hop_by_hop = true,
                 text => kinds.client_claims |= forwarded::is_claim(text),
             }
@@ -230,11 +314,17 @@ mod tests {
     }
 
     fn hop(trusted: bool, tls: bool) -> ClientHop {
-        ClientHop::new(IpAddr::from([192, 0, 2, 7]), trusted, tls, 443)
+        ClientHop::new(IpAddr::from([192, 0, 2, 7]), trusted, tls, if tls { 443 } else { 80 })
     }
 
+    /// Prepares a request of 192.0.2.7 to port 443 or 80, behind the proxy 192.0.2.1 if it comes from there.
     pub(super) fn request(headers: &mut HeaderMap, trusted: bool, tls: bool) {
-        prepare_request(headers, &hop(trusted, tls), &HeaderValue::from_static("a.example:8443"));
+        let hop = hop(trusted, tls);
+        let proxies = [[192, 0, 2, 7], [192, 0, 2, 1]].map(IpAddr::from);
+        let client = ClientFacts::read(&hop, headers, |peer| proxies.contains(&peer));
+        let authority = HeaderValue::from_static("a.example:8443");
+        prepare_request(headers, &hop, &client, &authority, Version::HTTP_11);
+        assert_eq!(headers.remove(header::VIA).expect("a hop"), "1.1 steadygate");
     }
 
     #[test]
@@ -266,15 +356,69 @@ mod tests {
 
     #[test]
     fn an_answer_is_framed_in_one_way() {
-        let mut both = headers(&[("content-length", "5"), ("transfer-encoding", "chunked")]);
-        assert!(prepare_response(&mut both).is_ok() && both.is_empty());
-        assert!(prepare_response(&mut headers(&[("transfer-encoding", "gzip, chunked")])).is_err());
+        let prepared = |lines: &[_], status: u16, to_head| {
+            let mut map = headers(lines);
+            let status = StatusCode::from_u16(status).expect("a status");
+            prepare_response(&mut map, status, to_head).map(|()| map).ok()
+        };
+        let (length, chunked) = (("content-length", "5"), ("transfer-encoding", "chunked"));
+        let both = [length, chunked];
+        assert_eq!(prepared(&both, 200, false), Some(HeaderMap::new()));
+        assert_eq!(prepared(&[("transfer-encoding", "gzip, chunked")], 200, false), None);
+        // What has no body has no framing; it may say how long the body would have been.
+        for (status, to_head) in [(200, true), (304, false)] {
+            assert_eq!(prepared(&[length], status, to_head), Some(headers(&[length])), "{status}");
+            assert_eq!(prepared(&[("transfer-encoding", "gzip")], status, to_head), Some(HeaderMap::new()), "{status}");
+        }
+        assert_eq!(prepared(&both, 204, false), Some(HeaderMap::new()));
+        assert_eq!(prepared(&[length], 204, false), Some(HeaderMap::new()));
+    }
+
+    #[test]
+    fn the_reason_header_is_the_gateways_own() {
+        let mut map = headers(&[("x-steadygate-reason", "NoEndpoints"), ("x-steadygate-reason", "b"), ("x-a", "1")]);
+        assert!(prepare_response(&mut map, StatusCode::OK, false).is_ok());
+        assert_eq!(map.keys().collect::<Vec<_>>(), ["x-a"]);
+        let mut map = headers(&[("x-steadygate-reason", "a")]);
+        request(&mut map, true, true);
+        assert!(!map.contains_key(REASON_HEADER));
+    }
+
+    #[test]
+    fn the_gateways_own_hops_are_counted_among_others() {
+        for (lines, expected) in [
+            (&[][..], 0),
+            (&[("via", "1.1 steadygate")], 1),
+            (&[("via", "1.0 fred, 2.0 Steadygate ,1.1 steadygate (edge)"), ("via", "HTTP/1.1\tsteadygate")], 3),
+            (&[("via", "1.1 steadygate2, steadygate, 1.1 x steadygate,, 1.1")], 0),
+        ] {
+            assert_eq!(own_hops(&headers(lines)), expected, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn via_is_added_to() {
+        for (version, via) in [(Version::HTTP_10, "1.0 steadygate"), (Version::HTTP_2, "2.0 steadygate")] {
+            let (hop, mut map) = (hop(false, true), headers(&[("via", "1.1 fred")]));
+            let client = ClientFacts::read(&hop, &map, |_| false);
+            prepare_request(&mut map, &hop, &client, &HeaderValue::from_static("a"), version);
+            assert_eq!(map.get_all("via").iter().collect::<Vec<_>>(), ["1.1 fred", via]);
+        }
     }
 
     #[test]
     fn trailers_say_nothing_that_only_a_header_may() {
-        let mut map =
-            headers(&[("x-forwarded-for", "1.1.1.1"), ("host", "b"), ("content-type", "a/b"), ("grpc-status", "0")]);
+        let mut map = headers(&[
+            ("x-forwarded-for", "1.1.1.1"),
+            ("host", "b"),
+            ("content-type", "a/b"),
+            ("set-cookie", "a=1"),
+            ("connection", "x-secret"),
+            ("x-secret", "1"),
+            ("upgrade", "h2c"),
+            ("x-steadygate-reason", "NoRoute"),
+            ("grpc-status", "0"),
+        ]);
         prepare_trailers(&mut map);
         assert_eq!(map.keys().collect::<Vec<_>>(), ["grpc-status"]);
     }
@@ -285,6 +429,14 @@ mod tests {
         request(&mut map, false, true);
         assert_eq!(map.get_all("cookie").iter().collect::<Vec<_>>(), ["a=1; b=2"]);
     }
+    #[test]
+    fn a_request_has_one_id() {
+        let mut map = headers(&[("x-request-id", "a"), ("x-request-id", "b")]);
+        request(&mut map, false, true);
+        let ids: Vec<_> = map.get_all(REQUEST_ID).iter().map(HeaderValue::len).collect();
+        assert_eq!(ids, [32]);
+    }
+
     #[test]
     fn a_long_request_id_is_replaced() {
         for (length, stays) in [(MAX_REQUEST_ID_BYTES, true), (MAX_REQUEST_ID_BYTES + 1, false)] {

@@ -9,13 +9,20 @@ use std::time::Instant;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version};
 
 use super::context::{ActiveRequest, ConnectionContext};
-use super::headers::REQUEST_ID;
-use super::refusal::REASON_HEADER;
+use super::headers::{ClientFacts, REASON_HEADER, REQUEST_ID};
+use crate::model::escape_target;
 use crate::pool::Pool;
 use crate::table::{PoolIndex, Target};
 
 /// Status that is recorded where the client left before it was answered, as nginx has it.
 const CLIENT_LEFT_STATUS: u16 = 499;
+
+/// Who has broken an answer off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::proxy) enum Side {
+    Backend,
+    Client,
+}
 
 /// The record of one request. Dropping it writes it: at the end of the answer's body, or when the client has left before that.
 pub(in crate::proxy) struct RequestRecord {
@@ -23,6 +30,10 @@ pub(in crate::proxy) struct RequestRecord {
     /// Counts the request on its connection. `None` once it has become a session, which has records of its own.
     active: Option<ActiveRequest>,
     started: Instant,
+    /// Who the client is and how it came.
+    pub(in crate::proxy) client: ClientFacts,
+    /// The frontend port whose routes the request takes.
+    pub(in crate::proxy) port: u16,
     method: Method,
     pub(in crate::proxy) version: Version,
     /// The host, once it has been read.
@@ -31,6 +42,8 @@ pub(in crate::proxy) struct RequestRecord {
     request_id: Option<HeaderValue>,
     /// The reason of the gateway's own answer.
     reason: Option<HeaderValue>,
+    /// Who has broken off a member's answer, before its end.
+    broken_by: Option<Side>,
     status: Option<StatusCode>,
     /// The route, once it has been found.
     pub(in crate::proxy) target: Option<Arc<Target>>,
@@ -45,16 +58,20 @@ pub(in crate::proxy) struct RequestRecord {
 impl RequestRecord {
     /// The record of a request whose header has just been read.
     pub(in crate::proxy) fn new<B>(context: Arc<ConnectionContext>, request: &http::Request<B>) -> Self {
+        let settings = &context.state.settings;
         Self {
             active: Some(ActiveRequest::new(&context.requests)),
-            context,
             started: Instant::now(),
+            client: ClientFacts::read(&context.hop, request.headers(), |peer| settings.trusts(peer)),
+            port: context.listener.port,
+            context,
             method: request.method().clone(),
             version: request.version(),
             host: None,
             uri: request.uri().clone(),
             request_id: None,
             reason: None,
+            broken_by: None,
             status: None,
             target: None,
             pool: None,
@@ -72,6 +89,16 @@ impl RequestRecord {
     pub(in crate::proxy) fn answered(&mut self, status: StatusCode, headers: &HeaderMap) {
         self.status = Some(status);
         self.reason = headers.get(REASON_HEADER).cloned();
+    }
+
+    /// Notes that the answer has not come to its end. What was noted first stands.
+    pub(in crate::proxy) fn broke_off(&mut self, side: Side) {
+        self.broken_by.get_or_insert(side);
+    }
+
+    /// Whether the method is HEAD.
+    pub(in crate::proxy) fn is_head(&self) -> bool {
+        self.method == Method::HEAD
     }
 
     /// The pool that was chosen, if one was.
@@ -136,9 +163,15 @@ impl Drop for RequestRecord {
         let pool = self.pool().map_or("", |pool| &pool.id.0);
         let field = self.target.as_ref().map_or("", |target| &target.route.field);
         let member = self.member.map(|member| member.to_string()).unwrap_or_default();
-        let (client, method, version) = (self.context.peer, &self.method, self.version);
-        let (host, path, sent) = (self.host(), self.uri.path(), self.sent);
-        let (request_id, reason) = (self.request_id(), text(&self.reason));
+        let (client, method, version) = (self.client.address, &self.method, self.version);
+        let path = escape_target(self.uri.path());
+        let (host, path, sent) = (self.host(), &*path, self.sent);
+        let reason = match self.broken_by {
+            Some(Side::Backend) => "backend_aborted",
+            Some(Side::Client) => "client_aborted",
+            None => text(&self.reason),
+        };
+        let request_id = self.request_id();
         with_names(self.target.as_deref(), |object, route| {
             tracing::info!(target: "access", %client, %method, ?version, host, path, status, sent, seconds, object, route, field, pool,
                 member, request_id, reason, "request");

@@ -3,20 +3,19 @@
 mod reason;
 
 use std::borrow::Cow;
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{self, HeaderName, HeaderValue};
+use http::header::{self, HeaderValue};
 use http::{Response, StatusCode};
 
+use super::headers::REASON_HEADER;
 use crate::model::Unavailable;
 use crate::pool::NoMember;
 use crate::websocket::{Rejected, RequestFault};
 
 pub use reason::RefusalReason;
-
-/// The header that carries the reason of the gateway's own answer.
-pub(super) const REASON_HEADER: HeaderName = HeaderName::from_static("x-steadygate-reason");
 
 /// The gateway's own answer to a request that is not handed on, or whose answer is not handed back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,6 +91,17 @@ impl Refusal {
     pub(in crate::proxy) fn misdirected() -> Self {
         let message = "this connection was made for another host; connect again for this one";
         Self::new(RefusalReason::Misdirected, message)
+    }
+
+    /// 508 (RFC 5842 section 7.2): the request has come through too many gateways of this kind.
+    pub(in crate::proxy) fn loop_detected() -> Self {
+        let message = "the request goes round: its route's backend leads back to the gateway";
+        Self::new(RefusalReason::LoopDetected, message)
+    }
+
+    /// 502: what the member sent is no HTTP, or contradicts itself.
+    pub(in crate::proxy) fn malformed_answer(fault: impl fmt::Display) -> Self {
+        Self::new(RefusalReason::BackendMalformed, format!("the backend answered, but {fault}"))
     }
 
     /// 503: the pool has no member for the request.

@@ -25,10 +25,12 @@ const REFUSAL_LOG_INTERVAL: Duration = Duration::from_secs(10);
 /// Settings that the operator makes for all listeners.
 #[derive(Debug, Clone)]
 pub struct ProxySettings {
-    /// Peers whose `X-Forwarded-*` headers are believed and added to; their `Forwarded` header is passed on.
+    /// Peers that are believed about who the client is and how it came (`X-Forwarded-*`, `X-Real-IP`, `Forwarded`).
     pub trusted_proxies: Vec<IpNet>,
     /// Whether clear-text listeners take HTTP/2 with prior knowledge.
     pub clear_text_http2: bool,
+    /// Whether an answer without `Server` gets the gateway's.
+    pub server_header: bool,
     /// Whether a record of each request and session is logged.
     pub access_log: bool,
     /// Time limit for a request's header, and for an idle client connection.
@@ -89,6 +91,7 @@ impl Default for ProxySettings {
         Self {
             trusted_proxies: Vec::new(),
             clear_text_http2: false,
+            server_header: true,
             access_log: true,
             header_timeout: Duration::from_secs(60),
             connections: ConnectionLimits::default(),

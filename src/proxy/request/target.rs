@@ -5,11 +5,14 @@ use std::borrow::Cow;
 
 use h2::ext::Protocol;
 use http::header::{self, HeaderMap, HeaderValue};
-use http::uri::Authority;
+use http::uri::Scheme;
 use http::{Method, Uri, Version, request};
 
+use super::authority::Authority;
+use super::headers::ClientFacts;
 use super::refusal::{Refusal, RefusalReason};
 use crate::model::{normalise_host, normalise_path};
+use crate::proxy::limits::MAX_HOST_BYTES;
 
 /// The target of a request. Nearly always its texts are those that the client wrote, and share their memory.
 pub(in crate::proxy) struct RequestTarget {
@@ -66,24 +69,31 @@ impl RequestTarget {
         self.host.to_str().unwrap_or_default()
     }
 
+    /// The host that the client asked for, in lower case, and the port that it wrote: by the word of a trusted peer, else by the
+    /// request.
+    pub(in crate::proxy) fn client_host(&self, client: &ClientFacts) -> (Cow<'_, str>, Option<u16>) {
+        let told = client.authority.as_ref().and_then(|authority| Authority::parse(authority.to_str().ok()?).ok());
+        match told {
+            Some(Authority { host, port }) => (normalise_host(host).into(), port),
+            None => (self.host().into(), Authority::parse(self.authority()).ok().and_then(|authority| authority.port)),
+        }
+    }
+
     /// The path in its normal form, in which paths are compared.
     pub(in crate::proxy) fn path(&self) -> &str {
         self.normalised.as_deref().unwrap_or(self.uri.path())
     }
 }
 
-/// The host of an authority.
+/// The host of an authority. It is empty only where no Host was given, in HTTP/1.0.
 fn host(authority: &HeaderValue) -> Result<HeaderValue, Refusal> {
     let text = authority.to_str().map_err(|_| no_host())?;
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-');
-    if text.bytes().all(plain) && !text.ends_with('.') {
+    if text.len() <= MAX_HOST_BYTES && text.bytes().all(plain) && !text.ends_with('.') {
         return Ok(authority.clone());
     }
-    let authority: Authority = text.parse().map_err(|_| no_host())?;
-    if text.contains('@') || authority.host().is_empty() {
-        return Err(no_host());
-    }
-    HeaderValue::from_str(&normalise_host(authority.host())).map_err(|_| no_host())
+    let Authority { host, port: _ } = Authority::parse(text).map_err(Refusal::malformed)?;
+    HeaderValue::from_str(&normalise_host(host)).map_err(|_| no_host())
 }
 
 /// Checks that the headers tell the body's end in one way at most.
@@ -119,15 +129,21 @@ fn authority(uri: &Uri, headers: &HeaderMap, version: Version) -> Result<HeaderV
         return Err(Refusal::malformed("more than one Host is given"));
     }
     let host = named.map(|host| host.to_str().map(str::trim)).transpose().map_err(|_| no_host())?;
+    if uri.scheme().is_some_and(|scheme| *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS) {
+        return Err(Refusal::malformed("the request target is no URI of http or https"));
+    }
     match (uri.authority(), named, host) {
+        (_, _, Some("")) => Err(Refusal::malformed("the Host is empty")),
         (Some(target), _, Some(host)) if !target.as_str().eq_ignore_ascii_case(host) => {
             Err(Refusal::malformed("the request target and the Host header name different hosts"))
         }
-        (Some(target), ..) => value(target.as_str()),
+        (Some(target), _, Some(_)) => value(target.as_str()),
+        // The target names the host, but HTTP/1.1 asks for the header all the same (RFC 9112 section 3.2).
+        (Some(target), _, None) if version != Version::HTTP_11 => value(target.as_str()),
         (None, Some(named), Some(host)) if named.len() == host.len() => Ok(named.clone()),
         (None, _, Some(host)) => value(host),
         (None, _, None) if version == Version::HTTP_10 => Ok(HeaderValue::from_static("")),
-        (None, _, None) => Err(Refusal::malformed("no Host is given")),
+        (_, _, None) => Err(Refusal::malformed("no Host is given")),
     }
 }
 
@@ -155,6 +171,8 @@ mod tests {
         assert_eq!(get("/y/../x", "a.example:8080"), expected);
         assert_eq!(get("http://a.example/x", "a.example"), expected);
         assert_eq!(get("/x", "[::1]:80").map(|(host, _)| host), Ok("[::1]".to_owned()));
+        let http2 = http::Request::get("https://A.example:443/x").version(Version::HTTP_2);
+        assert_eq!(host_and_path(http2), expected);
     }
 
     #[test]
@@ -163,6 +181,13 @@ mod tests {
         assert_eq!(host_and_path(http::Request::get("/")), bad);
         assert_eq!(host_and_path(http::Request::get("/").header("host", "a").header("host", "b")), bad);
         assert_eq!(host_and_path(http::Request::get("http://a/").header("host", "b")), bad);
+        assert_eq!(host_and_path(http::Request::get("http://a/")), bad);
+        assert_eq!(host_and_path(http::Request::get("ftp://a/").header("host", "a")), bad);
+        assert_eq!(host_and_path(http::Request::get("http://a:b/").header("host", "a:b")), bad);
+        assert_eq!(host_and_path(http::Request::get("https://a:99999/").version(Version::HTTP_2)), bad);
+        assert_eq!(host_and_path(http::Request::get("/").header("host", "")), bad);
+        assert_eq!(host_and_path(http::Request::get("/").header("host", "a:-1")), bad);
+        assert_eq!(host_and_path(http::Request::get("/").header("host", "a".repeat(MAX_HOST_BYTES + 1))), bad);
         assert_eq!(host_and_path(http::Request::get("/").header("host", "u@a")), bad);
         assert_eq!(host_and_path(http::Request::get("/").header("host", "a b")), bad);
         let post = || http::Request::post("/").header("host", "a");

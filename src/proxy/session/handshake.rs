@@ -26,7 +26,7 @@ pub(in crate::proxy) struct SessionRequest {
     pub(super) attempt: HandshakeAttempt,
     pub(super) permit: Permit,
     pub(super) client_address: IpAddr,
-    /// The frontend port.
+    /// The frontend port whose route the session has.
     pub(super) port: u16,
     /// The path in its normal form.
     pub(super) path: String,
@@ -101,8 +101,7 @@ impl SessionRequest {
             }
         };
         let Some(client) = ClientUpgrade::take(parts, body) else { return Ok(None) };
-        let settings = &context.state.settings;
-        let client_address = headers::client_address(&parts.headers, context.peer, |peer| settings.trusts(peer));
+        let client_address = record.client.address;
         let permit = sessions.admit(route, client_address).map_err(|rejected| {
             sessions.refused(route.owner(), protocol.as_deref(), rejected.outcome());
             Refusal::rejected(rejected)
@@ -115,7 +114,7 @@ impl SessionRequest {
             attempt: HandshakeAttempt::new(sessions.clone(), Arc::clone(route), protocol),
             permit,
             client_address,
-            port: context.listener.port,
+            port: record.port,
             path: target.path().to_owned(),
             user_agent: user_agent.unwrap_or_default().to_owned(),
         }))

@@ -50,7 +50,7 @@ pub(in crate::proxy) fn open(
     // The answer is checked, and turned into the client's.
     let (mut parts, ()) = response.into_parts();
     let verified = match request.verify(&parts.headers) {
-        Ok(_) if headers::prepare_response(&mut parts.headers).is_err() => {
+        Ok(_) if headers::prepare_response(&mut parts.headers, parts.status, false).is_err() => {
             Err(Refusal::handshake_answer("the backend's 101 answer has a body"))
         }
         verified => verified,

@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use socket2::SockRef;
@@ -20,12 +21,14 @@ pub(in crate::proxy::forward) struct Http1Connection {
     pub(super) read: ReadBuffer,
     /// An empty buffer for the next request.
     pub(super) write: BytesMut,
+    /// Time for which it may wait for a request, by what the member has said of it.
+    pub(super) idle_limit: Option<Duration>,
 }
 
 impl Http1Connection {
     /// A connection that has just been made.
     pub(in crate::proxy::forward) fn new(stream: Stream) -> Self {
-        Self { stream, read: ReadBuffer::new(), write: BytesMut::new() }
+        Self { stream, read: ReadBuffer::new(), write: BytesMut::new(), idle_limit: None }
     }
 
     /// Whether the member has neither closed the connection nor sent anything unasked, by what the runtime has seen.

@@ -12,8 +12,8 @@ use crate::proxy::limits::{MAX_CHUNK_LINE_BYTES, MAX_TRAILER_BYTES, MAX_TRAILER_
 
 /// What a member sent is not HTTP/1.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the answer has {0}")]
-pub(super) struct MalformedAnswer(pub(super) &'static str);
+#[error("its answer has {0}")]
+pub(in crate::proxy::forward) struct MalformedAnswer(pub(super) &'static str);
 
 /// How a body's end is told, and how much of the body is still to come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

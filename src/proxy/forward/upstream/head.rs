@@ -1,6 +1,7 @@
 //! Heads of HTTP/1.1 messages (RFC 9112 sections 2 to 6): a request's head is written, an answer's head is read.
 
 use std::mem::MaybeUninit;
+use std::time::Duration;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -56,6 +57,8 @@ pub(super) struct AnswerHead {
     pub(super) framing: BodyFraming,
     /// Whether the connection may be used again after this answer.
     pub(super) keep: bool,
+    /// Time for which it may wait for the next request, where the answer says so.
+    pub(super) idle_limit: Option<Duration>,
 }
 
 /// Whether a head may be complete, if the first `before` bytes were not: a quick search for an empty line. It also says yes to
@@ -97,7 +100,8 @@ pub(super) fn take(read: &mut BytesMut, method: &Method) -> Result<Option<Answer
     };
     let ranges: Vec<_> = parsed.headers.iter().map(|line| (range(line.name.as_bytes()), range(line.value))).collect();
     let head: Bytes = read.split_to(length).freeze();
-    let (mut headers, mut framing) = (HeaderMap::with_capacity(ranges.len()), FramingHeaders::default());
+    // With room for `Server`.
+    let (mut headers, mut framing) = (HeaderMap::with_capacity(ranges.len() + 1), FramingHeaders::default());
     for (name, value) in ranges {
         let name = HeaderName::from_bytes(&head[name]).map_err(|_| MalformedAnswer("a bad header name"))?;
         let value =
@@ -108,6 +112,7 @@ pub(super) fn take(read: &mut BytesMut, method: &Method) -> Result<Option<Answer
     if let Some(length) = framing.length.filter(|_| framing.repeated) {
         headers.insert(header::CONTENT_LENGTH, length.into());
     }
+    let idle_limit = framing.idle_limit;
     let (framing, keep) = framing.evaluate(method, status, version == Some(1));
     let mut response = Response::new(());
     *response.status_mut() = status;
@@ -115,7 +120,7 @@ pub(super) fn take(read: &mut BytesMut, method: &Method) -> Result<Option<Answer
     if let Some(reason) = reason.and_then(|reason| ReasonPhrase::try_from(reason.into_bytes()).ok()) {
         response.extensions_mut().insert(reason);
     }
-    Ok(Some(AnswerHead { response, framing, keep }))
+    Ok(Some(AnswerHead { response, framing, keep, idle_limit }))
 }
 
 /// The headers of an answer that say where it ends, and whether the connection ends with it.
@@ -131,6 +136,8 @@ struct FramingHeaders {
     chunked: bool,
     /// `Connection: close`.
     close: bool,
+    /// `Keep-Alive: timeout=…`, less what it takes to be sooner than the member.
+    idle_limit: Option<Duration>,
 }
 
 impl FramingHeaders {
@@ -151,6 +158,8 @@ impl FramingHeaders {
         } else if *name == header::CONNECTION {
             let mut options = value.as_bytes().split(|byte| *byte == b',');
             self.close |= options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"));
+        } else if name == "keep-alive" {
+            self.idle_limit = idle_limit(value).or(self.idle_limit);
         }
         Ok(())
     }
@@ -168,6 +177,17 @@ impl FramingHeaders {
         };
         (framing, keep)
     }
+}
+
+/// How long a connection may wait for a request by a `Keep-Alive: timeout=N` of the member (RFC 2068 section 19.7.1.1): a second
+/// less than N, or half of a short N, because a request may be under way when the member closes it.
+fn idle_limit(value: &HeaderValue) -> Option<Duration> {
+    let timeout = value.to_str().ok()?.split(',').find_map(|parameter| {
+        let (name, seconds) = parameter.split_once('=')?;
+        let seconds = seconds.trim().trim_matches('"').parse::<u32>().ok()?;
+        name.trim().eq_ignore_ascii_case("timeout").then(|| Duration::from_secs(seconds.into()))
+    })?;
+    Some(timeout - Duration::from_secs(1).min(timeout / 2))
 }
 
 /// The value of a `Content-Length`: digits alone. A list of equal numbers is taken as one (RFC 9110 section 8.6).
@@ -268,6 +288,23 @@ mod tests {
         let many = |count: usize| format!("HTTP/1.1 200 OK\r\n{}\r\n", "X-A: 1\r\n".repeat(count));
         assert!(read(many(MAX_ANSWER_HEADER_FIELDS).as_bytes(), &Method::GET).expect("few enough").is_some());
         assert!(read(many(MAX_ANSWER_HEADER_FIELDS + 1).as_bytes(), &Method::GET).is_err());
+    }
+
+    #[test]
+    fn a_connection_is_kept_for_less_than_the_member_keeps_it() {
+        for (line, expected) in [
+            ("Keep-Alive: timeout=5\r\n", Some(4_000)),
+            ("Keep-Alive: max=100, Timeout = \"20\"\r\n", Some(19_000)),
+            ("Keep-Alive: timeout=1\r\n", Some(500)),
+            ("Keep-Alive: timeout=0\r\n", Some(0)),
+            ("Keep-Alive: 300\r\n", None),
+            ("Keep-Alive: timeout=-1\r\n", None),
+            ("", None),
+        ] {
+            let text = format!("HTTP/1.1 200 OK\r\n{line}\r\n");
+            let head = read(text.as_bytes(), &Method::GET).expect("good").expect("whole");
+            assert_eq!(head.idle_limit, expected.map(Duration::from_millis), "{line}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use http::{Response, StatusCode, request};
 
 use super::body::{Http1Body, ReadSide};
 use super::connection::Http1Connection;
+use super::framing::MalformedAnswer;
 use super::head::{self, AnswerHead};
 use super::read_buffer::ReadBuffer;
 use super::request_writer::{RequestFate, RequestWriter};
@@ -20,6 +21,13 @@ use crate::proxy::forward::request_body::RequestBody;
 pub(in crate::proxy::forward) struct ExchangeError {
     pub(in crate::proxy::forward) error: io::Error,
     pub(in crate::proxy::forward) fate: RequestFate,
+}
+
+impl ExchangeError {
+    /// The fault of what the member has answered, if it has answered.
+    pub(in crate::proxy::forward) fn malformed_answer(&self) -> Option<MalformedAnswer> {
+        self.error.get_ref()?.downcast_ref().copied()
+    }
 }
 
 /// An exchange until the head of the answer is there: the request is being sent, and the answer read.
@@ -39,21 +47,25 @@ pub(in crate::proxy::forward) async fn exchange(
     request: &request::Parts,
     body: RequestBody,
 ) -> Result<(Response<()>, Http1Body), ExchangeError> {
-    let Http1Connection { mut stream, mut read, write } = connection;
+    let Http1Connection { mut stream, mut read, write, idle_limit: _ } = connection;
     // Until the end of the answer has been read.
     stream.end_by(Ending::Reset);
     let mut writer = RequestWriter::new(request, body, write)
         .map_err(|error| ExchangeError { error, fate: RequestFate::BodyFailed })?;
     let mut pending = PendingAnswer { sent: None, seen: 0 };
     let head = poll_fn(|cx| pending.poll(cx, &mut stream, &mut read, &mut writer, request)).await;
-    let AnswerHead { response, framing, keep } = head.map_err(|error| ExchangeError { error, fate: writer.fate() })?;
+    let AnswerHead { response, framing, keep, idle_limit } =
+        head.map_err(|error| ExchangeError { error, fate: writer.fate() })?;
     let all_sent = matches!(pending.sent, Some(Ok(())));
     let (source, keep) = match pending.sent {
         Some(sent) => {
-            (ReadSide::Whole(Http1Connection { stream, read, write: writer.into_buffer() }), keep && sent.is_ok())
+            let write = writer.into_buffer();
+            (ReadSide::Whole(Http1Connection { stream, read, write, idle_limit }), keep && sent.is_ok())
         }
         // The member has answered without the body: it is not asked of the client.
-        None if writer.is_held() => (ReadSide::Whole(Http1Connection { stream, read, write: BytesMut::new() }), false),
+        None if writer.is_held() => {
+            (ReadSide::Whole(Http1Connection { stream, read, write: BytesMut::new(), idle_limit }), false)
+        }
         None => (ReadSide::split(stream, read, writer), false),
     };
     Ok((response, Http1Body::new(source, framing, keep, all_sent)))

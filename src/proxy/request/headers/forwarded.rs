@@ -1,97 +1,62 @@
-//! Who the client is: what earlier proxies claim of it, and what backends are told (`X-Forwarded-*`, `X-Real-IP`).
+//! What backends are told of the client: `X-Forwarded-*`, `X-Real-IP`, and `Forwarded` where a trusted peer sent it.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::IpAddr;
 
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
+use super::client_facts::{
+    self, ClientFacts, ClientHop, FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PORT, FORWARDED_PROTO, REAL_IP,
+};
 use super::join;
 
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
-const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
-
-/// The hop from the client to the gateway, as backends are told of it.
-pub(in crate::proxy) struct ClientHop {
-    /// The peer's address.
-    peer: HeaderValue,
-    /// Whether the peer's claims about earlier hops are believed.
-    trusted: bool,
-    /// `http` or `https`.
-    proto: HeaderValue,
-    /// The frontend port.
-    port: HeaderValue,
+/// Adds the headers that say who the client is. The claims of a peer that is not trusted have been removed; what a trusted peer
+/// has said stays, as far as it is said once and can be read.
+pub(super) fn add(headers: &mut HeaderMap, hop: &ClientHop, client: &ClientFacts, authority: &HeaderValue) {
+    add_chain(headers, hop, client);
+    let trusted = hop.is_trusted();
+    let stands = |headers: &HeaderMap, name: &HeaderName, is_valid: fn(&[u8]) -> bool| {
+        let mut lines = headers.get_all(name).iter();
+        trusted && lines.next().is_some_and(|line| is_valid(line.as_bytes())) && lines.next().is_none()
+    };
+    if !stands(headers, &REAL_IP, |value| client_facts::address(value).is_some()) {
+        let address = if client.address == hop.address { hop.peer.clone() } else { address(client.address) };
+        headers.insert(REAL_IP, address);
+    }
+    if !stands(headers, &FORWARDED_PROTO, |value| client_facts::scheme(value).is_some()) {
+        headers.insert(FORWARDED_PROTO, HeaderValue::from_static(if client.tls { "https" } else { "http" }));
+    }
+    let port = if client.port == hop.port { hop.port_text.clone() } else { HeaderValue::from(client.port) };
+    headers.insert(FORWARDED_PORT, port);
+    match client.authority.as_ref().unwrap_or(authority) {
+        host if host.is_empty() => headers.remove(FORWARDED_HOST),
+        host => headers.insert(FORWARDED_HOST, host.clone()),
+    };
 }
 
-impl ClientHop {
-    /// The hop of a connection from `peer` to the frontend port `port`.
-    pub(in crate::proxy) fn new(peer: IpAddr, trusted: bool, tls: bool, port: u16) -> Self {
-        Self {
-            peer: HeaderValue::from_str(&peer.to_string()).expect("an address"),
-            trusted,
-            proto: HeaderValue::from_static(if tls { "https" } else { "http" }),
-            port: HeaderValue::from(port),
-        }
+/// Adds the peer to the hops before it: to `X-Forwarded-For`, and to `Forwarded` if there is one.
+fn add_chain(headers: &mut HeaderMap, hop: &ClientHop, client: &ClientFacts) {
+    if !hop.is_trusted() {
+        headers.insert(FORWARDED_FOR, hop.peer.clone());
+        return;
     }
-
-    /// Whether the peer's claims about earlier hops are believed.
-    pub(in crate::proxy) fn is_trusted(&self) -> bool {
-        self.trusted
-    }
-}
-
-/// The client's address: the peer's, or, where peers are trusted, the first in `X-Forwarded-For` from the right that is not
-/// trusted.
-pub(in crate::proxy) fn client_address(headers: &HeaderMap, peer: IpAddr, trusts: impl Fn(IpAddr) -> bool) -> IpAddr {
-    let lines: Vec<&HeaderValue> = headers.get_all(FORWARDED_FOR).iter().collect();
-    let hops = lines.into_iter().rev().flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
-    let mut client = peer;
-    for hop in hops {
-        if !trusts(client) {
-            break;
-        }
-        let Some(hop) = address(hop) else { break };
-        client = hop.to_canonical();
-    }
-    client
-}
-
-/// The address of a hop as proxies write it: IPv6 in brackets or not, some with the port that it came from.
-fn address(hop: &[u8]) -> Option<IpAddr> {
-    let hop = std::str::from_utf8(hop).ok()?.trim();
-    match hop.strip_prefix('[').and_then(|hop| hop.strip_suffix(']')) {
-        Some(bracketed) => bracketed.parse::<Ipv6Addr>().ok().map(IpAddr::from),
-        None => hop.parse().ok().or_else(|| Some(hop.parse::<SocketAddr>().ok()?.ip())),
+    join(headers, FORWARDED_FOR, b", ");
+    let noted = headers.get(FORWARDED_FOR).filter(|noted| noted.to_str().is_ok()).cloned();
+    // Who was named in another way is the first of the chain.
+    let earlier = noted.or_else(|| (client.address != hop.address).then(|| address(client.address)));
+    let chain = earlier
+        .and_then(|earlier| HeaderValue::from_bytes(&[earlier.as_bytes(), b", ", hop.peer.as_bytes()].concat()).ok());
+    headers.insert(FORWARDED_FOR, chain.unwrap_or_else(|| hop.peer.clone()));
+    if headers.contains_key(header::FORWARDED) {
+        let node = match hop.address {
+            IpAddr::V4(address) => format!("for={address}"),
+            IpAddr::V6(address) => format!("for=\"[{address}]\""),
+        };
+        headers.append(header::FORWARDED, HeaderValue::from_str(&node).expect("an address"));
     }
 }
 
-/// Whether the client's own hop was over TLS, by the headers that [`prepare_request`](super::prepare_request) has made: by the
-/// word of a trusted peer, else by the connection.
-pub(in crate::proxy) fn is_over_tls(headers: &HeaderMap) -> bool {
-    let proto = headers.get(FORWARDED_PROTO).map(|proto| proto.as_bytes().trim_ascii());
-    proto.is_some_and(|proto| [&b"https"[..], b"wss"].iter().any(|tls| proto.eq_ignore_ascii_case(tls)))
-}
-
-/// Adds the headers that say who the client is. The claims of a peer that is not trusted have been removed.
-pub(super) fn add(headers: &mut HeaderMap, hop: &ClientHop, authority: &HeaderValue) {
-    let ClientHop { peer, trusted, proto, port } = hop;
-    if *trusted {
-        join(headers, FORWARDED_FOR, b", ");
-    }
-    let earlier = if *trusted { headers.get(FORWARDED_FOR) } else { None };
-    let earlier = earlier.filter(|earlier| earlier.to_str().is_ok()).map(HeaderValue::as_bytes);
-    let chain = earlier.and_then(|earlier| HeaderValue::from_bytes(&[earlier, b", ", peer.as_bytes()].concat()).ok());
-    headers.insert(FORWARDED_FOR, chain.unwrap_or_else(|| peer.clone()));
-    for (name, value) in
-        [(REAL_IP, peer), (FORWARDED_PROTO, proto), (FORWARDED_PORT, port), (FORWARDED_HOST, authority)]
-    {
-        // A trusted peer's claim stays, if there is exactly one.
-        let stands = *trusted && headers.get_all(&name).iter().count() == 1;
-        if !stands && (*trusted || !value.is_empty()) {
-            headers.insert(name, value.clone());
-        }
-    }
+fn address(address: IpAddr) -> HeaderValue {
+    HeaderValue::from_str(&address.to_string()).expect("an address")
 }
 
 /// Removes the headers that say who the client is, in every spelling that a backend might take for them.
@@ -108,43 +73,13 @@ pub(super) fn is_claim(name: &str) -> bool {
     let same = |byte: u8, other: u8| byte == other || (byte == b'_' && other == b'-');
     let starts =
         |start: &[u8]| name.len() >= start.len() && name.iter().zip(start).all(|(byte, other)| same(*byte, *other));
-    name == b"forwarded" || starts(b"x-forwarded-") || (name.len() == 9 && starts(b"x-real-ip"))
+    let is = |whole: &[u8]| name.len() == whole.len() && starts(whole);
+    name == b"forwarded" || starts(b"x-forwarded-") || is(b"x-real-ip") || is(b"front-end-https")
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::tests::{headers, request};
-    use super::*;
-
-    #[test]
-    fn the_client_is_the_first_hop_from_the_right_that_is_not_trusted() {
-        let client_of = |lines: &[&[u8]]| {
-            let mut map = HeaderMap::new();
-            for line in lines {
-                map.append(FORWARDED_FOR, HeaderValue::from_bytes(line).expect("a value"));
-            }
-            let trusts = |peer: IpAddr| matches!(peer, IpAddr::V4(peer) if peer.octets()[0] == 10);
-            client_address(&map, IpAddr::from([10, 0, 0, 1]), trusts).to_string()
-        };
-        for (lines, expected) in [
-            (&[b"198.51.100.1, 203.0.113.9".as_slice()][..], "203.0.113.9"),
-            (&[b"203.0.113.9:51234"], "203.0.113.9"),
-            (&[b"203.0.113.9:51234, 10.0.0.2:443"], "203.0.113.9"),
-            (&[b"[2001:db8::1]:443"], "2001:db8::1"),
-            (&[b"[2001:db8::1] ,10.0.0.2"], "2001:db8::1"),
-            (&[b"2001:db8::1"], "2001:db8::1"),
-            (&[b"[::ffff:203.0.113.9]:443"], "203.0.113.9"),
-            (&[b"203.0.113.9", b"10.0.0.2"], "203.0.113.9"),
-            // What can't be read ends the walk; what is before it is no nearer to the truth.
-            (&[b"203.0.113.9", b"unknown, 10.0.0.2"], "10.0.0.2"),
-            (&[b"203.0.113.9", b"\xff, 10.0.0.2"], "10.0.0.2"),
-            (&[b"\xff, 203.0.113.9"], "203.0.113.9"),
-            (&[b"203.0.113.9", b"\xff"], "10.0.0.1"),
-            (&[b"203.0.113.9", b"[203.0.113.9]"], "10.0.0.1"),
-        ] {
-            assert_eq!(client_of(lines), expected, "{lines:?}");
-        }
-    }
 
     #[test]
     fn claims_of_a_stranger_are_replaced_in_every_spelling() {
@@ -154,6 +89,7 @@ mod tests {
             ("x_forwarded_for", "1.1.1.1"),
             ("x_real-ip", "1.1.1.1"),
             ("forwarded", "for=1.1.1.1"),
+            ("front_end-https", "on"),
         ]);
         request(&mut map, false, true);
         assert_eq!(map["x-forwarded-for"], "192.0.2.7");
@@ -171,31 +107,60 @@ mod tests {
             headers(&[("x-forwarded-for", "1.1.1.1"), ("x-forwarded-proto", "http"), ("x-request-id", "abc")]);
         request(&mut map, true, true);
         assert_eq!(map["x-forwarded-for"], "1.1.1.1, 192.0.2.7");
+        assert_eq!(map["x-real-ip"], "1.1.1.1");
         assert_eq!(map["x-forwarded-proto"], "http");
+        assert_eq!(map["x-forwarded-port"], "80");
         assert_eq!(map["x-request-id"], "abc");
     }
 
     #[test]
-    fn whether_the_client_came_over_tls_is_what_backends_are_told() {
-        let cases: [(&[&str], bool, bool, bool); 9] = [
-            // What is said of it, whether that is believed, what is seen.
-            (&[], true, true, true),
-            (&[], true, false, false),
-            (&["https"], true, false, true),
-            (&["WSS"], true, false, true),
-            (&["http"], true, true, false),
-            (&["https"], false, false, false),
-            (&["http"], false, true, true),
-            (&["https", "https"], true, false, false),
-            (&["http", "http"], true, true, true),
-        ];
-        for (said, trusted, tls, expected) in cases {
-            let mut map = HeaderMap::new();
-            for said in said {
-                map.append(FORWARDED_PROTO, HeaderValue::from_str(said).expect("a value"));
-            }
-            request(&mut map, trusted, tls);
-            assert_eq!(is_over_tls(&map), expected, "{said:?} {trusted} {tls}");
+    fn backends_are_told_what_the_gateway_itself_goes_by() {
+        for (lines, expected) in [
+            (
+                &[("forwarded", "for=\"[2001:db8::7]:4711\";proto=https;host=b.example")][..],
+                ["2001:db8::7, 192.0.2.7", "2001:db8::7", "https", "443", "b.example"],
+            ),
+            (
+                &[("x-real-ip", "198.51.100.9")],
+                ["198.51.100.9, 192.0.2.7", "198.51.100.9", "http", "80", "a.example:8443"],
+            ),
+            // What a trusted peer says stands, as far as it can be read.
+            (
+                &[("x-forwarded-for", "198.51.100.9"), ("x-real-ip", "198.51.100.8"), ("x-forwarded-proto", "WSS")],
+                ["198.51.100.9, 192.0.2.7", "198.51.100.8", "WSS", "8443", "a.example:8443"],
+            ),
+            (
+                &[
+                    ("x-forwarded-for", "nobody"),
+                    ("x-real-ip", "nobody"),
+                    ("x-forwarded-proto", "gopher"),
+                    ("x-forwarded-port", "-1"),
+                    ("x-forwarded-host", "b.example:x"),
+                ],
+                ["nobody, 192.0.2.7", "192.0.2.7", "http", "80", "a.example:8443"],
+            ),
+            (
+                &[
+                    ("x-forwarded-for", "198.51.100.9, 192.0.2.1"),
+                    ("x-forwarded-proto", "https, http"),
+                    ("x-forwarded-port", "443, 80"),
+                    ("x-forwarded-host", "b.example, inner.example"),
+                ],
+                ["198.51.100.9, 192.0.2.1, 192.0.2.7", "198.51.100.9", "https", "443", "b.example"],
+            ),
+        ] {
+            let mut map = headers(&[&[("host", "a.example:8443")], lines].concat());
+            request(&mut map, true, false);
+            let names = ["x-forwarded-for", "x-real-ip", "x-forwarded-proto", "x-forwarded-port", "x-forwarded-host"];
+            let seen = names.map(|name| map[name].to_str().expect("text"));
+            assert_eq!(seen, expected, "{lines:?}");
         }
+    }
+
+    #[test]
+    fn forwarded_is_added_to_where_a_trusted_peer_sends_it() {
+        let mut map = headers(&[("forwarded", "for=198.51.100.9")]);
+        request(&mut map, true, false);
+        assert_eq!(map.get_all("forwarded").iter().collect::<Vec<_>>(), ["for=198.51.100.9", "for=192.0.2.7"]);
     }
 }

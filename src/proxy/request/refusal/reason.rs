@@ -57,6 +57,8 @@ refusal_reasons! {
     Misdirected [MISDIRECTED_REQUEST],
     /// No route is configured for this host and path.
     NoRoute [NOT_FOUND],
+    /// The request has come through several gateways of this kind: the route's backend leads back to it.
+    LoopDetected [LOOP_DETECTED],
     /// The route's pool is not configured.
     PoolNotFound [SERVICE_UNAVAILABLE],
     /// Every backend of the route has the weight 0.
@@ -73,8 +75,10 @@ refusal_reasons! {
     ProbeFailing [SERVICE_UNAVAILABLE],
     /// No connection to a member could be made: refused or failed (502), or not in time (504).
     BackendUnreachable [BAD_GATEWAY, GATEWAY_TIMEOUT],
-    /// The member closed the connection before it answered, or its answer is not HTTP.
+    /// The member closed the connection before it answered.
     BackendFailed [BAD_GATEWAY],
+    /// The member's answer is not HTTP/1.1, contradicts itself, or is beyond a limit. It is asked once.
+    BackendMalformed [BAD_GATEWAY],
     /// The member did not answer within the request timeout.
     BackendTimeout [GATEWAY_TIMEOUT],
     /// The member's answer has a `Transfer-Encoding` other than `chunked`.
