@@ -128,6 +128,8 @@ async fn a_client_that_resets_streams_loses_its_connection_but_not_what_is_under
     // The other request goes on, and so do other connections.
     held.write_all(ANSWER).await.expect("answers");
     assert_eq!(answered(kept).await.expect("an answer").status(), StatusCode::OK);
+    // Not to be used again: the next request comes on a connection of its own, whichever worker serves it.
+    drop(held);
     let (answer, _) = send(&connect(&gateway).await, to("/new"), true).await.expect("sent");
     backend.next().await.0.write_all(ANSWER).await.expect("answers");
     assert_eq!(answered(answer).await.expect("an answer").status(), StatusCode::OK);
