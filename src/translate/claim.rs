@@ -113,11 +113,17 @@ impl<'a> Claims<'a> {
         certified.any(|claim| self.holder(at, host) == Some(claim))
     }
 
-    /// The port on which `host`, or a wider host that covers it, is served over TLS with a certificate: 443 before others,
-    /// then the lowest.
-    pub(super) fn https_port(&self, host: &HostPattern) -> Option<u16> {
+    /// The port on which `host`, or a wider host of the same namespace that covers it, is served over TLS with a certificate: 443
+    /// before others, then the lowest.
+    pub(super) fn https_port(&self, namespace: &str, host: &HostPattern) -> Option<u16> {
         let certified = self.languages.iter().flat_map(|language| language.certified_covers(host));
-        let held = certified.filter(|CertifiedHost { port, host }| self.is_certified(*port, host));
+        let held = certified.filter(|CertifiedHost { port, host: wide }| {
+            let at = PortProtocol { port: *port, protocol: Protocol::Https };
+            let owner = || self.holder(at, wide).map(|claim| claim.owner());
+            self.is_certified(*port, wide)
+                && (ingress_form(wide).as_ref() == Some(host)
+                    || owner().is_some_and(|owner| owner.namespace() == namespace))
+        });
         held.map(|certified| certified.port).min_by_key(|port| (*port != 443, *port))
     }
 }

@@ -86,13 +86,14 @@ impl HostBuilder<'_> {
 
     /// Reports to Ingresses with TLS that a host of theirs has none: it was perhaps forgotten in `spec.tls`.
     fn report_without_tls(&self, host: &HostPattern, tls: Option<HostTls<'_>>, reports: &mut Reports) {
-        if tls.is_some() || *host == HostPattern::Any || self.claims.https_port(host).is_some() {
+        if tls.is_some() || *host == HostPattern::Any {
             return;
         }
         for ingress in self.ingresses.hosts.ingresses(host).iter().filter(|ingress| ingress.tls.is_some()) {
             let is_requested = |covered: &TlsHost| covered.host == *host && !covered.needs_certificate;
             let (message, remedy) = match ingress.field_of(host) {
                 None => continue,
+                Some(_) if self.claims.https_port(ingress.owner.namespace(), host).is_some() => continue,
                 // It does not get what it asks for, and is reported elsewhere.
                 Some(_) if ingress.tls_hosts().iter().any(is_requested) => continue,
                 Some(HostField::Annotation(_)) => (

@@ -40,7 +40,7 @@ pub(super) fn decide(
     if ingress.settings.force_redirect != Some(true) {
         return None;
     }
-    let port = tls.map(|_| HTTPS.port).or_else(|| claims.https_port(host));
+    let port = tls.map(|_| HTTPS.port).or_else(|| claims.https_port(ingress.owner.namespace(), host));
     if port.is_none() {
         reports.warning(
             &ingress.owner,
