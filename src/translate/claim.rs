@@ -45,14 +45,21 @@ pub(super) trait LanguageClaims {
     fn first_on_port(&self, at: PortProtocol) -> Option<Claim<'_>>;
 
     /// The oldest claim to a host of a port. A claim of an object that could serve counts only where `ports` has the port
-    /// for its protocol.
-    fn first_on_host(&self, at: PortProtocol, host: &HostPattern, ports: &Ports) -> Option<Claim<'_>>;
+    /// for its protocol; and where the host belongs to a namespace, `tenant`, only the claims of that one count.
+    fn first_on_host(
+        &self,
+        at: PortProtocol,
+        host: &HostPattern,
+        ports: &Ports,
+        tenant: Option<&str>,
+    ) -> Option<Claim<'_>>;
 
     /// The oldest claim to a host on any port, or to a wildcard that covers it; but not the claim to all hosts.
     fn first_to_name(&self, host: &HostPattern) -> Option<Claim<'_>>;
 
     /// The claim to a host of an HTTPS port that brings a certificate that can be used, whether or not others came first.
-    fn certified_claim(&self, port: u16, host: &HostPattern) -> Option<Claim<'_>>;
+    /// Only claims of `tenant` count, if there is one.
+    fn certified_claim(&self, port: u16, host: &HostPattern, tenant: Option<&str>) -> Option<Claim<'_>>;
 
     /// The hosts that cover `host`, it itself among them, and for which a claim brings a certificate that can be used,
     /// whether or not others came first.
@@ -79,11 +86,18 @@ impl<'a> Claims<'a> {
 
     /// The object whose namespace a host belongs to, where that is another than `namespace`. There is none if hosts are shared.
     pub(super) fn foreign_tenant(&self, namespace: &str, host: &HostPattern) -> Option<&'a ObjectRef> {
-        if self.has_shared_hosts() {
+        self.tenant(host).filter(|owner| owner.namespace() != namespace)
+    }
+
+    /// The object whose namespace a host belongs to: the first to name it, or a wildcard that covers it. There is none if hosts
+    /// are shared.
+    fn tenant(&self, host: &HostPattern) -> Option<&'a ObjectRef> {
+        // The hosts that nobody names are everybody's.
+        if self.has_shared_hosts() || *host == HostPattern::Any {
             return None;
         }
         let first = self.languages.iter().filter_map(|language| language.first_to_name(host)).min();
-        first.map(|claim| claim.owner()).filter(|owner| owner.namespace() != namespace)
+        first.map(|claim| claim.owner())
     }
 
     /// The object that has the port for another protocol, if one has.
@@ -96,9 +110,10 @@ impl<'a> Claims<'a> {
         self.ports.speaks(at)
     }
 
-    /// The claim that holds a host of a port: the oldest.
+    /// The claim that holds a host of a port: the oldest, of those whom the host belongs to.
     pub(super) fn holder(&self, at: PortProtocol, host: &HostPattern) -> Option<Claim<'a>> {
-        self.languages.iter().filter_map(|language| language.first_on_host(at, host, self.ports)).min()
+        let tenant = self.tenant(host).map(ObjectRef::namespace);
+        self.languages.iter().filter_map(|language| language.first_on_host(at, host, self.ports, tenant)).min()
     }
 
     /// Whether the claim that holds a host of a port is of an object of this kind.
@@ -109,7 +124,8 @@ impl<'a> Claims<'a> {
     /// Whether the claim that holds a host of an HTTPS port brings a certificate that can be used.
     pub(super) fn is_certified(&self, port: u16, host: &HostPattern) -> bool {
         let at = PortProtocol { port, protocol: Protocol::Https };
-        let mut certified = self.languages.iter().filter_map(|language| language.certified_claim(port, host));
+        let tenant = self.tenant(host).map(ObjectRef::namespace);
+        let mut certified = self.languages.iter().filter_map(|language| language.certified_claim(port, host, tenant));
         certified.any(|claim| self.holder(at, host) == Some(claim))
     }
 

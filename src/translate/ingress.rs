@@ -163,7 +163,14 @@ impl Language for Ingresses {
         for key in by_config {
             touched.extend(self.refresh(key, context));
         }
-        for host in &touched {
+        // A wildcard's tenant has every host below it.
+        let is_wide = |host: &HostPattern| !matches!(host, HostPattern::Exact(_));
+        let decided: Vec<HostPattern> = if context.lookup.has_strict_tenancy && touched.iter().any(is_wide) {
+            self.hosts.all().cloned().collect()
+        } else {
+            touched.iter().cloned().collect()
+        };
+        for host in &decided {
             self.hosts.decide_tls(host, &context.lookup, &mut context.assembly.reports);
         }
         touched

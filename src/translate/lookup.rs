@@ -23,6 +23,8 @@ pub(super) struct Lookup<'a> {
     pub(super) interner: &'a RefCell<Interner>,
     /// The certificate for hosts that have none of their own.
     pub(super) default_certificate: Option<&'a CertificateId>,
+    /// Whether a host belongs to one namespace.
+    pub(super) has_strict_tenancy: bool,
 }
 
 impl<'a> Lookup<'a> {

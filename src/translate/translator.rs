@@ -104,9 +104,10 @@ impl Translator {
         self.build(units);
         self.interner.get_mut().remove_unused();
         self.languages.iter_mut().for_each(|language| language.compact());
-        let Self { snapshot, slices, certificates, interner, assembly, default_certificate, .. } = self;
-        let default_certificate = default_certificate.as_ref();
-        assembly.update_certificates(&Lookup { snapshot, slices, certificates, interner, default_certificate });
+        let Self { options, snapshot, slices, certificates, interner, assembly, default_certificate, .. } = self;
+        let (default_certificate, has_strict_tenancy) = (default_certificate.as_ref(), options.has_strict_tenancy());
+        let lookup = Lookup { snapshot, slices, certificates, interner, default_certificate, has_strict_tenancy };
+        assembly.update_certificates(&lookup);
         self.assembly.translation()
     }
 
@@ -129,10 +130,11 @@ impl Translator {
     /// built, and the hosts that are touched.
     fn read(&mut self, old: &Snapshot, changes: &Changes) -> (Units, TouchedHosts) {
         let Self { snapshot, classes, slices, certificates, interner, refs, assembly, work, .. } = self;
-        let default_certificate = self.default_certificate.as_ref();
+        let (default_certificate, has_strict_tenancy) =
+            (self.default_certificate.as_ref(), self.options.has_strict_tenancy());
         changes.secrets.iter().for_each(|secret| certificates.get_mut().invalidate(secret));
         let TouchedEndpoints { slices: touched_slices, services } = slices.update(old, snapshot, changes);
-        let lookup = Lookup { snapshot, slices, certificates, interner, default_certificate };
+        let lookup = Lookup { snapshot, slices, certificates, interner, default_certificate, has_strict_tenancy };
         for key in &touched_slices {
             let slice = snapshot.endpoint_slices.get(key);
             let terminating = slice.map(|slice| service::terminating(key, slice, &lookup)).unwrap_or_default();
@@ -197,8 +199,9 @@ impl Translator {
     }
 
     fn lookup(&self) -> Lookup<'_> {
-        let Self { snapshot, slices, certificates, interner, default_certificate, .. } = self;
-        Lookup { snapshot, slices, certificates, interner, default_certificate: default_certificate.as_ref() }
+        let Self { options, snapshot, slices, certificates, interner, default_certificate, .. } = self;
+        let (default_certificate, has_strict_tenancy) = (default_certificate.as_ref(), options.has_strict_tenancy());
+        Lookup { snapshot, slices, certificates, interner, default_certificate, has_strict_tenancy }
     }
 }
 

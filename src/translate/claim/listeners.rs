@@ -81,6 +81,11 @@ impl ListenerClaim {
 }
 
 impl Claimant {
+    /// Whether its object is of a namespace. `None`: of any.
+    fn is_of(&self, namespace: Option<&str>) -> bool {
+        namespace.is_none_or(|namespace| self.object.owner.namespace() == namespace)
+    }
+
     fn claim(&self) -> Claim<'_> {
         self.object.claim(self.listener)
     }
@@ -165,13 +170,20 @@ impl LanguageClaims for ListenerClaims {
         self.serving().filter(|(_, taken)| *taken == at).map(|(claim, _)| claim).min()
     }
 
-    fn first_on_host(&self, at: PortProtocol, host: &HostPattern, ports: &Ports) -> Option<Claim<'_>> {
+    fn first_on_host(
+        &self,
+        at: PortProtocol,
+        host: &HostPattern,
+        ports: &Ports,
+        tenant: Option<&str>,
+    ) -> Option<Claim<'_>> {
         if self.by_host.is_empty() {
             return None;
         }
         let is_open = ports.speaks(at);
         let claimants = self.by_host.get(&HostOfPort { at, host: canonical(host) })?;
-        claimants.iter().find(|claimant| is_open || !claimant.listener().serves).map(Claimant::claim)
+        let counts = |claimant: &&Claimant| claimant.is_of(tenant) && (is_open || !claimant.listener().serves);
+        claimants.iter().find(counts).map(Claimant::claim)
     }
 
     fn first_to_name(&self, host: &HostPattern) -> Option<Claim<'_>> {
@@ -180,13 +192,14 @@ impl LanguageClaims for ListenerClaims {
         naming.filter_map(|(_, claimants)| claimants.first()).map(Claimant::claim).min()
     }
 
-    fn certified_claim(&self, port: u16, host: &HostPattern) -> Option<Claim<'_>> {
+    fn certified_claim(&self, port: u16, host: &HostPattern, tenant: Option<&str>) -> Option<Claim<'_>> {
         if self.by_host.is_empty() {
             return None;
         }
         let at = PortProtocol { port, protocol: Protocol::Https };
         let claimants = self.by_host.get(&HostOfPort { at, host: host.clone() })?;
-        claimants.iter().find(|claimant| claimant.listener().serves_tls()).map(Claimant::claim)
+        let counts = |claimant: &&Claimant| claimant.is_of(tenant) && claimant.listener().serves_tls();
+        claimants.iter().find(counts).map(Claimant::claim)
     }
 
     fn certified_covers(&self, host: &HostPattern) -> Vec<CertifiedHost> {

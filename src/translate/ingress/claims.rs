@@ -20,14 +20,20 @@ impl LanguageClaims for IngressHosts {
         if at != HTTP && at != HTTPS {
             return None;
         }
-        self.all().filter_map(|host| claimant(self, at, host)).map(claim).min()
+        self.all().filter_map(|host| claimant(self, at, host, None)).map(claim).min()
     }
 
-    fn first_on_host(&self, at: PortProtocol, host: &HostPattern, ports: &Ports) -> Option<Claim<'_>> {
+    fn first_on_host(
+        &self,
+        at: PortProtocol,
+        host: &HostPattern,
+        ports: &Ports,
+        tenant: Option<&str>,
+    ) -> Option<Claim<'_>> {
         if !ports.speaks(at) {
             return None;
         }
-        claimant(self, at, &ingress_form(host)?).map(claim)
+        claimant(self, at, &ingress_form(host)?, tenant).map(claim)
     }
 
     fn first_to_name(&self, host: &HostPattern) -> Option<Claim<'_>> {
@@ -37,25 +43,36 @@ impl LanguageClaims for IngressHosts {
         std::iter::once(host.clone()).chain(wildcards).filter_map(first).map(claim).min()
     }
 
-    fn certified_claim(&self, port: u16, host: &HostPattern) -> Option<Claim<'_>> {
+    fn certified_claim(&self, port: u16, host: &HostPattern, tenant: Option<&str>) -> Option<Claim<'_>> {
         let tls = self.tls(host).filter(|tls| port == HTTPS.port && tls.certificate.is_some())?;
+        let tls = Some(tls).filter(|tls| is_of(tls.ingress, tenant))?;
         Some(claim(tls.ingress))
     }
 
     fn certified_covers(&self, host: &HostPattern) -> Vec<CertifiedHost> {
         let covering = std::iter::once(host.clone()).chain(wider(host));
-        let certified = covering.filter(|host| self.certified_claim(HTTPS.port, host).is_some());
+        let certified = covering.filter(|host| self.certified_claim(HTTPS.port, host, None).is_some());
         certified.map(|host| CertifiedHost { port: HTTPS.port, host }).collect()
     }
 }
 
 /// The Ingress whose claim to a host of a port counts among those of Ingresses.
-fn claimant<'h>(hosts: &'h IngressHosts, at: PortProtocol, host: &HostPattern) -> Option<&'h ParsedIngress> {
+fn claimant<'h>(
+    hosts: &'h IngressHosts,
+    at: PortProtocol,
+    host: &HostPattern,
+    tenant: Option<&str>,
+) -> Option<&'h ParsedIngress> {
     match at {
-        HTTP => hosts.first(host),
-        HTTPS => hosts.tls(host).map(|tls| &**tls.ingress),
+        HTTP => hosts.serving(host).find(|ingress| is_of(ingress, tenant)),
+        HTTPS => hosts.tls(host).map(|tls| &**tls.ingress).filter(|ingress| is_of(ingress, tenant)),
         _ => None,
     }
+}
+
+/// Whether an Ingress is of a namespace. `None`: of any.
+fn is_of(ingress: &ParsedIngress, namespace: Option<&str>) -> bool {
+    namespace.is_none_or(|namespace| ingress.owner.namespace() == namespace)
 }
 
 /// An Ingress has no listeners: its claims are those of listener 0.

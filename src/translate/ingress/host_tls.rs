@@ -70,9 +70,9 @@ impl HostTls<'_> {
 
 /// The request that decides on the certificate of a host, if there is one. `ingresses` are those that serve or cover
 /// the host, oldest first.
-pub(super) fn decide(
+pub(super) fn decide<'i>(
     host: &HostPattern,
-    ingresses: &[Arc<ParsedIngress>],
+    ingresses: impl Iterator<Item = &'i Arc<ParsedIngress>>,
     lookup: &Lookup<'_>,
     reports: &mut Reports,
 ) -> Option<TlsRequest> {

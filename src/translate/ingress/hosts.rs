@@ -9,7 +9,7 @@ use crate::report::Report;
 use super::compact_if_doubled;
 use super::host_tls::{self, HostTls, TlsRequest};
 use super::parsed::ParsedIngress;
-use crate::translate::claim::wider;
+use crate::translate::claim::{LanguageClaims, wider};
 use crate::translate::lookup::Lookup;
 use crate::translate::report::{AllReports, Reports};
 
@@ -92,10 +92,18 @@ impl IngressHosts {
 
     /// Decides again which Ingress asks for a host to be served over TLS, and with which certificate.
     pub(super) fn decide_tls(&mut self, host: &HostPattern, lookup: &Lookup<'_>, all_reports: &mut AllReports) {
+        // If hosts belong to namespaces, the Ingresses of others have no say.
+        let is_owned = lookup.has_strict_tenancy && *host != HostPattern::Any;
+        let tenant = is_owned.then(|| self.first_to_name(host)).flatten();
+        let tenant = tenant.map(|claim| claim.owner().namespace().to_owned());
         let Some(entry) = self.hosts.get_mut(host) else { return };
         let mut reports = Reports::default();
+        let of_tenant = |ingress: &&Arc<ParsedIngress>| {
+            tenant.as_ref().is_none_or(|namespace| ingress.owner.namespace() == namespace)
+        };
         let before = entry.tls_request.is_some();
-        entry.tls_request = host_tls::decide(host, &entry.ingresses, lookup, &mut reports).map(Box::new);
+        entry.tls_request =
+            host_tls::decide(host, entry.ingresses.iter().filter(of_tenant), lookup, &mut reports).map(Box::new);
         entry.put_reports(|reports| &mut reports.tls, reports.into_sorted(), all_reports);
         self.tls_requests = self.tls_requests + usize::from(entry.tls_request.is_some()) - usize::from(before);
         if entry.tls_request.is_some() && !entry.ingresses.iter().any(|ingress| ingress.serves(host)) {
@@ -131,7 +139,13 @@ impl IngressHosts {
 
     /// The oldest Ingress that serves a host.
     pub(super) fn first(&self, host: &HostPattern) -> Option<&ParsedIngress> {
-        self.ingresses(host).iter().find(|ingress| ingress.serves(host)).map(|ingress| &**ingress)
+        self.serving(host).next()
+    }
+
+    /// The Ingresses that serve a host, oldest first.
+    pub(super) fn serving(&self, host: &HostPattern) -> impl Iterator<Item = &ParsedIngress> {
+        let ingresses = self.ingresses(host).iter().map(|ingress| &**ingress);
+        ingresses.filter(move |ingress| ingress.serves(host))
     }
 
     /// Whether a host has routes of its own.
