@@ -112,6 +112,7 @@ def test_a_session_is_listed_with_everything_that_was_counted(gateway, site):
             "path": "/one/room",
             "version": "HTTP/1.1",
             "user_agent": "test/1",
+            "protocol": "websocket",
             "subprotocol": "chat",
             "state": "open",
         }
@@ -257,7 +258,8 @@ def test_the_command_lists_and_closes(gateway, site):
         run = cli(gateway)
         assert run.returncode == 0, run.stderr
         head, first, second = run.stdout.splitlines()
-        assert head.split() == ["ID", "AGE", "IDLE", "CLIENT", "OBJECT", "MEMBER", "UP/DOWN", "BYTES", "STATE"]
+        columns = ["ID", "AGE", "IDLE", "CLIENT", "PROTOCOL", "OBJECT", "MEMBER", "UP/DOWN", "BYTES", "STATE"]
+        assert head.split() == columns
         assert first.split()[0] == "1" and "1/1" in first and "Ingress default/one" in first
         assert second.index("127.0.0.1") == head.index("CLIENT") == first.index("127.0.0.1")
         assert len(cli(gateway, "list", "--object", "default/two").stdout.splitlines()) == 2

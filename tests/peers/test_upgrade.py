@@ -1,12 +1,14 @@
 """Upgrades to protocols other than WebSocket, byte by byte: who grants them, what is relayed, how they end, where they are shown."""
 
 import json
+import subprocess
 import time
 
 import pytest
 
-from gateway import steadygate, wait_for
+from gateway import documents, steadygate, wait_for
 from http_backend import MIB
+from libraries import PEERS
 from manifests import ingress, secret, service
 from metrics import Metrics
 from wire import ACCEPTED, HANDSHAKE, Client, answers, get, response
@@ -279,6 +281,23 @@ def test_what_is_under_way_arrives_before_the_end(gateway, scripted):
     assert len(received) == metric("upgrade_bytes_total", direction="down")
 
 
+def test_kubectls_own_library_has_its_streams_echoed(gateway):
+    """Client and server are spdystream, which kubectl, the API server and the kubelet use: two streams at once, each half-closed."""
+    (peer,) = PEERS["go"]
+    server = subprocess.Popen([peer, "spdy-server"], stdout=subprocess.PIPE, text=True)
+    try:
+        gateway.serve(*api(int(server.stdout.readline())))
+        client = [peer, "spdy-client", f"127.0.0.1:{gateway.http}", "/api/exec"]
+        run = subprocess.run(client, capture_output=True, text=True, timeout=50)
+        assert run.returncode == 0, run.stderr
+        assert json.loads(run.stdout) == {"session": "spdy", "bytes": [MIB, MIB]}
+    finally:
+        server.kill()
+        server.wait()
+    told = Metrics(gateway.admin_text("/metrics"))
+    assert told.of("upgrade_handshakes_total", object=ROUTE, protocol="SPDY/3.1", outcome="opened") == 1
+
+
 def test_it_counts_for_the_limits_of_sessions_and_of_silence(gateway, scripted):
     backend = scripted(echo())
     gateway.serve(*api(backend.port, websocket_max_sessions="1", websocket_idle_timeout="2"))
@@ -310,6 +329,20 @@ def test_over_tls_and_with_affinity(gateway, scripted, certificate):
         assert answer.status == 101 and "ApplicationGatewayAffinity" in answer["set-cookie"]
         client.send(b"z" * 100_000)
         assert client.read(100_000) == b"z" * 100_000
+
+
+def test_explain_and_diff_name_the_protocols(gateway, scripted, tmp_path):
+    backend = scripted(echo())
+    gateway.serve(*api(backend.port))
+    run = steadygate("explain", "--manifests", gateway.manifests, "http://localhost/api")
+    assert run.returncode == 0 and "WebSocket, SPDY/3.1, tcp" in run.stdout
+    new = tmp_path / "new"
+    new.mkdir()
+    (new / "site.json").write_text(documents(*api(backend.port, "*")))
+    with opened(gateway):
+        run = steadygate("diff", "--manifests", new, "--admin", f"127.0.0.1:{gateway.admin}")
+        assert run.returncode == 1 and "upgrade_protocols" in run.stdout
+        assert "0 of 1 open would be closed" in run.stdout
 
 
 def test_websocket_is_as_it_was_beside_it(gateway, scripted):

@@ -1,4 +1,4 @@
-// Command peer is the peer of github.com/coder/websocket.
+// Command peer is the peer of github.com/coder/websocket, and of github.com/moby/spdystream for `kubectl exec`'s protocol.
 package main
 
 import (
@@ -37,10 +37,15 @@ func closing(err error) told {
 }
 
 func main() {
-	if os.Args[1] == "server" {
+	switch os.Args[1] {
+	case "server":
 		serve()
 		_, _ = io.Copy(io.Discard, os.Stdin)
-		return
+	case "spdy-server":
+		orFail(serveSpdy())
+	case "spdy-client":
+		orFail(runSpdyClient(os.Args[2], os.Args[3]))
+	default:
+		runClient(os.Args[2], os.Args[3], os.Args[4:])
 	}
-	runClient(os.Args[2], os.Args[3], os.Args[4:])
 }
