@@ -154,3 +154,44 @@ fn serve(config: Config, drain: Duration) -> anyhow::Result<ExitCode> {
         Ok(if left == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::source::Key;
+
+    #[derive(Debug, Parser)]
+    struct Arguments {
+        #[command(flatten)]
+        run: Run,
+    }
+
+    fn parse(arguments: &[&str]) -> Result<Run, String> {
+        let parsed = Arguments::try_parse_from(["run"].iter().chain(arguments));
+        parsed.map(|arguments| arguments.run).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn beside_another_controller_no_status_is_written() {
+        let status = |arguments: &[&str]| parse(arguments).map(|run| run.cluster.status());
+        assert_eq!(status(&["--no-status"]), Ok(None));
+        assert!(status(&[]).is_ok_and(|status| status.is_some()));
+        for contradiction in ["--publish-address=192.0.2.1", "--publish-service=a/b", "--lease=a/b", "--manifests=."] {
+            assert!(status(&["--no-status", contradiction]).is_err(), "{contradiction}");
+        }
+    }
+
+    #[test]
+    fn what_objects_mean_is_an_option_of_each_command_alike() {
+        let objects = parse(&["--tenancy=strict", "--default-certificate=edge/wildcard"]).expect("parsed").objects;
+        let options = objects.of_directory();
+        assert_eq!(options.tenancy, Tenancy::Strict);
+        assert_eq!(options.default_certificate, Some(Key::new("edge", "wildcard")));
+        assert_eq!(parse(&[]).expect("parsed").objects.tenancy, Tenancy::Shared);
+        for (wrong, says) in [("--tenancy=lax", "shared or strict"), ("--default-certificate=edge", "NAMESPACE/NAME")] {
+            assert!(parse(&[wrong]).expect_err("refused").contains(says), "{wrong}");
+        }
+    }
+}
