@@ -24,18 +24,29 @@ impl Tenants<'_> {
     /// Reports Ingresses that may not serve the host, or that share it with another namespace.
     pub(super) fn report(&self, reports: &mut Reports) {
         let host = self.host;
-        for ingress in self.hosts.ingresses(host) {
-            let Some(field) = ingress.field_of(host).map(|field| field.to_string()) else { continue };
+        let named = || self.hosts.ingresses(host).iter().filter_map(|ingress| Some((ingress, ingress.field_of(host)?)));
+        // The oldest Ingress, and the oldest of another namespace: each other Ingress shares the host with one of the two.
+        let oldest = named().next().map(|(ingress, _)| &ingress.owner);
+        let other = oldest.and_then(|oldest| {
+            named().map(|(ingress, _)| &ingress.owner).find(|owner| owner.namespace() != oldest.namespace())
+        });
+        for (ingress, field) in named() {
+            let (owner, namespace) = (&ingress.owner, ingress.owner.namespace());
             if let Some(tenant) = self.foreign_tenant(ingress) {
-                reports.foreign_tenant(&ingress.owner, &field, host, tenant);
-            } else if self.claims.has_shared_hosts()
-                && let Some(shares) = self.other_namespace(ingress.owner.namespace())
-            {
+                reports.foreign_tenant(owner, &field.to_string(), host, tenant);
+                continue;
+            }
+            if !self.claims.has_shared_hosts() {
+                continue;
+            }
+            let shares = [oldest, other].into_iter().flatten().find(|with| with.namespace() != namespace);
+            let shares = shares.map(|with| format!("{with} of another namespace serves paths of host {host} too"));
+            if let Some(message) = shares.or_else(|| self.foreign_wildcard(namespace)) {
                 reports.warning(
-                    &ingress.owner,
-                    field,
+                    owner,
+                    field.to_string(),
                     Reason::SharedHost,
-                    shares,
+                    message,
                     "nothing, if both namespaces may; else remove it from one of the two, or give hosts to the namespace that \
                      came first (--tenancy strict)",
                 );
@@ -43,18 +54,12 @@ impl Tenants<'_> {
         }
     }
 
-    /// With whom a namespace shares the host: with another that has it too, or that has a wildcard which covers it.
-    fn other_namespace(&self, namespace: &str) -> Option<String> {
-        let host = self.host;
-        let ingresses = self.hosts.ingresses(host).iter().filter(|ingress| ingress.field_of(host).is_some());
-        let mut others = ingresses.filter(|ingress| ingress.owner.namespace() != namespace);
-        if let Some(other) = others.next() {
-            return Some(format!("{} of another namespace serves paths of host {host} too", other.owner));
-        }
-        let wildcards = wider(host).filter(|wide| *wide != HostPattern::Any);
-        let mut covering = wildcards.filter_map(|wide| Some((self.hosts.first(&wide)?, wide)));
-        let (other, wide) = covering.find(|(ingress, _)| ingress.owner.namespace() != namespace)?;
-        Some(format!("{} of another namespace serves {wide}, which covers host {host}", other.owner))
+    /// Which wildcard of another namespace covers the host, if one does.
+    fn foreign_wildcard(&self, namespace: &str) -> Option<String> {
+        let wildcards = wider(self.host).filter(|wide| *wide != HostPattern::Any);
+        let mut covering = wildcards.filter_map(|wide| Some((&self.hosts.first(&wide)?.owner, wide)));
+        let (owner, wide) = covering.find(|(owner, _)| owner.namespace() != namespace)?;
+        Some(format!("{owner} of another namespace serves {wide}, which covers host {}", self.host))
     }
 
     fn foreign_tenant(&self, ingress: &ParsedIngress) -> Option<&ObjectRef> {
