@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 
 use imbl::OrdMap;
 use steadygate::model::{
-    Action, Address, Balance, Certificate, CertificateId, Endpoint, EndpointState, Forward, ForwardOptions, Host,
-    HostHeader, HostPattern, Kind, Listener, MatchInput, Model, ObjectRef, PathMatch, Pool, PoolId, Probe, Protocol,
-    Route, SecretBytes, Transport,
+    Action, Address, Balance, Certificate, CertificateId, EncodedSlashes, Endpoint, EndpointState, Forward,
+    ForwardOptions, Host, HostHeader, HostPattern, Kind, Listener, MatchInput, Model, ObjectRef, PathMatch, Pool,
+    PoolId, Probe, Protocol, Route, SecretBytes, Transport,
 };
 use steadygate::pool::{AddressPolicy, Registry};
 use steadygate::table::{Handle, compile};
@@ -29,6 +29,7 @@ fn host(number: usize, pool: &str, version: usize) -> Arc<Host> {
     let options = ForwardOptions {
         host: HostHeader::Preserve,
         rewrite: None,
+        encoded_slashes: EncodedSlashes::Keep,
         request_timeout: Duration::from_secs(30 + version as u64),
         websocket: Arc::default(),
         upgrade_protocols: None,

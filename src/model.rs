@@ -26,13 +26,13 @@ use imbl::OrdMap;
 use serde::Serialize;
 
 pub use affinity::{Affinity, CookieSecure, SameSite};
-pub use forward::{Forward, ForwardOptions, HostHeader, PathRewrite, WeightedPool, WeightedPools};
+pub use forward::{EncodedSlashes, Forward, ForwardOptions, HostHeader, PathRewrite, WeightedPool, WeightedPools};
 pub use host::{HostPattern, HostPatternError, normalise_host};
 pub use key::{Key, ObjectRef};
 pub use kind::Kind;
 pub use listener::{Host, Listener, Protocol};
 pub use order::alternating;
-pub use path::{PathMatch, PathMatchError, escape_target, normalise_path};
+pub use path::{PathMatch, PathMatchError, decode_slashes, escape_target, has_encoded_slashes, normalise_path};
 pub use pool::{
     Address, Balance, Endpoint, EndpointState, Endpoints, MAX_PROBE_BODY_CHARS, Pool, PoolId, Probe, StatusRange,
     StatusRangeError, Transport, UpstreamTls,

@@ -20,7 +20,7 @@ use super::value::AllowedValues;
 
 pub use affinity::{AffinityBy, AffinitySettings, SameSiteSetting, SessionCookie};
 pub use guard::Guard;
-pub use settings::{AnnotationSettings, BackendProtocol, ProbeSettings, SslRedirect};
+pub use settings::{AnnotationSettings, BackendProtocol, EncodedSlashesSetting, ProbeSettings, SslRedirect};
 
 /// One annotation: a row of the reference page, and the reader of its value.
 #[derive(Debug, Clone, Copy)]

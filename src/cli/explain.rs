@@ -11,8 +11,8 @@ use http::Uri;
 
 use super::objects::ObjectOptions;
 use crate::model::{
-    Action, Affinity, EndpointState, Forward, HostHeader, HostPattern, Kind, MatchInput, ObjectRef, PoolId, Protocol,
-    Route, WeightedPools, normalise_host, normalise_path,
+    Action, Affinity, EncodedSlashes, EndpointState, Forward, HostHeader, HostPattern, Kind, MatchInput, ObjectRef,
+    PoolId, Protocol, Route, WeightedPools, decode_slashes, has_encoded_slashes, normalise_host, normalise_path,
 };
 use crate::pool::{AddressPolicy, Health, Pool, Registry};
 use crate::proxy::RefusalReason;
@@ -69,16 +69,22 @@ impl Explain {
             (None, _) => 80,
         };
         let host = normalise_host(self.host_header()?.as_deref().unwrap_or(authority.host()));
-        let path = normalise_path(self.url.path());
-        let requested = MatchInput::from_path(&path);
+        let mut path = normalise_path(self.url.path());
 
         let input = directory::read(&self.manifests)?;
         let options = self.objects.of_directory();
         let translation = translate(&input.snapshot, &options);
         let registry = Registry::new(tokio::runtime::Handle::current(), AddressPolicy { allow_loopback: true });
         // Only the pools of the route that is chosen are probed: the table is compiled once to choose, once to probe.
-        let chosen = compile(&translation.model, 1, &Default::default());
-        let chosen = chosen.listener(port).and_then(|listener| listener.find(&host, requested));
+        let unprobed = compile(&translation.model, 1, &Default::default());
+        let find = |path| unprobed.listener(port)?.find(&host, MatchInput::from_path(path));
+        let mut chosen = find(&path);
+        let slashes = has_encoded_slashes(self.url.path()).then(|| encoded_slashes(chosen)).unwrap_or_default();
+        if slashes == EncodedSlashes::Decode {
+            path = decode_slashes(&path).0.into();
+            chosen = find(&path);
+        }
+        let requested = MatchInput::from_path(&path);
         let is_wanted = |id: &PoolId| chosen.is_some_and(|target| target.route.action.pools().any(|pool| pool == id));
         let specs = translation.model.pools.iter().filter(|(id, _)| is_wanted(id));
         let specs = specs.map(|(id, pool)| (id.clone(), Arc::clone(pool))).collect();
@@ -93,12 +99,16 @@ impl Explain {
                 (false, Explanation { chosen: None, considered: Vec::new() })
             }
         };
+        let refused = slashes != EncodedSlashes::Keep && encoded_slashes(chosen) == EncodedSlashes::Refuse;
+        if refused {
+            print_line!("answer     400: the route takes no path with an encoded slash, a backslash or a semicolon");
+        }
         print_other_routes(&explanation);
         let reports: Vec<&Report> = input.reports.iter().chain(&translation.reports).collect();
         for line in report_lines(&reports, &input.snapshot, &host, &explanation) {
             print_line!("{line}");
         }
-        Ok(if served { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if served && !refused { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
     fn host_header(&self) -> anyhow::Result<Option<String>> {
@@ -112,6 +122,14 @@ impl Explain {
             }
         }
         Ok(None)
+    }
+}
+
+/// What a route does with paths that have encoded slashes.
+fn encoded_slashes(target: Option<&Arc<Target>>) -> EncodedSlashes {
+    match target.map(|target| &target.route.action) {
+        Some(Action::Forward(forward)) => forward.encoded_slashes,
+        _ => EncodedSlashes::Keep,
     }
 }
 

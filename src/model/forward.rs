@@ -51,6 +51,9 @@ pub struct ForwardOptions {
     pub host: HostHeader,
     /// How the path changes. `None`: it stays.
     pub rewrite: Option<PathRewrite>,
+    /// What becomes of a request whose path has encoded slashes and their like.
+    #[serde(skip_serializing_if = "EncodedSlashes::is_default")]
+    pub encoded_slashes: EncodedSlashes,
     /// Time for the header of the answer, and the longest silence within its body. It bounds a WebSocket's handshake too.
     pub request_timeout: Duration,
     /// Settings of WebSocket sessions. Sessions of other protocols have them too, but for those about messages and pings.
@@ -61,6 +64,24 @@ pub struct ForwardOptions {
     /// The cookie that brings clients back to their member. `None`: each request may go to another member.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub affinity: Option<Arc<Affinity>>,
+}
+
+/// What becomes of a request whose path has `%2F`, `%5C`, `\` or `;`, which some backends take for separators.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub enum EncodedSlashes {
+    /// They are data: the path is matched as it is.
+    #[default]
+    Keep,
+    /// The request is refused.
+    Refuse,
+    /// The path is matched again, with each slash as a slash and without the parameters behind `;`.
+    Decode,
+}
+
+impl EncodedSlashes {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// The `Host` of a forwarded request.

@@ -169,6 +169,23 @@ pub fn escape_target(target: &str) -> Cow<'_, str> {
     Cow::Owned(normalise_escapes(target, Escapes::AsTheyAre))
 }
 
+/// Whether a path has something that some backends take for a separator: an encoded slash, a backslash or a `;`.
+pub fn has_encoded_slashes(path: &str) -> bool {
+    let path = path.as_bytes();
+    let is_slash = |escape: &[u8]| escape.eq_ignore_ascii_case(b"%2f") || escape.eq_ignore_ascii_case(b"%5c");
+    path.iter().any(|byte| matches!(byte, b';' | b'\\')) || path.windows(3).any(is_slash)
+}
+
+/// The normal form of a path in which encoded slashes and backslashes are slashes, and the parameters behind a `;` are left out;
+/// and whether `.` or `..` elements have come to light by that. `path` is in its normal form.
+pub fn decode_slashes(path: &str) -> (String, bool) {
+    let slashes = path.replace("%2F", "/").replace("%5C", "/");
+    let elements = slashes.split('/').map(|element| element.split(';').next().unwrap_or_default());
+    let decoded = elements.collect::<Vec<_>>().join("/");
+    let dots = decoded.split('/').any(|element| matches!(element, "." | ".."));
+    (normalise_path(&decoded).into_owned(), dots)
+}
+
 /// Whether a byte stands in paths as it is (RFC 3986 section 3.3). `%` begins an escape.
 const fn is_path_character(byte: u8) -> bool {
     matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\''
@@ -305,6 +322,22 @@ mod tests {
         ] {
             assert_eq!(escape_target(given), expected);
         }
+    }
+
+    #[test]
+    fn encoded_slashes_are_decoded_as_a_backend_may_do_it() {
+        for (given, expected) in [
+            ("/x/..%2fadmin", ("/admin", true)),
+            ("/x/..;/admin", ("/admin", true)),
+            ("/x%5c..\\admin;v=1/;", ("/admin/", true)),
+            ("/x/%2e%2e%2Fadmin", ("/admin", true)),
+            ("/admin%2Fx", ("/admin/x", false)),
+            ("/queues/%2F/q;a=b", ("/queues/q", false)),
+        ] {
+            assert!(has_encoded_slashes(given), "{given}");
+            assert_eq!(decode_slashes(&normalise_path(given)), (expected.0.to_owned(), expected.1), "{given}");
+        }
+        assert!(!has_encoded_slashes("/a%2/b%5/%252F"));
     }
 
     #[test]

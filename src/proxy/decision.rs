@@ -16,7 +16,7 @@ use super::request::metrics::RefusedFor;
 use super::request::record::RequestRecord;
 use super::request::refusal::{Refusal, RefusalReason};
 use super::request::target::RequestTarget;
-use crate::model::{Action, Forward, MatchInput, Redirect, escape_target};
+use crate::model::{Action, EncodedSlashes, Forward, MatchInput, Redirect, escape_target};
 use crate::table::Target;
 
 /// Answers one request.
@@ -52,13 +52,12 @@ async fn decide(
         context.state.metrics.client_refused(RefusedFor::Header);
         return Err((refusal, record));
     }
-    let requested = match RequestTarget::read(&parts) {
+    let mut requested = match RequestTarget::read(&parts) {
         Ok(requested) => requested,
         Err(refusal) => return Err((refusal, record)),
     };
     record.host = Some(requested.host.clone());
-    let input = MatchInput { path: requested.path() };
-    let target = match find(context, requested.host(), input, &mut record) {
+    let target = match resolve(context, &mut requested, &mut record) {
         Ok(target) => target,
         Err(refusal) => return Err((refusal, record)),
     };
@@ -85,6 +84,33 @@ async fn decide(
         Action::NotFound => Err((Refusal::not_found(), record)),
         Action::Unavailable(unavailable) => Err((Refusal::unavailable(unavailable), record)),
     }
+}
+
+/// The route of a request. Where it is asked to, the path is matched again as a backend may read it.
+fn resolve(
+    context: &ConnectionContext,
+    requested: &mut RequestTarget,
+    record: &mut RequestRecord,
+) -> Result<Arc<Target>, Refusal> {
+    let encoded_slashes = |target: &Target| match &target.route.action {
+        Action::Forward(forward) => forward.encoded_slashes,
+        Action::Redirect(_) | Action::Unavailable(_) | Action::NotFound => EncodedSlashes::Keep,
+    };
+    let find = |requested: &RequestTarget, record: &mut RequestRecord| {
+        find(context, requested.host(), MatchInput { path: requested.path() }, record)
+    };
+    let mut target = find(requested, record)?;
+    if encoded_slashes(&target) == EncodedSlashes::Keep || !requested.has_encoded_slashes() {
+        return Ok(target);
+    }
+    if encoded_slashes(&target) == EncodedSlashes::Decode {
+        requested.decode_slashes();
+        target = find(requested, record)?;
+    }
+    if encoded_slashes(&target) == EncodedSlashes::Refuse {
+        return Err(Refusal::malformed("this route takes no path with an encoded slash, a backslash or a semicolon"));
+    }
+    Ok(target)
 }
 
 /// The route of a request, from the newest table, which is not held any longer than the look-up. The record notes the frontend port

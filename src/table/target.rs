@@ -153,7 +153,7 @@ pub(crate) mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::{Forward, ForwardOptions, HostHeader, Kind, PathMatch, WeightedPool};
+    use crate::model::{EncodedSlashes, Forward, ForwardOptions, HostHeader, Kind, PathMatch, WeightedPool};
 
     /// A route that forwards to pools with these weights; a single pool has none.
     pub(crate) fn route(weights: &[(&str, u32)]) -> Arc<Route> {
@@ -161,6 +161,7 @@ pub(crate) mod tests {
         let options = ForwardOptions {
             host: HostHeader::Preserve,
             rewrite: None,
+            encoded_slashes: EncodedSlashes::Keep,
             request_timeout: Duration::from_secs(30),
             websocket: Arc::default(),
             upgrade_protocols: None,

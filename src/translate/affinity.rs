@@ -95,7 +95,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::{HostHeader, Kind, WebSocket};
+    use crate::model::{EncodedSlashes, HostHeader, Kind, WebSocket};
 
     #[test]
     fn affinity_and_rebalancing_together_are_reported() {
@@ -104,6 +104,7 @@ mod tests {
             let options = ForwardOptions {
                 host: HostHeader::Preserve,
                 rewrite: None,
+                encoded_slashes: EncodedSlashes::Keep,
                 request_timeout: Duration::from_secs(30),
                 websocket: Arc::new(WebSocket { rebalance, ..WebSocket::default() }),
                 upgrade_protocols: None,

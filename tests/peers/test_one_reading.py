@@ -88,6 +88,29 @@ def test_a_byte_that_should_have_been_escaped_is_matched_and_logged_as_its_escap
     assert "\u009b" not in gateway.log()
 
 
+HIDDEN = ["/x/..%2fadmin", "/x/..;/admin", "/x/..\\admin", "/x/..%5Cadmin/y", "/admin%2fx", "/admin;a=b"]
+
+
+@pytest.mark.parametrize("target", HIDDEN)
+@pytest.mark.parametrize("slashes", ["keep", "refuse", "decode"])
+def test_encoded_slashes_are_what_the_route_makes_of_them(gateway, scripted, slashes, target):
+    wide, admin = scripted(always(response())), scripted(always(response()))
+    annotations = {"steadygate.io/encoded-slashes": slashes}
+    site = ingress("site", {"/": "wide", "/admin": "admin"}, annotations=annotations)
+    gateway.serve(service("wide", wide.port), service("admin", admin.port), site)
+    with Client(gateway.http) as client:
+        assert client.ask(get(target)).status == (400 if slashes == "refuse" else 200)
+        if slashes == "decode":
+            sent = admin.next().head.first.split()[1]
+            # What was matched is what is sent, where the backend could come to another place.
+            assert sent == (target if ".." not in target else "/admin/y" if target.endswith("/y") else "/admin")
+        if slashes == "keep":
+            assert wide.next().head.first.split()[1] == target
+        assert client.ask(get("/admin/x")).status == 200
+    assert admin.next().head.first == "GET /admin/x HTTP/1.1"
+    assert wide.got_nothing() and admin.got_nothing()
+
+
 def test_a_loop_is_found_after_a_few_rounds(gateway, scripted):
     def back(exchange):
         with Client(gateway.http) as client:

@@ -1,6 +1,6 @@
 //! `steadygate.io/`: settings that no other family has. Those of WebSocket sessions are in `api::session`.
 
-use super::{Annotation, SslRedirect};
+use super::{Annotation, EncodedSlashesSetting, SslRedirect};
 use crate::api::application_gateway::LoadDistributionAlgorithm;
 use crate::api::session::DrainTime;
 use crate::api::upgrade;
@@ -22,6 +22,22 @@ pub(super) const SSL_REDIRECT: Annotation = Annotation {
 /// The annotations of this family.
 pub(super) const ENTRIES: &[Annotation] = &[
     SSL_REDIRECT,
+    Annotation {
+        key: "encoded-slashes",
+        values: AllowedValues::Words("keep, refuse or decode"),
+        default: "keep; decode on a class that is taken over from ingress-nginx",
+        meaning: "Requests whose path has `%2F`, `%5C`, `\\` or `;`: these are no separators (keep), the answer is 400 (refuse), or the \
+                  path is matched as a backend may read it (decode).",
+        read: Some(|settings, text| {
+            settings.encoded_slashes = Some(match text {
+                "keep" => EncodedSlashesSetting::Keep,
+                "refuse" => EncodedSlashesSetting::Refuse,
+                "decode" => EncodedSlashesSetting::Decode,
+                _ => return Err("keep, refuse or decode".to_owned().into()),
+            });
+            Ok(())
+        }),
+    },
     Annotation {
         key: "ignore-snippets",
         values: bool::VALUES,

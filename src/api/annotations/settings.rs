@@ -29,6 +29,8 @@ pub struct AnnotationSettings {
     pub backend_hostname: Option<String>,
     /// The path that replaces the rule's path.
     pub backend_path_prefix: Option<String>,
+    /// What becomes of requests whose path has encoded slashes and their like.
+    pub encoded_slashes: Option<EncodedSlashesSetting>,
     /// The algorithm that chooses the member for a request.
     pub load_distribution: Option<LoadDistributionAlgorithm>,
     /// Sticky sessions.
@@ -58,6 +60,17 @@ pub enum SslRedirect {
     MovedPermanently,
     /// 308, as ingress-nginx sends it.
     PermanentRedirect,
+}
+
+/// What becomes of requests whose path has `%2F`, `%5C`, `\\` or `;`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EncodedSlashesSetting {
+    /// They are no separators.
+    Keep,
+    /// The request is refused.
+    Refuse,
+    /// They are taken for what a backend may take them for.
+    Decode,
 }
 
 /// The protocol of the backends.

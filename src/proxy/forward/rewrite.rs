@@ -13,7 +13,7 @@ use crate::proxy::request::target::RequestTarget;
 /// that was matched, so that the backend can't read it in another way. Any other path goes out as it came.
 pub(super) fn target(target: &RequestTarget, rewrite: Option<&PathRewrite>) -> Option<Uri> {
     let (uri, path) = (&target.uri, target.path());
-    let dots = uri.path().split('/').any(is_dots);
+    let dots = target.has_dots();
     if rewrite.is_none() && !dots && path != "*" && uri.scheme().is_none() {
         return Some(uri.clone());
     }
@@ -27,15 +27,6 @@ pub(super) fn target(target: &RequestTarget, rewrite: Option<&PathRewrite>) -> O
         None => path.into_owned(),
     };
     PathAndQuery::try_from(text).ok().map(Uri::from)
-}
-
-/// Whether a path element is `.` or `..`, however it is encoded.
-fn is_dots(element: &str) -> bool {
-    let (mut rest, mut dots) = (element, 0);
-    while let Some(after) = [".", "%2e", "%2E"].iter().find_map(|dot| rest.strip_prefix(dot)) {
-        (rest, dots) = (after, dots + 1);
-    }
-    rest.is_empty() && (1..=2).contains(&dots)
 }
 
 /// The path with its start replaced.

@@ -11,7 +11,7 @@ use http::{Method, Uri, Version, request};
 use super::authority::Authority;
 use super::headers::ClientFacts;
 use super::refusal::{Refusal, RefusalReason};
-use crate::model::{normalise_host, normalise_path};
+use crate::model::{decode_slashes, has_encoded_slashes, normalise_host, normalise_path};
 use crate::proxy::limits::MAX_HOST_BYTES;
 
 /// The target of a request. Nearly always its texts are those that the client wrote, and share their memory.
@@ -26,6 +26,8 @@ pub(in crate::proxy) struct RequestTarget {
     pub(in crate::proxy) is_extended_connect: bool,
     /// The path in its normal form, where it did not come in that.
     normalised: Option<String>,
+    /// Whether elements that are `.` or `..` have come to light in it by decoding slashes.
+    revealed_dots: bool,
 }
 
 impl RequestTarget {
@@ -56,7 +58,23 @@ impl RequestTarget {
             "*" | "" if parts.method == Method::OPTIONS => Some("*".to_owned()),
             _ => return Err(Refusal::malformed("the request target is not a path")),
         };
-        Ok(Self { authority, host, uri: parts.uri.clone(), is_extended_connect, normalised })
+        Ok(Self { authority, host, uri: parts.uri.clone(), is_extended_connect, normalised, revealed_dots: false })
+    }
+
+    /// Whether the path has something that some backends take for a separator.
+    pub(in crate::proxy) fn has_encoded_slashes(&self) -> bool {
+        has_encoded_slashes(self.uri.path())
+    }
+
+    /// Decodes the slashes in the path's normal form.
+    pub(in crate::proxy) fn decode_slashes(&mut self) {
+        let (path, revealed_dots) = decode_slashes(self.path());
+        (self.normalised, self.revealed_dots) = (Some(path), revealed_dots);
+    }
+
+    /// Whether the path has `.` or `..` elements, or may have them for a backend: it goes out in its normal form.
+    pub(in crate::proxy) fn has_dots(&self) -> bool {
+        self.revealed_dots || self.uri.path().split('/').any(is_dots)
     }
 
     /// Host and port as the client wrote them.
@@ -94,6 +112,15 @@ fn host(authority: &HeaderValue) -> Result<HeaderValue, Refusal> {
     }
     let Authority { host, port: _ } = Authority::parse(text).map_err(Refusal::malformed)?;
     HeaderValue::from_str(&normalise_host(host)).map_err(|_| no_host())
+}
+
+/// Whether a path element is `.` or `..`, however it is encoded.
+fn is_dots(element: &str) -> bool {
+    let (mut rest, mut dots) = (element, 0);
+    while let Some(after) = [".", "%2e", "%2E"].iter().find_map(|dot| rest.strip_prefix(dot)) {
+        (rest, dots) = (after, dots + 1);
+    }
+    rest.is_empty() && (1..=2).contains(&dots)
 }
 
 /// Checks that the headers tell the body's end in one way at most.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::api::application_gateway::{BackendAddressPool, BackendHttpSettings, Reference, TrustedRootCertificate};
 use crate::model::{
-    Forward, ForwardOptions, HostHeader, Kind, ObjectRef, PathMatch, PathRewrite, Pool, PoolId, SecretBytes, Transport,
-    UpstreamTls,
+    EncodedSlashes, Forward, ForwardOptions, HostHeader, Kind, ObjectRef, PathMatch, PathRewrite, Pool, PoolId,
+    SecretBytes, Transport, UpstreamTls,
 };
 use crate::report::Reason;
 
@@ -65,6 +65,7 @@ impl<'a> Backends<'a> {
             rewrite: read
                 .path
                 .map(|prepend| PathRewrite { strip: rewrite::literal(path), prepend: prepend.to_owned() }),
+            encoded_slashes: EncodedSlashes::Keep,
             request_timeout: read.request_timeout,
             websocket: Arc::clone(&read.websocket),
             upgrade_protocols: read.upgrade_protocols.clone(),

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::api::annotations::{AnnotationSettings, BackendProtocol};
+use crate::api::annotations::{AnnotationSettings, BackendProtocol, EncodedSlashesSetting};
 use crate::model::{
-    Action, Forward, ForwardOptions, HostHeader, HostPattern, PathMatch, PathRewrite, Pool, PoolId, Probe, Transport,
-    Unavailable, UpstreamTls,
+    Action, EncodedSlashes, Forward, ForwardOptions, HostHeader, HostPattern, PathMatch, PathRewrite, Pool, PoolId,
+    Probe, Transport, Unavailable, UpstreamTls,
 };
 use crate::report::{Reason, Report};
 
@@ -210,6 +210,14 @@ fn options(ingress: &ParsedIngress, path: &IngressPath, pool: &PoolId) -> Forwar
             .backend_path_prefix
             .clone()
             .map(|prepend| PathRewrite { strip: rewrite::literal(&path.path), prepend }),
+        encoded_slashes: match settings.encoded_slashes {
+            Some(EncodedSlashesSetting::Keep) => EncodedSlashes::Keep,
+            Some(EncodedSlashesSetting::Refuse) => EncodedSlashes::Refuse,
+            Some(EncodedSlashesSetting::Decode) => EncodedSlashes::Decode,
+            // nginx matches the decoded path.
+            None if ingress.ingress_nginx => EncodedSlashes::Decode,
+            None => EncodedSlashes::Keep,
+        },
         request_timeout,
         websocket: Arc::clone(&ingress.websocket),
         upgrade_protocols: upgrade::protocols(&settings.upgrade_protocols),

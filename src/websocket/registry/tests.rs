@@ -2,8 +2,8 @@ use std::future::poll_fn;
 
 use super::*;
 use crate::model::{
-    Action, Forward, ForwardOptions, HostHeader, HostPattern, Kind, ObjectRef, PathMatch, PoolId, Route, SessionLimits,
-    UpgradeProtocols, WebSocket,
+    Action, EncodedSlashes, Forward, ForwardOptions, HostHeader, HostPattern, Kind, ObjectRef, PathMatch, PoolId,
+    Route, SessionLimits, UpgradeProtocols, WebSocket,
 };
 use crate::pool::Pool;
 use crate::websocket::handshake_texts::HandshakeTexts;
@@ -17,6 +17,7 @@ fn target(websocket: WebSocket) -> Arc<Target> {
     let options = ForwardOptions {
         host: HostHeader::Preserve,
         rewrite: None,
+        encoded_slashes: EncodedSlashes::Keep,
         request_timeout: Duration::from_secs(30),
         affinity: None,
         websocket: Arc::new(websocket),

@@ -169,7 +169,15 @@ fn target(action: &Action, owner: &ObjectRef, field: &str) -> String {
 }
 
 fn forward(options: &ForwardOptions) -> Settings {
-    let ForwardOptions { host, rewrite, request_timeout, websocket: _, upgrade_protocols, affinity: _ } = options;
+    let ForwardOptions {
+        host,
+        rewrite,
+        encoded_slashes,
+        request_timeout,
+        websocket: _,
+        upgrade_protocols,
+        affinity: _,
+    } = options;
     let host = match host {
         HostHeader::Preserve => "Preserve".to_owned(),
         HostHeader::Set(host) => format!("{host:?}"),
@@ -180,6 +188,7 @@ fn forward(options: &ForwardOptions) -> Settings {
     vec![
         ("host", host),
         ("rewrite", text(rewrite)),
+        ("encoded_slashes", format!("{encoded_slashes:?}")),
         ("request_timeout", seconds(*request_timeout)),
         ("upgrade_protocols", text(upgrades)),
     ]
