@@ -77,7 +77,7 @@ impl Explain {
         let registry = Registry::new(tokio::runtime::Handle::current(), AddressPolicy { allow_loopback: true });
         // Only the pools of the route that is chosen are probed: the table is compiled once to choose, once to probe.
         let unprobed = compile(&translation.model, 1, &Default::default());
-        let find = |path| unprobed.listener(port)?.find(&host, MatchInput::from_path(path));
+        let find = |path: &str| unprobed.listener(port)?.find(&host, MatchInput::from_path(path));
         let mut chosen = find(&path);
         let slashes = has_encoded_slashes(self.url.path()).then(|| encoded_slashes(chosen)).unwrap_or_default();
         if slashes == EncodedSlashes::Decode {
