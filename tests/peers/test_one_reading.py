@@ -106,6 +106,7 @@ def test_encoded_slashes_are_what_the_route_makes_of_them(gateway, scripted, sla
             assert sent == (target if ".." not in target else "/admin/y" if target.endswith("/y") else "/admin")
         if slashes == "keep":
             assert wide.next().head.first.split()[1] == target
+    with Client(gateway.http) as client:
         assert client.ask(get("/admin/x")).status == 200
     assert admin.next().head.first == "GET /admin/x HTTP/1.1"
     assert wide.got_nothing() and admin.got_nothing()
