@@ -50,7 +50,7 @@ def test_the_documents_own_handshake_passes_unaltered(gateway, scripted):
         assert head.values(name) == [value] or (name == "Connection" and head[name].lower() == "upgrade")
     added = {name for name, _ in head.fields} - {line.split(b":")[0].decode().lower() for line in HANDSHAKE.split(b"\r\n")}
     assert added <= {
-        "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "x-real-ip", "x-request-id",
+        "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "x-real-ip", "x-request-id", "via",
     }  # fmt: skip
     assert head["x-forwarded-for"] == "127.0.0.1"
     assert head["x-forwarded-proto"] == "http"

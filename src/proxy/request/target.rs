@@ -5,7 +5,6 @@ use std::borrow::Cow;
 
 use h2::ext::Protocol;
 use http::header::{self, HeaderMap, HeaderValue};
-use http::uri::Scheme;
 use http::{Method, Uri, Version, request};
 
 use super::authority::Authority;
@@ -156,8 +155,8 @@ fn authority(uri: &Uri, headers: &HeaderMap, version: Version) -> Result<HeaderV
         return Err(Refusal::malformed("more than one Host is given"));
     }
     let host = named.map(|host| host.to_str().map(str::trim)).transpose().map_err(|_| no_host())?;
-    if uri.scheme().is_some_and(|scheme| *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS) {
-        return Err(Refusal::malformed("the request target is no URI of http or https"));
+    if !matches!(uri.scheme_str(), None | Some("http" | "https" | "ws" | "wss")) {
+        return Err(Refusal::malformed("the request target is no URI of http, https, ws or wss"));
     }
     match (uri.authority(), named, host) {
         (_, _, Some("")) => Err(Refusal::malformed("the Host is empty")),
