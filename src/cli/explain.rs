@@ -79,7 +79,8 @@ impl Explain {
         let unprobed = compile(&translation.model, 1, &Default::default());
         let find = |path: &str| unprobed.listener(port)?.find(&host, MatchInput::from_path(path));
         let mut chosen = find(&path);
-        let slashes = has_encoded_slashes(self.url.path()).then(|| encoded_slashes(chosen)).unwrap_or_default();
+        let disguised = has_encoded_slashes(self.url.path());
+        let slashes = if disguised { encoded_slashes(chosen) } else { EncodedSlashes::Keep };
         if slashes == EncodedSlashes::Decode {
             path = decode_slashes(&path).0.into();
             chosen = find(&path);
