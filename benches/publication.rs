@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use imbl::OrdMap;
 use steadygate::model::{
-    Action, Address, Balance, Certificate, CertificateId, EncodedSlashes, Endpoint, EndpointState, Forward,
+    Action, Address, AddressPolicy, Balance, Certificate, CertificateId, EncodedSlashes, Endpoint, EndpointState, Forward,
     ForwardOptions, Host, HostHeader, HostPattern, Kind, Listener, MatchInput, Model, ObjectRef, PathMatch, Pool,
     PoolId, Probe, Protocol, Route, SecretBytes, Transport,
 };
-use steadygate::pool::{AddressPolicy, Registry};
+use steadygate::pool::{AffinityKey, Registry};
 use steadygate::table::{Handle, compile};
 
 const LOOK_UPS: usize = 200_000;
@@ -54,7 +54,7 @@ fn pool(number: usize, members: usize, version: usize) -> Arc<Pool> {
     Arc::new(Pool {
         endpoints: (0..members).map(endpoint).collect(),
         transport: Transport::Http,
-        probe: Probe { interval: Duration::from_secs(3600), ..Probe::arm_default(false) },
+        probe: Some(Probe { interval: Duration::from_secs(3600), ..Probe::arm_default(false) }),
         balance: Balance::RoundRobin,
     })
 }
@@ -125,7 +125,7 @@ fn main() {
     for (hosts, each) in sizes {
         println!("{hosts} hosts, {} pools", hosts / each);
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        let registry = Registry::new(runtime.handle().clone(), AddressPolicy::default());
+        let registry = Registry::new(runtime.handle().clone(), AddressPolicy::default(), AffinityKey::random());
         let mut model = model(hosts, each);
         let before = memory();
         let began = Instant::now();

@@ -1,7 +1,9 @@
 //! Wiring and supervision: build, run, drain. Knows everyone; known by no one but the commands.
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
+mod surroundings;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,9 +14,9 @@ use tokio::task::JoinHandle;
 
 use crate::admin::{self, Admin};
 pub use crate::controller::Published;
-use crate::controller::{Controller, Owners};
-use crate::model::EndpointState;
-use crate::pool::{AddressPolicy, Health, Registry};
+use crate::controller::{Controller, Owners, Restrictions};
+use crate::model::AddressPolicy;
+use crate::pool::{AffinityKey, Registry, Standing};
 use crate::proxy::{Bindings, Clients, Listeners, Metrics, ProxySettings, WorkerState};
 use crate::source::cluster::{self, WatchStates};
 use crate::source::{Inputs, Key, Snapshot, directory};
@@ -50,10 +52,16 @@ pub struct Config {
     pub tenancy: Tenancy,
     /// The Secret with the certificate for TLS clients whose host has none.
     pub default_certificate: Option<Key>,
+    /// Whether Services of type ExternalName may be backends.
+    pub external_names: bool,
+    /// The addresses of this pod, if it is one: they are no backends.
+    pub pod_ips: Vec<IpAddr>,
     /// Where listeners are bound.
     pub bindings: Bindings,
     /// For all listeners.
     pub settings: ProxySettings,
+    /// The key of affinity cookies, which replicas share. `None`: one of this process alone.
+    pub affinity_key: Option<AffinityKey>,
     /// For all sessions.
     pub session_limits: websocket::Limits,
     /// Worker threads.
@@ -128,12 +136,16 @@ impl Watch {
 pub async fn start(config: Config) -> anyhow::Result<App> {
     // In a directory, whoever writes it owns the machine; in a cluster anybody may write objects.
     let ours = matches!(config.source, Source::Directory(_));
+    let policy = AddressPolicy { allow_loopback: ours, api_server: surroundings::api_server(), own: BTreeSet::new() };
     let options = Options {
         controller: config.controller_name.clone(),
         serve_controllers: config.serve_controllers,
         everything_without_class: ours,
         tenancy: config.tenancy,
         default_certificate: config.default_certificate,
+        external_names: config.external_names,
+        cluster_domain: surroundings::cluster_domain().unwrap_or(Options::default().cluster_domain),
+        addresses: policy.clone(),
     };
     let watch = Watch::start(&config.source, &options).await?;
     let listener =
@@ -143,7 +155,13 @@ pub async fn start(config: Config) -> anyhow::Result<App> {
     let table = Handle::default();
     let sessions = Sessions::new(config.session_limits);
     let metrics = Metrics::default();
-    let registry = Registry::new(probing_runtime()?, AddressPolicy { allow_loopback: ours });
+    let affinity_key = config.affinity_key.unwrap_or_else(AffinityKey::random);
+    let registry = Registry::new(probing_runtime()?, policy.clone(), affinity_key);
+    let service = match config.status.as_ref().map(|status| &status.publish) {
+        Some(status::PublishedAddresses::Service(service)) => Some(service.clone()),
+        Some(status::PublishedAddresses::Addresses(_) | status::PublishedAddresses::Nothing) | None => None,
+    };
+    let restrictions = Restrictions { policy, pod_ips: config.pod_ips, admin_port: admin_address.port(), service };
     tokio::spawn(websocket::tend(sessions.clone(), registry.clone()));
     let (addresses_sender, addresses) = watch::channel(BTreeMap::new());
     let (draining, draining_receiver) = watch::channel(false);
@@ -193,6 +211,8 @@ pub async fn start(config: Config) -> anyhow::Result<App> {
         inputs: watch.inputs(),
         translator: Translator::new(options),
         registry,
+        restrictions,
+        addresses: addresses.clone(),
         owners: Owners::default(),
         table: table.clone(),
         metrics,
@@ -226,13 +246,13 @@ fn health(registry: &Registry) -> status::PoolHealthReader {
     Arc::new(move |wanted| {
         let pools = registry.pools();
         let health = wanted.iter().filter_map(|id| pools.get(id)).map(|pool| {
-            let members = pool.members().into_iter().map(|(member, endpoint)| {
-                let state = match (endpoint, member.health()) {
-                    (EndpointState::NotReady, _) => MemberState::NotReady,
-                    (EndpointState::Terminating { .. } | EndpointState::Ending { .. }, _) => MemberState::Draining,
-                    (EndpointState::Ready, Health::Up) => MemberState::Up,
-                    (EndpointState::Ready, Health::Down) => MemberState::Down,
-                    (EndpointState::Ready, Health::Unknown) => MemberState::Unknown,
+            let members = pool.standings().into_iter().map(|(member, _, standing)| {
+                let state = match standing {
+                    Standing::Up | Standing::Ready => MemberState::Up,
+                    Standing::Down => MemberState::Down,
+                    Standing::Unknown => MemberState::Unknown,
+                    Standing::Terminating => MemberState::Draining,
+                    Standing::NotReady => MemberState::NotReady,
                 };
                 (member.key.address, state)
             });

@@ -5,8 +5,10 @@
 //! publishes no table.
 
 mod owners;
+mod restrictions;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,6 +26,7 @@ use crate::translate::{LastGood, Options, Translator};
 use crate::websocket::Sessions;
 
 pub(crate) use owners::Owners;
+pub(crate) use restrictions::Restrictions;
 
 /// Pause before a port that could not be opened is tried again.
 const OPEN_RETRY_INTERVAL: Duration = Duration::from_secs(1);
@@ -55,6 +58,10 @@ pub(crate) struct Controller {
     pub translator: Translator,
     /// Pools at run time.
     pub registry: Registry,
+    /// Addresses that may not be backends.
+    pub restrictions: Restrictions,
+    /// Where the ports are bound.
+    pub addresses: watch::Receiver<BTreeMap<u16, SocketAddr>>,
     /// The objects that have routes in the table.
     pub owners: Owners,
     /// The table that the proxy reads.
@@ -124,6 +131,7 @@ impl Controller {
         let Published { generation, mut swaps, model: old, reports: old_reports, .. } = self.published.borrow().clone();
         let model = Arc::new(translation.model);
         let generation = generation + 1;
+        self.restrict(&input.snapshot);
         let pools = self.registry.apply(&model.pools, &model.departing);
         if swaps == 0
             || old.listeners != model.listeners
@@ -155,9 +163,16 @@ impl Controller {
             published.reports = Arc::new(reports);
         });
         self.open_ports().await;
+        self.restrict(&input.snapshot);
         let Published { generation, reports, unopened, .. } = self.published.borrow().clone();
         let served = Arc::new(translation.served);
         self.facts.send_replace(Facts { generation, snapshot: input.snapshot, served, reports, unopened });
+    }
+
+    /// Takes what the snapshot and the open ports tell of addresses that may not be backends.
+    fn restrict(&self, snapshot: &Snapshot) {
+        let policy = self.restrictions.policy(snapshot, &self.addresses.borrow());
+        self.registry.restrict(policy);
     }
 
     /// Opens the ports that the model asks for and closes the others.

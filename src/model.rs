@@ -4,6 +4,7 @@
 //! Kubernetes, of sockets or of time. Equal inputs give equal models, since every collection is ordered.
 
 mod affinity;
+mod backend_address;
 mod forward;
 mod host;
 mod key;
@@ -13,6 +14,7 @@ mod order;
 mod path;
 mod pool;
 mod precedence;
+mod probe;
 mod route;
 mod tls;
 mod upgrade;
@@ -26,6 +28,7 @@ use imbl::OrdMap;
 use serde::Serialize;
 
 pub use affinity::{Affinity, CookieSecure, SameSite};
+pub use backend_address::{AddressPolicy, ForbiddenAddress};
 pub use forward::{EncodedSlashes, Forward, ForwardOptions, HostHeader, PathRewrite, WeightedPool, WeightedPools};
 pub use host::{HostPattern, HostPatternError, normalise_host};
 pub use key::{Key, ObjectRef};
@@ -33,11 +36,9 @@ pub use kind::Kind;
 pub use listener::{Host, Listener, Protocol};
 pub use order::alternating;
 pub use path::{PathMatch, PathMatchError, decode_slashes, escape_target, has_encoded_slashes, normalise_path};
-pub use pool::{
-    Address, Balance, Endpoint, EndpointState, Endpoints, MAX_PROBE_BODY_CHARS, Pool, PoolId, Probe, StatusRange,
-    StatusRangeError, Transport, UpstreamTls,
-};
+pub use pool::{Address, Balance, Endpoint, EndpointState, Endpoints, Pool, PoolId, Transport, UpstreamTls};
 pub use precedence::{HostPrecedence, MatchPrecedence};
+pub use probe::{MAX_PROBE_BODY_CHARS, Probe, ProbeHeader, StatusRange, StatusRangeError};
 pub use route::{Action, MatchInput, Redirect, Route, RouteId, RouteMatch, Unavailable};
 pub use tls::{Certificate, CertificateId, SecretBytes};
 pub use upgrade::{UpgradeProtocols, carries_http};

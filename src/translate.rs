@@ -47,10 +47,11 @@ mod x509;
 use imbl::OrdSet;
 
 use crate::api::application_gateway::LoadDistributionAlgorithm;
-use crate::model::{Balance, Model};
-use crate::report::Report;
+use crate::model::{AddressPolicy, Balance, Model, ObjectRef};
+use crate::report::{Reason, Report};
 use crate::source::{Key, Snapshot};
 use crate::status::Served;
+use report::Reports;
 
 pub use last_good::LastGood;
 pub use ref_tracker::RefTracker;
@@ -72,6 +73,12 @@ pub struct Options {
     pub tenancy: Tenancy,
     /// The Secret with the certificate for TLS clients for whose host there is no other, and for those that send no server name.
     pub default_certificate: Option<Key>,
+    /// Whether Services of type ExternalName may be backends.
+    pub external_names: bool,
+    /// The domain of the cluster's Services: `cluster.local`.
+    pub cluster_domain: String,
+    /// Which addresses may be backends.
+    pub addresses: AddressPolicy,
 }
 
 impl Options {
@@ -99,6 +106,9 @@ impl Default for Options {
             everything_without_class: false,
             tenancy: Tenancy::default(),
             default_certificate: None,
+            external_names: true,
+            cluster_domain: service::name::DEFAULT_CLUSTER_DOMAIN.to_owned(),
+            addresses: AddressPolicy { allow_loopback: true, ..AddressPolicy::default() },
         }
     }
 }
@@ -122,8 +132,22 @@ pub fn translate(snapshot: &Snapshot, options: &Options) -> Translation {
     Translator::new(options.clone()).update(snapshot)
 }
 
-/// The balancing of a model for what a user wrote; the default is round robin.
-fn balance(algorithm: Option<LoadDistributionAlgorithm>) -> Balance {
+/// The balancing of a pool for what a user wrote; the default is round robin. Where the Service keeps each client at one endpoint, that
+/// decides: an algorithm which somebody has chosen besides is reported in `field` of `owner`.
+fn balance(
+    algorithm: Option<LoadDistributionAlgorithm>,
+    keeps_clients: bool,
+    owner: &ObjectRef,
+    field: &str,
+    reports: &mut Reports,
+) -> Balance {
+    if keeps_clients {
+        if algorithm.is_some() {
+            let message = "it has no effect: the Service has sessionAffinity: ClientIP, so the client's address chooses the endpoint";
+            reports.warning(owner, field, Reason::Unsupported, message, "give up one of the two");
+        }
+        return Balance::ClientAddress;
+    }
     match algorithm {
         None | Some(LoadDistributionAlgorithm::RoundRobin) => Balance::RoundRobin,
         Some(LoadDistributionAlgorithm::LeastConnections) => Balance::LeastConnections,

@@ -59,6 +59,8 @@ struct TranslationOptions<'a> {
     strict_tenancy: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     default_certificate: Option<String>,
+    external_names: bool,
+    cluster_domain: &'a str,
 }
 
 #[derive(Serialize)]
@@ -69,6 +71,7 @@ struct DumpedMember {
     name: Option<String>,
     endpoint: &'static str,
     health: &'static str,
+    standing: &'static str,
     last_probe: Option<String>,
     in_progress: usize,
     sessions: usize,
@@ -81,15 +84,13 @@ pub(super) fn dump(
     pools: &Registry,
 ) -> serde_json::Result<String> {
     let members = |pool: &crate::pool::Pool| {
-        let members = pool.members().into_iter().map(|(member, endpoint)| DumpedMember {
+        let members = pool.standings().into_iter().map(|(member, endpoint, standing)| DumpedMember {
             address: member.key.address,
             name: member.key.name.clone(),
             endpoint: endpoint.name(),
             health: member.health().name(),
-            last_probe: member.last_outcome().map(|outcome| match outcome {
-                Ok(status) => status.to_string(),
-                Err(failure) => failure,
-            }),
+            standing: standing.name(),
+            last_probe: member.last_outcome().map(|outcome| outcome.to_string()),
             in_progress: member.load(),
             sessions: member.sessions(),
         });
@@ -110,6 +111,8 @@ pub(super) fn dump(
             everything_without_class: published.options.everything_without_class,
             strict_tenancy: published.options.has_strict_tenancy(),
             default_certificate: published.options.default_certificate.as_ref().map(ToString::to_string),
+            external_names: published.options.external_names,
+            cluster_domain: &published.options.cluster_domain,
         },
     })
 }

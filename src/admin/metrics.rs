@@ -1,6 +1,5 @@
 //! Prometheus metrics: the counters of the proxy and of status, and the state of the other rooms, which is read at each scrape.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use prometheus_client::collector::Collector;
@@ -11,7 +10,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use super::state::AdminState;
-use crate::model::EndpointState;
+use crate::pool::{Shortage, Standing};
 use crate::proxy::Metrics;
 use crate::report::Severity;
 use crate::status;
@@ -66,27 +65,27 @@ impl Collector for AdminState {
             ConstCounter::new(state.restarts).encode(restarts.encode_family(&[("watch", watch.as_str())])?)?;
         }
 
-        let (failed, succeeded) = self.pools.probe_counters().totals();
-        let mut probes = encoder.encode_descriptor("probes", "Health probes answered", None, MetricType::Counter)?;
-        for (result, count) in [("failure", failed), ("success", succeeded)] {
+        let help = "Connections that could not be opened because this machine lacked something";
+        let mut shortages = encoder.encode_descriptor("shortages", help, None, MetricType::Counter)?;
+        for shortage in Shortage::ALL {
+            let labels = [("resource", shortage.name())];
+            ConstCounter::new(shortage.count()).encode(shortages.encode_family(&labels)?)?;
+        }
+
+        let mut probes = encoder.encode_descriptor("probes", "Health probes, by result", None, MetricType::Counter)?;
+        for (result, count) in self.pools.probe_counters().totals() {
             ConstCounter::new(count).encode(probes.encode_family(&[("result", result)])?)?;
         }
 
         let mut members =
             encoder.encode_descriptor("pool_members", "Members of pools, by state", None, MetricType::Gauge)?;
         for pool in self.pools.pools().values() {
-            let mut states =
-                BTreeMap::from([("up", 0), ("down", 0), ("unknown", 0), ("terminating", 0), ("not_ready", 0)]);
-            for (member, endpoint) in pool.members() {
-                let state = match endpoint {
-                    EndpointState::Ready => member.health().name(),
-                    EndpointState::Terminating { .. } | EndpointState::Ending { .. } => "terminating",
-                    EndpointState::NotReady => "not_ready",
-                };
-                *states.entry(state).or_default() += 1;
+            let mut counts = Standing::ALL.map(|standing| (standing, 0));
+            for (_, _, standing) in pool.standings() {
+                counts.iter_mut().filter(|(counted, _)| *counted == standing).for_each(|(_, count)| *count += 1);
             }
-            for (state, count) in states {
-                let labels = [("pool", &*pool.id.0), ("state", state)];
+            for (standing, count) in counts {
+                let labels = [("pool", &*pool.id.0), ("state", standing.name())];
                 ConstGauge::<i64>::new(count).encode(members.encode_family(&labels)?)?;
             }
         }

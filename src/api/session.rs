@@ -99,7 +99,8 @@ session_settings! {
     /// anew. 0: no limit.
     max_age: Seconds<0, MONTH>, "websocket-max-age", Amount(0);
 
-    /// Time after which the sessions on a backend that fails its probe are closed (1012). 0: at once.
+    /// Time after which the sessions on a backend that fails its probe are closed (1012). 0: at once. The default probe of an Ingress
+    /// counts only while another backend passes it.
     unhealthy_grace: Seconds<0, DAY>, "websocket-unhealthy-grace", Words("they stay open");
 
     /// Sessions a minute that the fullest backend gives up while others have notably fewer, by each replica. Each is closed

@@ -10,11 +10,12 @@ use anyhow::{Context, bail};
 use http::Uri;
 
 use super::objects::ObjectOptions;
+use super::run::affinity::{self, AffinityOptions};
 use crate::model::{
-    Action, Affinity, EncodedSlashes, EndpointState, Forward, HostHeader, HostPattern, Kind, MatchInput, ObjectRef,
+    Action, AddressPolicy, Affinity, EncodedSlashes, EndpointState, Forward, HostHeader, HostPattern, Kind, MatchInput, ObjectRef,
     PoolId, Protocol, Route, WeightedPools, decode_slashes, has_encoded_slashes, normalise_host, normalise_path,
 };
-use crate::pool::{AddressPolicy, Health, Pool, Registry};
+use crate::pool::{AffinityKey, Health, Member, Pool, ProbeOutcome, Registry, Standing};
 use crate::proxy::RefusalReason;
 use crate::report::{Report, Severity, printable};
 use crate::source::{Snapshot, directory};
@@ -47,6 +48,9 @@ pub(super) struct Explain {
 
     #[command(flatten)]
     objects: ObjectOptions,
+
+    #[command(flatten)]
+    affinity: AffinityOptions,
 }
 
 impl Explain {
@@ -74,7 +78,13 @@ impl Explain {
         let input = directory::read(&self.manifests)?;
         let options = self.objects.of_directory();
         let translation = translate(&input.snapshot, &options);
-        let registry = Registry::new(tokio::runtime::Handle::current(), AddressPolicy { allow_loopback: true });
+        let key = affinity::read_key(self.affinity.affinity_key_file.as_deref())?;
+        let key = key.unwrap_or_else(AffinityKey::random);
+        let registry = Registry::new(
+            tokio::runtime::Handle::current(),
+            AddressPolicy { allow_loopback: true, ..AddressPolicy::default() },
+            key,
+        );
         // Only the pools of the route that is chosen are probed: the table is compiled once to choose, once to probe.
         let unprobed = compile(&translation.model, 1, &Default::default());
         let find = |path: &str| unprobed.listener(port)?.find(&host, MatchInput::from_path(path));
@@ -223,6 +233,11 @@ async fn print_backend(target: &Target, forward: &Forward, share: &PoolShare<'_>
 
 /// Prints each member with the result of its probe and the cookie of its clients; returns whether the pool would serve a request.
 async fn print_members(pool: &Pool, affinity: Option<&Affinity>) -> bool {
+    // Without the gateway's key, nobody knows its cookies.
+    let affinity = affinity.filter(|_| pool.has_shared_key());
+    if pool.chooses_by_client() {
+        println!("affinity   by the client's address (sessionAffinity: ClientIP of the Service)");
+    }
     let deadline = tokio::time::Instant::now() + PROBE_WAIT;
     let pending = || {
         let unknown = pool.unavailable().is_some_and(|why| why.unknown > 0);
@@ -235,28 +250,47 @@ async fn print_members(pool: &Pool, affinity: Option<&Affinity>) -> bool {
     while tokio::time::Instant::now() < deadline && pending() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    for (member, endpoint) in pool.members() {
+    for (member, endpoint, standing) in pool.standings() {
         let state = match endpoint {
-            EndpointState::Ready => member.health().name().to_owned(),
+            EndpointState::Ready => standing.name().to_owned(),
             EndpointState::Terminating { .. } => format!("terminating, {}", member.health().name()),
             EndpointState::Ending { .. } => "terminating, not serving".to_owned(),
             EndpointState::NotReady => "not ready".to_owned(),
         };
-        let probe = match member.last_outcome() {
-            Some(Ok(status)) => format!("probe answered {status}"),
-            Some(Err(failure)) => format!("probe failed: {failure}"),
-            None => "probe not answered yet".to_owned(),
-        };
+        let probe = describe_probe(&member, standing);
         let cookie = affinity.map(|affinity| format!("; cookie {}={}", affinity.cookie, pool.token(&member)));
         print_line!("member     {} {state}; {probe}{}", member.key.address, cookie.unwrap_or_default());
     }
+    let takers = pool.takers();
     match pool.unavailable() {
+        None if !takers.is_empty() && takers.iter().all(|member| member.is_unreachable()) => {
+            println!("answer     502, {}: no connection can be made", RefusalReason::BackendUnreachable.name());
+            false
+        }
         None => true,
         Some(why) => {
             print_line!("answer     503, {}: {why}", RefusalReason::from(why).name());
             false
         }
     }
+}
+
+/// The result of a member's last probe, and whether it counts.
+fn describe_probe(member: &Member, standing: Standing) -> String {
+    let probe = match member.last_outcome() {
+        _ if member.key.probe.is_none() => return "probes are off, so the endpoint's readiness decides".to_owned(),
+        Some(ProbeOutcome::Passed(status)) => format!("probe answered {status}"),
+        Some(ProbeOutcome::Inconclusive(error)) => format!("probe could not be sent: {error}"),
+        Some(outcome) => format!("probe failed: {outcome}"),
+        None => "probe not answered yet".to_owned(),
+    };
+    let counts = match standing {
+        Standing::Ready => "; it does not count, since nobody wrote this probe and no member passes it",
+        Standing::Down if member.has_guessed_probe() => "; it counts, since another member passes it",
+        Standing::Unknown if member.has_guessed_probe() => "; it is not waited for any longer, since nobody wrote it",
+        _ => "",
+    };
+    format!("{probe}{counts}")
 }
 
 /// Prints the routes that don't take the request.

@@ -1,5 +1,6 @@
 //! `steadygate run`, and what `demo` makes of it.
 
+pub(super) mod affinity;
 mod clients;
 mod cluster;
 mod limits;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
+use self::affinity::AffinityOptions;
 use self::clients::ClientOptions;
 use self::cluster::ClusterOptions;
 use self::limits::LimitOptions;
@@ -53,6 +55,9 @@ pub(super) struct Run {
     objects: ObjectOptions,
 
     #[command(flatten)]
+    affinity: AffinityOptions,
+
+    #[command(flatten)]
     limits: LimitOptions,
 
     /// Worker threads [default: one a core]
@@ -78,6 +83,7 @@ impl Run {
                 max_unanswered_bytes: self.limits.max_unanswered_bytes,
                 ..self.clients.settings(!self.log.no_access_log)
             },
+            affinity_key: affinity::read_key(self.affinity.affinity_key_file.as_deref())?,
             session_limits: self.limits.sessions(),
             source: match self.manifests {
                 Some(dir) => Source::Directory(dir),
@@ -87,6 +93,8 @@ impl Run {
             serve_controllers: self.objects.serve_controller,
             tenancy: self.objects.tenancy,
             default_certificate: self.objects.default_certificate,
+            external_names: !self.cluster.no_external_names,
+            pod_ips: self.cluster.pod_ip,
             workers,
             admin: self.admin,
         };
@@ -109,8 +117,11 @@ pub(super) fn demo(demo: &demo::Demo) -> anyhow::Result<ExitCode> {
         serve_controllers: Vec::new(),
         tenancy: Tenancy::default(),
         default_certificate: None,
+        external_names: true,
+        pod_ips: Vec::new(),
         bindings: Bindings { address: None, ports: BTreeMap::from_iter(prepared.listen) },
         settings: ProxySettings::default(),
+        affinity_key: None,
         session_limits: websocket::Limits::default(),
         workers: 1,
         admin: prepared.admin,

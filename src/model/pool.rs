@@ -1,16 +1,16 @@
-//! Pools: their endpoints, the transport to members, the health probe and the balancing.
+//! Pools: their endpoints, the transport to members and the balancing.
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::fmt;
 use std::net::SocketAddr;
 use std::ops::Deref;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+use super::probe::Probe;
 use super::tls::SecretBytes;
 
 /// The identity of a pool. It stays through every change of the pool's content, and can be read by people:
@@ -32,8 +32,9 @@ pub struct Pool {
     pub endpoints: Endpoints,
     /// The protocol to members.
     pub transport: Transport,
-    /// The health probe of each member.
-    pub probe: Probe,
+    /// The health probe of each member. `None`: members are not probed, and the readiness of their endpoints decides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probe: Option<Probe>,
     /// How requests are shared among members.
     pub balance: Balance,
 }
@@ -200,93 +201,6 @@ pub enum Balance {
     RoundRobin,
     /// The member with the fewest requests and WebSocket sessions in progress.
     LeastConnections,
-}
-
-/// The longest text that a probe looks for in the body of an answer (ARM's limit), in characters.
-pub const MAX_PROBE_BODY_CHARS: usize = 4090;
-
-/// The health probe of members (ARM `probes`, a pod's `readinessProbe.httpGet`).
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct Probe {
-    /// Whether the probe speaks TLS. The certificate is verified as the pool's transport says; if the transport is clear text, it
-    /// is not verified, as with the kubelet.
-    pub https: bool,
-    /// The `Host` of the request. `None`: the member's own address.
-    pub host: Option<String>,
-    /// The path of the request, with the query if there is one.
-    pub path: String,
-    /// The port. `None`: the member's own port.
-    pub port: Option<u16>,
-    /// The time between two probes.
-    pub interval: Duration,
-    /// The time in which the whole answer must have arrived.
-    pub timeout: Duration,
-    /// The number of failures in a row after which a member is down (1–20). One success brings it up.
-    pub unhealthy_threshold: u32,
-    /// The statuses of a successful answer.
-    pub statuses: Vec<StatusRange>,
-    /// A text of at most [`MAX_PROBE_BODY_CHARS`] that the body must contain. `None`: any body. As many bytes of the body are searched
-    /// as that many characters can have.
-    pub body: Option<String>,
-}
-
-/// A range of HTTP statuses, both ends included: `200-399`, `401`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StatusRange {
-    /// The first status.
-    pub first: u16,
-    /// The last status.
-    pub last: u16,
-}
-
-/// The error of a text that is not a range of statuses.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a status range is one status (401) or two (200-399), each from 100 to 599, the lower first")]
-pub struct StatusRangeError;
-
-impl FromStr for StatusRange {
-    type Err = StatusRangeError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (first, last) = text.split_once('-').unwrap_or((text, text));
-        let read = |text: &str| text.trim().parse::<u16>().ok().filter(|status| (100..600).contains(status));
-        match (read(first), read(last)) {
-            (Some(first), Some(last)) if first <= last => Ok(Self { first, last }),
-            _ => Err(StatusRangeError),
-        }
-    }
-}
-
-impl fmt::Display for StatusRange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.first == self.last { write!(f, "{}", self.first) } else { write!(f, "{}-{}", self.first, self.last) }
-    }
-}
-
-impl Serialize for StatusRange {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl Probe {
-    /// The default probe of ARM: `GET /` with host 127.0.0.1 every 30 s, 30 s to answer, 3 failures, 200–399.
-    pub fn arm_default(https: bool) -> Self {
-        Self {
-            https,
-            host: Some("127.0.0.1".to_owned()),
-            path: "/".to_owned(),
-            port: None,
-            interval: Duration::from_secs(30),
-            timeout: Duration::from_secs(30),
-            unhealthy_threshold: 3,
-            statuses: vec![StatusRange { first: 200, last: 399 }],
-            body: None,
-        }
-    }
-
-    /// Whether `status` is in the range.
-    pub fn accepts(&self, status: u16) -> bool {
-        self.statuses.iter().any(|range| (range.first..=range.last).contains(&status))
-    }
+    /// The member that a hash of the client's address gives (`sessionAffinity: ClientIP` of a Service).
+    ClientAddress,
 }

@@ -1,26 +1,68 @@
 //! Session affinity: the member that a client's cookie names.
 //!
-//! A token is a hash of the pool and the member's address. Every replica computes the same tokens, before and after a restart, and
-//! nothing has to be stored.
+//! A token is a keyed hash of the pool and the member's address: without the key nobody can tell an address by it. Replicas that share the
+//! key compute the same tokens, before and after a restart, and nothing has to be stored.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::hmac::{self, HMAC_SHA256};
+use aws_lc_rs::rand::SystemRandom;
 
-use super::member::{Health, Member};
+use super::member::Member;
+use super::pool_state::PoolState;
+use super::preference::{self, Patience, Preference};
 use crate::model::{EndpointState, PoolId};
+
+/// The shortest key, in bytes.
+const MIN_KEY_BYTES: usize = 16;
+
+/// The key of the tokens, which replicas share. Cheap to clone; never printed.
+#[derive(Debug, Clone)]
+pub struct AffinityKey {
+    key: Arc<hmac::Key>,
+    is_shared: bool,
+}
+
+/// A key is too short to keep anything secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a key has at least {MIN_KEY_BYTES} bytes, and this one has {0}")]
+pub struct ShortKeyError(usize);
+
+impl AffinityKey {
+    /// A key of these bytes.
+    ///
+    /// # Errors
+    /// There are too few.
+    pub fn new(bytes: &[u8]) -> Result<Self, ShortKeyError> {
+        if bytes.len() < MIN_KEY_BYTES {
+            return Err(ShortKeyError(bytes.len()));
+        }
+        Ok(Self { key: Arc::new(hmac::Key::new(HMAC_SHA256, bytes)), is_shared: true })
+    }
+
+    /// A key that no other process has.
+    pub fn random() -> Self {
+        let key = hmac::Key::generate(HMAC_SHA256, &SystemRandom::new());
+        Self { key: Arc::new(key.expect("the system has random bytes")), is_shared: false }
+    }
+
+    /// Whether other processes may have the key.
+    pub(super) fn is_shared(&self) -> bool {
+        self.is_shared
+    }
+}
 
 /// The name of a pool's member in a cookie: 16 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Token(u64);
 
 impl Token {
-    /// The first 8 bytes of the SHA-256 of pool, NUL and address.
-    fn new(pool: &PoolId, address: SocketAddr) -> Self {
-        let hash = digest(&SHA256, format!("{pool}\0{address}").as_bytes());
+    /// The first 8 bytes of the HMAC-SHA-256 of pool, NUL and address.
+    fn new(key: &AffinityKey, pool: &PoolId, address: SocketAddr) -> Self {
+        let hash = hmac::sign(&key.key, format!("{pool}\0{address}").as_bytes());
         Self(hash.as_ref().iter().take(8).fold(0, |token, byte| token << 8 | u64::from(*byte)))
     }
 
@@ -58,8 +100,8 @@ pub(super) struct Tokens {
 type Members = [(Arc<Member>, EndpointState)];
 
 impl Tokens {
-    pub(super) fn new(pool: &PoolId, members: &Members) -> Self {
-        let tokens = members.iter().map(|(member, _)| Token::new(pool, member.key.address));
+    pub(super) fn new(key: &AffinityKey, pool: &PoolId, members: &Members) -> Self {
+        let tokens = members.iter().map(|(member, _)| Token::new(key, pool, member.key.address));
         let mut indexes: Vec<_> = tokens.zip(0..).collect();
         let by_id = indexes.iter().map(|(token, index)| (members[*index].0.id, *token)).collect();
         indexes.sort_unstable();
@@ -67,8 +109,8 @@ impl Tokens {
     }
 
     /// The token of `member`, which may have left the pool.
-    pub(super) fn of(&self, pool: &PoolId, member: &Member) -> Token {
-        self.by_id.get(&member.id).copied().unwrap_or_else(|| Token::new(pool, member.key.address))
+    pub(super) fn of(&self, key: &AffinityKey, pool: &PoolId, member: &Member) -> Token {
+        self.by_id.get(&member.id).copied().unwrap_or_else(|| Token::new(key, pool, member.key.address))
     }
 
     /// The indexes of the members with this token.
@@ -79,27 +121,30 @@ impl Tokens {
 }
 
 /// The first member of `wanted` that may take a request now, under the conditions that hold for any member.
-pub(super) fn pick(members: &Members, tokens: &Tokens, wanted: &[Token], tried: &[u64]) -> Option<Arc<Member>> {
-    let up = |member: &Member| member.health() == Health::Up && !tried.contains(&member.id);
-    let ready = |(member, state): &(Arc<Member>, EndpointState)| *state == EndpointState::Ready && up(member);
-    let named = wanted.iter().flat_map(|token| tokens.indexes(*token)).map(|index| &members[index]);
-    let mut able = named.filter(|entry| match entry.1 {
-        EndpointState::Ready => up(&entry.0),
-        EndpointState::Terminating { .. } => up(&entry.0) && !members.iter().any(ready),
-        EndpointState::Ending { .. } | EndpointState::NotReady => false,
+pub(super) fn pick(
+    state: &PoolState,
+    tokens: &Tokens,
+    wanted: &[Token],
+    tried: &[u64],
+    patience: Patience,
+) -> Option<Arc<Member>> {
+    let best = state.best(tried, patience)?.preference;
+    let named = wanted.iter().flat_map(|token| tokens.indexes(*token)).map(|index| &state.members[index]);
+    let mut able = named.filter(|(member, endpoint)| {
+        Preference::of(member, *endpoint, patience) == Some(best) && !tried.contains(&member.id)
     });
     able.next().map(|(member, _)| Arc::clone(member))
 }
 
-/// Whether it is worth to wait for a member of `wanted`: it is ready and its first probe has not been answered, or it may have a DNS
-/// name whose first look-up has not ended (`resolving` counts these).
-pub(super) fn pending(members: &Members, tokens: &Tokens, wanted: &[Token], resolving: usize) -> bool {
+/// Whether it is worth to wait for a member of `wanted`: its first probe has not been answered, or it may have a DNS name whose first
+/// look-up has not ended.
+pub(super) fn pending(state: &PoolState, tokens: &Tokens, wanted: &[Token]) -> bool {
     wanted.iter().any(|token| {
         let mut indexes = tokens.indexes(*token).peekable();
-        (resolving > 0 && indexes.peek().is_none())
+        (state.resolving > 0 && indexes.peek().is_none())
             || indexes
-                .map(|index| &members[index])
-                .any(|(member, state)| *state == EndpointState::Ready && member.health() == Health::Unknown)
+                .map(|index| &state.members[index])
+                .any(|(member, endpoint)| preference::is_pending(member, *endpoint))
     })
 }
 

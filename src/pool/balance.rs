@@ -3,52 +3,69 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::member::{Health, Member};
-use crate::model::{Balance, EndpointState};
+use super::MemberQuery;
+use super::client_hash;
+use super::member::Member;
+use super::pool_state::PoolState;
+use super::preference::{self, Patience, Preference};
+use crate::model::Balance;
 
-/// Chooses a member that is ready and up, and whose id is not in `tried`. Where there is none, a member that is terminating but
-/// serves (KEP-1669), is up and was not tried.
+/// Chooses one of the best members for a request, but none of `tried`.
 pub(super) fn pick(
-    balance: Balance,
-    members: &[(Arc<Member>, EndpointState)],
+    state: &PoolState,
     cursor: &AtomicUsize,
-    tried: &[u64],
+    MemberQuery { tried, client, wanted: _ }: MemberQuery<'_>,
+    patience: Patience,
 ) -> Option<Arc<Member>> {
-    let up = |member: &Arc<Member>| member.health() == Health::Up && !tried.contains(&member.id);
-    pick_of(balance, members, cursor, |(member, state)| matches!(state, EndpointState::Ready) && up(member)).or_else(
-        || {
-            let serves = |state: &EndpointState| matches!(state, EndpointState::Terminating { .. });
-            pick_of(balance, members, cursor, |(member, state)| serves(state) && up(member))
-        },
-    )
+    let best = state.best(tried, patience)?;
+    // The turn is counted among the best members, so that the neighbour of a member that is down gets no double share.
+    let turn = cursor.fetch_add(1, Ordering::Relaxed) % best.count;
+    let is_best = |entry: &&(Arc<Member>, _)| {
+        Preference::of(&entry.0, entry.1, patience) == Some(best.preference) && !tried.contains(&entry.0.id)
+    };
+    let candidates = state.members.iter().filter(is_best).map(|(member, _)| member);
+    let mut candidates = candidates.cycle().skip(turn).take(best.count);
+    match (state.balance, client) {
+        (Balance::ClientAddress, Some(client)) => {
+            candidates.max_by_key(|member| client_hash::score(client, member.key.address)).cloned()
+        }
+        (Balance::RoundRobin | Balance::ClientAddress, _) => candidates.next().cloned(),
+        // Of members with equal load the one whose turn it is.
+        (Balance::LeastConnections, _) => candidates.min_by_key(|member| member.load()).cloned(),
+    }
 }
 
-/// Chooses one of the eligible members.
-fn pick_of(
-    balance: Balance,
-    members: &[(Arc<Member>, EndpointState)],
-    cursor: &AtomicUsize,
-    eligible: impl Fn(&(Arc<Member>, EndpointState)) -> bool,
-) -> Option<Arc<Member>> {
-    let count = members.iter().filter(|entry| eligible(entry)).count();
-    if count == 0 {
-        return None;
-    }
-    // The turn is counted among the eligible members, so that the neighbour of a member that is down gets no double share.
-    let turn = cursor.fetch_add(1, Ordering::Relaxed) % count;
-    let candidates = members.iter().filter(|entry| eligible(entry)).map(|(member, _)| member);
-    let mut candidates = candidates.cycle().skip(turn).take(count);
-    match balance {
-        Balance::RoundRobin => candidates.next().cloned(),
-        // Of members with equal load the one whose turn it is.
-        Balance::LeastConnections => candidates.min_by_key(|member| member.load()).cloned(),
-    }
+/// Whether the member that the client's address gives may turn out to be one whose first probe has not been answered, or whose name has
+/// not been looked up.
+pub(super) fn is_own_pending(state: &PoolState, MemberQuery { tried, client, wanted: _ }: MemberQuery<'_>) -> bool {
+    let (Balance::ClientAddress, Some(client)) = (state.balance, client) else { return false };
+    let pending = |(member, endpoint): &(Arc<Member>, _)| preference::is_pending(member, *endpoint);
+    let is_up = |(member, endpoint): &(Arc<Member>, _)| {
+        Preference::of(member, *endpoint, Patience::Waiting).is_some_and(Preference::is_up)
+    };
+    let candidates =
+        state.members.iter().filter(|entry| !tried.contains(&entry.0.id) && (is_up(entry) || pending(entry)));
+    let own = candidates.max_by_key(|(member, _)| client_hash::score(client, member.key.address));
+    state.resolving > 0 || own.is_some_and(pending)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{EndpointState, Probe};
     use crate::pool::Lease;
+    use crate::pool::member::{Health, ProbeOutcome};
+
+    /// A choice of a request that does not wait.
+    fn pick(
+        balance: Balance,
+        members: &[(Arc<Member>, EndpointState)],
+        cursor: &AtomicUsize,
+        tried: &[u64],
+    ) -> Option<Arc<Member>> {
+        let state = PoolState { balance, members: members.into(), ..PoolState::default() };
+        super::pick(&state, cursor, MemberQuery { tried, ..MemberQuery::default() }, Patience::Waiting)
+    }
 
     fn member(n: usize, state: EndpointState, health: Health) -> (Arc<Member>, EndpointState) {
         (Member::for_test(n, health), state)
@@ -123,5 +140,92 @@ mod tests {
         let members = [member(0, EndpointState::Ready, Health::Up), member(1, terminating, Health::Up)];
         let chosen = pick(Balance::RoundRobin, &members, &AtomicUsize::new(0), &[0]).expect("the last resort");
         assert_eq!(chosen.id, 1);
+    }
+
+    /// Members with a probe that is a guess; the last of each says whether the member could be connected to.
+    fn guessed(described: &[(EndpointState, Health, bool)]) -> Vec<(Arc<Member>, EndpointState)> {
+        let probe = Probe { is_guess: true, ..Probe::arm_default(false) };
+        let each = described.iter().enumerate().map(|(n, (state, health, reachable))| {
+            let member = Member::for_test_with(n, *health, probe.clone());
+            if !reachable {
+                member.record(ProbeOutcome::Unreachable("refused".to_owned()), 1);
+            }
+            (member, *state)
+        });
+        each.collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_guessed_probe_excludes_nobody_where_no_member_passes_it() {
+        use EndpointState::{NotReady, Ready};
+        use Health::{Down, Unknown, Up};
+        let grace = std::time::Duration::from_secs(30);
+        let (terminating, ending) = (EndpointState::Terminating { grace }, EndpointState::Ending { grace });
+        let cases: [(&[_], &[u64], _, _); 12] = [
+            // What there is, by number; who was tried; who is chosen at once, and after the first second.
+            (&[(Ready, Down, true)], &[], Some(0), Some(0)),
+            (&[(Ready, Down, true), (Ready, Up, true)], &[], Some(1), Some(1)),
+            (&[(Ready, Down, true), (terminating, Up, true)], &[], Some(1), Some(1)),
+            (&[(Ready, Down, false), (Ready, Down, true)], &[], Some(1), Some(1)),
+            (&[(Ready, Down, false)], &[], Some(0), Some(0)),
+            (&[(Ready, Down, false), (Ready, Down, true)], &[1], Some(0), Some(0)),
+            // The probe may still be passed by one that has not answered.
+            (&[(Ready, Down, false), (Ready, Unknown, true)], &[], None, Some(1)),
+            (&[(Ready, Unknown, true)], &[], None, Some(0)),
+            (&[(Ready, Up, true), (Ready, Unknown, true)], &[], Some(0), Some(0)),
+            // Readiness decides, and nothing less.
+            (&[(NotReady, Down, true), (ending, Down, true)], &[], None, None),
+            (&[(NotReady, Down, true), (terminating, Down, true)], &[], Some(1), Some(1)),
+            (&[(Ready, Down, true), (terminating, Down, true)], &[], Some(0), Some(0)),
+        ];
+        for (described, tried, at_once, later) in cases {
+            let members = guessed(described);
+            let chosen = || {
+                let chosen = pick(Balance::RoundRobin, &members, &AtomicUsize::new(0), tried);
+                chosen.map(|member| member.id)
+            };
+            assert_eq!(chosen(), at_once, "{described:?} {tried:?}");
+            tokio::time::advance(crate::pool::FIRST_PROBE_TIMEOUT).await;
+            assert_eq!(chosen(), later, "{described:?} {tried:?}, later");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_probe_that_somebody_wrote_is_a_condition() {
+        for health in [Health::Down, Health::Unknown] {
+            let members = [member(0, EndpointState::Ready, health)];
+            tokio::time::advance(crate::pool::FIRST_PROBE_TIMEOUT * 100).await;
+            assert!(pick(Balance::RoundRobin, &members, &AtomicUsize::new(0), &[]).is_none(), "{health:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_member_of_a_clients_address_is_waited_for() {
+        let client: std::net::IpAddr = [192, 0, 2, 1].into();
+        let query = MemberQuery { client: Some(client), ..MemberQuery::default() };
+        let scores = (0..3).map(|n| (client_hash::score(client, Member::for_test(n, Health::Up).key.address), n));
+        let own = scores.max().expect("three").1;
+        let state_of = |own_health: Health, others: Health, balance| {
+            let health = |n| if n == own { own_health } else { others };
+            let members = (0..3).map(|n| member(n, EndpointState::Ready, health(n))).collect();
+            PoolState { balance, members, ..PoolState::default() }
+        };
+        for (own_health, others, balance, expected) in [
+            (Health::Unknown, Health::Up, Balance::ClientAddress, true),
+            (Health::Up, Health::Unknown, Balance::ClientAddress, false),
+            (Health::Down, Health::Up, Balance::ClientAddress, false),
+            (Health::Unknown, Health::Up, Balance::RoundRobin, false),
+        ] {
+            let state = state_of(own_health, others, balance);
+            assert_eq!(is_own_pending(&state, query), expected, "{own_health:?} {others:?} {balance:?}");
+            assert!(!is_own_pending(&state, MemberQuery { client: None, ..query }));
+        }
+        let state = state_of(Health::Up, Health::Up, Balance::ClientAddress);
+        let chosen = |tried: &[u64]| {
+            let query = MemberQuery { tried, ..query };
+            super::pick(&state, &AtomicUsize::new(0), query, Patience::Waiting).expect("one is up").id
+        };
+        assert_eq!(chosen(&[]), own as u64);
+        assert_ne!(chosen(&[own as u64]), own as u64);
     }
 }

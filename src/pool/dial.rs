@@ -14,6 +14,7 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, TlsStream};
 
+use super::shortage::Shortage;
 use super::trust::{self, TrustError};
 use crate::model::Transport;
 
@@ -37,9 +38,25 @@ pub enum DialError {
     /// TLS failed.
     #[error("TLS handshake with {0} failed: {1}{remedy}", remedy = trust::remedy(.1))]
     Tls(SocketAddr, io::Error),
+    /// This machine lacks something for the connection, which says nothing about the other side.
+    #[error("can't connect to {0}, since this machine is short of {name}: {2}", name = .1.name())]
+    Shortage(SocketAddr, Shortage, io::Error),
     /// The connection was not made in time.
     #[error("no connection to {0} within {1:?}")]
     Timeout(SocketAddr, Duration),
+}
+
+impl DialError {
+    /// A shortage of this machine is counted; other errors are what `otherwise` makes of them.
+    fn of(address: SocketAddr, error: io::Error, otherwise: fn(SocketAddr, io::Error) -> Self) -> Self {
+        match Shortage::of(&error) {
+            Some(shortage) => {
+                shortage.report(&error);
+                Self::Shortage(address, shortage, error)
+            }
+            None => otherwise(address, error),
+        }
+    }
 }
 
 /// Opens connections to one address.
@@ -113,7 +130,7 @@ impl Connector {
     }
 
     async fn open(&self) -> Result<Stream, DialError> {
-        let connect = |error| DialError::Connect(self.address, error);
+        let connect = |error| DialError::of(self.address, error, DialError::Connect);
         let tcp = TcpStream::connect(self.address).await.map_err(connect)?;
         tcp.set_nodelay(true).map_err(connect)?;
         notice_death(&tcp).map_err(connect)?;
@@ -121,7 +138,7 @@ impl Connector {
         // Nobody waits for the end of a handshake that is abandoned.
         stream::reset_when_closed(&tcp, true);
         let tls = TlsConnector::from(Arc::clone(config)).connect(server.clone(), tcp).await;
-        let tls = tls.map_err(|error| DialError::Tls(self.address, error))?;
+        let tls = tls.map_err(|error| DialError::of(self.address, error, DialError::Tls))?;
         stream::reset_when_closed(tls.get_ref().0, false);
         Ok(Stream::tls(TlsStream::Client(tls)))
     }

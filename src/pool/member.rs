@@ -1,10 +1,12 @@
 //! A member of pools: one address that serves requests, its health, and what is in progress there.
 
+use std::fmt;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::address_state::AddressState;
 use super::dial::Connector;
@@ -19,18 +21,18 @@ pub struct MemberKey {
     pub name: Option<String>,
     /// How connections to it are made.
     pub transport: Arc<Transport>,
-    /// How its health is probed.
-    pub probe: Arc<Probe>,
+    /// How its health is probed. `None`: it is not probed, and counts as up.
+    pub probe: Option<Arc<Probe>>,
 }
 
 /// The health of a member by its probes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Health {
-    /// No probe has been answered yet: it takes no requests.
+    /// No probe has been answered yet.
     Unknown,
     /// It takes requests.
     Up,
-    /// Too many probes in a row have failed: it takes no requests.
+    /// Too many probes in a row have failed.
     Down,
 }
 
@@ -45,8 +47,28 @@ impl Health {
     }
 }
 
-/// The result of one probe: the status of the answer, or the error in words.
-pub type ProbeOutcome = Result<u16, String>;
+/// The result of one probe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProbeOutcome {
+    /// The member answered as it should, with this status.
+    Passed(u16),
+    /// The member answered wrongly or not at all. Contains the error in words.
+    Failed(String),
+    /// No connection to the member could be made. Contains the error in words.
+    Unreachable(String),
+    /// The probe could not be sent, because this machine lacked something for it. That says nothing about the member.
+    Inconclusive(String),
+}
+
+impl fmt::Display for ProbeOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Passed(status) => write!(f, "{status}"),
+            Self::Failed(error) | Self::Unreachable(error) => f.write_str(error),
+            Self::Inconclusive(error) => write!(f, "inconclusive: {error}"),
+        }
+    }
+}
 
 /// One address that serves requests, with one transport and one probe.
 #[derive(Debug)]
@@ -57,9 +79,13 @@ pub struct Member {
     pub id: u64,
     /// Opens connections to it.
     pub connector: Connector,
+    /// When it was made.
+    pub(super) created: Instant,
     health: AtomicU8,
     /// Failed probes in a row.
     failures: AtomicU32,
+    /// Whether the last probe could not connect.
+    unreachable: AtomicBool,
     last_outcome: Mutex<Option<ProbeOutcome>>,
     /// How many endpoints of pools refer to it. Without any, it lives as long as requests and sessions hold it.
     references: AtomicU32,
@@ -93,8 +119,10 @@ impl Member {
             key,
             id,
             connector,
+            created: Instant::now(),
             health: AtomicU8::new(health as u8),
             failures: AtomicU32::new(0),
+            unreachable: AtomicBool::new(false),
             last_outcome: Mutex::new(None),
             references: AtomicU32::new(1),
             address,
@@ -109,6 +137,16 @@ impl Member {
             1 => Health::Up,
             _ => Health::Down,
         }
+    }
+
+    /// Whether its probe is a guess that nobody wrote.
+    pub fn has_guessed_probe(&self) -> bool {
+        self.key.probe.as_ref().is_some_and(|probe| probe.is_guess)
+    }
+
+    /// Whether the last probe could not connect to it.
+    pub fn is_unreachable(&self) -> bool {
+        self.unreachable.load(Ordering::Relaxed)
     }
 
     /// Requests and sessions in progress at its address.
@@ -164,22 +202,27 @@ impl Member {
     }
 
     /// Records the result of a probe. One success marks the member up; `unhealthy_threshold` failures in a row, or the first failure of
-    /// a member that has never been up, mark it down. Gives the new health if it has changed.
-    pub(super) fn record(&self, outcome: ProbeOutcome) -> Option<Health> {
+    /// a member that has never been up, mark it down. A probe that is inconclusive changes nothing. Gives the new health if it has
+    /// changed.
+    pub(super) fn record(&self, outcome: ProbeOutcome, unhealthy_threshold: u32) -> Option<Health> {
         let before = self.health();
         let after = match &outcome {
-            Ok(_) => {
+            ProbeOutcome::Passed(_) => {
                 self.failures.store(0, Ordering::Relaxed);
                 Health::Up
             }
-            Err(_) => {
+            ProbeOutcome::Failed(_) | ProbeOutcome::Unreachable(_) => {
                 let failures = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
                 match before {
-                    Health::Up if failures < self.key.probe.unhealthy_threshold => Health::Up,
+                    Health::Up if failures < unhealthy_threshold => Health::Up,
                     _ => Health::Down,
                 }
             }
+            ProbeOutcome::Inconclusive(_) => before,
         };
+        if !matches!(outcome, ProbeOutcome::Inconclusive(_)) {
+            self.unreachable.store(matches!(outcome, ProbeOutcome::Unreachable(_)), Ordering::Relaxed);
+        }
         if let Ok(mut last) = self.last_outcome.lock() {
             *last = Some(outcome);
         }
@@ -189,9 +232,13 @@ impl Member {
 
     #[cfg(test)]
     pub(super) fn for_test(n: usize, health: Health) -> Arc<Self> {
+        Self::for_test_with(n, health, Probe::arm_default(false))
+    }
+
+    #[cfg(test)]
+    pub(super) fn for_test_with(n: usize, health: Health, probe: Probe) -> Arc<Self> {
         let address = SocketAddr::from(([127, 0, 0, 1], 1000 + n as u16));
-        let (transport, probe) = (Arc::new(Transport::Http), Arc::new(Probe::arm_default(false)));
-        let key = MemberKey { address, name: None, transport, probe };
+        let key = MemberKey { address, name: None, transport: Arc::new(Transport::Http), probe: Some(Arc::new(probe)) };
         let connector = Connector::new(address, None, &Transport::Http).expect("clear text");
         Arc::new(Self::new(key, n as u64, connector, Arc::default(), health))
     }
@@ -218,24 +265,39 @@ impl MemberAddress {
 mod tests {
     use super::*;
 
-    fn failed() -> ProbeOutcome {
-        Err("refused".to_owned())
+    fn failed(member: &Member) -> Option<Health> {
+        member.record(ProbeOutcome::Unreachable("refused".to_owned()), 3)
+    }
+
+    fn passed(member: &Member) -> Option<Health> {
+        member.record(ProbeOutcome::Passed(200), 3)
     }
 
     #[test]
     fn a_member_up_goes_down_after_its_threshold_and_one_success_heals() {
         let member = Member::for_test(0, Health::Up);
-        assert_eq!(member.record(failed()), None);
-        assert_eq!(member.record(failed()), None);
-        assert_eq!(member.record(failed()), Some(Health::Down));
-        assert_eq!(member.record(failed()), None);
-        assert_eq!(member.record(Ok(200)), Some(Health::Up));
-        assert_eq!(member.record(failed()), None, "failures are counted anew");
+        assert_eq!(failed(&member), None);
+        assert_eq!(failed(&member), None);
+        assert_eq!(failed(&member), Some(Health::Down));
+        assert_eq!(failed(&member), None);
+        assert_eq!(passed(&member), Some(Health::Up));
+        assert_eq!(failed(&member), None, "failures are counted anew");
     }
 
     #[test]
     fn the_first_answer_decides_for_a_new_member() {
-        assert_eq!(Member::for_test(0, Health::Unknown).record(failed()), Some(Health::Down));
-        assert_eq!(Member::for_test(0, Health::Unknown).record(Ok(204)), Some(Health::Up));
+        assert_eq!(failed(&Member::for_test(0, Health::Unknown)), Some(Health::Down));
+        assert_eq!(passed(&Member::for_test(0, Health::Unknown)), Some(Health::Up));
+    }
+
+    #[test]
+    fn a_probe_that_could_not_be_sent_says_nothing() {
+        for health in [Health::Unknown, Health::Up, Health::Down] {
+            let member = Member::for_test(0, health);
+            for _ in 0..5 {
+                assert_eq!(member.record(ProbeOutcome::Inconclusive("no descriptor".to_owned()), 3), None);
+            }
+            assert_eq!((member.health(), member.is_unreachable()), (health, false));
+        }
     }
 }

@@ -15,12 +15,14 @@ pub struct NoMember {
     pub unknown: usize,
     /// DNS names without an address.
     pub unresolved: usize,
+    /// Addresses that may not be backends.
+    pub forbidden: usize,
 }
 
 impl fmt::Display for NoMember {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { not_ready, terminating, down, unknown, unresolved } = *self;
-        if not_ready + terminating + down + unknown + unresolved == 0 {
+        let Self { not_ready, terminating, down, unknown, unresolved, forbidden } = *self;
+        if not_ready + terminating + down + unknown + unresolved + forbidden == 0 {
             return f.write_str("the backend has no endpoints");
         }
         let mut parts = Vec::new();
@@ -30,6 +32,7 @@ impl fmt::Display for NoMember {
             (not_ready, "not ready"),
             (terminating, "terminating"),
             (unresolved, "not resolving to an address"),
+            (forbidden, "at an address that no backend may have"),
         ] {
             if count > 0 {
                 parts.push(format!("{count} {what}"));

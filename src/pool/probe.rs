@@ -11,12 +11,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, header};
 use http_body_util::{BodyExt, Empty};
+use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
 
-use super::dial::Connector;
+use super::dial::{Connector, DialError, Stream};
 use super::member::{Health, Member, ProbeOutcome};
-use crate::model::{MAX_PROBE_BODY_CHARS, Transport};
+use crate::model::{MAX_PROBE_BODY_CHARS, Probe, ProbeHeader, Transport};
 
 /// How much of the body is searched for the text that must be in it: as many bytes as the longest text can have in UTF-8.
 const MAX_BODY_BYTES: usize = MAX_PROBE_BODY_CHARS * char::MAX.len_utf8();
@@ -32,22 +34,29 @@ pub struct ProbeCounters(Arc<ProbeCounts>);
 struct ProbeCounts {
     failed: AtomicU64,
     succeeded: AtomicU64,
+    inconclusive: AtomicU64,
 }
 
 impl ProbeCounters {
-    fn count(&self, success: bool) {
-        let counter = if success { &self.0.succeeded } else { &self.0.failed };
+    fn count(&self, outcome: &ProbeOutcome) {
+        let counter = match outcome {
+            ProbeOutcome::Passed(_) => &self.0.succeeded,
+            ProbeOutcome::Failed(_) | ProbeOutcome::Unreachable(_) => &self.0.failed,
+            ProbeOutcome::Inconclusive(_) => &self.0.inconclusive,
+        };
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How many probes have failed, and how many have succeeded.
-    pub fn totals(&self) -> (u64, u64) {
-        (self.0.failed.load(Ordering::Relaxed), self.0.succeeded.load(Ordering::Relaxed))
+    /// How many probes have had each result, by its name in the metrics.
+    pub fn totals(&self) -> [(&'static str, u64); 3] {
+        let ProbeCounts { failed, succeeded, inconclusive } = &*self.0;
+        [("failure", failed), ("success", succeeded), ("inconclusive", inconclusive)]
+            .map(|(result, counter)| (result, counter.load(Ordering::Relaxed)))
     }
 }
 
 /// Probes a member until nothing holds it. `changed` is notified when its health has changed.
-pub(super) async fn run(member: Weak<Member>, changed: Arc<Notify>, counters: ProbeCounters) {
+pub(super) async fn run(member: Weak<Member>, probe: Arc<Probe>, changed: Arc<Notify>, counters: ProbeCounters) {
     let mut retry = MIN_PROBE_INTERVAL;
     while let Some(strong) = member.upgrade() {
         if strong.successor().is_some() {
@@ -55,14 +64,17 @@ pub(super) async fn run(member: Weak<Member>, changed: Arc<Notify>, counters: Pr
             tokio::time::sleep(MIN_PROBE_INTERVAL).await;
             continue;
         }
-        let (interval, suspected) = (strong.key.probe.interval, Arc::clone(&strong.suspected));
+        let suspected = Arc::clone(&strong.suspected);
         // Boxed: its future is far larger than the rest of the task, which waits nearly all the time.
-        Box::pin(probe(&strong, &changed, &counters)).await;
-        let pause = if strong.health() == Health::Up {
+        let outcome = Box::pin(ask(&strong, &probe)).await;
+        counters.count(&outcome);
+        let conclusive = !matches!(outcome, ProbeOutcome::Inconclusive(_));
+        record(&strong, &probe, outcome, &changed);
+        let pause = if strong.health() == Health::Up && conclusive {
             retry = MIN_PROBE_INTERVAL;
-            interval
+            probe.interval
         } else {
-            let pause = retry.min(interval);
+            let pause = retry.min(probe.interval);
             retry = pause * 2;
             pause
         };
@@ -71,19 +83,20 @@ pub(super) async fn run(member: Weak<Member>, changed: Arc<Notify>, counters: Pr
     }
 }
 
-/// Probes a member once, and records the result.
-async fn probe(member: &Member, changed: &Notify, counters: &ProbeCounters) {
-    let timeout = member.key.probe.timeout;
-    let outcome = match tokio::time::timeout(timeout, exchange(member)).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err(format!("no whole answer within {timeout:?}")),
-    };
-    counters.count(outcome.is_ok());
-    let failure = outcome.as_ref().err().cloned();
-    if let Some(health) = member.record(outcome) {
+/// Records the result of a probe.
+fn record(member: &Member, probe: &Probe, outcome: ProbeOutcome, changed: &Notify) {
+    let failure = (!matches!(outcome, ProbeOutcome::Passed(_))).then(|| outcome.to_string());
+    let answers = matches!(outcome, ProbeOutcome::Failed(_));
+    if let Some(health) = member.record(outcome, probe.unhealthy_threshold) {
         let (address, health) = (member.key.address, health.name());
         match failure {
             None => tracing::info!(%address, health, "member health changed"),
+            Some(failure) if probe.is_guess && answers => {
+                let remedy = "it still serves where no member passes this default probe; name a path that answers plain HTTP, by \
+                              the pod's readinessProbe or the annotation health-probe-path, or turn probes off: \
+                              steadygate.io/health-probe: \"off\"";
+                tracing::info!(%address, health, %failure, remedy, "member health changed");
+            }
             Some(failure) => tracing::warn!(%address, health, %failure, "member health changed"),
         }
         changed.notify_waiters();
@@ -99,33 +112,42 @@ async fn wait(suspected: &Notify, pause: Duration) {
 }
 
 /// One request to a member, and what its answer says of the member's health.
-async fn exchange(member: &Member) -> ProbeOutcome {
-    let probe = &member.key.probe;
+async fn ask(member: &Member, probe: &Probe) -> ProbeOutcome {
+    let (deadline, timeout) = (Instant::now() + probe.timeout, probe.timeout);
     let address = SocketAddr::new(member.key.address.ip(), probe.port.unwrap_or(member.key.address.port()));
     let connector = match (probe.https, &*member.key.transport) {
         (true, Transport::Https(_)) | (false, Transport::Http) => member.connector.at_port(address.port()),
         (true, Transport::Http) => Connector::unverified(address),
         (false, Transport::Https(_)) => Connector::clear(address),
     };
-    let stream = connector.dial().await.map_err(|error| error.to_string())?;
-    let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
-    let (mut sender, connection) = handshake.map_err(|error| error.to_string())?;
+    let stream = match timeout_at(deadline, connector.dial()).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error @ DialError::Shortage(..))) => return ProbeOutcome::Inconclusive(error.to_string()),
+        Ok(Err(error)) => return ProbeOutcome::Unreachable(error.to_string()),
+        Err(_) => return ProbeOutcome::Unreachable(format!("no connection to {address} within {timeout:?}")),
+    };
     let host = probe.host.clone().unwrap_or_else(|| match &member.key.name {
         Some(name) => format!("{name}:{}", address.port()),
         None => address.to_string(),
     });
-    let request = Request::get(&probe.path)
-        .header(header::HOST, host)
-        .header(header::USER_AGENT, concat!("steadygate-probe/", env!("CARGO_PKG_VERSION")))
-        .header(header::ACCEPT, "*/*")
-        .header(header::CONNECTION, "close")
-        .body(Empty::<Bytes>::new())
-        .map_err(|error| error.to_string())?;
+    match timeout_at(deadline, exchange(stream, probe, host)).await {
+        Ok(Ok(status)) => ProbeOutcome::Passed(status),
+        Ok(Err(failure)) => ProbeOutcome::Failed(failure),
+        Err(_) => ProbeOutcome::Failed(format!("no whole answer within {timeout:?}")),
+    }
+}
+
+/// Sends the request on a connection. Gives the status of the answer, or why the probe has failed.
+async fn exchange(stream: Stream, probe: &Probe, host: String) -> Result<u16, String> {
+    // The kubelet's names of headers are written so, too.
+    let handshake = http1::Builder::new().title_case_headers(true).handshake(TokioIo::new(stream)).await;
+    let (mut sender, connection) = handshake.map_err(|error| error.to_string())?;
+    let request = request(probe, host).map_err(|error| error.to_string())?;
     let answer = async {
         let response = sender.send_request(request).await.map_err(|error| format!("no answer: {error}"))?;
         let status = response.status().as_u16();
         if !probe.accepts(status) {
-            return Err(unexpected(member, status));
+            return Err(unexpected(probe, status));
         }
         match &probe.body {
             Some(text) if !body_contains(response.into_body(), text).await => {
@@ -142,10 +164,29 @@ async fn exchange(member: &Member) -> ProbeOutcome {
     }
 }
 
+/// The request of a probe. Of `User-Agent` and `Accept` the declared ones count, and an empty one is left out, as with the kubelet.
+fn request(probe: &Probe, host: String) -> http::Result<Request<Empty<Bytes>>> {
+    let mut request = Request::get(&probe.path).header(header::HOST, host).header(header::CONNECTION, "close");
+    for (name, default) in
+        [(header::USER_AGENT, concat!("steadygate-probe/", env!("CARGO_PKG_VERSION"))), (header::ACCEPT, "*/*")]
+    {
+        if !probe.headers.iter().any(|declared| declared.name.eq_ignore_ascii_case(name.as_str())) {
+            request = request.header(name, default);
+        }
+    }
+    for ProbeHeader { name, value } in &probe.headers {
+        let is_own = [header::USER_AGENT, header::ACCEPT].iter().any(|own| name.eq_ignore_ascii_case(own.as_str()));
+        if !(is_own && value.expose().is_empty()) {
+            request = request.header(name, value.expose());
+        }
+    }
+    request.body(Empty::new())
+}
+
 /// The error of an answer whose status the probe does not accept.
-fn unexpected(member: &Member, status: u16) -> String {
-    let wanted: Vec<String> = member.key.probe.statuses.iter().map(ToString::to_string).collect();
-    let mut message = format!("GET {} answered {status}, expected {}", member.key.probe.path, wanted.join(","));
+fn unexpected(probe: &Probe, status: u16) -> String {
+    let wanted: Vec<String> = probe.statuses.iter().map(ToString::to_string).collect();
+    let mut message = format!("GET {} answered {status}, expected {}", probe.path, wanted.join(","));
     if matches!(status, 400 | 426) {
         message.push_str(
             "; a WebSocket endpoint answers a plain GET so: name a path that answers plain HTTP, by the probe's path, \
@@ -170,48 +211,4 @@ async fn body_contains(mut body: hyper::body::Incoming, text: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
-
-    use super::*;
-    use crate::model::Probe;
-    use crate::pool::member::MemberKey;
-
-    /// The outcome of a probe that expects `text`, where the member answers with `body`.
-    async fn outcome(text: String, body: String) -> ProbeOutcome {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let address = listener.local_addr().expect("bound");
-        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
-        let server = tokio::spawn(async move {
-            let (mut stream, _) = listener.accept().await.expect("the probe connects");
-            let mut request = [0; 1024];
-            assert!(stream.read(&mut request).await.expect("reads") > 0, "a request");
-            // The prober may leave before the end, once it has read as much as it searches.
-            let _ = stream.write_all(answer.as_bytes()).await;
-        });
-        let probe = Arc::new(Probe { body: Some(text), ..Probe::arm_default(false) });
-        let key = MemberKey { address, name: None, transport: Arc::new(Transport::Http), probe };
-        let connector = Connector::new(address, None, &Transport::Http).expect("clear text");
-        let member = Member::new(key, 1, connector, Arc::default(), Health::Unknown);
-        let outcome = exchange(&member).await;
-        server.await.expect("served");
-        outcome
-    }
-
-    #[tokio::test]
-    async fn the_longest_text_is_found_whatever_its_characters() {
-        for character in ["x", "é", "語", "🦀"] {
-            let text = character.repeat(MAX_PROBE_BODY_CHARS);
-            assert_eq!(outcome(text.clone(), text).await, Ok(200), "{character}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_text_beyond_the_searched_part_of_the_body_is_not_found() {
-        let text = "healthy".to_owned();
-        let begins_at = |index: usize| format!("{}{text}", "-".repeat(index));
-        assert_eq!(outcome(text.clone(), begins_at(MAX_BODY_BYTES - text.len())).await, Ok(200));
-        assert!(outcome(text.clone(), begins_at(MAX_BODY_BYTES)).await.is_err());
-    }
-}
+mod tests;

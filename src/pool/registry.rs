@@ -8,6 +8,7 @@ mod addresses;
 mod fill;
 mod interned;
 mod names;
+mod restrict;
 mod retire;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -20,11 +21,11 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::Pool;
-use super::address_policy::AddressPolicy;
+use super::affinity::AffinityKey;
 use super::member::Member;
 use super::pool_state::PoolState;
 use super::probe::ProbeCounters;
-use crate::model::{self, EndpointState, PoolId, Probe, Transport, alternating};
+use crate::model::{self, AddressPolicy, EndpointState, PoolId, Probe, Transport, alternating};
 use address_entry::AddressEntry;
 use interned::Interned;
 use names::WatchedName;
@@ -47,7 +48,7 @@ impl WeakRegistry {
 struct RegistryInner {
     /// Where members are probed and names are resolved.
     runtime: tokio::runtime::Handle,
-    policy: AddressPolicy,
+    affinity_key: AffinityKey,
     /// Notified when members of pools or their health have changed.
     changed: Arc<Notify>,
     counters: ProbeCounters,
@@ -57,6 +58,7 @@ struct RegistryInner {
 
 #[derive(Debug, Default)]
 struct Registered {
+    policy: AddressPolicy,
     specs: OrdMap<PoolId, Arc<model::Pool>>,
     /// Endpoints of no pool that go away.
     departing: BTreeMap<SocketAddr, EndpointState>,
@@ -86,15 +88,15 @@ struct PoolChanges {
 }
 
 impl Registry {
-    /// An empty registry, whose probes run on `runtime`.
-    pub fn new(runtime: tokio::runtime::Handle, policy: AddressPolicy) -> Self {
+    /// An empty registry, whose probes run on `runtime`, and whose affinity cookies have tokens of this key.
+    pub fn new(runtime: tokio::runtime::Handle, policy: AddressPolicy, affinity_key: AffinityKey) -> Self {
         Self(Arc::new(RegistryInner {
             runtime,
-            policy,
+            affinity_key,
             changed: Arc::default(),
             counters: ProbeCounters::default(),
             departures: watch::Sender::new(()),
-            registered: Mutex::default(),
+            registered: Mutex::new(Registered { policy, ..Registered::default() }),
         }))
     }
 

@@ -3,11 +3,16 @@
 //! Knows nothing of pools: each new answer is given to a callback.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::IpAddr;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hickory_resolver::net::NetError;
 use hickory_resolver::{ResolverBuilder, TokioResolver};
+
+use super::shortage::Shortage;
 
 /// The shortest and the longest time for which an answer is used, whatever its TTL says.
 const MIN_ANSWER_LIFETIME: Duration = Duration::from_secs(1);
@@ -53,7 +58,13 @@ async fn run(name: String, report: impl Fn(&str, Vec<IpAddr>) -> ControlFlow<()>
                 last_seen.extend(addresses.into_iter().map(|address| (address, now)));
                 lifetime.clamp(MIN_ANSWER_LIFETIME, MAX_ANSWER_LIFETIME)
             }
-            Err(error) => {
+            Err(LookUpError::Shortage(shortage, error)) => {
+                // What was known stays, and so does that nothing was.
+                shortage.report(&error);
+                tokio::time::sleep(RETRY_INTERVAL).await;
+                continue;
+            }
+            Err(LookUpError::Other(error)) => {
                 tracing::warn!(%name, %error, "name can't be resolved; the addresses known so far stay");
                 RETRY_INTERVAL
             }
@@ -69,11 +80,31 @@ async fn run(name: String, report: impl Fn(&str, Vec<IpAddr>) -> ControlFlow<()>
     }
 }
 
+/// Why a name could not be looked up.
+enum LookUpError {
+    /// This machine lacked something for it, which says nothing about the name.
+    Shortage(Shortage, Arc<io::Error>),
+    /// Anything else.
+    Other(NetError),
+}
+
+impl From<NetError> for LookUpError {
+    fn from(error: NetError) -> Self {
+        match &error {
+            NetError::Io(io) => match Shortage::of(io) {
+                Some(shortage) => Self::Shortage(shortage, Arc::clone(io)),
+                None => Self::Other(error),
+            },
+            _ => Self::Other(error),
+        }
+    }
+}
+
 /// The addresses of `name`, and the time to live of the answer. The system's resolver configuration is read each time, so that a
 /// change of it is followed.
-async fn look_up(name: &str) -> Result<(Vec<IpAddr>, Duration), String> {
-    let resolver =
-        TokioResolver::builder_tokio().and_then(ResolverBuilder::build).map_err(|error| error.to_string())?;
-    let answer = resolver.lookup_ip(name).await.map_err(|error| error.to_string())?;
+async fn look_up(name: &str) -> Result<(Vec<IpAddr>, Duration), LookUpError> {
+    let resolver = TokioResolver::builder_tokio().and_then(ResolverBuilder::build)?;
+    // A dot at the end: the name is whole, and is not looked for in the search domains of this machine, as that of a CNAME is not.
+    let answer = resolver.lookup_ip(format!("{name}.")).await?;
     Ok((answer.iter().collect(), answer.valid_until().saturating_duration_since(Instant::now())))
 }

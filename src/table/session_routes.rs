@@ -63,10 +63,10 @@ mod tests {
 
     use super::*;
     use crate::model::{
-        Address, Balance, Endpoint, EndpointState, Host, HostPattern, Listener, Model, ObjectRef, Pool, PoolId, Probe,
-        Protocol, Route, Transport,
+        Address, AddressPolicy, Balance, Endpoint, EndpointState, Host, HostPattern, Listener, Model, ObjectRef, Pool,
+        PoolId, Probe, Protocol, Route, Transport,
     };
-    use crate::pool::{AddressPolicy, Registry};
+    use crate::pool::{AffinityKey, Registry};
     use crate::table::compile;
     use crate::table::target::tests::route;
 
@@ -78,7 +78,7 @@ mod tests {
             let pool = Pool {
                 endpoints: [endpoint(*address)].into_iter().collect(),
                 transport: Transport::Http,
-                probe: Probe::arm_default(false),
+                probe: Some(Probe::arm_default(false)),
                 balance: Balance::RoundRobin,
             };
             (PoolId((*name).into()), Arc::new(pool))
@@ -97,7 +97,11 @@ mod tests {
     fn a_session_stays_when_weights_change_and_where_any_pool_of_the_new_route_has_its_member() {
         // Never driven, so that no member is probed.
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        let registry = Registry::new(runtime.handle().clone(), AddressPolicy { allow_loopback: true });
+        let registry = Registry::new(
+            runtime.handle().clone(),
+            AddressPolicy { allow_loopback: true, ..AddressPolicy::default() },
+            AffinityKey::random(),
+        );
         let [a, b, gone]: [SocketAddr; 3] = [1, 2, 3].map(|port| ([127, 0, 0, 1], port).into());
         let before = compile(&model(route(&[("a", 3), ("b", 1)]), &[]), 1, &OrdMap::new());
         let id = before.listener(80).and_then(|listener| listener.route_ids().next()).expect("a route");

@@ -165,7 +165,7 @@ impl Language for Ingresses {
         }
         // A wildcard's tenant has every host below it.
         let is_wide = |host: &HostPattern| !matches!(host, HostPattern::Exact(_));
-        let decided: Vec<HostPattern> = if context.lookup.has_strict_tenancy && touched.iter().any(is_wide) {
+        let decided: Vec<HostPattern> = if context.lookup.options.has_strict_tenancy() && touched.iter().any(is_wide) {
             self.hosts.all().cloned().collect()
         } else {
             touched.iter().cloned().collect()

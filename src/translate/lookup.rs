@@ -7,6 +7,7 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 
+use super::Options;
 use super::certificate::CertificateCache;
 use super::interner::Interner;
 use super::report::Fault;
@@ -17,14 +18,13 @@ use crate::source::{Key, Snapshot};
 /// Objects by name. Cheap to copy.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Lookup<'a> {
+    pub(super) options: &'a Options,
     pub(super) snapshot: &'a Snapshot,
     pub(super) slices: &'a SliceIndex,
     pub(super) certificates: &'a RefCell<CertificateCache>,
     pub(super) interner: &'a RefCell<Interner>,
     /// The certificate for hosts that have none of their own.
     pub(super) default_certificate: Option<&'a CertificateId>,
-    /// Whether a host belongs to one namespace.
-    pub(super) has_strict_tenancy: bool,
 }
 
 impl<'a> Lookup<'a> {

@@ -1,6 +1,8 @@
 //! Probes of backends: inferred from the probes that pods declare for the kubelet, defaults where they declare none,
 //! and the annotations that change parts of either.
 
+mod headers;
+
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Container, HTTPGetAction, Pod, Probe as PodProbe};
@@ -9,6 +11,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use crate::api::annotations::ProbeSettings;
 use crate::model::{Address, Endpoint, Probe, StatusRange};
 
+use super::report::Reports;
 use super::service::ResolvedPort;
 
 // Defaults of the kubelet (core/v1, Probe).
@@ -21,14 +24,21 @@ const MAX_UNHEALTHY_THRESHOLD: u32 = 20;
 
 /// The probe that a pod behind the Service declares: `readinessProbe.httpGet` of the container with the target port, or
 /// else its `livenessProbe.httpGet`. Fields that are absent have the kubelet's defaults.
-pub(super) fn infer(resolved: &ResolvedPort<'_>) -> Option<Probe> {
-    let container = container_of(resolved.pod?, &resolved.target)?;
-    let declared = [container.readiness_probe.as_ref(), container.liveness_probe.as_ref()];
-    let (probe, get) = declared.into_iter().flatten().find_map(|probe| Some((probe, probe.http_get.as_ref()?)))?;
+pub(super) fn infer(resolved: &ResolvedPort<'_>, namespace: &str, reports: &mut Reports) -> Option<Probe> {
+    let pod = resolved.pod?;
+    let container = container_of(pod, &resolved.target)?;
+    let declared = [("readinessProbe", &container.readiness_probe), ("livenessProbe", &container.liveness_probe)];
+    let (name, probe, get) = declared.into_iter().find_map(|(name, probe)| {
+        let probe = probe.as_ref()?;
+        Some((name, probe, probe.http_get.as_ref()?))
+    })?;
     let port = number(container, &get.port)?;
+    let headers = headers::read(namespace, pod, container, (name, get), reports);
     Some(Probe {
+        is_guess: false,
         https: get.scheme.as_deref() == Some("HTTPS"),
-        host: host(get),
+        host: headers.host.or_else(|| get.host.clone().filter(|host| !host.is_empty())),
+        headers: headers.others,
         path: path(get),
         port: Some(port).filter(|port| !is_own_port(&resolved.endpoints, *port)),
         interval: seconds(probe.period_seconds, KUBELET_PERIOD_SECONDS),
@@ -40,15 +50,17 @@ pub(super) fn infer(resolved: &ResolvedPort<'_>) -> Option<Probe> {
 }
 
 /// The default probe for backends of an Ingress: `GET /`, and every status below 500 is success. A backend that answers
-/// 404 or 401 there is alive, and users who have not configured a probe must not lose it.
+/// 404 or 401 there is alive. It is a guess: a backend may well serve its clients, and not answer `GET /`.
 pub(super) fn ingress_default(https: bool, host: Option<&str>) -> Probe {
     let host = host.unwrap_or("127.0.0.1").to_owned();
-    Probe { host: Some(host), statuses: vec![StatusRange { first: 100, last: 499 }], ..Probe::arm_default(https) }
+    let statuses = vec![StatusRange { first: 100, last: 499 }];
+    Probe { is_guess: true, host: Some(host), statuses, ..Probe::arm_default(https) }
 }
 
-/// Replaces those parts of a probe that annotations set.
+/// Replaces those parts of a probe that annotations set. A probe of which somebody wrote a part is no guess any more.
 pub(super) fn apply_annotations(probe: &mut Probe, settings: &ProbeSettings, endpoints: &[Endpoint]) {
-    let ProbeSettings { hostname, port, path, status_codes, interval, timeout, unhealthy_threshold } = settings;
+    let ProbeSettings { off: _, hostname, port, path, status_codes, interval, timeout, unhealthy_threshold } = settings;
+    probe.is_guess &= !settings.names_any();
     if let Some(hostname) = hostname {
         probe.host = Some(hostname.clone());
     }
@@ -108,13 +120,6 @@ fn number(container: &Container, port: &IntOrString) -> Option<u16> {
         },
     };
     u16::try_from(number).ok().filter(|number| *number > 0)
-}
-
-/// `Host` as the kubelet sends it: the declared header, or else the declared host. `None`: the address of the member;
-/// all routes to the member can then share its probe.
-fn host(get: &HTTPGetAction) -> Option<String> {
-    let header = get.http_headers.iter().flatten().find(|header| header.name.eq_ignore_ascii_case("host"));
-    header.map(|header| &header.value).or(get.host.as_ref()).filter(|host| !host.is_empty()).cloned()
 }
 
 fn path(get: &HTTPGetAction) -> String {

@@ -1,11 +1,13 @@
 //! Services: from a reference to a Service port to the endpoints behind it.
 
 mod endpoints;
+pub(in crate::translate) mod name;
+mod session_affinity;
 
 use k8s_openapi::api::core::v1::{Pod, Service, ServicePort};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use crate::model::{Address, Endpoint, EndpointState, HostPattern, Kind, ObjectRef};
+use crate::model::{Address, Endpoint, EndpointState, Kind, ObjectRef};
 use crate::report::Reason;
 
 use super::lookup::Lookup;
@@ -34,6 +36,8 @@ pub(super) struct ResolvedPort<'a> {
     pub(super) target: IntOrString,
     /// The pod behind the Service whose name comes first, if it is known.
     pub(super) pod: Option<&'a Pod>,
+    /// Whether a client stays at one endpoint (`sessionAffinity: ClientIP`).
+    pub(super) keeps_clients: bool,
 }
 
 /// Resolves a reference to a Service port. Problems of EndpointSlices are reported on them; a reference that leads
@@ -55,13 +59,18 @@ pub(super) fn resolve<'a>(
     };
     let spec = service.spec.as_ref();
     if spec.and_then(|spec| spec.type_.as_deref()) == Some("ExternalName") {
-        return external(service, namespace, name, port);
+        return external(lookup, service, namespace, name, port);
     }
-    let port = find_port(service, namespace, name, port)?;
+    let undeclared = undeclared_port(service, port);
+    let port = match &undeclared {
+        Some(port) => port,
+        None => find_port(service, namespace, name, port)?,
+    };
     let mut merged = MergedEndpoints::default();
     for (key, slice) in lookup.slices(namespace, name) {
         let object = ObjectRef { kind: Kind::EndpointSlice, key: key.clone() };
-        merged.add_slice(slice, port, &object, lookup, reports);
+        let without_ports = undeclared.as_ref().map(|port| port.port);
+        merged.add_slice(slice, port, without_ports, &object, lookup, reports);
     }
     let pod = merged.pods.iter().find_map(|name| lookup.pod(namespace, name));
     Ok(ResolvedPort {
@@ -70,6 +79,7 @@ pub(super) fn resolve<'a>(
         endpoints: merged.endpoints.into_values().collect(),
         target: port.target_port.clone().unwrap_or(IntOrString::Int(port.port)),
         pod,
+        keeps_clients: session_affinity::keeps_clients(service, namespace, name, reports),
     })
 }
 
@@ -103,6 +113,16 @@ fn find_port<'s>(
     })
 }
 
+/// The port of a headless Service that declares none: every port of its pods can be asked for by number, as in ingress-nginx.
+fn undeclared_port(service: &Service, wanted: PortRef<'_>) -> Option<ServicePort> {
+    let spec = service.spec.as_ref()?;
+    let headless = spec.cluster_ip.as_deref() == Some("None") && spec.ports.as_ref().is_none_or(Vec::is_empty);
+    match wanted {
+        PortRef::Number(number) if headless => Some(ServicePort { port: number, ..ServicePort::default() }),
+        PortRef::Number(_) | PortRef::Name(_) => None,
+    }
+}
+
 /// A port in a list for people: `80 (http)`.
 fn describe(port: &ServicePort) -> String {
     match &port.name {
@@ -126,8 +146,22 @@ fn port_not_found(namespace: &str, name: &str, wanted: PortRef<'_>, has: &str) -
 
 /// Resolves a port of a Service of type ExternalName: a DNS name, with the port of the reference. A number need not be
 /// declared in the Service; a name must be.
-fn external<'a>(service: &Service, namespace: &str, name: &str, port: PortRef<'_>) -> Result<ResolvedPort<'a>, Fault> {
+fn external<'a>(
+    lookup: &Lookup<'a>,
+    service: &Service,
+    namespace: &str,
+    name: &str,
+    port: PortRef<'_>,
+) -> Result<ResolvedPort<'a>, Fault> {
     let spec = service.spec.as_ref();
+    if !lookup.options.external_names {
+        return Err(Fault {
+            reason: Reason::RefNotPermitted,
+            part: ".name",
+            message: format!("Service {namespace}/{name} is of type ExternalName, which this gateway does not serve"),
+            remedy: "use a Service with endpoints, or ask the operator (--no-external-names)".to_owned(),
+        });
+    }
     let declared = find_port(service, namespace, name, port);
     let (port_name, number) = match (port, declared) {
         (_, Ok(declared)) => (name_of(declared), declared.port),
@@ -138,23 +172,19 @@ fn external<'a>(service: &Service, namespace: &str, name: &str, port: PortRef<'_
         return Err(port_not_found(namespace, name, port, "a port is from 1 to 65535"));
     };
     let text = spec.and_then(|spec| spec.external_name.as_deref()).unwrap_or_default();
-    match HostPattern::ingress(text.trim_end_matches('.')) {
-        Ok(HostPattern::Exact(host)) => Ok(ResolvedPort {
-            name: port_name,
-            number: number.into(),
-            endpoints: vec![Endpoint {
-                address: Address::Name(host.to_string(), number),
-                state: EndpointState::Ready,
-                target: None,
-            }],
-            target: IntOrString::Int(number.into()),
-            pod: None,
-        }),
-        _ => Err(Fault {
-            reason: Reason::InvalidValue,
+    let host =
+        name::read(text, namespace, lookup.options).map_err(|name::NameFault { reason, problem, remedy }| Fault {
+            reason,
             part: ".name",
-            message: format!("Service {namespace}/{name} has the externalName {text:?}, which is not a DNS name"),
-            remedy: "give it a DNS name; for an IP address use a Service with an EndpointSlice".to_owned(),
-        }),
-    }
+            message: format!("Service {namespace}/{name} has the externalName {text:?}, which {problem}"),
+            remedy: remedy.to_owned(),
+        })?;
+    Ok(ResolvedPort {
+        name: port_name,
+        number: number.into(),
+        endpoints: vec![Endpoint { address: Address::Name(host, number), state: EndpointState::Ready, target: None }],
+        target: IntOrString::Int(number.into()),
+        pod: None,
+        keeps_clients: false,
+    })
 }

@@ -105,9 +105,15 @@ impl Translator {
         self.interner.get_mut().remove_unused();
         self.languages.iter_mut().for_each(|language| language.compact());
         let Self { options, snapshot, slices, certificates, interner, assembly, default_certificate, .. } = self;
-        let (default_certificate, has_strict_tenancy) = (default_certificate.as_ref(), options.has_strict_tenancy());
-        let lookup = Lookup { snapshot, slices, certificates, interner, default_certificate, has_strict_tenancy };
-        assembly.update_certificates(&lookup);
+        let default_certificate = default_certificate.as_ref();
+        assembly.update_certificates(&Lookup {
+            options,
+            snapshot,
+            slices,
+            certificates,
+            interner,
+            default_certificate,
+        });
         self.assembly.translation()
     }
 
@@ -129,12 +135,11 @@ impl Translator {
     /// Reads the objects that have changed, and those that refer to something that has. Gives the objects that have to be
     /// built, and the hosts that are touched.
     fn read(&mut self, old: &Snapshot, changes: &Changes) -> (Units, TouchedHosts) {
-        let Self { snapshot, classes, slices, certificates, interner, refs, assembly, work, .. } = self;
-        let (default_certificate, has_strict_tenancy) =
-            (self.default_certificate.as_ref(), self.options.has_strict_tenancy());
+        let Self { options, snapshot, classes, slices, certificates, interner, refs, assembly, work, .. } = self;
+        let default_certificate = self.default_certificate.as_ref();
         changes.secrets.iter().for_each(|secret| certificates.get_mut().invalidate(secret));
         let TouchedEndpoints { slices: touched_slices, services } = slices.update(old, snapshot, changes);
-        let lookup = Lookup { snapshot, slices, certificates, interner, default_certificate, has_strict_tenancy };
+        let lookup = Lookup { options, snapshot, slices, certificates, interner, default_certificate };
         for key in &touched_slices {
             let slice = snapshot.endpoint_slices.get(key);
             let terminating = slice.map(|slice| service::terminating(key, slice, &lookup)).unwrap_or_default();
@@ -200,8 +205,7 @@ impl Translator {
 
     fn lookup(&self) -> Lookup<'_> {
         let Self { options, snapshot, slices, certificates, interner, default_certificate, .. } = self;
-        let (default_certificate, has_strict_tenancy) = (default_certificate.as_ref(), options.has_strict_tenancy());
-        Lookup { snapshot, slices, certificates, interner, default_certificate, has_strict_tenancy }
+        Lookup { options, snapshot, slices, certificates, interner, default_certificate: default_certificate.as_ref() }
     }
 }
 

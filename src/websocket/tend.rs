@@ -11,8 +11,7 @@ use super::close_order::CloseCause;
 use super::close_pace::CloseWindow;
 use super::registry::Sessions;
 use super::session::Session;
-use crate::model::EndpointState;
-use crate::pool::{Health, Pool, Registry};
+use crate::pool::{Pool, Registry};
 
 /// Time between two rounds.
 const TICK_INTERVAL: Duration = Duration::from_secs(1);
@@ -68,7 +67,7 @@ impl Tender {
         let mut overdue = Vec::new();
         for session in live {
             let member = session.lease().member().probed();
-            if member.health() != Health::Down {
+            if !session.info.pool.is_left(&member) {
                 continue;
             }
             let known = || self.down_since.get(&member.id).copied().unwrap_or(now);
@@ -120,11 +119,9 @@ fn open_by_address(live: &[Arc<Session>]) -> HashMap<SocketAddr, usize> {
 /// Those of `sessions` that the fullest member of the pool has above its share, from the oldest; none where all members have about
 /// as many. `open` counts the sessions of every route, because each of them makes a member full.
 fn surplus<'a>(pool: &Pool, open: &HashMap<SocketAddr, usize>, sessions: &[&'a Arc<Session>]) -> Vec<&'a Arc<Session>> {
-    let members = pool.members();
-    let available =
-        members.iter().filter(|(member, state)| *state == EndpointState::Ready && member.health() == Health::Up);
+    let takers = pool.takers();
     let counts =
-        available.map(|(member, _)| (member.key.address, open.get(&member.key.address).copied().unwrap_or_default()));
+        takers.iter().map(|member| (member.key.address, open.get(&member.key.address).copied().unwrap_or_default()));
     let counts: BTreeMap<SocketAddr, usize> = counts.collect();
     let share = counts.values().sum::<usize>() as f64 / counts.len().max(1) as f64;
     let Some((fullest, most)) = counts.into_iter().max_by_key(|(_, count)| *count) else { return Vec::new() };

@@ -1,5 +1,6 @@
 """Sticky sessions: a cookie brings a client back to its member, over HTTP and WebSocket alike."""
 
+import hashlib
 import re
 import threading
 import time
@@ -15,6 +16,15 @@ from wire import ACCEPTED, HANDSHAKE, Client, get, response
 AGIC = {"appgw.ingress.kubernetes.io/cookie-based-affinity": "true"}
 NGINX = "nginx.ingress.kubernetes.io/"
 NAME = "ApplicationGatewayAffinity"
+
+
+@pytest.fixture(autouse=True)
+def key(tmp_path, monkeypatch):
+    """The key of cookies, which all gateways of a test share."""
+    path = tmp_path / "affinity-key"
+    path.write_text("shared by all replicas\n")
+    monkeypatch.setenv("STEADYGATE_AFFINITY_KEY_FILE", str(path))
+    return path
 
 
 @pytest.fixture
@@ -152,6 +162,76 @@ def test_another_replica_and_another_start_know_the_cookie(gateway, three, tmp_p
             assert ask(other, pair(cookie)) == (name, [])
     finally:
         other.kill()
+
+
+def test_another_key_costs_a_client_its_member_once(gateway, three, key):
+    served(gateway, three)
+    cookies = dict(ask(gateway) for _ in three)
+    gateway.kill()
+    key.write_text("another key, which is as long\n")
+    gateway.start()
+    for cookie in cookies.values():
+        name, others = ask(gateway, pair(cookie))
+        assert pair(others) not in map(pair, cookies.values())
+        assert ask(gateway, pair(cookie), pair(others)) == (name, [])
+
+
+def test_without_the_key_an_address_is_not_found_by_trying(gateway, three):
+    served(gateway, three)
+    token = pair(ask(gateway)[1]).partition("=")[2]
+    names = ["default/chat:http", "default/chat:http (Ingress default/chat)"]
+    tried = {
+        hashlib.sha256(f"{name}\0127.0.0.1:{port}".encode()).hexdigest()[:16] for name in names for port in ports(three)
+    }
+    assert token not in tried
+
+
+def by_client_address(members, **annotations):
+    site = service("chat", *ports(members))
+    site[0]["spec"]["sessionAffinity"] = "ClientIP"
+    return [*site, ingress("chat", {"/": "chat"}, annotations=annotations)]
+
+
+def test_the_clients_address_names_the_member_where_the_service_asks_for_it(gateway, three, tmp_path):
+    """Every replica finds the same one, and clients of another member stay where they are when one goes."""
+    trusting = ["--trusted-proxy", "127.0.0.0/8"]
+    gateway.serve(*by_client_address(three), arguments=trusting)
+    other = Gateway(tmp_path / "other")
+    clients = [f"192.0.2.{number}" for number in range(60)]
+
+    def asked(gateway, client):
+        with Client(gateway.http) as connection:
+            answer = connection.ask(get("/x", "localhost", f"X-Forwarded-For: {client}"))
+            assert answer.status == 200 and not answer.values("set-cookie")
+            return answer.body.decode()
+
+    try:
+        other.serve(*by_client_address(three), arguments=trusting)
+        wait_for(lambda: gateway.admin_text("/metrics").count('state="up"} 3'), "all are up")
+        wait_for(lambda: other.admin_text("/metrics").count('state="up"} 3'), "all are up")
+        before = {client: asked(gateway, client) for client in clients}
+        assert set(before.values()) == set(three)
+        assert {client: asked(other, client) for client in clients} == before
+    finally:
+        other.kill()
+    gone = before[clients[0]]
+    left = {name: member for name, member in three.items() if name != gone}
+    gateway.apply("site.json", *by_client_address(left))
+    assert all((asked(gateway, client) == name) == (name != gone) for client, name in before.items())
+    gateway.apply("site.json", *by_client_address(three))
+    wait_for(lambda: asked(gateway, clients[0]) == gone, "clients come back with their member")
+
+
+def test_a_cookie_counts_for_more_than_the_clients_address(gateway, three):
+    gateway.serve(*by_client_address(three, **AGIC))
+    wait_for(lambda: gateway.admin_text("/metrics").count('state="up"} 3'), "all are up")
+    first, cookies = ask(gateway)
+    assert {ask(gateway)[0] for _ in range(6)} == {first}
+    gateway.apply("site.json", *by_client_address({name: three[name] for name in three if name != first}, **AGIC))
+    second, others = ask(gateway)
+    gateway.apply("site.json", *by_client_address(three, **AGIC))
+    wait_for(lambda: ask(gateway, pair(cookies))[0] == first, "it is back")
+    assert ask(gateway, pair(others)) == (second, [])
 
 
 def test_after_a_start_a_client_waits_for_its_own_members_probe(gateway, member):

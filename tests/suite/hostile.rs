@@ -56,7 +56,7 @@ const REFUSED: &[Case] = &[
     ("service.yaml", "service-protocol", "spec.ports[0].protocol", "did you mean TCP?"),
     ("service.yaml", "service-target-port", "spec.ports[0].targetPort", "at most 15"),
     ("service.yaml", "external-nowhere", "spec.externalName", "write the DNS name"),
-    ("service.yaml", "external-address", "spec.externalName", "EndpointSlice"),
+    ("service.yaml", "external-address", "spec.externalName", "not a valid name"),
     ("service.yaml", "external-url", "spec.externalName", "not a valid name"),
     ("service.yaml", "service-cluster-ip", "spec.clusterIP", "None"),
     ("endpoints.yaml", "slice-no-type", "addressType", "write addressType"),

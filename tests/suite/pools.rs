@@ -1,9 +1,17 @@
 //! Which members take requests: by readiness and probe, at once when they are new. All pools with a member share its probe.
 
+use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use http::StatusCode;
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
 
 use crate::gateway::{Backend, Gateway, PATIENCE, echo, eventually, ingress, service, session};
 
@@ -157,4 +165,105 @@ async fn a_member_that_refuses_connections_is_passed_over() {
     for _ in 0..20 {
         assert_eq!(gateway.get("site.example", "/x").await.body, "one /x");
     }
+}
+
+/// An Ingress for which nobody has written a probe.
+fn unprobed(annotations: &[(&str, &str)]) -> String {
+    let site = ingress("site", "site.example", annotations, &[("/", "web")]);
+    site.replace("    appgw.ingress.kubernetes.io/health-probe-path: /healthz\n", "    example.com/none: none\n")
+}
+
+/// A server that speaks WebSocket alone: it closes the connection of any other request.
+async fn websocket_only() -> SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    let address = listener.local_addr().expect("bound");
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let Ok(mut socket) = tokio_tungstenite::accept_async(stream).await else { return };
+                while let Some(Ok(message)) = socket.next().await {
+                    if (message.is_text() || message.is_binary()) && socket.send(message).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+/// How many members of the only pool stand so, by the metrics.
+async fn standing(gateway: &Gateway, state: &str) -> u32 {
+    let metrics = crate::gateway::get(gateway.app.admin, "localhost", "/metrics").await.body;
+    let end = format!("state=\"{state}\"}} ");
+    let lines = metrics.lines().filter(|line| line.starts_with("steadygate_pool_members{"));
+    lines.filter_map(|line| line.split_once(&end)).map(|(_, count)| count.parse::<u32>().expect("a count")).sum()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_default_probe_counts_only_while_some_member_passes_it() {
+    let (spoken, one) = (websocket_only().await, Backend::start("one").await);
+    let grace = ("steadygate.io/websocket-unhealthy-grace", "0");
+    let gateway =
+        Gateway::start(&[("service.yaml", &service("web", &[(spoken, true)])), ("site.yaml", &unprobed(&[grace]))])
+            .await;
+    let mut open = gateway.session("site.example", "/").await;
+    eventually("the probe has failed", async || standing(&gateway, "ready").await == 1).await;
+    let mut second = gateway.session("site.example", "/").await;
+    // Members that are down are looked for once a second.
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    assert_eq!(echo(&mut open, "not closed for a guess").await, "not closed for a guess");
+    assert_eq!(echo(&mut second, "nor is this one").await, "nor is this one");
+
+    // A member that passes makes the guess one that counts.
+    gateway.edit("service.yaml", &service("web", &[(spoken, true), (one.address, true)])).await;
+    eventually("the other is down", async || standing(&gateway, "down").await == 1).await;
+    for _ in 0..4 {
+        assert_eq!(gateway.get("site.example", "/").await.body, "one /");
+    }
+    assert_eq!(crate::members::close_code(&mut open).await, Some(1012));
+
+    // It does not, once that one is gone.
+    drop(one);
+    gateway.edit("service.yaml", &service("web", &[(spoken, true)])).await;
+    let mut third = gateway.session("site.example", "/").await;
+    assert_eq!(echo(&mut third, "served again").await, "served again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_default_probe_that_is_not_answered_is_waited_for_once() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    let address = listener.local_addr().expect("bound");
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let service = service_fn(async |request: Request<Incoming>| {
+                if request.uri().path() == "/" {
+                    std::future::pending::<()>().await;
+                }
+                Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("served")))
+            });
+            tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        }
+    });
+    let gateway =
+        Gateway::start(&[("service.yaml", &service("web", &[(address, true)])), ("site.yaml", &unprobed(&[]))]).await;
+    assert_eq!(gateway.get("site.example", "/first").await.body, "served");
+    assert_eq!(standing(&gateway, "unknown").await, 1, "the probe has 30 s");
+    assert_eq!(gateway.get("site.example", "/second").await.body, "served");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn members_are_not_probed_where_probes_are_off() {
+    let one = Backend::start("one").await;
+    let off = ("steadygate.io/health-probe", "off");
+    let gateway = Gateway::start(&[
+        ("service.yaml", &service("web", &[(one.address, true)])),
+        ("site.yaml", &ingress("site", "site.example", &[off, INTERVAL], &[("/", "web")])),
+    ])
+    .await;
+    assert_eq!(gateway.get("site.example", "/").await.body, "one /");
+    assert_eq!(standing(&gateway, "ready").await, 1);
+    assert_eq!((one.probes.load(Ordering::Relaxed), one.requests.load(Ordering::Relaxed)), (0, 1));
+    gateway.edit("service.yaml", &service("web", &[(one.address, false)])).await;
+    assert_eq!(gateway.get("site.example", "/").await.reason(), Some("NoReadyEndpoint"));
 }

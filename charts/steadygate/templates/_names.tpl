@@ -18,6 +18,11 @@ part keeps a namespace `system` away from the cluster's own roles.
 {{- .Values.serviceAccount.name | default (include "steadygate.name" .) -}}
 {{- end -}}
 
+{{/* The Secret with the key of affinity cookies. */}}
+{{- define "steadygate.affinityKeySecret" -}}
+{{- .Values.affinityKey.secretName | default (printf "%s-affinity-key" (include "steadygate.name" .)) -}}
+{{- end -}}
+
 {{/* What finds the pods. Never changes, for a Deployment's selector can't. */}}
 {{- define "steadygate.selector" -}}
 app.kubernetes.io/name: steadygate

@@ -84,6 +84,10 @@ spec:
     {{- end }}
     - {{ printf "--drain-timeout=%v" (.Values.drainTimeout) | quote }}
     - {{ printf "--header-timeout=%v" (.Values.headerTimeout) | quote }}
+    {{- if not .Values.externalNames }}
+    - --no-external-names
+    {{- end }}
+    - --affinity-key-file=/etc/steadygate/affinity/key
     {{- if .Values.h2c }}
     - --h2c
     {{- end }}
@@ -119,6 +123,10 @@ spec:
       valueFrom:
         fieldRef:
           fieldPath: metadata.namespace
+    - name: POD_IPS
+      valueFrom:
+        fieldRef:
+          fieldPath: status.podIPs
     # For steadygate sessions, called in the pod.
     - name: STEADYGATE_ADMIN
       value: {{ printf "[::]:%d" (int .Values.adminPort) | quote }}
@@ -166,13 +174,21 @@ spec:
     {{- end }}
     securityContext:
       {{- include "steadygate.securityContext" . | nindent 6 }}
-    {{- with .Values.extraVolumeMounts }}
     volumeMounts:
-      {{- toYaml . | nindent 6 }}
-    {{- end }}
-  {{- with .Values.extraVolumes }}
-  volumes:
+    - name: affinity-key
+      mountPath: /etc/steadygate/affinity
+      readOnly: true
+    {{- with .Values.extraVolumeMounts }}
     {{- toYaml . | nindent 4 }}
+    {{- end }}
+  volumes:
+  # Pods serve without it, too: then each has a key of its own.
+  - name: affinity-key
+    secret:
+      secretName: {{ include "steadygate.affinityKeySecret" . | quote }}
+      optional: true
+  {{- with .Values.extraVolumes }}
+  {{- toYaml . | nindent 2 }}
   {{- end }}
   {{- if kindIs "invalid" .Values.topologySpreadConstraints }}
   {{- if eq .Values.kind "Deployment" }}

@@ -75,6 +75,21 @@ pub(super) const ENTRIES: &[Annotation] = &[
         }),
     },
     Annotation {
+        key: "health-probe",
+        values: AllowedValues::Words("on or off"),
+        default: "on",
+        meaning: "Whether members are probed. `off`: the readiness of their endpoints alone decides; the annotations \
+                  `health-probe-…` have no effect.",
+        read: Some(|settings, text| {
+            settings.probe.off = Some(match text {
+                "on" => false,
+                "off" => true,
+                _ => return Err("on or off".to_owned().into()),
+            });
+            Ok(())
+        }),
+    },
+    Annotation {
         key: "websocket-drain-timeout",
         values: DrainTime::VALUES,
         default: "what connection-draining gives, else half of the pod's grace period, or half of 30 seconds for a rule",

@@ -85,6 +85,8 @@ pub enum BackendProtocol {
 /// Parts of a probe that annotations can set.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProbeSettings {
+    /// Whether members are not probed at all.
+    pub off: Option<bool>,
     /// The `Host` that probes send.
     pub hostname: Option<String>,
     /// The port of probes.
@@ -99,4 +101,13 @@ pub struct ProbeSettings {
     pub timeout: Option<Duration>,
     /// Failures in a row after which a member is down.
     pub unhealthy_threshold: Option<u32>,
+}
+
+impl ProbeSettings {
+    /// Whether an annotation names any part of the probe.
+    pub fn names_any(&self) -> bool {
+        let Self { off: _, hostname, port, path, status_codes, interval, timeout, unhealthy_threshold } = self;
+        let request = hostname.is_some() || port.is_some() || path.is_some() || status_codes.is_some();
+        request || interval.is_some() || timeout.is_some() || unhealthy_threshold.is_some()
+    }
 }

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::view::ConfigView;
 use crate::admin::sessions::ListedSession;
-use crate::model::{Address, Endpoint, HostPattern, MatchInput, Model, Pool, Route, RouteId};
-use crate::pool::{AddressPolicy, AddressSource, AddressStates, Registry, ends_tenure};
+use crate::model::{Address, AddressPolicy, Endpoint, HostPattern, MatchInput, Model, Pool, Route, RouteId};
+use crate::pool::{AddressSource, AddressStates, AffinityKey, Registry, ends_tenure};
 use crate::table::{RoutingTable, SessionOrigin, SessionRoutes, compile};
 use crate::websocket::CloseCause;
 
@@ -114,7 +114,11 @@ impl NextTable {
             });
             (id.clone(), Arc::new(Pool { endpoints: found.collect(), ..Pool::clone(pool) }))
         });
-        let registry = Registry::new(runtime.handle().clone(), AddressPolicy { allow_loopback: true });
+        let registry = Registry::new(
+            runtime.handle().clone(),
+            AddressPolicy { allow_loopback: true, ..AddressPolicy::default() },
+            AffinityKey::random(),
+        );
         let table = compile(model, 1, &registry.apply(&pools.collect(), &model.departing));
         let listeners = table.ports().filter_map(|port| Some((port, table.listener(port)?)));
         let route_ids =

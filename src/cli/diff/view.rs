@@ -38,6 +38,9 @@ struct OptionsView {
     strict_tenancy: bool,
     #[serde(default)]
     default_certificate: Option<String>,
+    external_names: Option<bool>,
+    #[serde(default)]
+    cluster_domain: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -159,6 +162,8 @@ impl ConfigView {
 
     /// How objects are translated, if the view has it.
     pub(super) fn options(&self) -> Option<Options> {
+        // A gateway of an earlier version does not tell all of them.
+        let default = Options::default();
         self.options.as_ref().map(|options| Options {
             controller: options.controller.clone(),
             serve_controllers: options.serve_controllers.clone(),
@@ -168,6 +173,9 @@ impl ConfigView {
                 let (namespace, name) = secret.split_once('/')?;
                 Some(Key::new(namespace, name))
             }),
+            external_names: options.external_names.unwrap_or(default.external_names),
+            cluster_domain: options.cluster_domain.clone().unwrap_or(default.cluster_domain),
+            addresses: default.addresses,
         })
     }
 

@@ -37,6 +37,14 @@ pub(super) struct ClusterOptions {
     #[arg(long, conflicts_with = "manifests", value_name = "NAMESPACE/NAME", value_parser = key)]
     lease: Option<Key>,
 
+    /// Refuse Services of type ExternalName as backends
+    #[arg(long)]
+    pub(super) no_external_names: bool,
+
+    /// An address of this pod, which is no backend (repeatable; the chart gives it)
+    #[arg(long, value_name = "ADDR", env = "POD_IPS", value_delimiter = ',')]
+    pub(super) pod_ip: Vec<IpAddr>,
+
     /// Longest silence of the API server before its watches are taken for dead
     #[arg(
         long,

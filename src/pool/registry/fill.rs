@@ -35,7 +35,9 @@ impl Registry {
             Some(pool) => changes.emptied.push(pool.state.swap(next)),
             None => {
                 let back = registered.retired.remove(id).and_then(|(pool, _)| pool.upgrade());
-                let pool = back.unwrap_or_else(|| Arc::new(Pool::new(id.clone(), Arc::clone(&self.0.changed))));
+                let pool = back.unwrap_or_else(|| {
+                    Arc::new(Pool::new(id.clone(), self.0.affinity_key.clone(), Arc::clone(&self.0.changed)))
+                });
                 pool.state.store(next);
                 registered.pools.insert(id.clone(), pool);
             }
@@ -67,11 +69,10 @@ impl Registry {
                 }
             };
             for address in addresses {
-                if !self.0.policy.permits(address.ip()) {
+                if let Some(kind) = registered.policy.forbids(address) {
                     let refused_before = registered.refused.get(id).is_some_and(|before| before.contains(&address));
                     if refused.insert(address) && !refused_before {
-                        tracing::warn!(pool = %id, %address, "not used as a backend: a loopback, link-local, \
-                            multicast or unspecified address");
+                        tracing::warn!(pool = %id, %address, name, "not used as a backend: it is {kind}");
                     }
                     continue;
                 }
@@ -81,7 +82,8 @@ impl Registry {
                 }
             }
         }
-        let state = Arc::new(PoolState { balance: spec.balance, members: members.into(), unresolved, resolving });
+        let (members, forbidden) = (members.into(), refused.len());
+        let state = Arc::new(PoolState { balance: spec.balance, members, unresolved, resolving, forbidden });
         // A state with fewer members than endpoints is not shared: the reason is logged for each pool.
         changes.last = (complete && refused.is_empty()).then(|| (Arc::clone(spec), Arc::clone(&state)));
         match refused.is_empty() {
@@ -101,7 +103,9 @@ impl Registry {
         spec: &model::Pool,
     ) -> Option<Arc<Member>> {
         let (transport, probe) = (&spec.transport, &spec.probe);
-        let equal = |key: &MemberKey| key.name.as_ref() == name && *key.transport == *transport && *key.probe == *probe;
+        let equal = |key: &MemberKey| {
+            key.name.as_ref() == name && *key.transport == *transport && key.probe.as_deref() == probe.as_ref()
+        };
         let entry = registered.addresses.get(&address);
         if let Some(member) = entry.and_then(|entry| entry.members().find(|member| equal(&member.key))) {
             member.add_reference();
@@ -113,18 +117,22 @@ impl Registry {
             .ok()?;
         // Another probe of an address that is known to serve: the health that was found holds until the new probe is answered.
         let neighbour = entry.and_then(|entry| entry.members().max_by_key(|member| member.id));
-        let known_up =
-            neighbour.is_some_and(|member| *member.key.transport == *transport && member.health() == Health::Up);
-        let health = if known_up { Health::Up } else { Health::Unknown };
+        let known_up = neighbour.is_some_and(|member| {
+            member.key.probe.is_some() && *member.key.transport == *transport && member.health() == Health::Up
+        });
+        let health = if known_up || probe.is_none() { Health::Up } else { Health::Unknown };
 
         registered.last_id += 1;
         let entry = registered.addresses.entry(address).or_default();
-        let (transport, probe) = (registered.transports.of(transport), registered.probes.of(probe));
-        let key = MemberKey { address, name: name.cloned(), transport, probe };
+        let transport = registered.transports.of(transport);
+        let probe = probe.as_ref().map(|probe| registered.probes.of(probe));
+        let key = MemberKey { address, name: name.cloned(), transport, probe: probe.clone() };
         let member = Arc::new(Member::new(key, registered.last_id, connector, Arc::clone(&entry.shared), health));
         entry.push(&member);
-        let probing = probe::run(Arc::downgrade(&member), Arc::clone(&self.0.changed), self.0.counters.clone());
-        self.0.runtime.spawn(probing);
+        if let Some(probe) = probe {
+            let (changed, counters) = (Arc::clone(&self.0.changed), self.0.counters.clone());
+            self.0.runtime.spawn(probe::run(Arc::downgrade(&member), probe, changed, counters));
+        }
         Some(member)
     }
 }

@@ -20,18 +20,18 @@ fn specs(ports: &[u16], path: &str) -> OrdMap<PoolId, Arc<model::Pool>> {
     let pool = model::Pool {
         endpoints: ports.iter().map(endpoint).collect(),
         transport: Transport::Http,
-        probe: Probe { path: path.to_owned(), ..Probe::arm_default(false) },
+        probe: Some(Probe { path: path.to_owned(), ..Probe::arm_default(false) }),
         balance: Balance::LeastConnections,
     };
     OrdMap::unit(PoolId("pool".into()), Arc::new(pool))
 }
 
 fn policy() -> AddressPolicy {
-    AddressPolicy { allow_loopback: true }
+    AddressPolicy { allow_loopback: true, ..AddressPolicy::default() }
 }
 
 fn registry() -> Registry {
-    Registry::new(tokio::runtime::Handle::current(), policy())
+    Registry::new(tokio::runtime::Handle::current(), policy(), AffinityKey::random())
 }
 
 /// Makes the only pool what `specs` says.
@@ -70,6 +70,22 @@ async fn a_pool_that_comes_back_is_the_one_that_sessions_hold() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_address_that_comes_to_be_forbidden_is_no_member_any_more() {
+    let registry = registry();
+    let pool = apply(&registry, &specs(&[1, 2], "/"));
+    let restricted = |ports: &[u16]| {
+        let own = ports.iter().map(|port| SocketAddr::from(([127, 0, 0, 1], *port))).collect();
+        registry.restrict(AddressPolicy { own, ..policy() });
+        pool.members().iter().map(|(member, _)| member.key.address.port()).collect::<Vec<_>>()
+    };
+    assert_eq!(restricted(&[1, 3]), [2]);
+    assert!(restricted(&[1, 2]).is_empty());
+    let why = pool.unavailable().expect("nobody serves");
+    assert_eq!((why.forbidden, why.to_string().contains("2 at an address that no backend may have")), (2, true));
+    assert_eq!(restricted(&[]), [1, 2]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn another_probe_makes_another_member_of_the_same_place() {
     let registry = registry();
     let first = |pool: &Pool| pool.members()[0].0.clone();
@@ -79,11 +95,12 @@ async fn another_probe_makes_another_member_of_the_same_place() {
     assert_eq!((new.sessions(), new.load()), (1, 1), "what is open there is known");
     assert_eq!((old.probed().id, new.probed().id), (new.id, new.id));
 
-    let asked = || registry.probe_counters().totals().0;
+    let asked = || registry.probe_counters().totals().iter().map(|(_, count)| count).sum::<u64>();
     tokio::time::sleep(Duration::from_secs(60)).await;
     let before = asked();
     tokio::time::sleep(Duration::from_secs(600)).await;
-    let of_one = 600.0 / new.key.probe.interval.as_secs_f64() * 1.2;
+    let interval = new.key.probe.as_ref().expect("a probe").interval;
+    let of_one = 600.0 / interval.as_secs_f64() * 1.2;
     assert!((asked() - before) as f64 <= of_one, "one of the two is probed");
 
     // Back again: its probe decides for those who hold the other, too.
@@ -103,12 +120,18 @@ enum RegistryEvent {
     Apply(OrdMap<PoolId, Arc<model::Pool>>, BTreeMap<SocketAddr, EndpointState>),
     /// Addresses of a name have been found.
     Resolved(Vec<IpAddr>),
+    /// Other addresses may not be backends now.
+    Restrict(AddressPolicy),
     /// Something is opened at a member, and ended.
     Opened(usize),
     Ended(usize),
 }
 
 const NAME: &str = "backend.example";
+
+fn path_of(probe: Option<&Probe>) -> String {
+    probe.map(|probe| probe.path.clone()).unwrap_or_default()
+}
 
 fn state() -> impl Strategy<Value = EndpointState> {
     let grace = Duration::from_secs(30);
@@ -132,7 +155,7 @@ fn pool() -> impl Strategy<Value = Arc<model::Pool>> {
     ];
     let endpoint = (address, state()).prop_map(|(address, state)| Endpoint { address, state, target: None });
     (prop::collection::vec(endpoint, 0..4), prop::sample::select(vec!["/", "/ready"])).prop_map(|(endpoints, path)| {
-        let probe = Probe { path: path.to_owned(), ..Probe::arm_default(false) };
+        let probe = Some(Probe { path: path.to_owned(), ..Probe::arm_default(false) });
         Arc::new(model::Pool {
             endpoints: endpoints.into(),
             transport: Transport::Http,
@@ -150,6 +173,8 @@ fn event() -> impl Strategy<Value = RegistryEvent> {
     prop_oneof![
         4 => (specs, departing).prop_map(|(specs, departing)| RegistryEvent::Apply(specs, departing)),
         1 => prop::collection::vec(ip, 0..3).prop_map(RegistryEvent::Resolved),
+        1 => prop::collection::btree_set(socket(), 0..3)
+            .prop_map(|own| RegistryEvent::Restrict(AddressPolicy { own, ..policy() })),
         2 => any::<usize>().prop_map(RegistryEvent::Opened),
         1 => any::<usize>().prop_map(RegistryEvent::Ended),
     ]
@@ -193,9 +218,14 @@ impl ReferenceStates {
                     ),
                 };
                 for address in addresses {
-                    if policy().permits(address.ip()) {
+                    if registered.policy.forbids(address).is_none() {
                         reported.add(address, source, *state);
-                        expected.push((address, source == AddressSource::DnsName, spec.probe.path.clone(), *state));
+                        expected.push((
+                            address,
+                            source == AddressSource::DnsName,
+                            path_of(spec.probe.as_ref()),
+                            *state,
+                        ));
                     } else {
                         refused.entry(id.clone()).or_insert_with(BTreeSet::new).insert(address);
                     }
@@ -204,7 +234,7 @@ impl ReferenceStates {
             let members = registered.pools.get(id).expect("every pool is there").members();
             named.extend(members.iter().map(|(member, _)| (member.id, member.key.address)));
             let members = members.into_iter().map(|(member, state)| {
-                (member.key.address, member.key.name.is_some(), member.key.probe.path.clone(), state)
+                (member.key.address, member.key.name.is_some(), path_of(member.key.probe.as_deref()), state)
             });
             prop_assert_eq!(members.collect::<Vec<_>>(), expected);
         }
@@ -244,13 +274,15 @@ proptest! {
     ) {
         // Never driven: neither a probe nor a look-up is made.
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        let registry = Registry::new(runtime.handle().clone(), policy());
+        let registry = Registry::new(runtime.handle().clone(), policy(), AffinityKey::random());
         let (mut reference, mut open) = (ReferenceStates::default(), Vec::new());
         for event in events {
             match event {
                 RegistryEvent::Apply(specs, departing) => drop(registry.apply(&specs, &departing)),
                 RegistryEvent::Resolved(_) if !registry.lock().names.contains_key(NAME) => continue,
                 RegistryEvent::Resolved(addresses) => registry.resolved(NAME, addresses),
+                RegistryEvent::Restrict(policy) if registry.lock().policy == policy => continue,
+                RegistryEvent::Restrict(policy) => registry.restrict(policy),
                 RegistryEvent::Opened(number) => {
                     let members: Vec<_> = registry.pools().values().flat_map(|pool| pool.members()).collect();
                     open.extend(members.get(number % members.len().max(1)).map(|(member, _)| Arc::clone(member)));

@@ -2,6 +2,7 @@
 //! repeated where they may be.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use super::rewrite;
 use super::upstream::{self, ExchangeError, Http1Body, Http1Connection, IdleCheck, RequestFate};
 use crate::model::ForwardOptions;
 use crate::pool::dial::DialError;
-use crate::pool::{Lease, Pool, Token};
+use crate::pool::{Lease, MemberQuery, Pool, Token};
 use crate::proxy::request::record::RequestRecord;
 use crate::proxy::request::refusal::{Refusal, RefusalReason};
 use crate::proxy::request::target::RequestTarget;
@@ -34,6 +35,8 @@ pub(super) struct Exchange<'a> {
     pub(super) target: &'a RequestTarget,
     /// The members that the request's cookies name.
     pub(super) wanted: &'a [Token],
+    /// The client's own address, where it decides on the member.
+    pub(super) client: Option<IpAddr>,
     /// What is to be spoken after the answer, if the request is a handshake: it needs a connection of its own.
     pub(super) handshake: Option<SessionProtocol>,
     pub(super) policy: RetryPolicy,
@@ -80,7 +83,7 @@ impl Exchange<'_> {
         let mut refusal = None;
         while tried.len() < MAX_MEMBERS_TRIED {
             // A member is chosen, and an unused connection to it, else a new one.
-            let lease = match self.pool.choose(&tried, self.wanted).await {
+            let lease = match self.pool.choose(self.query(&tried)).await {
                 Ok(lease) => lease,
                 Err(why) => return Err(refusal.unwrap_or_else(|| Refusal::no_member(why))),
             };
@@ -100,6 +103,11 @@ impl Exchange<'_> {
             // The request is sent, and its answer awaited.
             let failed = match opened {
                 Ok(Opened::Answered(response, source)) => return Ok(Answered { response, source, lease }),
+                Err(DialError::Shortage(..)) => {
+                    // Another member may still have a connection to spare.
+                    refusal = Some(Refusal::shortage());
+                    FailedAttempt::Shortage
+                }
                 Err(error) => {
                     tracing::warn!(pool = %self.pool.id, %error, "can't connect to member");
                     refusal = Some(unreachable(&error));
@@ -132,9 +140,12 @@ impl Exchange<'_> {
                 }
             };
 
-            // The member is suspected, unless it may have closed an unused connection; and the request is sent again, if it may be.
+            // The member is suspected, unless it may have closed an unused connection or this machine is to blame; and the request is
+            // sent again, if it may be.
             if !is_kept {
-                member.suspect();
+                if failed != FailedAttempt::Shortage {
+                    member.suspect();
+                }
                 tried.push(member.id);
             }
             match self.policy.may_retry(failed) {
@@ -144,6 +155,10 @@ impl Exchange<'_> {
             }
         }
         Err(refusal.unwrap_or_else(|| Refusal::new(RefusalReason::BackendFailed, "no backend could answer")))
+    }
+
+    fn query<'q>(&'q self, tried: &'q [u64]) -> MemberQuery<'q> {
+        MemberQuery { tried, wanted: self.wanted, client: self.client }
     }
 
     /// A request that can't be repeated must not meet a connection that the member has just closed.
@@ -229,7 +244,9 @@ fn unreachable(error: &DialError) -> Refusal {
         DialError::Timeout(..) => {
             (StatusCode::GATEWAY_TIMEOUT, "no connection to the backend could be made in time".into())
         }
-        DialError::Connect(..) => (StatusCode::BAD_GATEWAY, "the backend refused the connection".into()),
+        DialError::Connect(..) | DialError::Shortage(..) => {
+            (StatusCode::BAD_GATEWAY, "the backend refused the connection".into())
+        }
         DialError::Tls(..) => (StatusCode::BAD_GATEWAY, "the TLS handshake with the backend failed".into()),
     };
     Refusal::with_status(status, RefusalReason::BackendUnreachable, message)

@@ -16,6 +16,8 @@ pub(super) struct RetryPolicy {
 pub(super) enum FailedAttempt {
     /// No connection to the member could be made.
     Unreachable,
+    /// This machine could open no connection, which says nothing about the member.
+    Shortage,
     /// A new connection broke off before the answer.
     NewConnection(RequestFate),
     /// A connection that had been kept broke off: perhaps the member had closed it before, which says nothing about the member.
@@ -53,7 +55,7 @@ impl RetryPolicy {
     /// | some or all of it | again | never | never |
     pub(super) fn may_retry(self, failed: FailedAttempt) -> Retry {
         let (fate, retry) = match failed {
-            FailedAttempt::Unreachable => return Retry::AtOtherMember,
+            FailedAttempt::Unreachable | FailedAttempt::Shortage => return Retry::AtOtherMember,
             FailedAttempt::NewConnection(fate) => (fate, Retry::AtOtherMember),
             FailedAttempt::KeptConnection(fate) => (fate, Retry::OnNewConnection),
         };

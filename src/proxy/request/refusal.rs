@@ -130,6 +130,12 @@ impl Refusal {
         Self::new(RefusalReason::BackendFailed, "the backend closed the connection before it answered")
     }
 
+    /// 503: this machine could open no connection to a member.
+    pub(in crate::proxy) fn shortage() -> Self {
+        let message = "the gateway's machine has no descriptor, port or memory left for a connection to the backend";
+        Self { retry_after: Some(1), ..Self::new(RefusalReason::GatewayOverloaded, message) }
+    }
+
     /// 501 (RFC 8441, RFC 9220): an extended CONNECT to another protocol than WebSocket.
     pub(super) fn protocol() -> Self {
         let message = "the only :protocol of an extended CONNECT that is spoken here is websocket";

@@ -152,6 +152,9 @@ fn check_probe(field: &str, probe: &Probe, problems: &mut FieldProblems) {
         &["HTTP", "HTTPS"],
         problems,
     );
+    for (index, header) in http.http_headers.iter().flatten().enumerate() {
+        refuse_unless(&format!("{field}.httpGet.httpHeaders[{index}].name"), name::header(&header.name), problems);
+    }
     match &http.port {
         IntOrString::Int(number) => check_port_number(&format!("{field}.httpGet.port"), *number, problems),
         IntOrString::String(named) => refuse_unless(&format!("{field}.httpGet.port"), name::port(named), problems),

@@ -97,9 +97,6 @@ fn check_external_name(spec: &ServiceSpec, problems: &mut FieldProblems) {
     let bare = text.strip_suffix('.').unwrap_or(text);
     if bare.is_empty() {
         problems.malformed(field, "a Service of type ExternalName needs an externalName", "write the DNS name");
-    } else if bare.parse::<std::net::IpAddr>().is_ok() {
-        let message = format!("{} is an IP address, not a DNS name", name::quoted(text));
-        problems.refuse(field, message, "write a Service without selector, and an EndpointSlice with the address");
     } else {
         refuse_unless(field, name::subdomain(bare), problems);
     }

@@ -55,6 +55,14 @@ pub(crate) fn port(text: &str) -> Result<(), InvalidName> {
     Err((format!("{} is not the name of a port", quoted(text)), remedy))
 }
 
+/// The name of a header of a probe (`IsHTTPHeaderName`).
+pub(crate) fn header(text: &str) -> Result<(), InvalidName> {
+    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+        return Ok(());
+    }
+    Err((format!("{} is not the name of a header", quoted(text)), "use letters, digits and '-'"))
+}
+
 /// A qualified name: the key of a label or an annotation, with or without a prefix.
 pub(crate) fn qualified(text: &str) -> Result<(), InvalidName> {
     let remedy = "write up to 63 letters, digits, '-', '_' and '.', after at most one prefix, as in example.com/name";

@@ -14,10 +14,11 @@ use super::element::{Element, Elements};
 use super::pool::{self, PoolMembers, PoolTarget};
 use super::probe;
 use super::settings::{self, BackendSettings};
+use crate::translate::Options;
 use crate::translate::draft::Draft;
 use crate::translate::lookup::Lookup;
 use crate::translate::report::Reports;
-use crate::translate::{affinity, rewrite, tls};
+use crate::translate::{affinity, balance, rewrite, tls};
 
 /// The settings and pools of a gateway, read: what backends are made of.
 #[derive(Debug)]
@@ -30,12 +31,18 @@ pub(super) struct Backends<'a> {
 
 impl<'a> Backends<'a> {
     /// Reads every settings element, pool and probe, in use or not, so that each mistake is reported.
-    pub(super) fn read(owner: &'a ObjectRef, elements: &'a Elements<'a>, reports: &mut Reports) -> Self {
+    pub(super) fn read(
+        owner: &'a ObjectRef,
+        elements: &'a Elements<'a>,
+        options: &Options,
+        reports: &mut Reports,
+    ) -> Self {
         let settings = elements.settings.iter();
         let settings: BTreeMap<_, _> =
             settings.map(|element| (element.field.clone(), settings::read(owner, &element, reports))).collect();
         let pools = elements.pools.iter();
-        let targets = pools.map(|element| (element.field.clone(), pool::addresses(owner, &element, reports))).collect();
+        let targets =
+            pools.map(|element| (element.field.clone(), pool::addresses(owner, &element, options, reports))).collect();
         for element in elements.probes.iter() {
             probe::read(owner, &element, &HostHeader::Member, reports);
         }
@@ -105,10 +112,12 @@ impl<'a> Backends<'a> {
             Transport::Http
         };
         let targets = &self.targets[&pool.field];
-        let PoolMembers { endpoints, probe: declared } =
+        let PoolMembers { endpoints, probe: declared, keeps_clients } =
             pool::members(self.owner, pool, targets, port, lookup, reports)?;
         let probe = probe.or(declared).unwrap_or_else(|| probe::default(settings.https, &settings.host));
-        Ok(Pool { endpoints: endpoints.into(), transport, probe, balance: settings.balance })
+        let field = format!("{}.loadDistributionAlgorithm", element.field);
+        let balance = balance(settings.load_distribution, keeps_clients, self.owner, &field, reports);
+        Ok(Pool { endpoints: endpoints.into(), transport, probe: Some(probe), balance })
     }
 
     /// The CA certificates of `references`, as one PEM text; `None`: the well-known CAs are trusted. If one can't be read,

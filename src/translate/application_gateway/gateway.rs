@@ -125,7 +125,7 @@ impl<'a> Gateway<'a> {
 
     /// Puts hosts, routes and pools into the draft.
     pub(super) fn build(&self, lookup: &Lookup<'a>, claims: &Claims<'_>, draft: &mut Draft) {
-        let backends = Backends::read(self.owner, &self.elements, &mut draft.reports);
+        let backends = Backends::read(self.owner, &self.elements, lookup.options, &mut draft.reports);
         for (index, listener) in self.listeners.iter().enumerate() {
             // Which of its hosts does the listener hold?
             let at = listener.at;

@@ -5,13 +5,15 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::api::application_gateway::{BackendAddress, BackendAddressPool, ServiceRef};
-use crate::model::{Address, Endpoint, EndpointState, HostPattern, ObjectRef, Probe};
+use crate::model::{Address, Endpoint, EndpointState, ObjectRef, Probe};
 use crate::report::Reason;
 
 use super::element::Element;
+use crate::translate::Options;
 use crate::translate::lookup::Lookup;
 use crate::translate::probe;
 use crate::translate::report::Reports;
+use crate::translate::service::name::{self, NameFault};
 use crate::translate::service::{self, PortRef};
 
 /// The members of a pool at one port.
@@ -20,23 +22,25 @@ pub(super) struct PoolMembers {
     pub(super) endpoints: Vec<Endpoint>,
     /// The probe that pods declare; only for a pool whose members are those of one Service.
     pub(super) probe: Option<Probe>,
+    /// Whether the Service keeps each client at one member.
+    pub(super) keeps_clients: bool,
 }
 
 /// Reads the addresses of a pool. Those that are not valid are reported and left out.
 pub(super) fn addresses(
     owner: &ObjectRef,
     Element { field, value }: &Element<'_, BackendAddressPool>,
+    options: &Options,
     reports: &mut Reports,
 ) -> Vec<PoolTarget> {
     let listed = value.backend_addresses.iter().enumerate();
     listed
         .filter_map(|(index, address)| {
             let field = format!("{field}.backendAddresses[{index}]");
-            match read(address) {
+            match read(address, owner.namespace(), options) {
                 Ok(target) => Some(target),
-                Err((part, message)) => {
-                    let remedy = "give each address either an ipAddress or an fqdn";
-                    reports.error(owner, format!("{field}{part}"), Reason::InvalidValue, message, remedy);
+                Err((part, NameFault { reason, problem, remedy })) => {
+                    reports.error(owner, format!("{field}{part}"), reason, problem, remedy);
                     None
                 }
             }
@@ -51,37 +55,29 @@ pub(super) enum PoolTarget {
     Name(String),
 }
 
-fn read(address: &BackendAddress) -> Result<PoolTarget, (&'static str, String)> {
+fn read(address: &BackendAddress, namespace: &str, options: &Options) -> Result<PoolTarget, (&'static str, NameFault)> {
+    let invalid = |problem: String| {
+        let remedy = "give each address either an ipAddress or an fqdn";
+        NameFault { reason: Reason::InvalidValue, problem, remedy }
+    };
     match (&address.ip_address, &address.fqdn) {
         (Some(text), None) => {
+            let part = ".ipAddress";
             let ip: IpAddr = text
                 .parse()
-                .map_err(|_| (".ipAddress", format!("{text:?} is not an IP address, so it is left out")))?;
-            match special(ip.to_canonical()) {
-                Some(kind) => Err((".ipAddress", format!("{text} is {kind} address, so it is left out"))),
+                .map_err(|_| (part, invalid(format!("{text:?} is not an IP address, so it is left out"))))?;
+            // Whether the API server or the gateway listens there depends on the port: the pool judges that.
+            match options.addresses.forbids(SocketAddr::new(ip, 0)) {
+                Some(kind) => Err((part, invalid(format!("{text} is {kind}, so it is left out")))),
                 None => Ok(PoolTarget::Ip(ip)),
             }
         }
-        (None, Some(text)) => match HostPattern::ingress(text.trim_end_matches('.')) {
-            Ok(HostPattern::Exact(name)) => Ok(PoolTarget::Name(name.to_string())),
-            _ => Err((".fqdn", format!("{text:?} is not a DNS name, so it is left out"))),
-        },
-        (Some(_), Some(_)) => Err(("", "it has both ipAddress and fqdn, so it is left out".to_owned())),
-        (None, None) => Err(("", "it has neither ipAddress nor fqdn".to_owned())),
-    }
-}
-
-/// The kind of an address that can be no backend, by the rules of Kubernetes for EndpointSlices. `None`: it can be one.
-fn special(ip: IpAddr) -> Option<&'static str> {
-    let link_local = match ip {
-        IpAddr::V4(ip) => ip.is_link_local(),
-        IpAddr::V6(ip) => ip.is_unicast_link_local(),
-    };
-    match ip {
-        _ if link_local => Some("a link-local"),
-        ip if ip.is_unspecified() => Some("the unspecified"),
-        ip if ip.is_multicast() => Some("a multicast"),
-        _ => None,
+        (None, Some(text)) => name::read(text, namespace, options).map(PoolTarget::Name).map_err(|fault| {
+            let problem = format!("{text:?} {}, so it is left out", fault.problem);
+            (".fqdn", NameFault { problem, ..fault })
+        }),
+        (Some(_), Some(_)) => Err(("", invalid("it has both ipAddress and fqdn, so it is left out".to_owned()))),
+        (None, None) => Err(("", invalid("it has neither ipAddress nor fqdn".to_owned()))),
     }
 }
 
@@ -96,12 +92,14 @@ pub(super) fn members(
     reports: &mut Reports,
 ) -> Result<PoolMembers, Reason> {
     let mut endpoints: Vec<Endpoint> = targets.iter().map(|target| endpoint(target, port)).collect();
-    let mut declared = None;
+    let (mut declared, mut keeps_clients) = (None, false);
     if let Some(reference) = &value.service_ref {
         let field = format!("{field}.serviceRef");
         match service(owner, &field, reference, port, lookup, reports) {
             Ok(resolved) => {
-                declared = probe::infer(&resolved).filter(|_| value.backend_addresses.is_empty());
+                let own = value.backend_addresses.is_empty();
+                declared = if own { probe::infer(&resolved, owner.namespace(), reports) } else { None };
+                keeps_clients = resolved.keeps_clients;
                 endpoints.extend(resolved.endpoints);
             }
             Err(reason) if endpoints.is_empty() => return Err(reason),
@@ -122,7 +120,7 @@ pub(super) fn members(
         let remedy = "give it backendAddresses or a serviceRef whose Service has endpoints";
         reports.warning(owner, field, Reason::NoEndpoints, message, remedy);
     }
-    Ok(PoolMembers { endpoints, probe: declared })
+    Ok(PoolMembers { endpoints, probe: declared, keeps_clients })
 }
 
 fn endpoint(target: &PoolTarget, port: u16) -> Endpoint {

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::api::application_gateway::{BackendHttpSettings, CookieBasedAffinity, Protocol, Reference};
+use crate::api::application_gateway::{
+    BackendHttpSettings, CookieBasedAffinity, LoadDistributionAlgorithm, Protocol, Reference,
+};
 use crate::api::cookie;
 use crate::api::value::RequestTimeout;
-use crate::model::{Affinity, Balance, HostHeader, HostPattern, ObjectRef, UpgradeProtocols, WebSocket};
+use crate::model::{Affinity, HostHeader, HostPattern, ObjectRef, UpgradeProtocols, WebSocket};
 use crate::report::Reason;
 
 use super::element::{Element, port, read_number};
 use super::websocket;
 use crate::translate::affinity;
-use crate::translate::balance;
 use crate::translate::report::Reports;
 use crate::translate::upgrade;
 use crate::translate::websocket::with_defaults;
@@ -29,7 +30,7 @@ pub(super) struct BackendSettings<'a> {
     pub(super) request_timeout: Duration,
     pub(super) websocket: Arc<WebSocket>,
     pub(super) upgrade_protocols: Option<Arc<UpgradeProtocols>>,
-    pub(super) balance: Balance,
+    pub(super) load_distribution: Option<LoadDistributionAlgorithm>,
     pub(super) probe: Option<&'a Reference>,
     pub(super) roots: &'a [Reference],
 }
@@ -75,7 +76,7 @@ pub(super) fn read<'a>(
         request_timeout: request_timeout.unwrap_or(DEFAULT_TIMEOUT),
         websocket: Arc::new(with_defaults(&session, request_timeout)),
         upgrade_protocols: upgrade::protocols(upgrade_protocols),
-        balance: balance(*load_distribution_algorithm),
+        load_distribution: *load_distribution_algorithm,
         probe: probe.as_ref(),
         roots: trusted_root_certificates,
     }

@@ -142,10 +142,17 @@ fn pool_of(
         );
     }
     let id = PoolId(format!("{namespace}/{service}:{} ({})", resolved.label(), ingress.owner).into());
+    let distribution = annotation_field("steadygate.io/load-distribution");
     let pool = Pool {
         transport: transport(&ingress.settings),
-        probe: infer_probe(ingress, service, &resolved),
-        balance: balance(ingress.settings.load_distribution),
+        probe: infer_probe(ingress, service, &resolved, reports),
+        balance: balance(
+            ingress.settings.load_distribution,
+            resolved.keeps_clients,
+            &ingress.owner,
+            &distribution,
+            reports,
+        ),
         endpoints: lookup.intern_endpoints(resolved.endpoints),
     };
     Ok((id, lookup.intern_pool(pool)))
@@ -169,10 +176,18 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-/// The probe of a pool: declared by its pods or the default, with what annotations set.
-fn infer_probe(ingress: &ParsedIngress, service: &str, resolved: &ResolvedPort<'_>) -> Probe {
+/// The probe of a pool: declared by its pods or the default, with what annotations set; none where they turn it off.
+fn infer_probe(
+    ingress: &ParsedIngress,
+    service: &str,
+    resolved: &ResolvedPort<'_>,
+    reports: &mut Reports,
+) -> Option<Probe> {
+    if ingress.settings.probe.off == Some(true) {
+        return None;
+    }
     let hostname = ingress.settings.backend_hostname.as_deref();
-    let mut probe = match probe::infer(resolved) {
+    let mut probe = match probe::infer(resolved, ingress.owner.namespace(), reports) {
         Some(inferred) => Probe { host: inferred.host.or(hostname.map(str::to_owned)), ..inferred },
         None => {
             let https = ingress.settings.backend_protocol == Some(BackendProtocol::Https);
@@ -180,7 +195,7 @@ fn infer_probe(ingress: &ParsedIngress, service: &str, resolved: &ResolvedPort<'
         }
     };
     probe::apply_annotations(&mut probe, &ingress.settings.probe, &resolved.endpoints);
-    probe
+    Some(probe)
 }
 
 /// The first exact host of the Ingress whose requests go to this port of the Service.

@@ -93,7 +93,7 @@ impl IngressHosts {
     /// Decides again which Ingress asks for a host to be served over TLS, and with which certificate.
     pub(super) fn decide_tls(&mut self, host: &HostPattern, lookup: &Lookup<'_>, all_reports: &mut AllReports) {
         // If hosts belong to namespaces, the Ingresses of others have no say.
-        let is_owned = lookup.has_strict_tenancy && *host != HostPattern::Any;
+        let is_owned = lookup.options.has_strict_tenancy() && *host != HostPattern::Any;
         let tenant = is_owned.then(|| self.first_to_name(host)).flatten();
         let tenant = tenant.map(|claim| claim.owner().namespace().to_owned());
         let Some(entry) = self.hosts.get_mut(host) else { return };

@@ -25,11 +25,13 @@ pub(super) struct MergedEndpoints {
 }
 
 impl MergedEndpoints {
-    /// Adds the endpoints that a slice has for `port`. `object` is the slice.
+    /// Adds the endpoints that a slice has for `port`. `object` is the slice. A slice of a headless Service without ports has none
+    /// either: there, `without_ports` is the number.
     pub(super) fn add_slice(
         &mut self,
         slice: &EndpointSlice,
         port: &ServicePort,
+        without_ports: Option<i32>,
         object: &ObjectRef,
         lookup: &Lookup<'_>,
         reports: &mut Reports,
@@ -51,8 +53,9 @@ impl MergedEndpoints {
             .filter(|port| port.protocol.as_deref().unwrap_or("TCP") == "TCP")
             .find(|port| port.name.as_deref().unwrap_or_default() == wanted)
             .and_then(|port| port.port)
+            .or(without_ports.filter(|_| ports.is_empty()))
             .and_then(|number| u16::try_from(number).ok());
-        let Some(number) = number else { return };
+        let Some(number) = number.filter(|number| *number > 0) else { return };
         let namespace = object.namespace();
         for (index, endpoint) in slice.endpoints.iter().flatten().enumerate() {
             let target = endpoint.target_ref.as_ref().filter(|target| target.kind.as_deref() == Some("Pod"));

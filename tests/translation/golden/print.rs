@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use steadygate::model::{
     Action, Affinity, Certificate, Endpoint, EndpointState, Forward, ForwardOptions, Host, HostHeader, Listener, Model,
-    ObjectRef, PathRewrite, Ping, Pool, PoolId, Probe, Redirect, Route, SessionLimits, Transport, Unavailable,
-    UpstreamTls, WebSocket, WeightedPool, WeightedPools,
+    ObjectRef, PathRewrite, Ping, Pool, PoolId, Probe, ProbeHeader, Redirect, Route, SessionLimits, Transport,
+    Unavailable, UpstreamTls, WebSocket, WeightedPool, WeightedPools,
 };
 use steadygate::translate::Translation;
 
@@ -134,7 +134,11 @@ impl Lines {
             }
         }
         self.settings("members", members(pool), &members(default));
-        self.settings("probe", probe(&pool.probe), &probe(&default.probe));
+        match (&pool.probe, &default.probe) {
+            (Some(own), Some(default)) => self.settings("probe", probe(own), &probe(default)),
+            (Some(own), None) => self.settings("probe", probe(own), &Settings::default()),
+            (None, _) => self.line(1, "probe: off"),
+        }
     }
 
     fn endpoint(&self, Endpoint { address, state, target }: &Endpoint) -> String {
@@ -255,11 +259,18 @@ fn members(pool: &Pool) -> Settings {
 }
 
 fn probe(probe: &Probe) -> Settings {
-    let Probe { https, host, path, port, interval, timeout, unhealthy_threshold, statuses, body } = probe;
+    let Probe { is_guess, https, host, headers, path, port, interval, timeout, unhealthy_threshold, statuses, body } =
+        probe;
+    let headers: Vec<_> = headers
+        .iter()
+        .map(|ProbeHeader { name, value }| format!("{name}: {}", value.expose().escape_ascii()))
+        .collect();
     let statuses: Vec<_> = statuses.iter().map(ToString::to_string).collect();
     vec![
+        ("guess", is_guess.to_string()),
         ("https", https.to_string()),
         ("host", text(host.as_ref())),
+        ("headers", text((!headers.is_empty()).then(|| headers.join(" ")))),
         ("path", path.clone()),
         ("port", text(*port)),
         ("interval", seconds(*interval)),

@@ -67,6 +67,8 @@ refusal_reasons! {
     NoEndpoints [SERVICE_UNAVAILABLE],
     /// No name in the route's pool resolves to an address.
     NameNotResolved [SERVICE_UNAVAILABLE],
+    /// The route's pool has only addresses that no backend may have: link-local ones, metadata services, the API server, the gateway itself.
+    BackendNotPermitted [SERVICE_UNAVAILABLE],
     /// Every endpoint of the route's pool is terminating or not ready.
     NoReadyEndpoint [SERVICE_UNAVAILABLE],
     /// No endpoint has answered its first health probe yet.
@@ -75,6 +77,8 @@ refusal_reasons! {
     ProbeFailing [SERVICE_UNAVAILABLE],
     /// No connection to a member could be made: refused or failed (502), or not in time (504).
     BackendUnreachable [BAD_GATEWAY, GATEWAY_TIMEOUT],
+    /// The gateway's machine has no descriptor, port or memory left for a connection to a member.
+    GatewayOverloaded [SERVICE_UNAVAILABLE],
     /// The member closed the connection before it answered.
     BackendFailed [BAD_GATEWAY],
     /// The member's answer is not HTTP/1.1, contradicts itself, or is beyond a limit. It is asked once.
@@ -103,8 +107,15 @@ refusal_reasons! {
 impl From<NoMember> for RefusalReason {
     fn from(why: NoMember) -> Self {
         match why {
-            NoMember { down: 0, not_ready: 0, terminating: 0, unknown: 0, unresolved: 0 } => Self::NoEndpoints,
-            NoMember { unresolved: 1.., down: 0, not_ready: 0, terminating: 0, unknown: 0 } => Self::NameNotResolved,
+            NoMember { down: 0, not_ready: 0, terminating: 0, unknown: 0, unresolved: 0, forbidden: 0 } => {
+                Self::NoEndpoints
+            }
+            NoMember { forbidden: 1.., down: 0, not_ready: 0, terminating: 0, unknown: 0, unresolved: _ } => {
+                Self::BackendNotPermitted
+            }
+            NoMember { unresolved: 1.., down: 0, not_ready: 0, terminating: 0, unknown: 0, forbidden: _ } => {
+                Self::NameNotResolved
+            }
             NoMember { down: 0, unknown: 0, .. } => Self::NoReadyEndpoint,
             NoMember { unknown: 1.., down: 0, .. } => Self::ProbePending,
             _ => Self::ProbeFailing,
