@@ -66,11 +66,6 @@ pub(super) async fn forward(
         Err(refusal) => return Err((refusal, record)),
     };
 
-    // Read from the headers as the client sent them, and only where it is needed.
-    let client = pool
-        .chooses_by_client()
-        .then(|| headers::client_address(&parts.headers, context.peer, |peer| context.state.settings.trusts(peer)));
-
     // The request's head becomes the one that goes out, whichever member it will go to.
     headers::prepare_request(&mut parts.headers, &context.hop, &record.client, &target.authority, record.version);
     if let Some(session) = &session {
@@ -94,7 +89,7 @@ pub(super) async fn forward(
         pool,
         target,
         wanted: cookies.wanted(),
-        client,
+        client: pool.chooses_by_client().then_some(record.client.address),
         handshake: session.as_ref().map(SessionRequest::protocol),
         policy: RetryPolicy::new(&parts.method, has_body),
         progress,
