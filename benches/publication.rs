@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 
 use imbl::OrdMap;
 use steadygate::model::{
-    Action, Address, AddressPolicy, Balance, Certificate, CertificateId, EncodedSlashes, Endpoint, EndpointState, Forward,
-    ForwardOptions, Host, HostHeader, HostPattern, Kind, Listener, MatchInput, Model, ObjectRef, PathMatch, Pool,
-    PoolId, Probe, Protocol, Route, SecretBytes, Transport,
+    Action, Address, AddressPolicy, Balance, Certificate, CertificateId, EncodedSlashes, Endpoint, EndpointState,
+    Forward, ForwardOptions, Host, HostHeader, HostPattern, Kind, Listener, MatchInput, Model, ObjectRef, PathMatch,
+    Pool, PoolId, Probe, Protocol, Route, SecretBytes, Transport,
 };
 use steadygate::pool::{AffinityKey, Registry};
 use steadygate::table::{Handle, compile};

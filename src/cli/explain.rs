@@ -12,8 +12,9 @@ use http::Uri;
 use super::objects::ObjectOptions;
 use super::run::affinity::{self, AffinityOptions};
 use crate::model::{
-    Action, AddressPolicy, Affinity, EncodedSlashes, EndpointState, Forward, HostHeader, HostPattern, Kind, MatchInput, ObjectRef,
-    PoolId, Protocol, Route, WeightedPools, decode_slashes, has_encoded_slashes, normalise_host, normalise_path,
+    Action, AddressPolicy, Affinity, EncodedSlashes, EndpointState, Forward, HostHeader, HostPattern, Kind, MatchInput,
+    ObjectRef, PoolId, Protocol, Route, WeightedPools, decode_slashes, has_encoded_slashes, normalise_host,
+    normalise_path,
 };
 use crate::pool::{AffinityKey, Health, Member, Pool, ProbeOutcome, Registry, Standing};
 use crate::proxy::RefusalReason;
