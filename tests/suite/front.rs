@@ -138,6 +138,30 @@ async fn a_client_that_resets_streams_loses_its_connection_but_not_what_is_under
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_its_client_resets_is_reset_at_the_backend() {
+    let backend = Silent::start().await;
+    let gateway = gateway(ProxySettings::default(), backend.0.local_addr().expect("bound")).await;
+    let mut requests = connect(&gateway).await.ready().await.expect("open");
+    eventually("extended CONNECTs are allowed", async || requests.is_extended_connect_protocol_enabled()).await;
+    let mut request = Request::connect(format!("http://{HOST}/chat")).header("sec-websocket-version", "13").body(());
+    let extensions = request.as_mut().expect("a request").extensions_mut();
+    extensions.insert(h2::ext::Protocol::from_static("websocket"));
+    let (answer, mut stream) = requests.send_request(request.expect("a request"), false).expect("sent");
+    let (mut connection, head) = backend.next().await;
+    let key =
+        head.lines().find_map(|line| line.to_ascii_lowercase().starts_with("sec-websocket-key: ").then(|| &line[19..]));
+    let accept = tokio_tungstenite::tungstenite::handshake::derive_accept_key(key.expect("a key").as_bytes());
+    let granted = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: {accept}\r\n\r\n"
+    );
+    connection.write_all(granted.as_bytes()).await.expect("accepts");
+    assert_eq!(answered(Box::pin(answer)).await.expect("an answer").status(), StatusCode::OK);
+    stream.send_reset(Reason::CANCEL);
+    // A reset is an error of the socket, though nothing has been written or read; an end in good order is none.
+    eventually("the connection is reset", async || connection.take_error().is_ok_and(|error| error.is_some())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_clients_send_ahead_of_answers_is_bounded_over_all() {
     let backend = Silent::start().await;
     let settings = ProxySettings { max_unanswered_bytes: 100_000, ..Default::default() };

@@ -10,6 +10,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use h2::server::{Builder, Connection, SendResponse};
@@ -31,6 +32,11 @@ use crate::proxy::request::metrics::RefusedFor;
 const TRUSTED_RESET_FACTOR: u32 = 10;
 /// Streams that are refused one by one once a connection is to end, for a client that has not read of the end yet.
 const MAX_REFUSED_STREAMS: u32 = 1000;
+
+/// Streams that have ended before their clients had sent all, and that are remembered for [`RESET_MEMORY`]: as many as a client may
+/// have, twice.
+const MAX_REMEMBERED_RESETS: usize = 2 * MAX_CLIENT_STREAMS as usize;
+const RESET_MEMORY: Duration = Duration::from_secs(30);
 
 /// A client's connection.
 struct ClientConnection {
@@ -81,6 +87,9 @@ fn builder() -> Builder {
         .initial_connection_window_size(CLIENT_CONNECTION_WINDOW_BYTES)
         .max_header_list_size(MAX_HTTP2_HEADER_LIST_BYTES)
         .max_send_buffer_size(MAX_UNSENT_STREAM_BYTES)
+        // What a client still sends on a stream that has been refused is dropped without a word, and is no fault of its connection.
+        .max_concurrent_reset_streams(MAX_REMEMBERED_RESETS)
+        .reset_stream_duration(RESET_MEMORY)
         .enable_connect_protocol();
     builder
 }

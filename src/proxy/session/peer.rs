@@ -12,11 +12,12 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use crate::pool::dial::Stream;
+use crate::pool::dial::{Ending, Stream};
 use crate::proxy::client::ClientStream;
 use crate::proxy::client::body::ClientBody;
 use crate::proxy::client::http2_tunnel::{Http2Tunnel, TunnelRequest};
 use crate::proxy::limits::MAX_UNSENT_BYTES;
+use crate::websocket::RelayStream;
 
 /// One side of a session.
 pub(super) enum PeerStream {
@@ -128,6 +129,16 @@ impl AsyncRead for PeerStream {
             Self::Member(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::ClientTunnel(tunnel) => Pin::new(tunnel).poll_read(cx, buf),
             Self::MemberStream(stream) => stream.poll_read(cx, buf),
+        }
+    }
+}
+
+impl RelayStream for PeerStream {
+    fn reset_when_dropped(&mut self) {
+        match self {
+            Self::Member(stream) => stream.end_by(Ending::Reset),
+            // A stream of HTTP/2 that has not ended is reset in any case, and has no port of its own.
+            Self::Client(_) | Self::ClientTunnel(_) | Self::MemberStream(_) => {}
         }
     }
 }

@@ -7,8 +7,12 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// A stream that can be relayed.
-pub trait RelayStream: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> RelayStream for T {}
+pub trait RelayStream: AsyncRead + AsyncWrite + Unpin + Send {
+    /// Has the stream end by a reset when it is dropped, where its transport knows that. Nothing is sent or read any more.
+    fn reset_when_dropped(&mut self) {}
+}
+
+impl RelayStream for tokio::io::DuplexStream {}
 
 /// Shuts the stream down for writing, and reads to its end.
 pub(super) fn poll_discard<S: RelayStream>(stream: &mut S, scratch: &mut [u8], cx: &mut Context<'_>) -> Poll<()> {

@@ -263,7 +263,13 @@ impl<C: RelayStream, B: RelayStream> Tunnel<C, B> {
 
     /// Ends both streams, and reads what their peers may still be sending, for [`CLOSE_TIMEOUT`] at most. A stream that is dropped
     /// with unread bytes is reset, and its peer would lose what was sent to it last.
+    ///
+    /// A client that has reset its stream has abandoned the session. So does the gateway then at the backend: an end in good order
+    /// would keep a port of the gateway for another minute (TIME_WAIT).
     pub(super) async fn linger(&mut self) {
+        if self.up.reader_reset() {
+            return self.backend.reset_when_dropped();
+        }
         let drained = poll_fn(|cx| {
             SCRATCH.with_borrow_mut(|scratch| {
                 let client = poll_discard(&mut self.client, scratch, cx);
