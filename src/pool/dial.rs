@@ -4,10 +4,11 @@ mod stream;
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
@@ -112,6 +113,20 @@ impl Connector {
         }
     }
 
+    /// Opens a connection for a client's request. It fails for want of file descriptors where it would have one from `end` on:
+    /// these are for probes, and for all else that must go on whatever clients do.
+    ///
+    /// # Errors
+    /// As [`Self::dial`].
+    pub async fn dial_for_client(&self, end: RawFd) -> Result<Stream, DialError> {
+        let mut stream = self.dial().await?;
+        if stream.tcp().as_raw_fd() >= end {
+            stream.end_by(Ending::Reset);
+            return Err(DialError::of(self.address, Errno::MFILE.into(), DialError::Connect));
+        }
+        Ok(stream)
+    }
+
     /// Opens a TLS connection that offers HTTP/2 in its handshake (ALPN). Gives whether the server has chosen it. `None`: the transport is
     /// clear text, where a server cannot choose.
     ///
@@ -171,5 +186,16 @@ mod tests {
         assert_eq!(socket.tcp_keepalive_time().expect("an option"), KEEPALIVE_IDLE_TIME);
         assert_eq!(socket.tcp_keepalive_interval().expect("an option"), KEEPALIVE_INTERVAL);
         assert_eq!(socket.tcp_keepalive_retries().expect("an option"), KEEPALIVE_PROBES);
+    }
+
+    #[tokio::test]
+    async fn requests_leave_the_last_descriptors_to_others() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let connector = Connector::clear(listener.local_addr().expect("bound"));
+        assert!(connector.dial_for_client(RawFd::MAX).await.is_ok());
+        // No descriptor is below 0.
+        let error = connector.dial_for_client(0).await.expect_err("for want of descriptors");
+        assert!(matches!(error, DialError::Shortage(_, Shortage::Descriptors, _)), "{error}");
+        assert!(connector.dial().await.is_ok(), "probes are not requests");
     }
 }

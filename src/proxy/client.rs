@@ -10,6 +10,7 @@ pub(super) mod tls_config;
 pub(super) mod tls_connection;
 pub(super) mod unanswered_bytes;
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -27,6 +28,15 @@ pub(super) struct ClientStream {
     pub(super) tls: Option<Box<TlsConnection>>,
     /// Counts it among the clients' connections.
     pub(super) _slot: ConnectionSlot,
+}
+
+impl ClientStream {
+    /// Waits until something of what TLS carries has been received, or the connection has ended. Clear text is not waited for.
+    pub(super) async fn received(&mut self) {
+        if let Some(tls) = &mut self.tls {
+            poll_fn(|cx| tls.poll_received(&mut self.tcp, cx)).await;
+        }
+    }
 }
 
 impl AsyncRead for ClientStream {

@@ -93,6 +93,7 @@ pub(super) async fn forward(
         handshake: session.as_ref().map(SessionRequest::protocol),
         policy: RetryPolicy::new(&parts.method, has_body),
         progress,
+        end_of_descriptors: context.state.settings.connections.end_of_descriptors,
     };
     let answered = {
         let running = exchange.run(parts, body, &mut record);

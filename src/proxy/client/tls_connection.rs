@@ -90,6 +90,16 @@ impl TlsConnection {
         self.session.alpn_protocol() == Some(b"h2")
     }
 
+    /// Ready once there is payload to read, or the connection has ended, which the next read reports.
+    pub(in crate::proxy) fn poll_received(&mut self, tcp: &mut TcpStream, cx: &mut Context<'_>) -> Poll<()> {
+        while self.payload.is_empty() && !self.peer_closed {
+            if ready!(self.poll_receive(tcp, cx, &mut ReadBuf::new(&mut []))).is_err() {
+                break;
+            }
+        }
+        Poll::Ready(())
+    }
+
     /// As [`AsyncRead::poll_read`]. An end without a close_notify is an error of kind `UnexpectedEof`.
     pub(in crate::proxy) fn poll_read(
         &mut self,

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::os::fd::RawFd;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -42,6 +43,8 @@ pub(super) struct Exchange<'a> {
     pub(super) policy: RetryPolicy,
     /// The progress of the request's body; `None` for no body.
     pub(super) progress: Option<Arc<BodyProgress>>,
+    /// The file descriptor from which on none is for a request.
+    pub(super) end_of_descriptors: RawFd,
 }
 
 /// A member's answer, of which the body is still to come.
@@ -190,7 +193,12 @@ impl Exchange<'_> {
                 SessionTransport::Http1(None) => {}
             }
         }
-        lease.member().connector.dial().await.map(|stream| Opened::Connection(Http1Connection::new(stream)))
+        lease
+            .member()
+            .connector
+            .dial_for_client(self.end_of_descriptors)
+            .await
+            .map(|stream| Opened::Connection(Http1Connection::new(stream)))
     }
 
     /// Sends the request, and waits for the answer's head until the deadline, which moves on while the request's body

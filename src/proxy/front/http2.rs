@@ -52,7 +52,7 @@ struct ClientConnection {
 ///
 /// # Errors
 /// The connection failed.
-pub(super) async fn serve(context: Arc<ConnectionContext>, stream: ClientStream) -> Result<(), h2::Error> {
+pub(super) async fn serve(context: Arc<ConnectionContext>, mut stream: ClientStream) -> Result<(), h2::Error> {
     let mut over = pin!(async {
         tokio::select! {
             () = context.state.drained() => {}
@@ -61,7 +61,12 @@ pub(super) async fn serve(context: Arc<ConnectionContext>, stream: ClientStream)
     });
     let connection = tokio::select! {
         biased;
-        connection = builder().handshake(stream) => connection?,
+        connection = async {
+            // The window of the connection is announced in the turn in which the client's preface is read. If the SETTINGS went out
+            // before that, a client could answer them with more than the window that it knows.
+            stream.received().await;
+            builder().handshake(stream).await
+        } => connection?,
         () = &mut over => return Ok(()),
     };
     let mut client = ClientConnection::new(Arc::clone(&context), connection);
