@@ -289,7 +289,6 @@ UNUSUAL = {
     "spaces around the key": handshake(sec_websocket_key="  dGhlIHNhbXBsZSBub25jZQ== \t"),
     "Content-Length: 0": handshake(content_length="0"),
     "the whole URL": handshake(head=f"GET http://{HOST}/chat HTTP/1.1"),
-    "the whole URL of a WebSocket": handshake(head=f"GET ws://{HOST}/chat HTTP/1.1"),
     "several lines of subprotocols": handshake(sec_websocket_protocol="superchat")[:-2]
     + b"Sec-WebSocket-Protocol: chat\r\n\r\n",
 }
