@@ -23,7 +23,7 @@ WORKDIR /source
 COPY . .
 # The target is named, though it is the machine's own: or build scripts and macros would be built static as well.
 RUN target=$(rustc -vV | sed -n 's/^host: //p') && \
-    RUSTFLAGS='-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs' cargo build --locked --release --bin steadygate --target "$target" && \
+    RUSTFLAGS='-C target-feature=+crt-static' cargo build --locked --release --bin steadygate --target "$target" && \
     cp "target/$target/release/steadygate" /steadygate
 
 FROM runtime
