@@ -23,6 +23,7 @@ use crate::table::Target;
 pub(super) async fn answer(context: Arc<ConnectionContext>, request: Request<ClientBody>) -> Response<ResponseBody> {
     let record = Box::new(RequestRecord::new(Arc::clone(&context), &request));
     let (head, http1) = (*request.method() == Method::HEAD, request.version() < Version::HTTP_2);
+    let connect = *request.method() == Method::CONNECT;
     let mut response = match decide(&context, request, record).await {
         Ok(response) => response,
         Err((refusal, mut record)) => {
@@ -35,7 +36,9 @@ pub(super) async fn answer(context: Arc<ConnectionContext>, request: Request<Cli
     if http1 && response.status() != StatusCode::SWITCHING_PROTOCOLS && context.state.is_draining() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    if context.state.settings.server_header {
+    // The answer that opens a tunnel says no more than that (RFC 9110 section 9.3.6).
+    let opens_tunnel = connect && response.status().is_success();
+    if context.state.settings.server_header && !opens_tunnel {
         headers::add_server(response.headers_mut());
     }
     response
