@@ -40,7 +40,8 @@ class Http2Client:
         self.http.initiate_connection()
         self.http.increment_flow_control_window(CONNECTION_WINDOW)
         self.flush()
-        threading.Thread(target=self.take, daemon=True).start()
+        self.taker = threading.Thread(target=self.take, daemon=True)
+        self.taker.start()
         self.wait(lambda: self.settled, "the gateway's SETTINGS")
 
     def setting(self, code):
@@ -94,9 +95,9 @@ class Http2Client:
             case h2.events.DataReceived():
                 stream.data += event.data
                 stream.taken += len(event.data)
-                if stream.stalled:
+                if stream.stalled and event.flow_controlled_length:
                     self.http.increment_flow_control_window(event.flow_controlled_length)
-                else:
+                elif not stream.stalled:
                     self.http.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
             case h2.events.StreamEnded():
                 stream.end_stream = True
@@ -108,8 +109,11 @@ class Http2Client:
             assert self.moved.wait_for(condition, timeout), f"waited {timeout} s in vain: {what}"
 
     def close(self):
+        # The socket of an SSLSocket: its own shutdown would let the thread read and write in clear text.
         with suppress(OSError):
-            self.sock.shutdown(socket.SHUT_RDWR)
+            socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
+        # Only then: the thread must not write to another socket that has got this one's number.
+        self.taker.join(10)
         self.sock.close()
 
     def __enter__(self):

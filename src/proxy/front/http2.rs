@@ -2,7 +2,6 @@
 //!
 //! It stands directly on h2, so that the fault of a stream never ends its connection (docs/decisions/0009).
 
-mod date;
 mod liveness;
 mod stream;
 

@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
+
+use rustix::fs::{Mode, OFlags};
 
 use super::scan::FileStamp;
 use crate::source::yaml;
@@ -17,11 +18,6 @@ use crate::source::yaml;
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 /// How many files may hold a thread each, since they never answer.
 const MAX_STUCK_FILES: usize = 16;
-
-/// Linux: opening and reading does not wait.
-const O_NONBLOCK: i32 = 0o4000;
-/// Linux: a terminal that is opened does not become the one of this process.
-const O_NOCTTY: i32 = 0o400;
 
 /// The text of a file, and its stamp as it was read.
 pub(super) type Content = io::Result<(Vec<u8>, FileStamp)>;
@@ -97,9 +93,11 @@ fn no_answer() -> io::Error {
 
 /// Reads a file: as much as is parsed at most, and one byte more, which tells that the file is too large.
 ///
-/// It is opened without waiting, for a FIFO waits for its writer; and what was opened is looked at, not what has its name.
+/// It is opened without waiting, for a FIFO waits for its writer, and so that a terminal does not become the process's own; and what
+/// was opened is looked at, not what has its name.
 pub(super) fn load(path: &Path) -> Content {
-    let mut file = File::options().read(true).custom_flags(O_NONBLOCK | O_NOCTTY).open(path)?;
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let mut file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("it is not a regular file"));
     }

@@ -14,7 +14,6 @@ use http::{Method, Request, Response, Version};
 use http_body::Body;
 use tokio::sync::oneshot;
 
-use super::date::http_date;
 use crate::proxy::client::body::ClientBody;
 use crate::proxy::client::http2_receiver::Http2Receiver;
 use crate::proxy::client::http2_tunnel::TunnelRequest;
@@ -23,6 +22,7 @@ use crate::proxy::decision;
 use crate::proxy::forward::response_body::ResponseBody;
 use crate::proxy::request::context::ConnectionContext;
 use crate::proxy::request::headers;
+use httpdate::fmt_http_date;
 
 /// What becomes of the sending half of a tunnel.
 type TunnelPlace = oneshot::Sender<SendStream<Bytes>>;
@@ -98,7 +98,7 @@ async fn send(
     if tunnel.is_none()
         && let header::Entry::Vacant(date) = head.headers_mut().entry(header::DATE)
     {
-        let now = http_date(SystemTime::now());
+        let now = fmt_http_date(SystemTime::now());
         date.insert(HeaderValue::from_str(&now).expect("a date is a text"));
     }
     let is_end = tunnel.is_none() && body.is_end_stream();
