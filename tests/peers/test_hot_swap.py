@@ -1,5 +1,6 @@
 """An edit is served at once, and touches only what it is about."""
 
+import json
 import statistics
 import time
 from contextlib import contextmanager
@@ -139,10 +140,15 @@ def test_every_way_of_saving_a_file_is_seen(gateway, served, way):
 
 
 def test_an_edit_that_changes_nothing_swaps_nothing(gateway, served):
-    before = gateway.generation()
+    def swaps():
+        return json.loads(gateway.admin_text("/debug/config"))["swaps"]
+
+    before, generation = swaps(), gateway.generation()
     gateway.write("page.json", (gateway.manifests / "page.json").read_text() + "\n")
+    wait_for(lambda: gateway.generation() > generation, "the edit is taken in")
+    assert swaps() == before
     gateway.apply("other.json", ingress("other", {"/other": "page"}))
-    assert gateway.generation() == before + 1
+    assert swaps() == before + 1
 
 
 def test_the_admin_port_counts_sessions_and_swaps(gateway, served):
