@@ -2,7 +2,7 @@
 # continuous integration runs `make lint test e2e`, with the building side by side. What a command needs is installed first: programs by apt-get, the rest
 # into target/.
 
-COMMANDS := build help demo test unit peers control chart image cluster cluster-parts cluster-down e2e \
+COMMANDS := build help demo test unit peers control chart image image-contents cluster cluster-parts cluster-down e2e \
   bench bench-cluster bench-report lint advisories fuzz bless clean-demo
 .PHONY: $(COMMANDS) static-build
 .DELETE_ON_ERROR:
@@ -159,6 +159,11 @@ endef
 image: $(IMAGES)/steadygate.tar
 	@size=$$(stat -c %s $<); echo "$(IMAGE): $$size bytes in $<"; \
 	  [ $$size -lt $(IMAGE_LIMIT) ] || { echo "the image must be smaller than $(IMAGE_LIMIT) bytes" >&2; exit 1; }
+
+# Lists what the binary of the image is made of, by crate.
+image-contents: static-build
+	$(call need,nm binutils python3 python3)
+	benches/image-contents target/$(STATIC_TARGET)/release/steadygate
 
 $(IMAGES)/steadygate.tar: $(IMAGES)/steadygate/steadygate Dockerfile
 	$(call archive,$(IMAGE),$(IMAGES)/steadygate,--file Dockerfile --target prebuilt --build-arg VERSION=$(VERSION) \

@@ -106,20 +106,19 @@ pub struct ApplicationGatewaySpec {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub url_path_maps: Vec<UrlPathMap>,
 
-    /// A policy of a web application firewall (ARM `firewallPolicy`). Not supported: all rules answer 503.
+    /// A policy of a web application firewall (ARM `firewallPolicy`). Not supported, and reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "unsupported_guard")]
     pub firewall_policy: Option<Value>,
 
-    /// A web application firewall (ARM `webApplicationFirewallConfiguration`). Not supported: all rules answer 503, unless
-    /// it is not enabled.
+    /// A web application firewall (ARM `webApplicationFirewallConfiguration`). Not supported, and reported where it is enabled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "unsupported_guard")]
     pub web_application_firewall_configuration: Option<Value>,
 }
 
 /// The schema of a field that guards and is not supported. It has to be known, since an API server removes fields that
-/// are not, and the gateway would be open.
+/// are not, and nobody would hear of it.
 fn unsupported_guard(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"x-kubernetes-preserve-unknown-fields": true})
 }

@@ -50,7 +50,7 @@ pub struct HttpListener {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "unsupported_guard")]
     pub ssl_profile: Option<Value>,
-    /// A policy of a web application firewall (ARM `firewallPolicy`). Not supported: the listener answers 503.
+    /// A policy of a web application firewall (ARM `firewallPolicy`). Not supported, and reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "unsupported_guard")]
     pub firewall_policy: Option<Value>,

@@ -82,7 +82,7 @@ pub struct PathRule {
     pub backend_address_pool: Reference,
     /// The settings, an element of `backendHttpSettingsCollection`.
     pub backend_http_settings: Reference,
-    /// A policy of a web application firewall (ARM `firewallPolicy`). Not supported: the paths answer 503.
+    /// A policy of a web application firewall (ARM `firewallPolicy`). Not supported, and reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "unsupported_guard")]
     pub firewall_policy: Option<Value>,

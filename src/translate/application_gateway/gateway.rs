@@ -11,7 +11,7 @@ use crate::source::Key;
 
 use super::backend::Backends;
 use super::element::{Element, Elements};
-use super::guard::{self, Access};
+use super::guard;
 use super::listener::{self, ParsedListener};
 use super::rule;
 use crate::translate::claim::{Claims, ListenerClaim};
@@ -29,8 +29,6 @@ pub(super) struct Gateway<'a> {
     listeners: Vec<ParsedListener<'a>>,
     /// The rule that each listener obeys, by the listener's name.
     rules: BTreeMap<&'a str, Element<'a, RequestRoutingRule>>,
-    /// Whether the requests of its listeners may be served.
-    access: Access,
 }
 
 /// Everything that a gateway refers to. What is not in it is neither fetched from a cluster nor followed when it changes.
@@ -59,8 +57,8 @@ impl<'a> Gateway<'a> {
         let elements = Elements::read(owner, &object.spec, reports);
         let listeners = listener::read(owner, &elements, lookup, reports);
         let rules = rule::by_listener(owner, &elements, reports);
-        let access = guard::of_gateway(owner, &object.spec, reports);
-        Self { owner, elements, listeners, rules, access }
+        guard::report_gateway(owner, &object.spec, reports);
+        Self { owner, elements, listeners, rules }
     }
 
     /// Whether a listener can serve anything: it has a rule, and a certificate if it needs one.
@@ -142,10 +140,7 @@ impl<'a> Gateway<'a> {
 
             // The routes of its rule are those of each of these hosts.
             let mut routes = match self.rules.get(listener.name()) {
-                Some(rule) => {
-                    let access = self.access.and(listener.access);
-                    rule::routes(self.owner, rule, access, &backends, lookup, draft)
-                }
+                Some(rule) => rule::routes(self.owner, rule, listener.access, &backends, lookup, draft),
                 None => {
                     draft.reports.warning(
                         self.owner,

@@ -1,5 +1,5 @@
-//! Fields of an ApplicationGateway that guard, and that this version does not support: client certificates and web application
-//! firewalls. What they guard must not be open to everybody instead.
+//! Fields of an ApplicationGateway that guard, and that this version does not support. What asks for client certificates must not be
+//! open to everybody instead. A web application firewall inspects requests that anybody may send: its absence is only reported.
 
 use serde_json::Value;
 
@@ -17,61 +17,43 @@ pub(super) enum Access {
     Closed,
 }
 
-impl Access {
-    /// Access that two guards give together.
-    pub(super) fn and(self, other: Self) -> Self {
-        if self == Self::Closed { self } else { other }
-    }
-}
-
-/// The access to all listeners of a gateway.
-pub(super) fn of_gateway(owner: &ObjectRef, spec: &ApplicationGatewaySpec, reports: &mut Reports) -> Access {
+/// Reports the firewalls of a whole gateway.
+pub(super) fn report_gateway(owner: &ObjectRef, spec: &ApplicationGatewaySpec, reports: &mut Reports) {
     let firewall = spec.web_application_firewall_configuration.as_ref();
     let enabled = firewall.filter(|firewall| firewall.get("enabled") != Some(&Value::Bool(false)));
-    let guards = [
-        ("firewallPolicy", FIREWALL, spec.firewall_policy.as_ref()),
-        ("webApplicationFirewallConfiguration", FIREWALL, enabled),
-    ];
-    read(owner, "spec", guards, reports)
+    report_firewall(owner, "spec.firewallPolicy", spec.firewall_policy.as_ref(), reports);
+    report_firewall(owner, "spec.webApplicationFirewallConfiguration", enabled, reports);
 }
 
-/// The access to one listener.
+/// Reports the firewall of a path rule.
+pub(super) fn report_path_rule(owner: &ObjectRef, field: &str, rule: &PathRule, reports: &mut Reports) {
+    report_firewall(owner, &format!("{field}.firewallPolicy"), rule.firewall_policy.as_ref(), reports);
+}
+
+/// The access to one listener. Its firewall is reported.
 pub(super) fn of_listener(owner: &ObjectRef, field: &str, listener: &HttpListener, reports: &mut Reports) -> Access {
-    let guards = [
-        ("sslProfile", CLIENT_CERTIFICATES, listener.ssl_profile.as_ref()),
-        ("firewallPolicy", FIREWALL, listener.firewall_policy.as_ref()),
-    ];
-    read(owner, field, guards, reports)
-}
-
-/// The access to the paths of a path rule.
-pub(super) fn of_path_rule(owner: &ObjectRef, field: &str, rule: &PathRule, reports: &mut Reports) -> Access {
-    read(owner, field, [("firewallPolicy", FIREWALL, rule.firewall_policy.as_ref())], reports)
-}
-
-const FIREWALL: &str = "put a web application firewall in front, and then remove the field";
-const CLIENT_CERTIFICATES: &str = "let the backend verify client certificates, and then remove the field";
-
-fn read<const COUNT: usize>(
-    owner: &ObjectRef,
-    parent: &str,
-    guards: [(&str, &str, Option<&Value>); COUNT],
-    reports: &mut Reports,
-) -> Access {
-    let mut access = Access::Open;
-    for (name, remedy, value) in guards {
-        if value.is_some() {
-            reports.error(
-                owner,
-                format!("{parent}.{name}"),
-                Reason::AccessControl,
-                format!(
-                    "{name} asks for access control that this version does not have, so what it guards answers 503"
-                ),
-                remedy,
-            );
-            access = Access::Closed;
-        }
+    report_firewall(owner, &format!("{field}.firewallPolicy"), listener.firewall_policy.as_ref(), reports);
+    if listener.ssl_profile.is_none() {
+        return Access::Open;
     }
-    access
+    reports.error(
+        owner,
+        format!("{field}.sslProfile"),
+        Reason::AccessControl,
+        "sslProfile asks for access control that this version does not have, so what it guards answers 503",
+        "let the backend verify client certificates, and then remove the field",
+    );
+    Access::Closed
+}
+
+fn report_firewall(owner: &ObjectRef, field: &str, value: Option<&Value>, reports: &mut Reports) {
+    if value.is_some() {
+        reports.warning(
+            owner,
+            field,
+            Reason::Unsupported,
+            "there is no web application firewall here, so requests are served without one",
+            "put a web application firewall in front, and then remove the field",
+        );
+    }
 }

@@ -93,11 +93,11 @@ impl<'a> RuleRoutes<'_, 'a> {
         let mut seen: BTreeSet<PathMatch> = BTreeSet::new();
         for (index, rule) in map.path_rules.iter().enumerate() {
             let field = format!("{field}.pathRules[{index}]");
-            let access = self.access.and(guard::of_path_rule(self.owner, &field, rule, &mut self.draft.reports));
+            guard::report_path_rule(self.owner, &field, rule, &mut self.draft.reports);
             for (index, text) in rule.paths.iter().enumerate() {
                 let path_field = format!("{field}.paths[{index}]");
                 if let Some(path) = self.read_pattern(&path_field, text, &mut seen) {
-                    let action = self.action(&field, &path, rule.backend(), access);
+                    let action = self.action(&field, &path, rule.backend());
                     self.push(&path_field, path, action);
                 }
             }
@@ -136,11 +136,11 @@ impl<'a> RuleRoutes<'_, 'a> {
     }
 
     fn add(&mut self, field: &str, path: PathMatch, backend: RuleBackend<'a>) {
-        let action = self.action(field, &path, backend, self.access);
+        let action = self.action(field, &path, backend);
         self.push(field, path, action);
     }
 
-    fn action(&mut self, field: &str, path: &PathMatch, backend: RuleBackend<'a>, access: Access) -> Action {
+    fn action(&mut self, field: &str, path: &PathMatch, backend: RuleBackend<'a>) -> Action {
         let Self { owner, backends, lookup, draft, .. } = self;
         let Elements { pools, settings, .. } = backends.elements;
         let named = |BackendReference { field: name, reference }: BackendReference<'a>, reports: &mut Reports| {
@@ -155,7 +155,7 @@ impl<'a> RuleRoutes<'_, 'a> {
             let setting = settings.find(owner, setting, &at(backend.settings), &mut draft.reports);
             backends.backend(&pool?, &setting?, path, lookup, draft)
         });
-        match access {
+        match self.access {
             Access::Closed => unavailable(Reason::AccessControl),
             Access::Open => made.map_or_else(unavailable, Action::Forward),
         }
