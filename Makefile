@@ -60,13 +60,13 @@ help:
 	    sub(/\.( .*)?$$/, "", text); printf "  %-14s%s\n", $$1, text } \
 	  { text = "" }' $(MAKEFILE_LIST)
 
-# Runs the gateway with two backends on this machine, and a page to try it. It is built as tests are: a release takes far longer.
+# Runs the gateway with two backends on this machine, and a page to try it. Nothing is optimised: a release takes far longer to build.
 demo:
 	$(call need,cc build-essential)
-	cargo build --locked --package steadygate --package steadygate-examples --bins
-	target/debug/steadygate demo \
-	  --backend 'target/debug/chat --listen 127.0.0.1:9101 --name chat' \
-	  --backend 'target/debug/hello --listen 127.0.0.1:9102 --name hello'
+	cargo build --locked --profile demo --package steadygate --package steadygate-examples --bins
+	target/demo/steadygate demo \
+	  --backend 'target/demo/chat --listen 127.0.0.1:9101 --name chat' \
+	  --backend 'target/demo/hello --listen 127.0.0.1:9102 --name hello'
 
 # --- Test --------------------------------------------------------------------------------------------------------
 
