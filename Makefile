@@ -60,10 +60,11 @@ help:
 	    sub(/\.( .*)?$$/, "", text); printf "  %-14s%s\n", $$1, text } \
 	  { text = "" }' $(MAKEFILE_LIST)
 
-# Runs the gateway with two backends on this machine, and a page to try it. Nothing is optimised: a release takes far longer to build.
+# Runs the gateway with two backends on this machine, and a page to try it. Nothing is optimised, and the allocator is the system's: a
+# release takes far longer to build.
 demo:
 	$(call need,cc build-essential)
-	cargo build --locked --profile demo --package steadygate --package steadygate-examples --bins
+	cargo build --locked --profile demo --no-default-features --package steadygate --package steadygate-examples --bins
 	target/demo/steadygate demo \
 	  --backend 'target/demo/chat --listen 127.0.0.1:9101 --name chat' \
 	  --backend 'target/demo/hello --listen 127.0.0.1:9102 --name hello'

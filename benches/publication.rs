@@ -40,6 +40,7 @@ fn host(number: usize, pool: &str, version: usize) -> Arc<Host> {
         owner: Arc::new(ObjectRef::new(Kind::Ingress, format!("tenant-{}", number % 977), format!("site-{number}"))),
         matches: PathMatch::prefix("/").expect("a path").into(),
         action: Action::Forward(Forward::to(PoolId(pool.into()), Arc::new(options))),
+        policies: None,
     };
     Arc::new(Host { certificate: Some(CertificateId("default/wildcard".to_owned())), routes: vec![route.into()] })
 }

@@ -10,6 +10,7 @@ mod decision;
 mod forward;
 mod front;
 mod limits;
+mod policy;
 mod request;
 mod session;
 mod timer;

@@ -1,5 +1,7 @@
 //! `steadygate explain`: which route takes a request, what it answers, and why no other route takes it.
 
+mod policies;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -171,6 +173,9 @@ fn certificate(listener: &ListenerTable, host: &str) -> String {
 /// Prints what a route does; returns whether it would serve the request.
 async fn print_route(target: &Target) -> bool {
     print_line!("route      {}: {}, path {}", target.owner(), target.route.field, target.route.matches);
+    for step in target.route.policies.as_deref().map(policies::steps).unwrap_or_default() {
+        print_line!("{step}");
+    }
     match &target.route.action {
         Action::Redirect(redirect) => {
             print_line!("answer     {} to https, port {}", redirect.status, redirect.port);
@@ -452,6 +457,7 @@ mod tests {
             owner: ObjectRef::new(Kind::Ingress, "default", "i").into(),
             matches: PathMatch::prefix("/").expect("a path").into(),
             action: Action::Redirect(Redirect { status: 308, port: 443 }),
+            policies: None,
         };
         let host = Arc::new(Host { certificate: None, routes: vec![route.into()] });
         for (protocol, expected) in [(Protocol::Http, true), (Protocol::Https, false)] {

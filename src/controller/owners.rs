@@ -99,6 +99,7 @@ mod tests {
                 owner: Arc::new(ObjectRef::new(Kind::Ingress, "default", owner.to_string())),
                 matches: PathMatch::Any.into(),
                 action: Action::NotFound,
+                policies: None,
             };
             let routes = owners.iter().map(|owner| Arc::new(route(owner))).collect();
             let host_routes = Host { certificate: None, routes };

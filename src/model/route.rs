@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Forward, HostPattern, ObjectRef, PathMatch, PoolId};
+use super::{Forward, HostPattern, ObjectRef, PathMatch, Policies, PoolId};
 
 /// What is done with some of the requests for one host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -24,6 +24,9 @@ pub struct Route {
     pub matches: RouteMatch,
     /// What is done with them.
     pub action: Action,
+    /// What else may happen to them on their way. Most routes have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policies: Option<Arc<Policies>>,
 }
 
 /// The identity of a route: it stays through every change of what the route does with its requests. Sessions and their limits
@@ -204,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_route_with_one_pool_takes_no_more_than_ten_words() {
-        assert!(size_of::<Route>() <= 10 * size_of::<usize>(), "{}", size_of::<Route>());
+    fn a_route_with_one_pool_takes_no_more_than_eleven_words() {
+        assert!(size_of::<Route>() <= 11 * size_of::<usize>(), "{}", size_of::<Route>());
     }
 }

@@ -9,6 +9,7 @@ use http::{Method, Request, Response, StatusCode, Version};
 use super::client::body::ClientBody;
 use super::forward;
 use super::forward::response_body::ResponseBody;
+use super::policy;
 use super::request::context::ConnectionContext;
 use super::request::header_size;
 use super::request::headers::{self, ClientFacts};
@@ -16,8 +17,11 @@ use super::request::metrics::RefusedFor;
 use super::request::record::RequestRecord;
 use super::request::refusal::{Refusal, RefusalReason};
 use super::request::target::RequestTarget;
-use crate::model::{Action, EncodedSlashes, Forward, MatchInput, Redirect, escape_target};
+use crate::model::{Action, EncodedSlashes, Forward, MatchInput, Policies, Redirect, escape_target};
 use crate::table::Target;
+
+/// What has come of a request: an answer, which has the record of the request, or a refusal and the record.
+type Decision = Result<Response<ResponseBody>, (Refusal, Box<RequestRecord>)>;
 
 /// Answers one request.
 pub(super) async fn answer(context: Arc<ConnectionContext>, request: Request<ClientBody>) -> Response<ResponseBody> {
@@ -45,11 +49,7 @@ pub(super) async fn answer(context: Arc<ConnectionContext>, request: Request<Cli
 }
 
 /// Refuses, redirects or forwards a request.
-async fn decide(
-    context: &ConnectionContext,
-    request: Request<ClientBody>,
-    mut record: Box<RequestRecord>,
-) -> Result<Response<ResponseBody>, (Refusal, Box<RequestRecord>)> {
+async fn decide(context: &ConnectionContext, request: Request<ClientBody>, mut record: Box<RequestRecord>) -> Decision {
     let (parts, body) = request.into_parts();
     if let Err(refusal) = header_size::check(&parts) {
         context.state.metrics.client_refused(RefusedFor::Header);
@@ -65,10 +65,38 @@ async fn decide(
         Err(refusal) => return Err((refusal, record)),
     };
     record.target = Some(Arc::clone(&target));
+    let (request, requested) = (Request::from_parts(parts, body), &requested);
+    match &target.route.policies {
+        None => act(context, request, requested, &target, record).await,
+        Some(policies) => Box::pin(act_with_policies(context, request, requested, &target, policies, record)).await,
+    }
+}
+
+/// Does what a route does with a request, and what its policies ask for before and after that.
+async fn act_with_policies(
+    context: &ConnectionContext,
+    request: Request<ClientBody>,
+    requested: &RequestTarget,
+    target: &Target,
+    policies: &Policies,
+    record: Box<RequestRecord>,
+) -> Decision {
+    let decided = act(context, request, requested, target, record).await;
+    decided.map_err(|(refusal, record)| (policy::refuse(policies, refusal), record))
+}
+
+/// Does what a route does with a request.
+async fn act(
+    context: &ConnectionContext,
+    request: Request<ClientBody>,
+    requested: &RequestTarget,
+    target: &Target,
+    mut record: Box<RequestRecord>,
+) -> Decision {
     match &target.route.action {
         Action::Redirect(_) if requested.host().is_empty() => Err((Refusal::malformed("no Host is given"), record)),
         Action::Redirect(redirect) => {
-            let mut response = redirected(context, &requested, redirect, &record.client);
+            let mut response = redirected(context, requested, redirect, &record.client);
             record.answered(response.status(), response.headers());
             response.body_mut().record = Some(record);
             Ok(response)
@@ -82,7 +110,7 @@ async fn decide(
                 let message = "this route's backend is not configured";
                 return Err((Refusal::new(RefusalReason::PoolNotFound, message), record));
             };
-            forward::forward(context, Request::from_parts(parts, body), &requested, options, pool, record).await
+            forward::forward(context, request, requested, options, pool, record).await
         }
         Action::NotFound => Err((Refusal::not_found(), record)),
         Action::Unavailable(unavailable) => Err((Refusal::unavailable(unavailable), record)),

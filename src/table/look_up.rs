@@ -196,6 +196,7 @@ pub(super) mod tests {
                 owner: ObjectRef::new(Kind::Ingress, "default", "site").into(),
                 matches: path.into(),
                 action: Action::Unavailable(Unavailable { reason: "Test" }),
+                policies: None,
             }));
             host.routes.sort_by(|a, b| a.matches.precedence().cmp(&b.matches.precedence()));
         }

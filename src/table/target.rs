@@ -173,6 +173,7 @@ pub(crate) mod tests {
             owner: Arc::new(ObjectRef::new(Kind::Ingress, "default", "site")),
             matches: PathMatch::Any.into(),
             action: Action::Forward(Forward { pools, options: Arc::new(options) }),
+            policies: None,
         })
     }
 

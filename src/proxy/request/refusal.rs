@@ -4,6 +4,7 @@ mod reason;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -29,6 +30,8 @@ pub(in crate::proxy) struct Refusal {
     close: bool,
     /// Seconds after which the client may ask again.
     retry_after: Option<u32>,
+    /// The page that the answer carries instead of the sentence: HTML in UTF-8.
+    page: Option<Arc<[u8]>>,
     /// Whether the answer names the version of WebSocket that is spoken (RFC 6455 section 4.4).
     names_version: bool,
 }
@@ -47,12 +50,22 @@ impl Refusal {
     ) -> Self {
         debug_assert!(reason.statuses().contains(&status), "{reason:?} does not come with {status}");
         let (reason, message) = (reason.name(), message.into());
-        Self { status, reason, message, close: false, retry_after: None, names_version: false }
+        Self { status, reason, message, close: false, retry_after: None, page: None, names_version: false }
     }
 
     /// The same refusal, after which the client may ask again in `seconds`.
     pub(in crate::proxy) fn retry_after(self, seconds: u32) -> Self {
         Self { retry_after: Some(seconds), ..self }
+    }
+
+    /// The same refusal, with a page (HTML in UTF-8) instead of its sentence.
+    pub(in crate::proxy) fn with_page(self, page: Arc<[u8]>) -> Self {
+        Self { page: Some(page), ..self }
+    }
+
+    /// The status of the answer.
+    pub(in crate::proxy) fn status(&self) -> StatusCode {
+        self.status
     }
 
     /// 431 (RFC 6585 section 5): the header is too large.
@@ -150,13 +163,16 @@ impl Refusal {
 
     /// The answer. To HEAD it has no body.
     pub(in crate::proxy) fn into_response(self, head: bool) -> Response<Bytes> {
-        let text = format!("{}: {}\n", self.status, self.message);
-        let length = HeaderValue::from(text.len());
-        let mut response = Response::new(if head { Bytes::new() } else { Bytes::from(text) });
+        let (body, content_type) = match self.page {
+            Some(page) => (Bytes::from_owner(page), "text/html; charset=utf-8"),
+            None => (Bytes::from(format!("{}: {}\n", self.status, self.message)), "text/plain; charset=utf-8"),
+        };
+        let length = HeaderValue::from(body.len());
+        let mut response = Response::new(if head { Bytes::new() } else { body });
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_LENGTH, length);
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(REASON_HEADER, HeaderValue::from_static(self.reason));
         if let Some(seconds) = self.retry_after {
@@ -180,11 +196,5 @@ impl Refusal {
             _ => {}
         }
         response
-    }
-
-    /// The status of the answer.
-    #[cfg(test)]
-    pub(super) fn status(&self) -> StatusCode {
-        self.status
     }
 }

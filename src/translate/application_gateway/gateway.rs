@@ -163,7 +163,7 @@ impl<'a> Gateway<'a> {
             if !routes.iter().any(|route| route.matches == every_path) {
                 let action = Action::NotFound;
                 let (field, owner) = (listener.field.as_str().into(), Arc::new(self.owner.clone()));
-                routes.push(Route { field, owner, matches: every_path, action });
+                routes.push(Route { field, owner, matches: every_path, action, policies: None });
             }
             for host in &held {
                 draft.add_host(at.port, at.protocol, (*host).clone(), routes.clone());

@@ -167,6 +167,7 @@ impl<'a> RuleRoutes<'_, 'a> {
             owner: Arc::clone(&self.shared_owner),
             matches: path.into(),
             action,
+            policies: None,
         });
     }
 }

@@ -176,6 +176,7 @@ impl HostBuilder<'_> {
                 owner: Arc::clone(&ingress.owner),
                 matches: condition.path.clone().into(),
                 action,
+                policies: None,
             });
         }
         routes
@@ -209,6 +210,7 @@ impl HostBuilder<'_> {
             owner: Arc::clone(&ingress.owner),
             matches: path.path.clone().into(),
             action,
+            policies: None,
         }
     }
 

@@ -25,7 +25,7 @@ fn target(websocket: WebSocket) -> Arc<Target> {
     };
     let action = Action::Forward(Forward::to(PoolId("pool".into()), Arc::new(options)));
     let owner = Arc::new(ObjectRef::new(Kind::Ingress, "default", "site"));
-    let route = Route { field: "spec".into(), owner, matches: PathMatch::Any.into(), action };
+    let route = Route { field: "spec".into(), owner, matches: PathMatch::Any.into(), action, policies: None };
     Arc::new(Target::new(&HostPattern::Any, route.into(), &Default::default()))
 }
 

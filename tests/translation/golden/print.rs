@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use steadygate::model::{
     Action, Affinity, Certificate, Endpoint, EndpointState, Forward, ForwardOptions, Host, HostHeader, Listener, Model,
-    ObjectRef, PathRewrite, Ping, Pool, PoolId, Probe, ProbeHeader, Redirect, Route, SessionLimits, Transport,
-    Unavailable, UpstreamTls, WebSocket, WeightedPool, WeightedPools,
+    ObjectRef, PathRewrite, Ping, Policies, Pool, PoolId, Probe, ProbeHeader, Redirect, Route, SessionLimits,
+    Transport, Unavailable, UpstreamTls, WebSocket, WeightedPool, WeightedPools,
 };
 use steadygate::translate::Translation;
 
@@ -107,11 +107,22 @@ impl Lines {
             self.line(0, format_args!("{place} has no routes{certificate}"));
         }
         for route in routes {
-            let Route { field, owner, matches, action } = &**route;
+            let Route { field, owner, matches, action, policies } = &**route;
             self.line(0, format_args!("{place} {matches} -> {}{certificate}", target(action, owner, field)));
             if let Action::Forward(Forward { pools: _, options }) = action {
                 self.options(options, &Defaults::of(&owner.to_string()).options);
             }
+            if let Some(policies) = policies {
+                self.policies(policies);
+            }
+        }
+    }
+
+    /// The policies of a route, as a dump shows them: a line a policy.
+    fn policies(&mut self, policies: &Policies) {
+        let json = serde_json::to_value(policies).expect("policies are plain data");
+        for (name, value) in json.as_object().into_iter().flatten() {
+            self.line(1, format_args!("{name}: {value}"));
         }
     }
 

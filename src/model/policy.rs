@@ -1,0 +1,53 @@
+//! Policies: what may happen to a request on its way, besides being forwarded. A file a capability.
+//!
+//! Every language that users write ends in these values, so that a capability is built, tested and explained once. Each value has been
+//! parsed and checked where it was made. `proxy::policy` has a file of the same name that does what the value says, and the order in
+//! which policies apply is written there.
+
+mod error_pages;
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+
+use super::ObjectRef;
+
+pub use error_pages::{ErrorPage, ErrorPages, PAGE_STATUSES, PageBytes};
+
+/// The policies of a route. Routes with equal policies share one value; a route without any has none.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Policies {
+    /// Pages for the gateway's own errors.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_pages: Option<Arc<ErrorPages>>,
+}
+
+impl Policies {
+    /// The policies as a route has them: `None` where there is no policy.
+    pub fn into_shared(self) -> Option<Arc<Self>> {
+        (self != Self::default()).then(|| Arc::new(self))
+    }
+}
+
+/// The object and field that asked for a policy. People are told of it by `steadygate explain`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyOrigin {
+    /// The object.
+    pub owner: Arc<ObjectRef>,
+    /// The field: `spec.rewriteRuleSets[0]`.
+    pub field: Arc<str>,
+}
+
+impl fmt::Display for PolicyOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { owner, field } = self;
+        write!(f, "{owner}: {field}")
+    }
+}
+
+impl Serialize for PolicyOrigin {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}

@@ -1,0 +1,28 @@
+//! What the policies of a route do with a request on its way. A file a capability, of which none knows another.
+//!
+//! This file is the one place that knows their order:
+//!
+//! ```text
+//!  1 client certificate    in the TLS handshake
+//!  2 route                 decision
+//!  3 client address  4 size of the body  5 CORS preflight  6 rates  7 password, token, external authorisation
+//!  8 redirect              decision: the action of the route
+//!  9 request headers, URL  10 mirror  11 backend  12 retries
+//! 13 page for an error  14 response headers, cookies, CORS
+//! ```
+//!
+//! A request whose route has no policies never comes here.
+
+mod error_pages;
+
+use super::request::refusal::Refusal;
+use crate::model::Policies;
+
+/// The gateway's own answer, as the policies of the route have it.
+pub(super) fn refuse(policies: &Policies, refusal: Refusal) -> Refusal {
+    let Policies { error_pages } = policies;
+    match error_pages {
+        Some(pages) => error_pages::apply(pages, refusal),
+        None => refusal,
+    }
+}
