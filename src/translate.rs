@@ -151,5 +151,6 @@ fn balance(
     match algorithm {
         None | Some(LoadDistributionAlgorithm::RoundRobin) => Balance::RoundRobin,
         Some(LoadDistributionAlgorithm::LeastConnections) => Balance::LeastConnections,
+        Some(LoadDistributionAlgorithm::IpHash) => Balance::ClientAddress,
     }
 }

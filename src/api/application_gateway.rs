@@ -8,9 +8,19 @@
 #![expect(unreachable_pub, reason = "the schema derive makes public items inside functions")]
 
 mod backend;
+mod error_page;
+mod frontend;
+mod global;
 mod listener;
+mod load_distribution;
+mod redirect;
+mod reference;
+mod rewrite;
 mod rule;
+mod ssl_profile;
 mod status;
+mod stream;
+mod token;
 
 use kube::{CustomResource, CustomResourceExt, KubeSchema};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -18,12 +28,28 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use backend::{
-    BackendAddress, BackendAddressPool, BackendHttpSettings, ConnectionDraining, CookieBasedAffinity,
-    LoadDistributionAlgorithm, Probe, ProbeMatch, ServiceRef,
+    BackendAddress, BackendAddressPool, BackendHttpSettings, ConnectionDraining, CookieBasedAffinity, Probe,
+    ProbeMatch, ProbeProtocol, ServiceRef,
 };
-pub use listener::{FrontendPort, HttpListener, SslCertificate, TrustedRootCertificate};
-pub use rule::{BackendReference, PathRule, RequestRoutingRule, RuleBackend, RuleType, UrlPathMap};
+pub use error_page::CustomErrorConfiguration;
+pub use frontend::{FrontendIpConfiguration, FrontendPort};
+pub use global::GlobalConfiguration;
+pub use listener::{HttpListener, SslCertificate, TrustedRootCertificate};
+pub use load_distribution::{LoadDistributionAlgorithm, LoadDistributionPolicy, LoadDistributionTarget};
+pub use redirect::{RedirectConfiguration, RedirectType};
+pub use reference::{ConfigKeyReference, ConfigReference, Reference};
+pub use rewrite::{
+    HeaderConfiguration, HeaderValueMatcher, RewriteActionSet, RewriteCondition, RewriteRule, RewriteRuleSet,
+    UrlConfiguration,
+};
+pub use rule::{PathRule, RequestRoutingRule, RuleReference, RuleTarget, RuleType, UrlPathMap};
+pub use ssl_profile::{
+    ClientAuthConfiguration, ClientRevocation, SslPolicy, SslPolicyType, SslProfile, SslProtocol,
+    TrustedClientCertificate,
+};
 pub use status::{AddressKind, ApplicationGatewayStatus, ElementStatus, GatewayAddress, PoolStatus};
+pub use stream::{StreamBackendSettings, StreamListener, StreamProtocol, StreamRoutingRule};
+pub use token::{ClaimToHeader, JwksSource, SessionAtTokenEnd, TokenValidationConfig, UnauthorizedRequestAction};
 
 /// The desired state of an ApplicationGateway.
 #[derive(CustomResource, KubeSchema, Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -52,6 +78,12 @@ pub struct ApplicationGatewaySpec {
     #[schemars(length(min = 1, max = 253))]
     pub ingress_class_name: Option<String>,
 
+    /// Addresses of the instance on which listeners listen (ARM `frontendIPConfigurations`).
+    #[serde(default, rename = "frontendIPConfigurations", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub frontend_ip_configurations: Vec<FrontendIpConfiguration>,
+
     /// Ports that listeners listen on (ARM `frontendPorts`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
@@ -69,6 +101,22 @@ pub struct ApplicationGatewaySpec {
     #[schemars(length(max = 200))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub ssl_certificates: Vec<SslCertificate>,
+
+    /// Versions of TLS and cipher suites that clients may use (ARM `sslPolicy`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssl_policy: Option<SslPolicy>,
+
+    /// TLS settings of listeners (ARM `sslProfiles`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub ssl_profiles: Vec<SslProfile>,
+
+    /// CA certificates that verify client certificates (ARM `trustedClientCertificates`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub trusted_client_certificates: Vec<TrustedClientCertificate>,
 
     /// CA certificates that verify HTTPS backends (ARM `trustedRootCertificates`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -106,6 +154,61 @@ pub struct ApplicationGatewaySpec {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub url_path_maps: Vec<UrlPathMap>,
 
+    /// Redirects (ARM `redirectConfigurations`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 200))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub redirect_configurations: Vec<RedirectConfiguration>,
+
+    /// Rewrites of headers and URLs (ARM `rewriteRuleSets`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub rewrite_rule_sets: Vec<RewriteRuleSet>,
+
+    /// Pools with weights (ARM `loadDistributionPolicies`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub load_distribution_policies: Vec<LoadDistributionPolicy>,
+
+    /// Tokens that requests have to bring (ARM `entraJWTValidationConfigs`).
+    #[serde(default, rename = "entraJWTValidationConfigs", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub entra_jwt_validation_configs: Vec<TokenValidationConfig>,
+
+    /// Pages for errors of the gateway (ARM `customErrorConfigurations`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 9))]
+    pub custom_error_configurations: Vec<CustomErrorConfiguration>,
+
+    /// Listeners for streams without HTTP (ARM `listeners`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub listeners: Vec<StreamListener>,
+
+    /// Settings for streams to backends (ARM `backendSettingsCollection`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub backend_settings_collection: Vec<StreamBackendSettings>,
+
+    /// Rules that lead streams to pools (ARM `routingRules`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub routing_rules: Vec<StreamRoutingRule>,
+
+    /// Whether clients may speak HTTP/2 (ARM `enableHttp2`). Default: true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enable_http2: Option<bool>,
+
+    /// Buffering (ARM `globalConfiguration`), which does not exist here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub global_configuration: Option<GlobalConfiguration>,
+
     /// A policy of a web application firewall (ARM `firewallPolicy`). Not supported, and reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "unsupported_guard")]
@@ -121,14 +224,6 @@ pub struct ApplicationGatewaySpec {
 /// are not, and nobody would hear of it.
 fn unsupported_guard(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"x-kubernetes-preserve-unknown-fields": true})
-}
-
-/// Another element of the same ApplicationGateway, or an object of its namespace, by name.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-pub struct Reference {
-    /// Its name.
-    #[schemars(length(min = 1, max = 253))]
-    pub name: String,
 }
 
 /// `Http` or `Https`.

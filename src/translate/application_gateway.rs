@@ -10,6 +10,7 @@ mod guard;
 mod listener;
 mod pool;
 mod probe;
+mod reference;
 mod rule;
 mod settings;
 mod websocket;

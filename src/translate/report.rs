@@ -111,3 +111,10 @@ pub(super) struct Fault {
     /// What the user can do.
     pub(super) remedy: String,
 }
+
+impl Fault {
+    /// This fault, blamed on the name in the referring field.
+    pub(super) fn of_name(self) -> Self {
+        Self { part: ".name", ..self }
+    }
+}

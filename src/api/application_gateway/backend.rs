@@ -7,7 +7,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Protocol, Reference};
+use super::{LoadDistributionAlgorithm, Protocol, Reference};
 use crate::api::cookie::NAME_PATTERN;
 use crate::api::session::{DEFAULT_DRAIN_TIME, DrainTime, WebSocketSettings};
 use crate::api::upgrade::{MAX_PROTOCOL_LENGTH, PROTOCOL_PATTERN};
@@ -51,7 +51,7 @@ pub struct ServiceRef {
     /// Name of the Service.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// Its namespace. Default, and all that is permitted now: the gateway's own.
+    /// Its namespace. Another one than the gateway's has to permit the reference by a ReferenceGrant. Default: the gateway's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
     pub namespace: Option<String>,
@@ -141,15 +141,6 @@ pub enum CookieBasedAffinity {
     Disabled,
 }
 
-/// The algorithm that chooses the backend of a request (ARM's `loadDistributionPolicies`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-pub enum LoadDistributionAlgorithm {
-    /// One after the other.
-    RoundRobin,
-    /// The one with the fewest requests and WebSocket sessions in progress.
-    LeastConnections,
-}
-
 /// Draining: how sessions are closed whose pod or rule goes away.
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -170,19 +161,22 @@ pub struct ConnectionDraining {
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("!(has(self.host) && has(self.pickHostNameFromBackendHttpSettings) && self.pickHostNameFromBackendHttpSettings)").message("host and pickHostNameFromBackendHttpSettings can't stand together"))]
+#[x_kube(validation = Rule::new("!(has(self.host) && has(self.pickHostNameFromBackendSettings) && self.pickHostNameFromBackendSettings)").message("host and pickHostNameFromBackendSettings can't stand together"))]
+#[x_kube(validation = Rule::new("has(self.path) || self.protocol == 'Tcp' || self.protocol == 'Tls'").message("a probe of protocol Http or Https needs a path"))]
 pub struct Probe {
     /// Name, for references. Unique in its list.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// The protocol of the probe.
-    pub protocol: Protocol,
+    /// The protocol of the probe. `Tcp` and `Tls` are for streams: a connection is a success.
+    pub protocol: ProbeProtocol,
     /// `Host` to send. Default: 127.0.0.1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub host: Option<String>,
-    /// Path, and query if any.
+    /// Path, and query if any. Required for Http and Https.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024), regex(pattern = "^/"))]
-    pub path: String,
+    pub path: Option<String>,
     /// Port, 1–65535. Default: the port of the backend.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65535))]
@@ -211,9 +205,30 @@ pub struct Probe {
     /// Whether `Host` is that of the settings. Default: false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pick_host_name_from_backend_http_settings: Option<bool>,
+    /// Whether `Host` is that of the settings, for probes of streams. Default: false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pick_host_name_from_backend_settings: Option<bool>,
+    /// Members of a pool that always take requests, be they down: where fewer are up, those that are down take requests too.
+    /// Default: 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1200))]
+    pub min_servers: Option<i32>,
     /// The answers that count as success. Default: any body, status 200–399.
     #[serde(default, rename = "match", skip_serializing_if = "Option::is_none")]
     pub expected: Option<ProbeMatch>,
+}
+
+/// The protocol of a probe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub enum ProbeProtocol {
+    /// A request in clear text.
+    Http,
+    /// A request within TLS.
+    Https,
+    /// A connection.
+    Tcp,
+    /// A connection with TLS.
+    Tls,
 }
 
 /// The answers that count as success.

@@ -1,4 +1,4 @@
-//! The client's side of an ApplicationGateway: ports, listeners, certificates.
+//! The listeners of an ApplicationGateway, and certificates.
 
 #![expect(unreachable_pub, reason = "the schema derive makes public items inside functions")]
 
@@ -6,19 +6,7 @@ use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Protocol, Reference, unsupported_guard};
-
-/// A port that listeners listen on (ARM `frontendPorts`).
-#[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct FrontendPort {
-    /// Name, for references. Unique in its list.
-    #[schemars(length(min = 1, max = 253))]
-    pub name: String,
-    /// Port, 1–64999 (ARM's range; 65503–65534 are reserved there).
-    #[schemars(range(min = 1, max = 64999))]
-    pub port: i32,
-}
+use super::{ConfigReference, CustomErrorConfiguration, Protocol, Reference, unsupported_guard};
 
 /// A port, a protocol, and the hosts that it serves (ARM `httpListeners`). An exact host has precedence over a
 /// wildcard, and a wildcard over a listener for any host. Two listeners with one port and one host are in conflict.
@@ -26,10 +14,14 @@ pub struct FrontendPort {
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("!(has(self.hostName) && has(self.hostNames) && size(self.hostNames) > 0)").message("hostName and hostNames can't stand together: list every host in hostNames"))]
 #[x_kube(validation = Rule::new("self.protocol != 'Https' || has(self.sslCertificate)").message("a listener of protocol Https needs an sslCertificate"))]
+#[x_kube(validation = Rule::new("self.protocol == 'Https' || !has(self.sslProfile)").message("an sslProfile is for protocol Https alone"))]
 pub struct HttpListener {
     /// Name, for references. Unique in its list.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
+    /// The addresses on which it listens, an element of `frontendIPConfigurations`. Default: every address.
+    #[serde(default, rename = "frontendIPConfiguration", skip_serializing_if = "Option::is_none")]
+    pub frontend_ip_configuration: Option<Reference>,
     /// The port, an element of `frontendPorts`. All listeners of a port have one protocol.
     pub frontend_port: Reference,
     /// The protocol: `Http` (and ws) or `Https` (and wss).
@@ -46,10 +38,16 @@ pub struct HttpListener {
     /// The certificate, an element of `sslCertificates`. Required for Https.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ssl_certificate: Option<Reference>,
-    /// A profile with client certificates (ARM `sslProfile`). Not supported: the listener answers 503.
+    /// TLS settings and client certificates, an element of `sslProfiles`. Https only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "unsupported_guard")]
-    pub ssl_profile: Option<Value>,
+    pub ssl_profile: Option<Reference>,
+    /// Whether clients must name a host of the listener in TLS (SNI). Https only. Default: false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub require_server_name_indication: Option<bool>,
+    /// Pages for errors of the gateway, instead of the gateway's `customErrorConfigurations` for the same status.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 9))]
+    pub custom_error_configurations: Vec<CustomErrorConfiguration>,
     /// A policy of a web application firewall (ARM `firewallPolicy`). Not supported, and reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "unsupported_guard")]
@@ -63,8 +61,8 @@ pub struct SslCertificate {
     /// Name, for references. Unique in its list.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// A Secret of type `kubernetes.io/tls` in the gateway's namespace: `tls.crt` and `tls.key`, PEM.
-    pub secret_ref: Reference,
+    /// A Secret of type `kubernetes.io/tls`: `tls.crt` and `tls.key`, PEM.
+    pub secret_ref: ConfigReference,
 }
 
 /// CA certificates that verify the certificates of HTTPS backends, instead of the well-known ones
@@ -76,10 +74,10 @@ pub struct TrustedRootCertificate {
     /// Name, for references. Unique in its list.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// A Secret of the gateway's namespace.
+    /// The Secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub secret_ref: Option<Reference>,
-    /// A ConfigMap of the gateway's namespace.
+    pub secret_ref: Option<ConfigReference>,
+    /// The ConfigMap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub config_map_ref: Option<Reference>,
+    pub config_map_ref: Option<ConfigReference>,
 }

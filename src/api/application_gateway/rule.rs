@@ -12,7 +12,8 @@ use super::{Reference, unsupported_guard};
 /// A rule that routes the requests of a listener (ARM `requestRoutingRules`). One rule is used for each listener.
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("self.ruleType != 'Basic' || (has(self.backendAddressPool) && has(self.backendHttpSettings))").message("a rule of type Basic needs backendAddressPool and backendHttpSettings"))]
+#[x_kube(validation = Rule::new("self.ruleType != 'Basic' || has(self.redirectConfiguration) || ((has(self.backendAddressPool) || has(self.loadDistributionPolicy)) && has(self.backendHttpSettings))").message("a rule of type Basic needs backendAddressPool and backendHttpSettings, or a redirectConfiguration"))]
+#[x_kube(validation = Rule::new("!has(self.redirectConfiguration) || !(has(self.backendAddressPool) || has(self.backendHttpSettings) || has(self.loadDistributionPolicy) || has(self.urlPathMap))").message("a redirectConfiguration stands in place of backends"))]
 #[x_kube(validation = Rule::new("self.ruleType != 'PathBasedRouting' || has(self.urlPathMap)").message("a rule of type PathBasedRouting needs a urlPathMap"))]
 pub struct RequestRoutingRule {
     /// Name, for references. Unique in its list.
@@ -36,6 +37,18 @@ pub struct RequestRoutingRule {
     /// The path map, an element of `urlPathMaps`. PathBasedRouting only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url_path_map: Option<Reference>,
+    /// The redirect in place of a backend, an element of `redirectConfigurations`. Basic only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirect_configuration: Option<Reference>,
+    /// Rewrites of headers and URLs, an element of `rewriteRuleSets`. Basic only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rewrite_rule_set: Option<Reference>,
+    /// Several pools in place of `backendAddressPool`, an element of `loadDistributionPolicies`. Basic only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load_distribution_policy: Option<Reference>,
+    /// The tokens that requests have to bring, an element of `entraJWTValidationConfigs`. For all paths of the rule.
+    #[serde(default, rename = "entraJWTValidationConfig", skip_serializing_if = "Option::is_none")]
+    pub entra_jwt_validation_config: Option<Reference>,
 }
 
 /// How a rule routes requests.
@@ -50,7 +63,8 @@ pub enum RuleType {
 /// Paths and their pools (ARM `urlPathMaps`). The first pattern that matches is used, and the default where none does.
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.defaultBackendAddressPool) == has(self.defaultBackendHttpSettings)").message("defaultBackendAddressPool and defaultBackendHttpSettings go together"))]
+#[x_kube(validation = Rule::new("(has(self.defaultBackendAddressPool) || has(self.defaultLoadDistributionPolicy)) == has(self.defaultBackendHttpSettings)").message("defaultBackendAddressPool and defaultBackendHttpSettings go together"))]
+#[x_kube(validation = Rule::new("!has(self.defaultRedirectConfiguration) || !(has(self.defaultBackendAddressPool) || has(self.defaultBackendHttpSettings) || has(self.defaultLoadDistributionPolicy))").message("a defaultRedirectConfiguration stands in place of backends"))]
 pub struct UrlPathMap {
     /// Name, for references. Unique in its list.
     #[schemars(length(min = 1, max = 253))]
@@ -61,6 +75,15 @@ pub struct UrlPathMap {
     /// The settings for paths that no rule matches, an element of `backendHttpSettingsCollection`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_backend_http_settings: Option<Reference>,
+    /// The redirect for paths that no rule matches, an element of `redirectConfigurations`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_redirect_configuration: Option<Reference>,
+    /// Rewrites for paths that no rule matches, an element of `rewriteRuleSets`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_rewrite_rule_set: Option<Reference>,
+    /// Several pools for paths that no rule matches, an element of `loadDistributionPolicies`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_load_distribution_policy: Option<Reference>,
     /// Path rules. The first that matches is used.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 400))]
@@ -71,6 +94,7 @@ pub struct UrlPathMap {
 /// Paths, and the pool for their requests.
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.redirectConfiguration) ? !(has(self.backendAddressPool) || has(self.backendHttpSettings) || has(self.loadDistributionPolicy)) : (has(self.backendAddressPool) || has(self.loadDistributionPolicy)) && has(self.backendHttpSettings)").message("a path rule needs backendAddressPool and backendHttpSettings, or a redirectConfiguration in their place"))]
 pub struct PathRule {
     /// Name. Unique in its list.
     #[schemars(length(min = 1, max = 253))]
@@ -79,68 +103,110 @@ pub struct PathRule {
     #[schemars(length(min = 1, max = 100), inner(length(max = 1024), regex(pattern = "^/[^*]*[*]?$")))]
     pub paths: Vec<String>,
     /// The pool, an element of `backendAddressPools`.
-    pub backend_address_pool: Reference,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backend_address_pool: Option<Reference>,
     /// The settings, an element of `backendHttpSettingsCollection`.
-    pub backend_http_settings: Reference,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backend_http_settings: Option<Reference>,
+    /// The redirect in place of a backend, an element of `redirectConfigurations`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirect_configuration: Option<Reference>,
+    /// Rewrites of headers and URLs, an element of `rewriteRuleSets`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rewrite_rule_set: Option<Reference>,
+    /// Several pools in place of `backendAddressPool`, an element of `loadDistributionPolicies`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load_distribution_policy: Option<Reference>,
+    /// The tokens that requests have to bring, an element of `entraJWTValidationConfigs`. Default: that of the rule.
+    #[serde(default, rename = "entraJWTValidationConfig", skip_serializing_if = "Option::is_none")]
+    pub entra_jwt_validation_config: Option<Reference>,
     /// A policy of a web application firewall (ARM `firewallPolicy`). Not supported, and reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "unsupported_guard")]
     pub firewall_policy: Option<Value>,
 }
 
-/// The backend that a rule, a path rule or the default of a path map names: a pool, and the settings with which it is used. All
-/// that reads rules takes their backends from here.
+/// What a rule, a path rule or the default of a path map names: a backend (pools, and the settings with which they are used) or a redirect, and
+/// what happens on the way. All that reads rules takes their references from here.
 #[derive(Debug, Clone, Copy)]
-pub struct RuleBackend<'a> {
+pub struct RuleTarget<'a> {
     /// The pool, an element of `backendAddressPools`.
-    pub pool: BackendReference<'a>,
+    pub pool: RuleReference<'a>,
+    /// Several pools, an element of `loadDistributionPolicies`.
+    pub load_distribution: RuleReference<'a>,
     /// The settings, an element of `backendHttpSettingsCollection`.
-    pub settings: BackendReference<'a>,
+    pub settings: RuleReference<'a>,
+    /// The redirect, an element of `redirectConfigurations`.
+    pub redirect: RuleReference<'a>,
+    /// Rewrites, an element of `rewriteRuleSets`.
+    pub rewrites: RuleReference<'a>,
+    /// Tokens, an element of `entraJWTValidationConfigs`.
+    pub token: RuleReference<'a>,
 }
 
-/// One of the two references of a [`RuleBackend`].
+/// One of the references of a [`RuleTarget`].
 #[derive(Debug, Clone, Copy)]
-pub struct BackendReference<'a> {
+pub struct RuleReference<'a> {
     /// The name of the field.
     pub field: &'static str,
     /// The value of the field, if it has one.
     pub reference: Option<&'a Reference>,
 }
 
-impl<'a> BackendReference<'a> {
+impl<'a> RuleReference<'a> {
     fn new(field: &'static str, reference: Option<&'a Reference>) -> Self {
         Self { field, reference }
     }
 }
 
 impl RequestRoutingRule {
-    /// The backend of a Basic rule.
-    pub fn backend(&self) -> RuleBackend<'_> {
-        RuleBackend {
-            pool: BackendReference::new("backendAddressPool", self.backend_address_pool.as_ref()),
-            settings: BackendReference::new("backendHttpSettings", self.backend_http_settings.as_ref()),
+    /// The target of a Basic rule.
+    pub fn target(&self) -> RuleTarget<'_> {
+        RuleTarget {
+            pool: RuleReference::new("backendAddressPool", self.backend_address_pool.as_ref()),
+            load_distribution: RuleReference::new("loadDistributionPolicy", self.load_distribution_policy.as_ref()),
+            settings: RuleReference::new("backendHttpSettings", self.backend_http_settings.as_ref()),
+            redirect: RuleReference::new("redirectConfiguration", self.redirect_configuration.as_ref()),
+            rewrites: RuleReference::new("rewriteRuleSet", self.rewrite_rule_set.as_ref()),
+            token: self.token(),
         }
+    }
+
+    /// The tokens that all its requests have to bring, also those that a path map routes.
+    pub fn token(&self) -> RuleReference<'_> {
+        RuleReference::new("entraJWTValidationConfig", self.entra_jwt_validation_config.as_ref())
     }
 }
 
 impl UrlPathMap {
-    /// The backend for paths that no rule matches, if the map has one.
-    pub fn default_backend(&self) -> Option<RuleBackend<'_>> {
-        let (pool, settings) =
-            (self.default_backend_address_pool.as_ref(), self.default_backend_http_settings.as_ref());
-        (pool.is_some() || settings.is_some()).then(|| RuleBackend {
-            pool: BackendReference::new("defaultBackendAddressPool", pool),
-            settings: BackendReference::new("defaultBackendHttpSettings", settings),
-        })
+    /// The target for paths that no rule matches, if the map has one.
+    pub fn default_target(&self) -> Option<RuleTarget<'_>> {
+        let target = RuleTarget {
+            pool: RuleReference::new("defaultBackendAddressPool", self.default_backend_address_pool.as_ref()),
+            load_distribution: RuleReference::new(
+                "defaultLoadDistributionPolicy",
+                self.default_load_distribution_policy.as_ref(),
+            ),
+            settings: RuleReference::new("defaultBackendHttpSettings", self.default_backend_http_settings.as_ref()),
+            redirect: RuleReference::new("defaultRedirectConfiguration", self.default_redirect_configuration.as_ref()),
+            rewrites: RuleReference::new("defaultRewriteRuleSet", self.default_rewrite_rule_set.as_ref()),
+            token: RuleReference::new("entraJWTValidationConfig", None),
+        };
+        let RuleTarget { pool, load_distribution, settings, redirect, rewrites: _, token: _ } = target;
+        [pool, load_distribution, settings, redirect].iter().any(|each| each.reference.is_some()).then_some(target)
     }
 }
 
 impl PathRule {
-    /// The backend of its paths.
-    pub fn backend(&self) -> RuleBackend<'_> {
-        RuleBackend {
-            pool: BackendReference::new("backendAddressPool", Some(&self.backend_address_pool)),
-            settings: BackendReference::new("backendHttpSettings", Some(&self.backend_http_settings)),
+    /// The target of its paths.
+    pub fn target(&self) -> RuleTarget<'_> {
+        RuleTarget {
+            pool: RuleReference::new("backendAddressPool", self.backend_address_pool.as_ref()),
+            load_distribution: RuleReference::new("loadDistributionPolicy", self.load_distribution_policy.as_ref()),
+            settings: RuleReference::new("backendHttpSettings", self.backend_http_settings.as_ref()),
+            redirect: RuleReference::new("redirectConfiguration", self.redirect_configuration.as_ref()),
+            rewrites: RuleReference::new("rewriteRuleSet", self.rewrite_rule_set.as_ref()),
+            token: RuleReference::new("entraJWTValidationConfig", self.entra_jwt_validation_config.as_ref()),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::api::ApplicationGatewaySpec;
-use crate::api::application_gateway::{Reference, RuleBackend};
+use crate::api::application_gateway::{Reference, RuleTarget};
 use crate::report::{Report, Severity};
 use crate::status::shorten::shortened;
 
@@ -71,6 +71,15 @@ pub(super) fn listener_fields(spec: &ApplicationGatewaySpec, index: usize) -> BT
     let mut fields = ElementFields { spec, fields: BTreeSet::from([format!("spec.httpListeners[{index}]")]) };
     if let Some(listener) = spec.http_listeners.get(index) {
         let (ports, certificates) = (&spec.frontend_ports, &spec.ssl_certificates);
+        let frontends = &spec.frontend_ip_configurations;
+        let frontend = listener.frontend_ip_configuration.as_ref();
+        fields.add("frontendIPConfigurations", frontends, |each| &each.name, frontend);
+        let profile = listener.ssl_profile.as_ref();
+        let profile = fields.add("sslProfiles", &spec.ssl_profiles, |each| &each.name, profile);
+        for root in profile.into_iter().flat_map(|profile| &profile.trusted_client_certificates) {
+            let roots = &spec.trusted_client_certificates;
+            fields.add("trustedClientCertificates", roots, |each| &each.name, Some(root));
+        }
         fields.add("frontendPorts", ports, |port| &port.name, Some(&listener.frontend_port));
         fields.add("sslCertificates", certificates, |each| &each.name, listener.ssl_certificate.as_ref());
     }
@@ -81,10 +90,10 @@ pub(super) fn listener_fields(spec: &ApplicationGatewaySpec, index: usize) -> BT
 pub(super) fn rule_fields(spec: &ApplicationGatewaySpec, index: usize) -> BTreeSet<String> {
     let mut fields = ElementFields { spec, fields: BTreeSet::from([format!("spec.requestRoutingRules[{index}]")]) };
     if let Some(rule) = spec.request_routing_rules.get(index) {
-        fields.add_backend(rule.backend());
+        fields.add_target(rule.target());
         if let Some(map) = fields.add("urlPathMaps", &spec.url_path_maps, |map| &map.name, rule.url_path_map.as_ref()) {
-            map.default_backend().into_iter().for_each(|backend| fields.add_backend(backend));
-            map.path_rules.iter().for_each(|rule| fields.add_backend(rule.backend()));
+            map.default_target().into_iter().for_each(|target| fields.add_target(target));
+            map.path_rules.iter().for_each(|rule| fields.add_target(rule.target()));
         }
     }
     fields.fields
@@ -110,9 +119,20 @@ impl<'a> ElementFields<'a> {
         Some(element)
     }
 
-    fn add_backend(&mut self, RuleBackend { pool, settings }: RuleBackend<'_>) {
+    fn add_target(&mut self, target: RuleTarget<'_>) {
+        let RuleTarget { pool, load_distribution, settings, redirect, rewrites, token } = target;
         let spec = self.spec;
-        self.add("backendAddressPools", &spec.backend_address_pools, |each| &each.name, pool.reference);
+        self.add("redirectConfigurations", &spec.redirect_configurations, |each| &each.name, redirect.reference);
+        self.add("rewriteRuleSets", &spec.rewrite_rule_sets, |each| &each.name, rewrites.reference);
+        let tokens = &spec.entra_jwt_validation_configs;
+        self.add("entraJWTValidationConfigs", tokens, |each| &each.name, token.reference);
+        let pools = &spec.backend_address_pools;
+        self.add("backendAddressPools", pools, |each| &each.name, pool.reference);
+        let policies = &spec.load_distribution_policies;
+        let policy = self.add("loadDistributionPolicies", policies, |each| &each.name, load_distribution.reference);
+        for target in policy.into_iter().flat_map(|policy| &policy.load_distribution_targets) {
+            self.add("backendAddressPools", pools, |each| &each.name, Some(&target.backend_address_pool));
+        }
         let all = &spec.backend_http_settings_collection;
         if let Some(settings) = self.add("backendHttpSettingsCollection", all, |each| &each.name, settings.reference) {
             self.add("probes", &spec.probes, |each| &each.name, settings.probe.as_ref());

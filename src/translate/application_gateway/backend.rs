@@ -12,12 +12,12 @@ use crate::report::Reason;
 
 use super::element::{Element, Elements};
 use super::pool::{self, PoolMembers, PoolTarget};
-use super::probe;
 use super::settings::{self, BackendSettings};
+use super::{probe, reference};
 use crate::translate::Options;
 use crate::translate::draft::Draft;
 use crate::translate::lookup::Lookup;
-use crate::translate::report::Reports;
+use crate::translate::report::{Fault, Reports};
 use crate::translate::{affinity, balance, rewrite, tls};
 
 /// The settings and pools of a gateway, read: what backends are made of.
@@ -154,9 +154,10 @@ impl<'a> Backends<'a> {
                 return Err(Reason::InvalidValue);
             }
         };
-        let object = ObjectRef::new(kind, self.owner.namespace(), &reference.name);
-        tls::trusted_roots(lookup, &object).map_err(|fault| {
-            reports.fault(self.owner, &format!("{field}.{part}.name"), &fault);
+        let roots = reference::config(self.owner, kind, reference)
+            .and_then(|object| tls::trusted_roots(lookup, &object).map_err(Fault::of_name));
+        roots.map_err(|fault| {
+            reports.fault(self.owner, &format!("{field}.{part}"), &fault);
             fault.reason
         })
     }

@@ -5,8 +5,10 @@ use std::fmt::Display;
 
 use crate::api::ApplicationGatewaySpec;
 use crate::api::application_gateway::{
-    BackendAddressPool, BackendHttpSettings, FrontendPort, HttpListener, Probe, Reference, RequestRoutingRule,
-    SslCertificate, TrustedRootCertificate, UrlPathMap,
+    BackendAddressPool, BackendHttpSettings, FrontendIpConfiguration, FrontendPort, HttpListener,
+    LoadDistributionPolicy, Probe, RedirectConfiguration, Reference, RequestRoutingRule, RewriteRuleSet,
+    SslCertificate, SslProfile, StreamBackendSettings, StreamListener, StreamRoutingRule, TokenValidationConfig,
+    TrustedClientCertificate, TrustedRootCertificate, UrlPathMap,
 };
 use crate::api::value::ValueKind;
 use crate::model::ObjectRef;
@@ -33,30 +35,6 @@ pub(super) struct Element<'a, T> {
 }
 
 impl<'a, T> ElementList<'a, T> {
-    fn read(
-        owner: &ObjectRef,
-        (name, each): (&'static str, &'static str),
-        list: &'a [T],
-        name_of: fn(&T) -> &str,
-        reports: &mut Reports,
-    ) -> Self {
-        let mut by_name = BTreeMap::new();
-        for (index, element) in list.iter().enumerate() {
-            if let Some((first, _)) = by_name.get(name_of(element)) {
-                reports.error(
-                    owner,
-                    format!("spec.{name}[{index}].name"),
-                    Reason::InvalidValue,
-                    format!("spec.{name}[{first}] has the name {:?} too, so this one is not used", name_of(element)),
-                    "give each its own name",
-                );
-                continue;
-            }
-            by_name.insert(name_of(element), (index, element));
-        }
-        Self { name, each, by_name }
-    }
-
     /// The element that `reference` names. If there is none, that is reported at `field`.
     pub(super) fn find(
         &self,
@@ -95,15 +73,25 @@ impl<'a, T> ElementList<'a, T> {
 /// Every list of elements.
 #[derive(Debug)]
 pub(super) struct Elements<'a> {
+    pub(super) frontend_ips: ElementList<'a, FrontendIpConfiguration>,
     pub(super) ports: ElementList<'a, FrontendPort>,
     pub(super) listeners: ElementList<'a, HttpListener>,
     pub(super) certificates: ElementList<'a, SslCertificate>,
+    pub(super) profiles: ElementList<'a, SslProfile>,
+    pub(super) client_roots: ElementList<'a, TrustedClientCertificate>,
     pub(super) roots: ElementList<'a, TrustedRootCertificate>,
     pub(super) pools: ElementList<'a, BackendAddressPool>,
     pub(super) settings: ElementList<'a, BackendHttpSettings>,
     pub(super) probes: ElementList<'a, Probe>,
     pub(super) rules: ElementList<'a, RequestRoutingRule>,
     pub(super) maps: ElementList<'a, UrlPathMap>,
+    pub(super) redirects: ElementList<'a, RedirectConfiguration>,
+    pub(super) rewrites: ElementList<'a, RewriteRuleSet>,
+    pub(super) load_distributions: ElementList<'a, LoadDistributionPolicy>,
+    pub(super) tokens: ElementList<'a, TokenValidationConfig>,
+    pub(super) stream_listeners: ElementList<'a, StreamListener>,
+    pub(super) stream_settings: ElementList<'a, StreamBackendSettings>,
+    pub(super) stream_rules: ElementList<'a, StreamRoutingRule>,
 }
 
 impl<'a> Elements<'a> {
@@ -111,50 +99,118 @@ impl<'a> Elements<'a> {
     pub(super) fn read(owner: &ObjectRef, spec: &'a ApplicationGatewaySpec, reports: &mut Reports) -> Self {
         let ApplicationGatewaySpec {
             ingress_class_name: _,
+            frontend_ip_configurations,
             frontend_ports,
             http_listeners,
             ssl_certificates,
+            ssl_policy: _,
+            ssl_profiles,
+            trusted_client_certificates,
             trusted_root_certificates,
             backend_address_pools,
             backend_http_settings_collection,
             probes,
             request_routing_rules,
             url_path_maps,
+            redirect_configurations,
+            rewrite_rule_sets,
+            load_distribution_policies,
+            entra_jwt_validation_configs,
+            custom_error_configurations: _,
+            listeners,
+            backend_settings_collection,
+            routing_rules,
+            enable_http2: _,
+            global_configuration: _,
             firewall_policy: _,
             web_application_firewall_configuration: _,
         } = spec;
-        let certificates = ("sslCertificates", "SSL certificate");
-        let roots = ("trustedRootCertificates", "trusted root certificate");
-        let settings = ("backendHttpSettingsCollection", "backend HTTP settings element");
+        let mut index = ListIndex { owner, reports };
         Self {
-            ports: ElementList::read(owner, ("frontendPorts", "frontend port"), frontend_ports, |e| &e.name, reports),
-            listeners: ElementList::read(
-                owner,
-                ("httpListeners", "HTTP listener"),
-                http_listeners,
+            frontend_ips: index.read(
+                "frontendIPConfigurations",
+                "frontend IP configuration",
+                frontend_ip_configurations,
                 |e| &e.name,
-                reports,
             ),
-            certificates: ElementList::read(owner, certificates, ssl_certificates, |e| &e.name, reports),
-            roots: ElementList::read(owner, roots, trusted_root_certificates, |e| &e.name, reports),
-            pools: ElementList::read(
-                owner,
-                ("backendAddressPools", "backend address pool"),
-                backend_address_pools,
+            ports: index.read("frontendPorts", "frontend port", frontend_ports, |e| &e.name),
+            listeners: index.read("httpListeners", "HTTP listener", http_listeners, |e| &e.name),
+            certificates: index.read("sslCertificates", "SSL certificate", ssl_certificates, |e| &e.name),
+            profiles: index.read("sslProfiles", "SSL profile", ssl_profiles, |e| &e.name),
+            client_roots: index.read(
+                "trustedClientCertificates",
+                "trusted client certificate",
+                trusted_client_certificates,
                 |e| &e.name,
-                reports,
             ),
-            settings: ElementList::read(owner, settings, backend_http_settings_collection, |e| &e.name, reports),
-            probes: ElementList::read(owner, ("probes", "probe"), probes, |e| &e.name, reports),
-            rules: ElementList::read(
-                owner,
-                ("requestRoutingRules", "request routing rule"),
-                request_routing_rules,
+            roots: index
+                .read("trustedRootCertificates", "trusted root certificate", trusted_root_certificates, |e| &e.name),
+            pools: index.read("backendAddressPools", "backend address pool", backend_address_pools, |e| &e.name),
+            settings: index.read(
+                "backendHttpSettingsCollection",
+                "backend HTTP settings element",
+                backend_http_settings_collection,
                 |e| &e.name,
-                reports,
             ),
-            maps: ElementList::read(owner, ("urlPathMaps", "URL path map"), url_path_maps, |e| &e.name, reports),
+            probes: index.read("probes", "probe", probes, |e| &e.name),
+            rules: index.read("requestRoutingRules", "request routing rule", request_routing_rules, |e| &e.name),
+            maps: index.read("urlPathMaps", "URL path map", url_path_maps, |e| &e.name),
+            redirects: index
+                .read("redirectConfigurations", "redirect configuration", redirect_configurations, |e| &e.name),
+            rewrites: index.read("rewriteRuleSets", "rewrite rule set", rewrite_rule_sets, |e| &e.name),
+            load_distributions: index.read(
+                "loadDistributionPolicies",
+                "load distribution policy",
+                load_distribution_policies,
+                |e| &e.name,
+            ),
+            tokens: index.read(
+                "entraJWTValidationConfigs",
+                "JWT validation config",
+                entra_jwt_validation_configs,
+                |e| &e.name,
+            ),
+            stream_listeners: index.read("listeners", "listener", listeners, |e| &e.name),
+            stream_settings: index.read(
+                "backendSettingsCollection",
+                "backend settings element",
+                backend_settings_collection,
+                |e| &e.name,
+            ),
+            stream_rules: index.read("routingRules", "routing rule", routing_rules, |e| &e.name),
         }
+    }
+}
+
+/// Makes lists of elements.
+struct ListIndex<'r> {
+    owner: &'r ObjectRef,
+    reports: &'r mut Reports,
+}
+
+impl ListIndex<'_> {
+    fn read<'a, T>(
+        &mut self,
+        name: &'static str,
+        each: &'static str,
+        list: &'a [T],
+        name_of: fn(&T) -> &str,
+    ) -> ElementList<'a, T> {
+        let mut by_name = BTreeMap::new();
+        for (index, element) in list.iter().enumerate() {
+            if let Some((first, _)) = by_name.get(name_of(element)) {
+                self.reports.error(
+                    self.owner,
+                    format!("spec.{name}[{index}].name"),
+                    Reason::InvalidValue,
+                    format!("spec.{name}[{first}] has the name {:?} too, so this one is not used", name_of(element)),
+                    "give each its own name",
+                );
+                continue;
+            }
+            by_name.insert(name_of(element), (index, element));
+        }
+        ElementList { name, each, by_name }
     }
 }
 

@@ -4,16 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::api::ApplicationGateway;
-use crate::api::application_gateway::RequestRoutingRule;
-use crate::model::{Action, HostPattern, ObjectRef, PathMatch, Route, RouteMatch};
+use crate::api::application_gateway::{ConfigReference, RequestRoutingRule};
+use crate::model::{Action, HostPattern, Kind, ObjectRef, PathMatch, Route, RouteMatch};
 use crate::report::Reason;
-use crate::source::Key;
 
 use super::backend::Backends;
 use super::element::{Element, Elements};
 use super::guard;
 use super::listener::{self, ParsedListener};
-use super::rule;
+use super::{reference, rule};
 use crate::translate::claim::{Claims, ListenerClaim};
 use crate::translate::draft::Draft;
 use crate::translate::lookup::Lookup;
@@ -34,15 +33,18 @@ pub(super) struct Gateway<'a> {
 /// Everything that a gateway refers to. What is not in it is neither fetched from a cluster nor followed when it changes.
 pub(super) fn refs(owner: &ObjectRef, object: &ApplicationGateway) -> Refs {
     let spec = &object.spec;
-    let key = |name: &str| Key::new(owner.namespace(), name);
     let services = spec.backend_address_pools.iter().filter_map(|pool| pool.service_ref.as_ref());
     let certificates = spec.ssl_certificates.iter().map(|certificate| &certificate.secret_ref);
     let roots = spec.trusted_root_certificates.iter().filter_map(|root| root.secret_ref.as_ref());
     let maps = spec.trusted_root_certificates.iter().filter_map(|root| root.config_map_ref.as_ref());
+    let key =
+        |kind, reference: &ConfigReference| reference::config(owner, kind, reference).ok().map(|object| object.key);
     Refs {
-        services: services.map(|service| key(&service.name)).collect(),
-        secrets: certificates.chain(roots).map(|reference| key(&reference.name)).collect(),
-        config_maps: maps.map(|reference| key(&reference.name)).collect(),
+        services: services
+            .filter_map(|service| reference::service(owner, service).ok().map(|object| object.key))
+            .collect(),
+        secrets: certificates.chain(roots).filter_map(|reference| key(Kind::Secret, reference)).collect(),
+        config_maps: maps.filter_map(|reference| key(Kind::ConfigMap, reference)).collect(),
     }
 }
 
@@ -57,7 +59,7 @@ impl<'a> Gateway<'a> {
         let elements = Elements::read(owner, &object.spec, reports);
         let listeners = listener::read(owner, &elements, lookup, reports);
         let rules = rule::by_listener(owner, &elements, reports);
-        guard::report_gateway(owner, &object.spec, reports);
+        guard::report_gateway(owner, &object.spec, &elements, reports);
         Self { owner, elements, listeners, rules }
     }
 

@@ -1,13 +1,17 @@
-//! Fields of an ApplicationGateway that guard, and that this version does not support. What asks for client certificates must not be
-//! open to everybody instead. A web application firewall inspects requests that anybody may send: its absence is only reported.
+//! What an ApplicationGateway asks for that this version does not support: the one list of it. What decides where requests go, or who may
+//! send them, is closed; what adorns is reported, and requests are served without it.
 
 use serde_json::Value;
 
 use crate::api::ApplicationGatewaySpec;
-use crate::api::application_gateway::{HttpListener, PathRule};
+use crate::api::application_gateway::{
+    HttpListener, PathRule, RuleReference, RuleTarget, SslProfile, StreamRoutingRule,
+};
 use crate::model::ObjectRef;
 use crate::report::Reason;
 use crate::translate::report::Reports;
+
+use super::element::{Element, Elements};
 
 /// Whether requests may be served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,12 +21,45 @@ pub(super) enum Access {
     Closed,
 }
 
-/// Reports the firewalls of a whole gateway.
-pub(super) fn report_gateway(owner: &ObjectRef, spec: &ApplicationGatewaySpec, reports: &mut Reports) {
+/// Reports what a whole gateway asks for.
+pub(super) fn report_gateway(
+    owner: &ObjectRef,
+    spec: &ApplicationGatewaySpec,
+    elements: &Elements<'_>,
+    reports: &mut Reports,
+) {
     let firewall = spec.web_application_firewall_configuration.as_ref();
     let enabled = firewall.filter(|firewall| firewall.get("enabled") != Some(&Value::Bool(false)));
     report_firewall(owner, "spec.firewallPolicy", spec.firewall_policy.as_ref(), reports);
     report_firewall(owner, "spec.webApplicationFirewallConfiguration", enabled, reports);
+
+    if spec.ssl_policy.is_some() {
+        unsupported(owner, "spec.sslPolicy", "clients may use TLS 1.2 and 1.3", reports);
+    }
+    if spec.enable_http2 == Some(false) {
+        unsupported(owner, "spec.enableHttp2", "clients may speak HTTP/2", reports);
+    }
+    if let Some(global) = &spec.global_configuration {
+        let named = [
+            ("enableRequestBuffering", global.enable_request_buffering),
+            ("enableResponseBuffering", global.enable_response_buffering),
+        ];
+        for (name, _) in named.into_iter().filter(|(_, enabled)| *enabled == Some(true)) {
+            let field = format!("spec.globalConfiguration.{name}");
+            let message = "there are no buffers here: bodies are passed on as they come, of whatever length";
+            reports.warning(owner, field, Reason::Unsupported, message, "remove it: nothing is lost");
+        }
+    }
+    if !spec.custom_error_configurations.is_empty() {
+        unsupported(owner, "spec.customErrorConfigurations", "errors have the gateway's own texts", reports);
+    }
+    for Element { field, value } in elements.probes.iter() {
+        if value.min_servers.is_some_and(|servers| servers > 0) {
+            unsupported(owner, format!("{field}.minServers"), "members that are down take no requests", reports);
+        }
+    }
+    elements.profiles.iter().for_each(|profile| check_profile(owner, elements, &profile, reports));
+    elements.stream_rules.iter().for_each(|rule| report_stream(owner, elements, &rule, reports));
 }
 
 /// Reports the firewall of a path rule.
@@ -30,20 +67,130 @@ pub(super) fn report_path_rule(owner: &ObjectRef, field: &str, rule: &PathRule, 
     report_firewall(owner, &format!("{field}.firewallPolicy"), rule.firewall_policy.as_ref(), reports);
 }
 
-/// The access to one listener. Its firewall is reported.
-pub(super) fn of_listener(owner: &ObjectRef, field: &str, listener: &HttpListener, reports: &mut Reports) -> Access {
+/// The access to one listener. What it asks for is reported.
+pub(super) fn of_listener(
+    owner: &ObjectRef,
+    elements: &Elements<'_>,
+    field: &str,
+    listener: &HttpListener,
+    reports: &mut Reports,
+) -> Access {
     report_firewall(owner, &format!("{field}.firewallPolicy"), listener.firewall_policy.as_ref(), reports);
-    if listener.ssl_profile.is_none() {
-        return Access::Open;
+    if listener.require_server_name_indication == Some(true) {
+        let field = format!("{field}.requireServerNameIndication");
+        unsupported(owner, field, "clients without a server name are served", reports);
     }
+    if !listener.custom_error_configurations.is_empty() {
+        let field = format!("{field}.customErrorConfigurations");
+        unsupported(owner, field, "errors have the gateway's own texts", reports);
+    }
+    let mut access = Access::Open;
+    let mut close = |name: &str, message: &str, remedy: &str, reports: &mut Reports| {
+        reports.error(owner, format!("{field}.{name}"), Reason::AccessControl, message, remedy);
+        access = Access::Closed;
+    };
+    if let Some(reference) = &listener.ssl_profile {
+        let message =
+            "sslProfile asks for access control that this version does not have, so what it guards answers 503";
+        let remedy = "let the backend verify client certificates, and then remove the field";
+        let _reported = elements.profiles.find(owner, reference, &format!("{field}.sslProfile"), reports);
+        close("sslProfile", message, remedy, reports);
+    }
+    if let Some(reference) = &listener.frontend_ip_configuration {
+        let field = format!("{field}.frontendIPConfiguration");
+        let found = elements.frontend_ips.find(owner, reference, &field, reports);
+        if found.is_ok_and(|found| found.value.private_ip_address.is_some()) {
+            let message = "this version listens on every address and not on one alone, so the listener answers 503";
+            close("frontendIPConfiguration", message, "remove it where every address may serve the listener", reports);
+        }
+    }
+    access
+}
+
+/// What a rule, a path rule or the default of a path map at `field` asks for. An error is why it can't be served.
+pub(super) fn of_target(
+    owner: &ObjectRef,
+    elements: &Elements<'_>,
+    field: &str,
+    target: RuleTarget<'_>,
+    reports: &mut Reports,
+) -> Result<(), Reason> {
+    let RuleTarget { pool: _, load_distribution, settings: _, redirect, rewrites, token } = target;
+    let at = |reference: RuleReference<'_>| format!("{field}.{}", reference.field);
+    if let Some(reference) = rewrites.reference
+        && elements.rewrites.find(owner, reference, &at(rewrites), reports).is_ok()
+    {
+        unsupported(owner, at(rewrites), "headers and URLs stay as they are", reports);
+    }
+    let mut result = of_token(owner, elements, field, token, reports);
+    let mut close = |name: RuleReference<'_>, found: Result<(), Reason>, reports: &mut Reports| {
+        result = found.and_then(|()| {
+            let message = format!("{} is not supported by this version, so the rule answers 503", name.field);
+            reports.error(owner, at(name), Reason::Unsupported, message, "name a pool and settings in its place");
+            Err(Reason::Unsupported)
+        });
+    };
+    if let Some(reference) = redirect.reference {
+        let found = elements.redirects.find(owner, reference, &at(redirect), reports).map(drop);
+        close(redirect, found, reports);
+    }
+    if let Some(reference) = load_distribution.reference {
+        let found = elements.load_distributions.find(owner, reference, &at(load_distribution), reports).map(drop);
+        close(load_distribution, found, reports);
+    }
+    result
+}
+
+/// The tokens that a rule at `field` asks for. An error is why it can't be served.
+pub(super) fn of_token(
+    owner: &ObjectRef,
+    elements: &Elements<'_>,
+    field: &str,
+    token: RuleReference<'_>,
+    reports: &mut Reports,
+) -> Result<(), Reason> {
+    let Some(reference) = token.reference else { return Ok(()) };
+    let field = format!("{field}.{}", token.field);
+    elements.tokens.find(owner, reference, &field, reports)?;
+    let message = "tokens are not supported by this version, so what they guard answers 503";
     reports.error(
         owner,
-        format!("{field}.sslProfile"),
+        field,
         Reason::AccessControl,
-        "sslProfile asks for access control that this version does not have, so what it guards answers 503",
-        "let the backend verify client certificates, and then remove the field",
+        message,
+        "let the backend verify tokens, and then remove the field",
     );
-    Access::Closed
+    Err(Reason::AccessControl)
+}
+
+fn check_profile(
+    owner: &ObjectRef,
+    elements: &Elements<'_>,
+    Element { field, value }: &Element<'_, SslProfile>,
+    reports: &mut Reports,
+) {
+    for (index, reference) in value.trusted_client_certificates.iter().enumerate() {
+        let field = format!("{field}.trustedClientCertificates[{index}]");
+        let _reported = elements.client_roots.find(owner, reference, &field, reports);
+    }
+}
+
+fn report_stream(
+    owner: &ObjectRef,
+    elements: &Elements<'_>,
+    Element { field, value }: &Element<'_, StreamRoutingRule>,
+    reports: &mut Reports,
+) {
+    let _reported = elements.stream_listeners.find(owner, &value.listener, &format!("{field}.listener"), reports);
+    let settings = format!("{field}.backendSettings");
+    let _reported = elements.stream_settings.find(owner, &value.backend_settings, &settings, reports);
+    let message = "streams without HTTP are not supported by this version, so the rule is not served";
+    reports.error(owner, field, Reason::Unsupported, message, "expose the Service by a load balancer of its own");
+}
+
+fn unsupported(owner: &ObjectRef, field: impl Into<String>, instead: &str, reports: &mut Reports) {
+    let message = format!("it is not supported by this version and has no effect: {instead}");
+    reports.warning(owner, field, Reason::Unsupported, message, "remove it where nothing depends on it");
 }
 
 fn report_firewall(owner: &ObjectRef, field: &str, value: Option<&Value>, reports: &mut Reports) {

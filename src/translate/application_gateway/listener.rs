@@ -3,14 +3,15 @@
 use std::ops::RangeInclusive;
 
 use crate::api::application_gateway::{HttpListener, Protocol as Spoken};
-use crate::model::{CertificateId, HostPattern, ObjectRef, Protocol};
+use crate::model::{CertificateId, HostPattern, Kind, ObjectRef, Protocol};
 use crate::report::Reason;
 
 use super::element::{Element, Elements, in_range};
 use super::guard::{self, Access};
+use super::reference;
 use crate::translate::claim::PortProtocol;
 use crate::translate::lookup::Lookup;
-use crate::translate::report::Reports;
+use crate::translate::report::{Fault, Reports};
 
 /// A listener that has a port and a host, at the least.
 #[derive(Debug)]
@@ -87,7 +88,7 @@ fn read_one<'a>(
         }
         Spoken::Https => (Protocol::Https, certificate(owner, elements, &field, listener, lookup, reports)),
     };
-    let access = guard::of_listener(owner, &field, listener, reports);
+    let access = guard::of_listener(owner, elements, &field, listener, reports);
     Some(ParsedListener { listener, field, at: PortProtocol { port, protocol }, hosts, certificate, access })
 }
 
@@ -111,8 +112,10 @@ fn certificate(
         return None;
     };
     let Element { field, value } = elements.certificates.find(owner, reference, &field, reports).ok()?;
-    let read = lookup.certificate(owner.namespace(), &value.secret_ref.name);
-    read.map_err(|fault| reports.fault(owner, &format!("{field}.secretRef.name"), &fault)).ok()
+    let field = format!("{field}.secretRef");
+    let read = reference::config(owner, Kind::Secret, &value.secret_ref)
+        .and_then(|secret| lookup.certificate(secret.namespace(), secret.name()).map_err(Fault::of_name));
+    read.map_err(|fault| reports.fault(owner, &field, &fault)).ok()
 }
 
 /// The hosts of a listener. There are none if it names hosts of which none is valid: it does not serve every host then.

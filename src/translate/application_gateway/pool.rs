@@ -9,6 +9,7 @@ use crate::model::{Address, Endpoint, EndpointState, ObjectRef, Probe};
 use crate::report::Reason;
 
 use super::element::Element;
+use super::reference;
 use crate::translate::Options;
 use crate::translate::lookup::Lookup;
 use crate::translate::probe;
@@ -134,22 +135,12 @@ fn endpoint(target: &PoolTarget, port: u16) -> Endpoint {
 fn service<'a>(
     owner: &ObjectRef,
     field: &str,
-    ServiceRef { name, namespace, port: own }: &ServiceRef,
+    reference: &ServiceRef,
     port: u16,
     lookup: &Lookup<'a>,
     reports: &mut Reports,
 ) -> Result<service::ResolvedPort<'a>, Reason> {
-    if let Some(other) = namespace.as_ref().filter(|namespace| **namespace != owner.namespace()) {
-        reports.error(
-            owner,
-            format!("{field}.namespace"),
-            Reason::RefNotPermitted,
-            format!("Service {other}/{name} is in another namespace, and nothing there permits the reference"),
-            "use a Service of the gateway's namespace; permissions (ReferenceGrant) are not read by this version",
-        );
-        return Err(Reason::RefNotPermitted);
-    }
-    let port = match own {
+    let port = match &reference.port {
         Some(IntOrString::Int(number)) => PortRef::Number(*number),
         Some(IntOrString::String(name)) => match name.parse() {
             Ok(number) => PortRef::Number(number),
@@ -157,7 +148,9 @@ fn service<'a>(
         },
         None => PortRef::Number(port.into()),
     };
-    service::resolve(lookup, owner.namespace(), name, port, reports).map_err(|fault| {
+    let resolved = reference::service(owner, reference)
+        .and_then(|service| service::resolve(lookup, service.namespace(), service.name(), port, reports));
+    resolved.map_err(|fault| {
         reports.fault(owner, field, &fault);
         fault.reason
     })

@@ -1,6 +1,6 @@
 //! `probes`, read. A value outside its range is reported, and ARM's default is used.
 
-use crate::api::application_gateway::{Probe as Written, ProbeMatch, Protocol};
+use crate::api::application_gateway::{Probe as Written, ProbeMatch, ProbeProtocol};
 use crate::api::value::{ProbeThreshold, ProbeTime};
 use crate::model::{HostHeader, MAX_PROBE_BODY_CHARS, ObjectRef, Probe, StatusRange};
 use crate::report::Reason;
@@ -25,9 +25,11 @@ pub(super) fn read(
         timeout,
         unhealthy_threshold,
         pick_host_name_from_backend_http_settings,
+        pick_host_name_from_backend_settings: _,
+        min_servers: _,
         expected,
     } = value;
-    let default = Probe::arm_default(*protocol == Protocol::Https);
+    let default = Probe::arm_default(*protocol == ProbeProtocol::Https);
     let mut time_of = |name: &str, value: &Option<i32>| {
         read_number::<ProbeTime>(owner, format!("{field}.{name}"), (*value)?, reports)
     };
@@ -43,7 +45,7 @@ pub(super) fn read(
     };
     Probe {
         host: self::host(owner, field, host.as_deref(), picks, sent, reports),
-        path: checked_path(owner, field, path, reports),
+        path: checked_path(owner, field, path.as_deref().unwrap_or_default(), reports),
         port: number,
         interval: interval.unwrap_or(default.interval),
         timeout: timeout.unwrap_or(default.timeout),

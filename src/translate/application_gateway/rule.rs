@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::api::application_gateway::{BackendReference, RequestRoutingRule, RuleBackend, RuleType, UrlPathMap};
-use crate::model::{Action, ObjectRef, PathMatch, Route, Unavailable};
+use crate::api::application_gateway::{RequestRoutingRule, RuleReference, RuleTarget, RuleType, UrlPathMap};
+use crate::model::{Action, Forward, ObjectRef, PathMatch, Route, Unavailable};
 use crate::report::Reason;
 
 use super::backend::Backends;
@@ -72,9 +72,12 @@ pub(super) fn routes<'a>(
     let mut made = RuleRoutes { owner, access, backends, lookup, draft, routes: Vec::new(), shared_owner };
     match rule.rule_type {
         RuleType::Basic => {
-            made.add(field, PathMatch::Any, rule.backend());
+            made.add(field, PathMatch::Any, rule.target());
         }
         RuleType::PathBasedRouting => {
+            if guard::of_token(owner, elements, field, rule.token(), &mut made.draft.reports).is_err() {
+                made.access = Access::Closed;
+            }
             let map = match &rule.url_path_map {
                 Some(map) => elements.maps.find(owner, map, &format!("{field}.urlPathMap"), &mut made.draft.reports),
                 None => Err(missing(owner, field, "urlPathMap", &mut made.draft.reports)),
@@ -97,13 +100,13 @@ impl<'a> RuleRoutes<'_, 'a> {
             for (index, text) in rule.paths.iter().enumerate() {
                 let path_field = format!("{field}.paths[{index}]");
                 if let Some(path) = self.read_pattern(&path_field, text, &mut seen) {
-                    let action = self.action(&field, &path, rule.backend());
+                    let action = self.action(&field, &path, rule.target());
                     self.push(&path_field, path, action);
                 }
             }
         }
-        if let Some(backend) = map.default_backend() {
-            self.add(field, PathMatch::Any, backend);
+        if let Some(target) = map.default_target() {
+            self.add(field, PathMatch::Any, target);
         }
     }
 
@@ -135,30 +138,34 @@ impl<'a> RuleRoutes<'_, 'a> {
         Some(path)
     }
 
-    fn add(&mut self, field: &str, path: PathMatch, backend: RuleBackend<'a>) {
-        let action = self.action(field, &path, backend);
+    fn add(&mut self, field: &str, path: PathMatch, target: RuleTarget<'a>) {
+        let action = self.action(field, &path, target);
         self.push(field, path, action);
     }
 
-    fn action(&mut self, field: &str, path: &PathMatch, backend: RuleBackend<'a>) -> Action {
-        let Self { owner, backends, lookup, draft, .. } = self;
-        let Elements { pools, settings, .. } = backends.elements;
-        let named = |BackendReference { field: name, reference }: BackendReference<'a>, reports: &mut Reports| {
-            reference.ok_or_else(|| missing(owner, field, name, reports))
-        };
-        // Only the first reference that is missing is reported; if both are there, each may lead nowhere.
-        let names = named(backend.pool, &mut draft.reports)
-            .and_then(|pool| Ok((pool, named(backend.settings, &mut draft.reports)?)));
-        let made = names.and_then(|(pool, setting)| {
-            let at = |reference: BackendReference<'_>| format!("{field}.{}", reference.field);
-            let pool = pools.find(owner, pool, &at(backend.pool), &mut draft.reports);
-            let setting = settings.find(owner, setting, &at(backend.settings), &mut draft.reports);
-            backends.backend(&pool?, &setting?, path, lookup, draft)
-        });
+    fn action(&mut self, field: &str, path: &PathMatch, target: RuleTarget<'a>) -> Action {
+        let made = guard::of_target(self.owner, self.backends.elements, field, target, &mut self.draft.reports)
+            .and_then(|()| self.forward(field, path, target));
         match self.access {
             Access::Closed => unavailable(Reason::AccessControl),
             Access::Open => made.map_or_else(unavailable, Action::Forward),
         }
+    }
+
+    /// Forwards to the backend of a target.
+    fn forward(&mut self, field: &str, path: &PathMatch, target: RuleTarget<'a>) -> Result<Forward, Reason> {
+        let Self { owner, backends, lookup, draft, .. } = self;
+        let Elements { pools, settings, .. } = backends.elements;
+        let named = |RuleReference { field: name, reference }: RuleReference<'a>, reports: &mut Reports| {
+            reference.ok_or_else(|| missing(owner, field, name, reports))
+        };
+        // Only the first reference that is missing is reported; if both are there, each may lead nowhere.
+        let pool = named(target.pool, &mut draft.reports)?;
+        let setting = named(target.settings, &mut draft.reports)?;
+        let at = |reference: RuleReference<'_>| format!("{field}.{}", reference.field);
+        let pool = pools.find(owner, pool, &at(target.pool), &mut draft.reports);
+        let setting = settings.find(owner, setting, &at(target.settings), &mut draft.reports);
+        backends.backend(&pool?, &setting?, path, lookup, draft)
     }
 
     fn push(&mut self, field: &str, path: PathMatch, action: Action) {

@@ -39,7 +39,43 @@ fn a_valid_object_breaks_no_rule() {
         requestRoutingRules:
         - {name: a, ruleType: Basic, httpListener: {name: a}, backendAddressPool: {name: p}, backendHttpSettings: {name: s}}
         - {name: b, ruleType: PathBasedRouting, httpListener: {name: b}, urlPathMap: {name: m}}
-        urlPathMaps: [{name: m, pathRules: [{name: r, paths: [/], backendAddressPool: {name: p}, backendHttpSettings: {name: s}}]}]
+        - {name: c, ruleType: Basic, httpListener: {name: a}, redirectConfiguration: {name: r}}
+        - {name: d, ruleType: Basic, httpListener: {name: a}, loadDistributionPolicy: {name: l}, backendHttpSettings: {name: s}}
+        urlPathMaps:
+        - name: m
+          defaultRedirectConfiguration: {name: r}
+          pathRules:
+          - {name: a, paths: [/], backendAddressPool: {name: p}, backendHttpSettings: {name: s}, entraJWTValidationConfig: {name: e}}
+          - {name: b, paths: [/b], redirectConfiguration: {name: r}}
+        redirectConfigurations: [{name: r, redirectType: SeeOther, targetUrl: 'https://a.example/', includePath: true}]
+        rewriteRuleSets:
+        - name: w
+          rewriteRules:
+          - name: r
+            ruleSequence: 100
+            conditions: [{variable: var_uri_path, pattern: '^/a/(.+)', ignoreCase: true}]
+            actionSet:
+              requestHeaderConfigurations: [{headerName: X-A, headerValue: '{var_uri_path_1}'}]
+              urlConfiguration: {modifiedPath: '/b/{var_uri_path_1}', reroute: false}
+        loadDistributionPolicies:
+        - {name: l, loadDistributionAlgorithm: IpHash, loadDistributionTargets: [{backendAddressPool: {name: p}, weightPerServer: 50}]}
+        entraJWTValidationConfigs:
+        - {name: e, tenantId: common, clientId: c, unAuthorizedRequestAction: Allow}
+        - {name: i, issuer: 'https://a.example', audiences: [a], jwks: {configMapRef: {name: keys, key: jwks.json}}}
+        frontendIPConfigurations: [{name: public, publicIPAddress: {name: pip}}, {name: private, privateIPAddress: 10.0.0.1}]
+        sslPolicy: {policyType: Predefined, policyName: AppGwSslPolicy20220101S}
+        sslProfiles:
+        - name: s
+          trustedClientCertificates: [{name: t}]
+          clientAuthConfiguration: {verifyClientCertIssuerDN: true, verifyClientRevocation: None}
+          sslPolicy: {policyType: CustomV2, minProtocolVersion: TLSv1_3, cipherSuites: [TLS_AES_128_GCM_SHA256]}
+        trustedClientCertificates: [{name: t, configMapRef: {name: roots}}]
+        customErrorConfigurations: [{statusCode: HttpStatus502, configMapRef: {name: pages, key: 502.html}}]
+        listeners: [{name: l, frontendPort: {name: p}, protocol: Tls, hostNames: [db.example]}]
+        backendSettingsCollection: [{name: s, port: 5432, protocol: Tcp, timeout: 60}]
+        routingRules: [{name: r, listener: {name: l}, backendAddressPool: {name: p}, backendSettings: {name: s}}]
+        enableHttp2: true
+        globalConfiguration: {enableRequestBuffering: false}
     ";
     assert_eq!(broken(spec), [""; 0]);
 }
@@ -72,6 +108,61 @@ fn each_rule_refuses_its_mistake() {
         ),
         ("requestRoutingRules: [{name: r, ruleType: PathBasedRouting, httpListener: {name: l}}]", "needs a urlPathMap"),
         ("urlPathMaps: [{name: m, defaultBackendAddressPool: {name: p}}]", "go together"),
+        (
+            "urlPathMaps: [{name: m, defaultBackendAddressPool: {name: p}, defaultBackendHttpSettings: {name: s}, \
+             defaultRedirectConfiguration: {name: r}}]",
+            "in place of backends",
+        ),
+        (
+            "urlPathMaps: [{name: m, pathRules: [{name: r, paths: [/], backendAddressPool: {name: p}}]}]",
+            "a path rule needs",
+        ),
+        (
+            "urlPathMaps: [{name: m, pathRules: [{name: r, paths: [/], redirectConfiguration: {name: r}, \
+             backendHttpSettings: {name: s}}]}]",
+            "a path rule needs",
+        ),
+        (
+            "requestRoutingRules: [{name: r, ruleType: PathBasedRouting, httpListener: {name: l}, urlPathMap: {name: m}, \
+             redirectConfiguration: {name: r}}]",
+            "in place of backends",
+        ),
+        ("redirectConfigurations: [{name: r, redirectType: Found}]", "either targetListener or targetUrl"),
+        (
+            "redirectConfigurations: [{name: r, targetListener: {name: l}, targetUrl: 'https://a.example/'}]",
+            "either targetListener or targetUrl",
+        ),
+        (
+            "httpListeners: [{name: l, frontendPort: {name: p}, protocol: Http, sslProfile: {name: s}}]",
+            "for protocol Https alone",
+        ),
+        (
+            "frontendIPConfigurations: [{name: f, privateIPAddress: 10.0.0.1, publicIPAddress: {name: p}}]",
+            "can't stand together",
+        ),
+        ("sslPolicy: {policyType: Predefined}", "needs a policyName"),
+        ("sslPolicy: {policyType: Custom, policyName: AppGwSslPolicy20220101}", "type Predefined alone"),
+        ("sslPolicy: {policyName: AppGwSslPolicy20220101, minProtocolVersion: TLSv1_2}", "has its own"),
+        ("trustedClientCertificates: [{name: t}]", "either secretRef or configMapRef"),
+        ("probes: [{name: p, protocol: Http}]", "needs a path"),
+        ("entraJWTValidationConfigs: [{name: t, clientId: c}]", "either tenantId or issuer"),
+        ("entraJWTValidationConfigs: [{name: t, tenantId: common}]", "needs a clientId"),
+        ("entraJWTValidationConfigs: [{name: t, issuer: i, clientId: c}]", "issuer and jwks"),
+        (
+            "entraJWTValidationConfigs: [{name: t, issuer: i, clientId: c, jwks: {}}]",
+            "one of secretRef, configMapRef and url",
+        ),
+        ("entraJWTValidationConfigs: [{name: t, issuer: i, jwks: {url: 'https://a.example/'}}]", "needs audiences"),
+        ("listeners: [{name: l, frontendPort: {name: p}, protocol: Tcp, hostNames: [a]}]", "for protocol Tls alone"),
+        (
+            "listeners: [{name: l, frontendPort: {name: p}, protocol: Tls, sslProfile: {name: s}}]",
+            "needs an sslCertificate",
+        ),
+        (
+            "routingRules: [{name: r, ruleType: PathBasedRouting, listener: {name: l}, backendAddressPool: {name: p}, \
+             backendSettings: {name: s}}]",
+            "no path",
+        ),
     ] {
         let broken = broken(spec);
         assert!(matches!(&broken[..], [only] if only.contains(message)), "{spec}: {broken:?}");
