@@ -37,7 +37,9 @@ pub use kind::Kind;
 pub use listener::{Host, Listener, Protocol};
 pub use order::alternating;
 pub use path::{PathMatch, PathMatchError, decode_slashes, escape_target, has_encoded_slashes, normalise_path};
-pub use policy::{ErrorPage, ErrorPages, PAGE_STATUSES, PageBytes, Policies, PolicyOrigin};
+pub use policy::{
+    AddressList, ClientAddresses, ErrorPage, ErrorPages, PAGE_STATUSES, PageBytes, Policies, PolicyOrigin,
+};
 pub use pool::{Address, Balance, Endpoint, EndpointState, Endpoints, Pool, PoolId, Transport, UpstreamTls};
 pub use precedence::{HostPrecedence, MatchPrecedence};
 pub use probe::{MAX_PROBE_BODY_CHARS, Probe, ProbeHeader, StatusRange, StatusRangeError};

@@ -151,6 +151,8 @@ pub enum AnnotationProblemKind {
     Unsupported(&'static str),
     /// The annotation is supported, and this value of it is not. Contains what to do instead.
     UnsupportedValue(&'static str),
+    /// The annotation asks for access control, and its value can't be read. Contains what was expected.
+    InvalidGuard(String),
     /// The annotation asks for access control that this version does not have. Contains what to do instead.
     Guard(&'static str),
     /// The Ingress is the canary of another, which this version does not support.

@@ -1,6 +1,9 @@
 //! Readers of single annotation values. The error of each is what was expected.
 
+use std::net::IpAddr;
 use std::time::Duration;
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 /// A boolean as Go's `strconv.ParseBool` reads it, which ingress-nginx and AGIC use.
 pub(super) fn boolean(text: &str) -> Result<bool, String> {
@@ -40,6 +43,20 @@ pub(super) fn size(text: &str, first: u64, last: u64) -> Result<u64, String> {
 pub(super) fn port(text: &str) -> Result<u16, String> {
     let port = number(text, 1, 65535)?;
     u16::try_from(port).map_err(|_| "a port".to_owned())
+}
+
+/// IP addresses and networks with commas between them. Whoever writes `0.0.0.0/0` means everybody, so it has IPv6 in it too.
+pub(super) fn addresses(text: &str) -> Result<Vec<IpNet>, String> {
+    let mut networks = Vec::new();
+    for entry in list(text) {
+        let network = entry.parse().or_else(|_| entry.parse::<IpAddr>().map(IpNet::from));
+        let network = network.map_err(|_| "IP addresses and CIDRs with commas between them".to_owned())?.trunc();
+        networks.push(network);
+        if network == IpNet::V4(Ipv4Net::default()) {
+            networks.push(IpNet::V6(Ipv6Net::default()));
+        }
+    }
+    Ok(networks)
 }
 
 /// A host name, which is sent as `Host` unchanged.

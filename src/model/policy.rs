@@ -4,6 +4,7 @@
 //! parsed and checked where it was made. `proxy::policy` has a file of the same name that does what the value says, and the order in
 //! which policies apply is written there.
 
+mod client_addresses;
 mod error_pages;
 
 use std::fmt;
@@ -13,11 +14,15 @@ use serde::{Serialize, Serializer};
 
 use super::ObjectRef;
 
+pub use client_addresses::{AddressList, ClientAddresses};
 pub use error_pages::{ErrorPage, ErrorPages, PAGE_STATUSES, PageBytes};
 
 /// The policies of a route. Routes with equal policies share one value; a route without any has none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Policies {
+    /// Clients that are admitted by their address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_addresses: Option<ClientAddresses>,
     /// Pages for the gateway's own errors.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_pages: Option<Arc<ErrorPages>>,

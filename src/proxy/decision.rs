@@ -81,7 +81,10 @@ async fn act_with_policies(
     policies: &Policies,
     record: Box<RequestRecord>,
 ) -> Decision {
-    let decided = act(context, request, requested, target, record).await;
+    let decided = match policy::admit(policies, &record.client) {
+        Ok(()) => act(context, request, requested, target, record).await,
+        Err(refusal) => Err((refusal, record)),
+    };
     decided.map_err(|(refusal, record)| (policy::refuse(policies, refusal), record))
 }
 

@@ -13,14 +13,28 @@
 //!
 //! A request whose route has no policies never comes here.
 
+mod client_addresses;
 mod error_pages;
 
+use super::request::headers::ClientFacts;
 use super::request::refusal::Refusal;
 use crate::model::Policies;
 
+/// Admits a request to its route: steps 3 to 7.
+///
+/// # Errors
+/// A policy that guards does not admit it.
+pub(super) fn admit(policies: &Policies, client: &ClientFacts) -> Result<(), Refusal> {
+    let Policies { client_addresses, error_pages: _ } = policies;
+    if let Some(addresses) = client_addresses {
+        client_addresses::admit(addresses, client.address)?;
+    }
+    Ok(())
+}
+
 /// The gateway's own answer, as the policies of the route have it.
 pub(super) fn refuse(policies: &Policies, refusal: Refusal) -> Refusal {
-    let Policies { error_pages } = policies;
+    let Policies { client_addresses: _, error_pages } = policies;
     match error_pages {
         Some(pages) => error_pages::apply(pages, refusal),
         None => refusal,

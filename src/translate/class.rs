@@ -248,6 +248,13 @@ pub(super) fn read_annotations(
                 format!("{value:?} is not supported by this version, so the default stays"),
                 instead,
             ),
+            AnnotationProblemKind::InvalidGuard(expected) => reports.error(
+                object,
+                field,
+                Reason::AccessControl,
+                format!("{value:?} can't be read, so what it guards answers 503"),
+                format!("write {expected}"),
+            ),
             AnnotationProblemKind::Guard(instead) => reports.error(
                 object,
                 field,

@@ -16,6 +16,7 @@ mod host_tls;
 mod hosts;
 mod merge;
 mod parsed;
+mod policies;
 mod read;
 mod recent;
 mod redirect;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use ipnet::IpNet;
 
-use super::{AnnotationFamily, AnnotationSettings, snippet};
+use super::{AnnotationFamily, AnnotationProblemKind, AnnotationSettings, snippet};
 use crate::api::read;
 
 /// An annotation that guards.
@@ -69,6 +69,16 @@ impl GuardInput<'_> {
     }
 }
 
+/// Reads a list of client addresses. An empty one is none. One that can't be read closes what it guards.
+pub(super) fn addresses(
+    settings: &mut AnnotationSettings,
+    text: &str,
+) -> Result<Option<Vec<IpNet>>, AnnotationProblemKind> {
+    let read = read::addresses(text).map_err(AnnotationProblemKind::InvalidGuard);
+    settings.is_closed |= read.is_err();
+    Ok(read?).map(|list| (!list.is_empty()).then_some(list))
+}
+
 /// Whether a list of addresses has everybody in it. `0.0.0.0/0` alone is meant so by those who write it. A list with an entry that
 /// can't be read is never satisfied.
 fn is_everybody(list: &str) -> bool {
@@ -123,9 +133,6 @@ pub(super) const NGINX: &[Guard] = &[
         satisfied_by: "any, beside `auth-tls-verify-client: \"off\"`",
         asks: |input| !input.verifies_no_client(),
     },
-    Guard::allow_list("allowlist-source-range"),
-    Guard::allow_list("whitelist-source-range"),
-    Guard::always("denylist-source-range", ADDRESSES),
     Guard::always("satisfy", "remove it together with the annotations that it combines"),
     Guard::snippet("configuration-snippet"),
     Guard::snippet("server-snippet"),
@@ -176,6 +183,8 @@ mod tests {
             (&[("auth-tls-secret", "default/ca"), ("auth-tls-verify-client", "off")], false),
             (&[("auth-tls-secret", "default/ca"), ("auth-tls-verify-client", "optional")], true),
             (&[("whitelist-source-range", "0.0.0.0/0,::/0")], false),
+            (&[("whitelist-source-range", "10.0.0.0/8")], false),
+            (&[("denylist-source-range", "10.0.0.0/8, office")], true),
             (&[("configuration-snippet", "deny all;")], true),
             (&[("configuration-snippet", "server_tokens off;")], false),
         ] {

@@ -1,6 +1,6 @@
 //! `nginx.ingress.kubernetes.io/`: the annotations of ingress-nginx that migrations need.
 
-use super::{Annotation, AnnotationProblemKind, BackendProtocol, SslRedirect, affinity};
+use super::{Annotation, AnnotationProblemKind, BackendProtocol, SslRedirect, affinity, guard};
 use crate::api::read;
 use crate::api::value::{AllowedValues, RequestTimeout, ValueKind};
 
@@ -73,6 +73,43 @@ pub(super) const ENTRIES: &[Annotation] = &[
         meaning: "`Host` that backends see.",
         read: Some(|settings, text| {
             settings.backend_hostname = Some(read::host(text)?);
+            Ok(())
+        }),
+    },
+    Annotation {
+        key: "allowlist-source-range",
+        values: ADDRESSES,
+        default: "everybody",
+        meaning: "The only clients that are admitted; others get 403. `0.0.0.0/0` means everybody.",
+        read: Some(|settings, text| {
+            if let Some(list) = guard::addresses(settings, text)? {
+                settings.allowed_addresses = Some((ALLOW, list));
+            }
+            Ok(())
+        }),
+    },
+    Annotation {
+        key: "whitelist-source-range",
+        values: ADDRESSES,
+        default: "everybody",
+        meaning: "An older name of `allowlist-source-range`, which has precedence.",
+        read: Some(|settings, text| {
+            let list = guard::addresses(settings, text)?;
+            if settings.allowed_addresses.as_ref().is_none_or(|(key, _)| *key != ALLOW) {
+                settings.allowed_addresses = list.map(|list| (ALLOW_OLDER, list));
+            }
+            Ok(())
+        }),
+    },
+    Annotation {
+        key: "denylist-source-range",
+        values: ADDRESSES,
+        default: "nobody",
+        meaning: "Clients that are not admitted; they get 403.",
+        read: Some(|settings, text| {
+            if let Some(list) = guard::addresses(settings, text)? {
+                settings.denied_addresses = Some((DENY, list));
+            }
             Ok(())
         }),
     },
@@ -180,6 +217,11 @@ pub(super) const ENTRIES: &[Annotation] = &[
     unsupported("mirror-target", ""),
     unsupported("preserve-trailing-slash", ""),
 ];
+
+const ADDRESSES: AllowedValues = AllowedValues::Words("IP addresses and CIDRs with commas");
+const ALLOW: &str = "nginx.ingress.kubernetes.io/allowlist-source-range";
+const ALLOW_OLDER: &str = "nginx.ingress.kubernetes.io/whitelist-source-range";
+const DENY: &str = "nginx.ingress.kubernetes.io/denylist-source-range";
 
 const SNIPPET: &str = "snippets are never run: they put text into a configuration that everyone shares, which was the \
                        source of the gravest vulnerabilities of their controller";

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use super::AffinitySettings;
 use crate::api::SessionSettings;
 use crate::api::application_gateway::LoadDistributionAlgorithm;
@@ -45,6 +47,10 @@ pub struct AnnotationSettings {
     pub allow_http: Option<bool>,
     /// Whether snippets that guard don't matter.
     pub ignore_snippets: Option<bool>,
+    /// The only clients that are admitted, and the annotation that says so.
+    pub allowed_addresses: Option<(&'static str, Vec<IpNet>)>,
+    /// Clients that are not admitted, and the annotation that says so.
+    pub denied_addresses: Option<(&'static str, Vec<IpNet>)>,
     /// Whether some annotation asks for access control that can't be set up, so that nothing may be served.
     pub is_closed: bool,
     /// Whether the Ingress is the canary of another.

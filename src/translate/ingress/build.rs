@@ -9,7 +9,7 @@ use super::merge::{MergedPath, merge};
 use super::parsed::ParsedIngress;
 use super::tenants::Tenants;
 use super::tls_hosts::TlsHost;
-use super::{HTTP, HTTPS, Ingresses, redirect};
+use super::{HTTP, HTTPS, Ingresses, policies, redirect};
 use crate::model::{Action, HostPattern, Kind, ObjectRef, Route};
 use crate::report::Reason;
 use crate::translate::claim::{Claims, PortProtocol, wider};
@@ -176,7 +176,7 @@ impl HostBuilder<'_> {
                 owner: Arc::clone(&ingress.owner),
                 matches: condition.path.clone().into(),
                 action,
-                policies: None,
+                policies: policies::of_path(ingress, &condition.path),
             });
         }
         routes
@@ -210,7 +210,7 @@ impl HostBuilder<'_> {
             owner: Arc::clone(&ingress.owner),
             matches: path.path.clone().into(),
             action,
-            policies: None,
+            policies: policies::of_path(ingress, &path.path),
         }
     }
 

@@ -12,7 +12,7 @@ use super::backend_ref::{BackendRef, BackendTarget};
 use super::host_field::HostField;
 use super::tls_hosts::TlsHost;
 use crate::api::annotations::AnnotationSettings;
-use crate::model::{HostPattern, ObjectRef, PathMatch, WebSocket};
+use crate::model::{HostPattern, ObjectRef, PathMatch, Policies, WebSocket};
 use crate::source::Key;
 use crate::translate::claim::Age;
 use crate::translate::refs::Refs;
@@ -27,6 +27,8 @@ pub(in crate::translate) struct ParsedIngress {
     pub(super) settings: Arc<AnnotationSettings>,
     /// The part of the settings that is for WebSocket sessions, with defaults.
     pub(super) websocket: Arc<WebSocket>,
+    /// What else may happen to its requests on their way.
+    pub(super) policies: Option<Arc<Policies>>,
     /// Whether its class is taken over from ingress-nginx, whose defaults then hold.
     pub(super) ingress_nginx: bool,
     /// Hosts of its rules, each once and in the order of the rules, with the field that first names it.

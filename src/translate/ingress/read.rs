@@ -12,7 +12,7 @@ use super::backend_ref::{BackendField, BackendRef, BackendTarget};
 use super::host_field::{HostAnnotation, HostField};
 use super::parsed::{HostIndex, IngressPath, ParsedIngress, TlsEntries, narrow};
 use super::recent::RecentSettings;
-use super::{session, tls_hosts};
+use super::{policies, session, tls_hosts};
 use crate::api::annotations::AnnotationSettings;
 use crate::model::{HostPattern, ObjectRef, PathMatch};
 use crate::report::Reason;
@@ -57,6 +57,7 @@ impl ParsedIngress {
             secrets: entries.iter().map(secret).collect(),
         });
         Some(Self {
+            policies: policies::read(&owner, &settings),
             owner,
             created: object.metadata.creation_timestamp.clone(),
             settings,

@@ -55,6 +55,8 @@ refusal_reasons! {
     ProtocolNotSupported [NOT_IMPLEMENTED],
     /// The TLS connection was made for a host with another certificate (RFC 9110 section 15.5.20).
     Misdirected [MISDIRECTED_REQUEST],
+    /// The client's address is not among those that the route admits, or is among those that it refuses.
+    ClientAddress [FORBIDDEN],
     /// No route is configured for this host and path.
     NoRoute [NOT_FOUND],
     /// The request has come through several gateways of this kind: the route's backend leads back to it.
