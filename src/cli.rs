@@ -2,6 +2,7 @@
 
 pub mod check;
 mod client;
+mod convert;
 pub mod demo;
 mod diff;
 mod explain;
@@ -39,6 +40,8 @@ enum Command {
     Explain(explain::Explain),
     /// List what a change of manifests would alter, and which live sessions it would close
     Diff(diff::Diff),
+    /// Make manifests of an Azure Application Gateway: a template, an export or a fragment of one
+    Convert(convert::Convert),
     /// Print the custom resource definitions
     Crds,
     /// Send one request to a URL, and check the status of the answer
@@ -57,6 +60,7 @@ pub fn main() -> ExitCode {
         Command::Check(check) => check.execute(),
         Command::Explain(explain) => explain.execute(),
         Command::Diff(diff) => diff.execute(),
+        Command::Convert(convert) => convert.execute(),
         Command::Crds => crds(),
         Command::Probe(probe) => probe.execute(),
         Command::Sessions(sessions) => sessions.execute(),

@@ -6,6 +6,7 @@ pub mod api;
 pub mod app;
 pub mod cli;
 mod controller;
+mod convert;
 pub mod model;
 pub mod pool;
 pub mod proxy;
