@@ -9,6 +9,7 @@ mod explain;
 mod objects;
 mod probe;
 mod run;
+mod self_signed;
 mod sessions;
 
 use std::io::Write;

@@ -1,8 +1,11 @@
 //! `steadygate convert`: from a template of Azure Resource Manager to manifests.
 
+mod trial;
+
+use std::io::Read;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::io::Read;
 
 use anyhow::Context;
 
@@ -35,6 +38,19 @@ pub(super) struct Convert {
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
+
+    /// Serve what was converted on this machine, frontend port 80 at 127.0.0.1:8080 and 443 at 127.0.0.1:8443, in place of printing it;
+    /// Secrets that have to be filled in get a self-signed certificate
+    #[arg(long)]
+    run: bool,
+
+    /// With --run: serve a frontend port at another address (repeatable)
+    #[arg(long, value_name = "PORT=ADDR:PORT", value_parser = super::run::clients::binding, requires = "run")]
+    listen: Vec<(u16, SocketAddr)>,
+
+    /// With --run: where the admin port is
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9180", requires = "run")]
+    admin: SocketAddr,
 }
 
 impl Convert {
@@ -45,6 +61,10 @@ impl Convert {
     /// A file can't be read, or is not JSON.
     pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
         let conversion = self.convert()?;
+        if self.run && !conversion.objects.is_empty() {
+            self.report(&conversion)?;
+            return trial::serve(&conversion.objects, &self.listen, self.admin);
+        }
         show(&documents(&conversion.objects))?;
         self.report(&conversion)?;
         Ok(exit_code(&conversion))

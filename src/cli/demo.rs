@@ -4,15 +4,15 @@
 
 use std::fs;
 use std::io::Write;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
-use rcgen::{CertificateParams, KeyPair, SanType};
+
+use super::self_signed::SelfSigned;
 
 /// The manifests that are written: name and text.
 const MANIFESTS: [(&str, &str); 3] = [
@@ -102,19 +102,13 @@ fn write_missing(path: &Path, mode: u32, text: impl FnOnce() -> anyhow::Result<S
 
 /// A Secret with a fresh self-signed certificate for this machine's own names.
 fn tls_secret() -> anyhow::Result<String> {
-    let mut params = CertificateParams::new(["localhost".to_owned(), "chat.localhost".to_owned()])?;
-    params.subject_alt_names.push(SanType::IpAddress(Ipv4Addr::LOCALHOST.into()));
-    params.subject_alt_names.push(SanType::IpAddress(Ipv6Addr::LOCALHOST.into()));
-    params.not_before = rcgen::date_time_ymd(1970, 1, 1) + SystemTime::now().duration_since(UNIX_EPOCH)?;
-    params.not_after = params.not_before + Duration::from_secs(365 * 24 * 3600);
-    let key = KeyPair::generate()?;
-    let certificate = params.self_signed(&key)?;
+    let SelfSigned { certificate, key } = SelfSigned::new(&["chat.localhost".to_owned()])?;
     Ok(format!(
         "# A self-signed certificate for the demo, good for a year. Delete the file, and the next start makes another.\n\
          apiVersion: v1\nkind: Secret\nmetadata:\n  name: demo-tls\n  namespace: default\ntype: kubernetes.io/tls\n\
          stringData:\n  tls.crt: |\n{}  tls.key: |\n{}",
-        indented(&certificate.pem()),
-        indented(&key.serialize_pem()),
+        indented(&certificate),
+        indented(&key),
     ))
 }
 

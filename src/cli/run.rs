@@ -1,7 +1,7 @@
 //! `steadygate run`, and what `demo` makes of it.
 
 pub(super) mod affinity;
-mod clients;
+pub(super) mod clients;
 mod cluster;
 mod limits;
 mod log;
@@ -108,10 +108,21 @@ impl Run {
 /// It could not start.
 pub(super) fn demo(demo: &demo::Demo) -> anyhow::Result<ExitCode> {
     let prepared = demo::prepare(demo)?;
+    let bindings = Bindings { address: None, ports: BTreeMap::from_iter(prepared.listen) };
+    let code = local(prepared.manifests, bindings, prepared.admin);
+    drop(prepared.backends);
+    code
+}
+
+/// Serves a directory to somebody who tries something on this machine.
+///
+/// # Errors
+/// It could not start.
+pub(super) fn local(manifests: PathBuf, bindings: Bindings, admin: SocketAddr) -> anyhow::Result<ExitCode> {
     log::start(LogFormat::Text, DEFAULT_LOG)?;
     raise_descriptor_limit();
     let config = Config {
-        source: Source::Directory(prepared.manifests),
+        source: Source::Directory(manifests),
         controller_name: CONTROLLER.to_owned(),
         status: None,
         serve_controllers: Vec::new(),
@@ -119,16 +130,14 @@ pub(super) fn demo(demo: &demo::Demo) -> anyhow::Result<ExitCode> {
         default_certificate: None,
         external_names: true,
         pod_ips: Vec::new(),
-        bindings: Bindings { address: None, ports: BTreeMap::from_iter(prepared.listen) },
+        bindings,
         settings: ProxySettings::default(),
         affinity_key: None,
         session_limits: websocket::Limits::default(),
         workers: 1,
-        admin: prepared.admin,
+        admin,
     };
-    let code = serve(config, Duration::from_secs(5));
-    drop(prepared.backends);
-    code
+    serve(config, Duration::from_secs(5))
 }
 
 /// Takes as many file descriptors as the system gives, and returns how many: a session needs two, and shells start programs with

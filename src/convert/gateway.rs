@@ -57,7 +57,7 @@ pub(crate) fn convert(
 
     let body = body(resource, &label, report);
     let index = ElementIndex::new(&body);
-    let mut conversion = Conversion::new(&label, naming, &index, report);
+    let mut conversion = Conversion::new(&label, &index, report);
     let mut spec = conversion.fields(&body, schema::spec(), "", None);
     if let Some(class) = &naming.ingress_class {
         spec.insert(0, YamlField::new("ingressClassName", Yaml::text(class)));

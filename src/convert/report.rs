@@ -112,6 +112,10 @@ impl fmt::Display for ConversionReport {
         for entry in &self.entries {
             writeln!(f, "{entry}")?;
         }
+        for (cause, properties) in &self.unknown {
+            let properties: Vec<_> = properties.iter().map(|property| printable(property)).collect();
+            writeln!(f, "unknown: {}: {}", printable(cause), properties.join(", "))?;
+        }
         for (gateway, carried) in &self.carried {
             let counts: Vec<_> = carried.iter().map(|CarriedElements { collection, count }| format!("{collection} {count}")).collect();
             writeln!(f, "carried over: {}: {}", printable(gateway), counts.join(", "))?;

@@ -134,7 +134,9 @@ impl YamlField {
         match &self.value {
             Yaml::Text(text) if text.contains('\n') && is_block(text) => {
                 let _infallible = writeln!(out, "{space}{name}: |{comment}");
-                text.lines().for_each(|line| drop(writeln!(out, "{space}  {line}")));
+                for line in text.lines() {
+                    let _infallible = writeln!(out, "{space}  {line}");
+                }
             }
             value if value.is_inline() && (self.skeleton.is_empty() || value.items().is_empty()) => {
                 // A list that has a skeleton alone is left to be begun by whoever fills it in.

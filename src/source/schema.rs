@@ -77,6 +77,10 @@ impl Walk<'_> {
         if schema.get("x-kubernetes-int-or-string").is_some_and(|flag| flag == true) {
             return self.int_or_string(written, value, path);
         }
+        if let Some(why) = placeholder(schema, value) {
+            let message = format!("the value is still to be filled in: {why}");
+            return self.problems.malformed(path, message, "write the value in place of {unknown: …}");
+        }
         let expected = schema.get("type").and_then(Value::as_str).unwrap_or_default();
         let fits = match expected {
             "object" => value.is_object(),
@@ -171,6 +175,15 @@ impl Walk<'_> {
             self.unique(schema, items, path);
         }
     }
+}
+
+/// Why a value is open, where it is what `steadygate convert` writes in place of one that it does not know: `{unknown: why}`. A mapping of
+/// names that users choose may hold the same.
+fn placeholder<'a>(schema: &Value, value: &'a Value) -> Option<&'a str> {
+    let why = value.as_object().filter(|fields| fields.len() == 1)?.get("unknown")?.as_str()?;
+    let expected = schema.get("type").and_then(Value::as_str)?;
+    let is_open = expected == "object" && schema.get("properties").is_none_or(|properties| properties.get("unknown").is_some());
+    (!is_open).then_some(why)
 }
 
 /// Whether a field is one that every object has. The schema of a CustomResourceDefinition leaves them out.

@@ -1,5 +1,6 @@
 //! The gateway as a whole: one binary, a file a feature.
 
+mod convert;
 mod directory;
 mod front;
 mod gateway;

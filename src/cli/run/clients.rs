@@ -59,7 +59,8 @@ impl ClientOptions {
     }
 }
 
-fn binding(text: &str) -> Result<(u16, SocketAddr), String> {
+/// Reads `PORT=ADDR:PORT`.
+pub(in crate::cli) fn binding(text: &str) -> Result<(u16, SocketAddr), String> {
     let (port, address) = text.split_once('=').ok_or("write it as PORT=ADDR:PORT, such as 80=127.0.0.1:8080")?;
     let port = port.parse().map_err(|_| format!("{port:?} is not a port"))?;
     let address = address.parse().map_err(|_| format!("{address:?} is not an address and port"))?;

@@ -65,6 +65,11 @@ pub(super) fn is_left_out(path: &str, name: &str) -> bool {
         || (path.starts_with("frontendIPConfigurations[") && name == "privateIPAddress")
 }
 
+/// Whether a property is a gateway's as a resource, beside its configuration.
+pub(super) fn is_of_resource(path: &str) -> bool {
+    ["extendedLocation", "identity", "location", "tags", "zones"].iter().any(|name| name.eq_ignore_ascii_case(path))
+}
+
 /// What is said of a property of an object: of an element of a collection, or of something within one.
 pub(super) fn find(name: &str, value: &Value, collection: Option<&str>) -> Absence {
     let is = |known: &&str| known.eq_ignore_ascii_case(name);
@@ -84,7 +89,7 @@ pub(super) fn find(name: &str, value: &Value, collection: Option<&str>) -> Absen
     match KNOWN.iter().find(|(known, ..)| is(known)) {
         Some((known, outcome, why, remedy)) => {
             let (outcome, remedy) = if disabled(known) { (Outcome::NotNeeded, "") } else { (*outcome, *remedy) };
-            let message = format!("{} is not carried over: {why}", scalar::shown(value));
+            let message = format!("not carried over ({}): {why}", scalar::shown(value));
             Absence::Told { outcome, message, remedy: remedy.to_owned() }
         }
         None => Absence::NotKnown,
@@ -102,7 +107,8 @@ fn private_address(value: &Value) -> Absence {
 
 /// Whether it lists elements that refer to the one in which it stands.
 fn is_back_reference(name: &str, value: &Value) -> bool {
-    let is_collection = name.eq_ignore_ascii_case("pathRules") || COLLECTIONS.iter().any(|known| known.eq_ignore_ascii_case(name));
+    let others = ["backendHttpSettings", "backendSettings", "pathRules"];
+    let is_collection = others.iter().chain(COLLECTIONS).any(|known| known.eq_ignore_ascii_case(name));
     let is_reference = |item: &Value| item.member("id").is_some() && item.member("properties").is_none() && item.member("name").is_none();
     is_collection && value.as_list().is_some_and(|items| items.iter().all(is_reference))
 }

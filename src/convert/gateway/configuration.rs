@@ -7,9 +7,9 @@ mod authority;
 use std::collections::BTreeSet;
 
 use super::element::Conversion;
-use super::{Naming, name, remedy, scalar, shown};
+use super::{Naming, name, scalar, shown};
 use crate::convert::report::Outcome;
-use crate::convert::value::{Causes, Object, Value};
+use crate::convert::value::{Causes, Object, Part, Value};
 use crate::convert::yaml::{Yaml, YamlField};
 
 /// Secrets and ConfigMaps as they are collected.
@@ -165,19 +165,22 @@ impl Conversion<'_> {
         Some(YamlField::new("configMapRef", Yaml::map([("name", Yaml::Text(map)), ("key", Yaml::Text(key))])))
     }
 
+    /// Notes what a certificate or a page depends on. What has to be done is the same, whether it is known or not.
     fn note_unknown(&mut self, object: &Object, path: &str) {
         for (name, value) in object.iter().filter(|(name, value)| value.is_open() && !name.eq_ignore_ascii_case("name")) {
             let mut causes = Causes::new();
             value.causes(&mut causes);
-            let place = format!("{path}.{name}");
-            self.report.add_unknown(self.label, &place, &causes);
-            let message = format!("unknown: {}", shown(&causes));
-            self.report.add(Outcome::Open, (self.label, &place), message, remedy(&causes));
+            self.report.add_unknown(self.label, &format!("{path}.{name}"), &causes);
         }
     }
 }
 
 /// The name of an element, as far as it is known.
 fn element_name(object: &Object) -> String {
-    object.member("name").map(scalar::shown).unwrap_or_default()
+    match object.member("name") {
+        Some(Value::Partial(partial)) => {
+            partial.parts().iter().filter_map(|part| if let Part::Known(text) = part { Some(text.as_str()) } else { None }).collect()
+        }
+        name => name.and_then(Value::as_text).unwrap_or_default().to_owned(),
+    }
 }

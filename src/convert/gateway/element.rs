@@ -5,7 +5,7 @@ use serde_json::Value as Schema;
 use super::configuration::Configuration;
 use super::reference::{self, Dangling, ElementIndex, Target};
 use super::schema::{self, FieldKind};
-use super::{Naming, absent, remedy, scalar, shown};
+use super::{absent, remedy, scalar, shown};
 use crate::convert::report::{ConversionReport, Outcome};
 use crate::convert::value::{Causes, Object, Value};
 use crate::convert::yaml::{Yaml, YamlField};
@@ -14,7 +14,6 @@ use crate::convert::yaml::{Yaml, YamlField};
 pub(super) struct Conversion<'a> {
     /// The gateway's name, in the report.
     pub(super) label: &'a str,
-    pub(super) naming: &'a Naming,
     index: &'a ElementIndex,
     pub(super) report: &'a mut ConversionReport,
     /// Secrets and ConfigMaps that its elements need.
@@ -24,14 +23,9 @@ pub(super) struct Conversion<'a> {
 }
 
 impl<'a> Conversion<'a> {
-    pub(super) fn new(
-        label: &'a str,
-        naming: &'a Naming,
-        index: &'a ElementIndex,
-        report: &'a mut ConversionReport,
-    ) -> Self {
+    pub(super) fn new(label: &'a str, index: &'a ElementIndex, report: &'a mut ConversionReport) -> Self {
         let (configuration, dangling) = (Configuration::new(label), Vec::new());
-        Self { label, naming, index, report, configuration, dangling }
+        Self { label, index, report, configuration, dangling }
     }
 
     /// The fields of an object that the schema has. What else the object has is reported.
@@ -206,7 +200,9 @@ impl<'a> Conversion<'a> {
                     self.report.add(Outcome::LeftOut, (self.label, &place), message, "see whether something depends on it");
                 }
             }
-            self.report.add_unknown(self.label, &place, &causes);
+            if !absent::is_of_resource(&place) {
+                self.report.add_unknown(self.label, &place, &causes);
+            }
         }
     }
 }

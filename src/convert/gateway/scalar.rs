@@ -70,8 +70,8 @@ fn write(value: &Value, out: &mut String) {
         Value::Null => out.push_str("null"),
         Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
         Value::Number(number) => out.push_str(&number.to_string()),
-        Value::Text(text) => out.push_str(text),
-        Value::Partial(partial) => out.push_str(&partial.to_string()),
+        Value::Text(text) => out.push_str(short_id(text)),
+        Value::Partial(partial) => out.push_str(short_id(&partial.to_string())),
         Value::Unknown(unknown) => out.push_str(&format!("{{{}}}", unknown.expression)),
         Value::List(list) => {
             for (index, item) in list.items.iter().enumerate() {
@@ -82,10 +82,17 @@ fn write(value: &Value, out: &mut String) {
         Value::Object(object) => {
             for (index, (name, value)) in object.iter().enumerate() {
                 out.push_str(if index > 0 { ", " } else { "" });
-                out.push_str(name);
-                out.push(' ');
+                if !["id", "properties"].iter().any(|level| name.eq_ignore_ascii_case(level)) {
+                    out.push_str(name);
+                    out.push(' ');
+                }
                 write(value, out);
             }
         }
     }
+}
+
+/// The id of a resource without the subscription and group.
+fn short_id(text: &str) -> &str {
+    text.rfind("/providers/").map_or(text, |at| &text[at + "/providers/".len()..])
 }
