@@ -48,7 +48,11 @@ pub(crate) enum ConversionError {
 ///
 /// # Errors
 /// One of the two is not JSON.
-pub(crate) fn convert(document: &[u8], parameters: Option<&[u8]>, naming: &Naming) -> Result<Conversion, ConversionError> {
+pub(crate) fn convert(
+    document: &[u8],
+    parameters: Option<&[u8]>,
+    naming: &Naming,
+) -> Result<Conversion, ConversionError> {
     let read = |bytes| json::decode(bytes).and_then(|text| json::read(&text));
     let given = match parameters {
         Some(bytes) => template::given(&read(bytes).map_err(ConversionError::Parameters)?.root),
@@ -61,7 +65,8 @@ pub(crate) fn convert(document: &[u8], parameters: Option<&[u8]>, naming: &Namin
         report.add(Outcome::Note, ("", ""), message, "remove one of them");
     }
     let resources = template::find(&document.root, given);
-    let has_gateway = !resources.gateways.is_empty() || !resources.left_out.is_empty() || !resources.unknown_loops.is_empty();
+    let has_gateway =
+        !resources.gateways.is_empty() || !resources.left_out.is_empty() || !resources.unknown_loops.is_empty();
     let mut objects = Vec::new();
     let mut names = BTreeSet::new();
     for found in &resources.gateways {
@@ -79,7 +84,9 @@ fn describe(resources: &Resources, report: &mut ConversionReport) {
         let message = format!("the condition of {} is false, so it is not deployed", gateway.name);
         let remedy = match parameters.is_empty() {
             true => String::new(),
-            false => format!("these parameters decide it: {}; give them in a file of --parameters", parameters.join(", ")),
+            false => {
+                format!("these parameters decide it: {}; give them in a file of --parameters", parameters.join(", "))
+            }
         };
         report.add(Outcome::LeftOut, ("", ""), message, remedy);
     }
@@ -96,7 +103,18 @@ fn describe(resources: &Resources, report: &mut ConversionReport) {
         report.add(Outcome::LeftOut, ("", ""), message, "convert that file too, if it has a gateway");
     }
     if !others.is_empty() {
-        let types: Vec<_> = others.iter().map(|(kind, count)| if *count > 1 { format!("{kind} ({count})") } else { kind.clone() }).collect();
-        report.add(Outcome::NotNeeded, ("", ""), format!("other resources are not converted: {}", types.join(", ")), "");
+        let types: Vec<_> = others
+            .iter()
+            .map(|(kind, count)| if *count > 1 { format!("{kind} ({count})") } else { kind.clone() })
+            .collect();
+        report.add(
+            Outcome::NotNeeded,
+            ("", ""),
+            format!("other resources are not converted: {}", types.join(", ")),
+            "",
+        );
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,9 +30,15 @@ pub(super) enum TermKind {
     Text(String),
     Number(serde_json::Number),
     /// A function, its namespace before it if it has one.
-    Call { name: String, arguments: Vec<Term> },
+    Call {
+        name: String,
+        arguments: Vec<Term>,
+    },
     /// What lies inside a value. The steps are in a list, so that a long chain is not a deep tree.
-    Access { base: Box<Term>, steps: Vec<Step> },
+    Access {
+        base: Box<Term>,
+        steps: Vec<Step>,
+    },
 }
 
 /// One step into a value: `.name`, `[0]`, `['name']`.

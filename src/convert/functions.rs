@@ -44,7 +44,8 @@ pub(super) fn call(name: &str, arguments: &[Value]) -> Outcome {
 
 /// Whether a function looks no deeper into its arguments than their first level.
 pub(super) fn is_shallow(name: &str) -> bool {
-    const SHALLOW: &[&str] = &["array", "createarray", "createobject", "empty", "first", "items", "last", "length", "tryget"];
+    const SHALLOW: &[&str] =
+        &["array", "createarray", "createobject", "empty", "first", "items", "last", "length", "tryget"];
     SHALLOW.contains(&name.to_ascii_lowercase().as_str())
 }
 

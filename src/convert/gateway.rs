@@ -5,7 +5,6 @@
 //! own and otherwise as unknown. Nothing is dropped in silence.
 
 mod absent;
-mod configuration;
 mod element;
 mod name;
 mod reference;
@@ -62,12 +61,14 @@ pub(crate) fn convert(
     if let Some(class) = &naming.ingress_class {
         spec.insert(0, YamlField::new("ingressClassName", Yaml::text(class)));
     }
-    let Conversion { configuration, dangling, .. } = conversion;
+    let (configuration, dangling) = conversion.finish(naming);
     let spec = skeleton::add(spec, &dangling);
     review::review(&Yaml::Map(spec.clone()), &label, report);
 
     let counts = spec.iter().filter_map(|field| match &field.value {
-        Yaml::List(items) if !items.is_empty() => Some(CarriedElements { collection: field.name.clone(), count: items.len() }),
+        Yaml::List(items) if !items.is_empty() => {
+            Some(CarriedElements { collection: field.name.clone(), count: items.len() })
+        }
         _ => None,
     });
     report.carried.insert(label, counts.collect());
@@ -77,13 +78,14 @@ pub(crate) fn convert(
         ("metadata", name::metadata(object_name, naming)),
         ("spec", Yaml::Map(spec)),
     ]);
-    [gateway].into_iter().chain(configuration.into_objects(naming)).collect()
+    [gateway].into_iter().chain(configuration).collect()
 }
 
 /// The properties of a gateway, on whatever level they stand: below `properties`, or beside the name as `az` prints them.
 fn body(resource: &Object, label: &str, report: &mut ConversionReport) -> Object {
     let mut members: BTreeMap<String, (Rc<str>, Value)> = BTreeMap::new();
-    let mut add = |name: &Rc<str>, value: &Value| members.insert(name.to_ascii_lowercase(), (Rc::clone(name), value.clone()));
+    let mut add =
+        |name: &Rc<str>, value: &Value| members.insert(name.to_ascii_lowercase(), (Rc::clone(name), value.clone()));
     for (name, value) in resource.iter() {
         match value {
             Value::Object(properties) if name.eq_ignore_ascii_case("properties") => {
@@ -112,10 +114,16 @@ fn shown(causes: &Causes) -> String {
 /// What to do where something is unknown.
 fn remedy(causes: &Causes) -> String {
     use super::value::Cause;
-    let names: Vec<_> = causes.iter().filter_map(|cause| if let Cause::Parameter(name) = cause { Some(&**name) } else { None }).collect();
+    let names: Vec<_> = causes
+        .iter()
+        .filter_map(|cause| if let Cause::Parameter(name) = cause { Some(&**name) } else { None })
+        .collect();
     match names[..] {
         [] => "write the value in the output".to_owned(),
         [name] => format!("give {name} in a file of --parameters, or write the value in the output"),
         _ => format!("give {} in a file of --parameters, or write the value in the output", names.join(", ")),
     }
 }
+
+#[cfg(test)]
+mod tests;

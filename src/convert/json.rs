@@ -4,14 +4,12 @@
 //! values are bounded, so any text is read in bounded time.
 
 mod decode;
-mod page;
 mod reader;
 
 use std::fmt;
 
 pub(super) use decode::decode;
-pub(super) use page::COLLECTIONS;
-pub(super) use reader::read;
+pub(super) use reader::{COLLECTIONS, read};
 
 /// Largest input, in bytes. ARM takes templates of up to 4 MB.
 pub(crate) const MAX_INPUT_BYTES: usize = 16 << 20;

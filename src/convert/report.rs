@@ -117,7 +117,8 @@ impl fmt::Display for ConversionReport {
             writeln!(f, "unknown: {}: {}", printable(cause), properties.join(", "))?;
         }
         for (gateway, carried) in &self.carried {
-            let counts: Vec<_> = carried.iter().map(|CarriedElements { collection, count }| format!("{collection} {count}")).collect();
+            let counts: Vec<_> =
+                carried.iter().map(|CarriedElements { collection, count }| format!("{collection} {count}")).collect();
             writeln!(f, "carried over: {}: {}", printable(gateway), counts.join(", "))?;
         }
         let count = |outcome| self.entries.iter().filter(|entry| entry.outcome == outcome).count();

@@ -2,9 +2,6 @@
 //!
 //! What is evaluated is what somebody needs, once. Every value that can't be known is unknown with its cause, and nothing takes its place.
 
-mod access;
-mod call;
-mod copy;
 mod decisive;
 mod deployment;
 mod evaluator;

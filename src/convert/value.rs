@@ -9,7 +9,7 @@ mod unknown;
 use std::rc::Rc;
 
 pub(super) use object::Object;
-pub(super) use unknown::{Cause, Causes, Partial, Part, Unknown};
+pub(super) use unknown::{Cause, Causes, Part, Partial, Unknown};
 
 use super::json::{Node, NodeKind};
 

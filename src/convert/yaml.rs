@@ -106,7 +106,8 @@ impl Yaml {
             Self::Unknown(why) => format!("{{unknown: {}}}", quoted(why)),
             Self::List(items) => format!("[{}]", items.iter().map(Self::inline).collect::<Vec<_>>().join(", ")),
             Self::Map(fields) => {
-                let fields: Vec<_> = fields.iter().map(|field| format!("{}: {}", scalar(&field.name), field.value.inline())).collect();
+                let fields: Vec<_> =
+                    fields.iter().map(|field| format!("{}: {}", scalar(&field.name), field.value.inline())).collect();
                 format!("{{{}}}", fields.join(", "))
             }
         }
@@ -118,7 +119,9 @@ impl Yaml {
         let flat = match self {
             Self::List(items) => items.iter().all(|item| !matches!(item, Self::List(_) | Self::Map(_))),
             Self::Map(fields) => fields.iter().all(|field| {
-                field.comment.is_empty() && field.skeleton.is_empty() && !matches!(field.value, Self::List(_) | Self::Map(_) | Self::Unknown(_))
+                field.comment.is_empty()
+                    && field.skeleton.is_empty()
+                    && !matches!(field.value, Self::List(_) | Self::Map(_) | Self::Unknown(_))
             }),
             _ => return true,
         };
@@ -157,7 +160,10 @@ impl YamlField {
 
 /// Whether a text can stand as a block: every line begins with a visible character, and has no control characters.
 fn is_block(text: &str) -> bool {
-    text.ends_with('\n') && text.lines().all(|line| line.chars().all(|c| c == ' ' || c.is_ascii_graphic()) && !line.starts_with(' ') && !line.is_empty())
+    text.ends_with('\n')
+        && text.lines().all(|line| {
+            line.chars().all(|c| c == ' ' || c.is_ascii_graphic()) && !line.starts_with(' ') && !line.is_empty()
+        })
 }
 
 /// A text as a scalar: plain where no reader can take it for anything else, otherwise in quotes.

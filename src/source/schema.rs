@@ -182,7 +182,8 @@ impl Walk<'_> {
 fn placeholder<'a>(schema: &Value, value: &'a Value) -> Option<&'a str> {
     let why = value.as_object().filter(|fields| fields.len() == 1)?.get("unknown")?.as_str()?;
     let expected = schema.get("type").and_then(Value::as_str)?;
-    let is_open = expected == "object" && schema.get("properties").is_none_or(|properties| properties.get("unknown").is_some());
+    let is_open =
+        expected == "object" && schema.get("properties").is_none_or(|properties| properties.get("unknown").is_some());
     (!is_open).then_some(why)
 }
 

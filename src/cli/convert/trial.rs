@@ -40,7 +40,10 @@ pub(super) fn serve(objects: &[Yaml], listen: &[(u16, SocketAddr)], admin: Socke
         address: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
         ports: ports.chain(listen.iter().copied()).collect(),
     };
-    println!("Served from {}, which may be edited; Ctrl-C ends it and removes the directory.", directory.path.display());
+    println!(
+        "Served from {}, which may be edited; Ctrl-C ends it and removes the directory.",
+        directory.path.display()
+    );
     for (port, address) in &bindings.ports {
         println!("  frontend port {port}: {address}");
     }
@@ -102,7 +105,8 @@ impl Directory {
     fn write(&self, name: &str, text: &str) -> anyhow::Result<()> {
         let path = self.path.join(name);
         let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-        file.and_then(|mut file| file.write_all(text.as_bytes())).with_context(|| format!("can't write {}", path.display()))
+        file.and_then(|mut file| file.write_all(text.as_bytes()))
+            .with_context(|| format!("can't write {}", path.display()))
     }
 }
 

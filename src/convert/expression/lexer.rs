@@ -31,12 +31,14 @@ pub(super) fn tokens(source: &str) -> Result<Vec<(Token, Range<usize>)>, Express
             '\'' => text(rest).ok_or_else(|| error(source, at, "the text that begins here has no closing quote"))?,
             '(' | ')' | '[' | ']' | ',' | '.' | '?' => (Token::Mark(next), 1),
             '-' | '0'..='9' => {
-                let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '.')).unwrap_or(rest.len());
+                let end =
+                    rest.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '.')).unwrap_or(rest.len());
                 let number = serde_json::from_str(&rest[..end]);
                 (Token::Number(number.map_err(|_| error(source, at, "this is no number"))?), end)
             }
             c if c.is_ascii_alphabetic() || matches!(c, '_' | '$') => {
-                let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '$')).unwrap_or(rest.len());
+                let end =
+                    rest.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '$')).unwrap_or(rest.len());
                 (Token::Name(rest[..end].to_owned()), end)
             }
             c => return Err(error(source, at, &format!("{c:?} begins nothing that an expression has"))),

@@ -15,11 +15,14 @@ pub(super) fn call(name: &str, arguments: Arguments<'_>) -> Option<Outcome> {
         "union" => merge_all(arguments, merge),
         "shallowmerge" => shallow_merge(arguments),
         "intersection" if object => intersection(arguments),
-        "length" if object => of(arguments, 0).map(|object| Value::int(i64::try_from(object.len()).unwrap_or(i64::MAX))),
+        "length" if object => {
+            of(arguments, 0).map(|object| Value::int(i64::try_from(object.len()).unwrap_or(i64::MAX)))
+        }
         "empty" if object => of(arguments, 0).map(|object| Value::Bool(object.is_empty())),
         "contains" if object => contains(arguments),
         "items" => items(arguments),
-        "objectkeys" => of(arguments, 0).map(|object| Value::list(object.iter().map(|(name, _)| Value::Text(Rc::clone(name))).collect())),
+        "objectkeys" => of(arguments, 0)
+            .map(|object| Value::list(object.iter().map(|(name, _)| Value::Text(Rc::clone(name))).collect())),
         "tryget" => try_get(arguments),
         _ => return None,
     })
@@ -68,7 +71,8 @@ fn object_of_one_text(partial: &crate::convert::value::Partial) -> Outcome {
     if rest.trim() != "}" || !plain(value) || !plain(end) || !inner_is_plain {
         return Err(Failure::Open);
     }
-    let parts = [Part::Known(value.to_owned())].into_iter().chain(inner.iter().cloned()).chain([Part::Known(end.to_owned())]);
+    let parts =
+        [Part::Known(value.to_owned())].into_iter().chain(inner.iter().cloned()).chain([Part::Known(end.to_owned())]);
     Ok(Value::object([(name.into(), Value::join(parts))]))
 }
 
@@ -152,6 +156,8 @@ pub(super) fn json(value: &Value) -> serde_json::Value {
         Value::Number(number) => Json::Number(number.clone()),
         Value::Text(text) => Json::String(text.to_string()),
         Value::List(list) => Json::Array(list.items.iter().map(json).collect()),
-        Value::Object(object) => Json::Object(object.iter().map(|(name, value)| (name.to_string(), json(value))).collect()),
+        Value::Object(object) => {
+            Json::Object(object.iter().map(|(name, value)| (name.to_string(), json(value))).collect())
+        }
     }
 }

@@ -6,8 +6,13 @@ use crate::convert::value::{Part, Value};
 
 /// `None`: no function of this family.
 pub(super) fn call(name: &str, arguments: Arguments<'_>) -> Option<Outcome> {
-    let functions =
-        ["resourceid", "subscriptionresourceid", "tenantresourceid", "extensionresourceid", "managementgroupresourceid"];
+    let functions = [
+        "resourceid",
+        "subscriptionresourceid",
+        "tenantresourceid",
+        "extensionresourceid",
+        "managementgroupresourceid",
+    ];
     functions.contains(&name).then(|| id(arguments))
 }
 
@@ -22,7 +27,10 @@ fn id(arguments: Arguments<'_>) -> Outcome {
     let (before, rest) = all.split_at(at);
     let kind = rest[0].as_text().unwrap_or_default();
     // A whole id in the place of the type, and the type and name of an element after it.
-    if kind.starts_with('/') || (before.is_empty() && rest.get(1).is_some_and(|next| next.as_text().is_some_and(|next| next.starts_with('/')))) {
+    if kind.starts_with('/')
+        || (before.is_empty()
+            && rest.get(1).is_some_and(|next| next.as_text().is_some_and(|next| next.starts_with('/'))))
+    {
         return Ok(joined(rest.iter().cloned()));
     }
     let mut types = kind.trim_end_matches('/').split('/');

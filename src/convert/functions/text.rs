@@ -26,7 +26,9 @@ pub(super) fn call(name: &str, arguments: Arguments<'_>) -> Option<Outcome> {
         "take" if text => cut(arguments, |text, count| text.chars().take(count).collect()),
         "skip" if text => cut(arguments, |text, count| text.chars().skip(count).collect()),
         "first" if text => arguments.text(0).map(|text| Value::text(text.chars().take(1).collect::<String>())),
-        "last" if text => arguments.text(0).map(|text| Value::text(text.chars().last().map(String::from).unwrap_or_default())),
+        "last" if text => {
+            arguments.text(0).map(|text| Value::text(text.chars().last().map(String::from).unwrap_or_default()))
+        }
         "startswith" => both(arguments, |text, part| text.starts_with(part)),
         "endswith" => both(arguments, |text, part| text.ends_with(part)),
         "contains" if text => contains(arguments),

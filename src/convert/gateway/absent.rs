@@ -12,16 +12,36 @@ use crate::convert::value::Value;
 pub(super) enum Absence {
     /// Nothing: it says nothing of the configuration, or is reported where it is used.
     Silent,
-    Told { outcome: Outcome, message: String, remedy: String },
+    Told {
+        outcome: Outcome,
+        message: String,
+        remedy: String,
+    },
     /// It is no property that anybody knows.
     NotKnown,
 }
 
 /// What a resource manager and its tools keep beside the configuration.
 const BOOKKEEPING: &[&str] = &[
-    "changedTime", "clientCertIssuerDN", "createdTime", "defaultPredefinedSslPolicy", "etag", "id", "name", "operationalState",
-    "provisioningState", "publicCertData", "resourceGroup", "resourceGroupName", "resourceGuid", "resourceId", "resourceType",
-    "subscriptionId", "systemData", "type", "validatedCertData",
+    "changedTime",
+    "clientCertIssuerDN",
+    "createdTime",
+    "defaultPredefinedSslPolicy",
+    "etag",
+    "id",
+    "name",
+    "operationalState",
+    "provisioningState",
+    "publicCertData",
+    "resourceGroup",
+    "resourceGroupName",
+    "resourceGuid",
+    "resourceId",
+    "resourceType",
+    "subscriptionId",
+    "systemData",
+    "type",
+    "validatedCertData",
 ];
 
 /// What Secrets and ConfigMaps are made of; it is reported with them.
@@ -29,34 +49,114 @@ const CONFIGURATION: &[&str] = &["customErrorPageUrl", "data", "keyVaultSecretId
 
 /// Properties that are known: name, outcome, why, and what to do.
 const KNOWN: &[(&str, Outcome, &str, &str)] = &[
-    ("authenticationCertificates", Outcome::LeftOut, "certificates of backends are verified by a CA, not one by one", "name the CA in trustedRootCertificates"),
-    ("autoscaleConfiguration", Outcome::NotNeeded, "Kubernetes scales the gateway", "use a HorizontalPodAutoscaler, with the chart's values"),
-    ("backendIPConfigurations", Outcome::LeftOut, "members that are network interfaces of Azure can't be found here", "list their addresses in backendAddresses"),
-    ("dedicatedBackendConnection", Outcome::LeftOut, "connections to backends are shared by clients", "see whether a backend authenticates connections (NTLM)"),
-    ("enableFips", Outcome::LeftOut, "the cryptography is not validated for FIPS", "see whether something depends on it"),
-    ("enableL4ClientIpPreservation", Outcome::LeftOut, "backends see the gateway's address", "see whether a backend depends on the client's"),
+    (
+        "authenticationCertificates",
+        Outcome::LeftOut,
+        "certificates of backends are verified by a CA, not one by one",
+        "name the CA in trustedRootCertificates",
+    ),
+    (
+        "autoscaleConfiguration",
+        Outcome::NotNeeded,
+        "Kubernetes scales the gateway",
+        "use a HorizontalPodAutoscaler, with the chart's values",
+    ),
+    (
+        "backendIPConfigurations",
+        Outcome::LeftOut,
+        "members that are network interfaces of Azure can't be found here",
+        "list their addresses in backendAddresses",
+    ),
+    (
+        "dedicatedBackendConnection",
+        Outcome::LeftOut,
+        "connections to backends are shared by clients",
+        "see whether a backend authenticates connections (NTLM)",
+    ),
+    (
+        "enableFips",
+        Outcome::LeftOut,
+        "the cryptography is not validated for FIPS",
+        "see whether something depends on it",
+    ),
+    (
+        "enableL4ClientIpPreservation",
+        Outcome::LeftOut,
+        "backends see the gateway's address",
+        "see whether a backend depends on the client's",
+    ),
     ("extendedLocation", Outcome::NotNeeded, "it is about Azure's machines", ""),
-    ("firewallPolicy", Outcome::LeftOut, "there is no web application firewall here, so requests are served without one", "put one in front"),
+    (
+        "firewallPolicy",
+        Outcome::LeftOut,
+        "there is no web application firewall here, so requests are served without one",
+        "put one in front",
+    ),
     ("forceFirewallPolicyAssociation", Outcome::NotNeeded, "there is no web application firewall here", ""),
     ("gatewayIPConfigurations", Outcome::NotNeeded, "pods run in the cluster's own network", ""),
-    ("globalConfiguration", Outcome::NotNeeded, "requests and answers are streamed, not buffered; nothing of them is lost", ""),
+    (
+        "globalConfiguration",
+        Outcome::NotNeeded,
+        "requests and answers are streamed, not buffered; nothing of them is lost",
+        "",
+    ),
     ("identity", Outcome::NotNeeded, "Secrets take the place of a Key Vault, so no identity is needed to read one", ""),
     ("location", Outcome::NotNeeded, "it is about Azure's machines", ""),
     ("managedBy", Outcome::NotNeeded, "it is about Azure Resource Manager", ""),
     ("plan", Outcome::NotNeeded, "it is about Azure's machines", ""),
-    ("privateEndpointConnections", Outcome::LeftOut, "there is no Private Link here", "make the gateway's Service internal where clients are private"),
+    (
+        "privateEndpointConnections",
+        Outcome::LeftOut,
+        "there is no Private Link here",
+        "make the gateway's Service internal where clients are private",
+    ),
     ("privateIPAllocationMethod", Outcome::NotNeeded, "the gateway listens on its pod's addresses", ""),
-    ("privateLinkConfiguration", Outcome::LeftOut, "there is no Private Link here", "make the gateway's Service internal where clients are private"),
-    ("privateLinkConfigurations", Outcome::LeftOut, "there is no Private Link here", "make the gateway's Service internal where clients are private"),
+    (
+        "privateLinkConfiguration",
+        Outcome::LeftOut,
+        "there is no Private Link here",
+        "make the gateway's Service internal where clients are private",
+    ),
+    (
+        "privateLinkConfigurations",
+        Outcome::LeftOut,
+        "there is no Private Link here",
+        "make the gateway's Service internal where clients are private",
+    ),
     ("probeEnabled", Outcome::NotNeeded, "a probe is used wherever settings name one", ""),
     ("sku", Outcome::NotNeeded, "the number of replicas takes its place", "set replicas in the chart's values"),
-    ("sniName", Outcome::LeftOut, "the server name of backends is the Host that they get", "write it as hostName where both are the same"),
+    (
+        "sniName",
+        Outcome::LeftOut,
+        "the server name of backends is the Host that they get",
+        "write it as hostName where both are the same",
+    ),
     ("subnet", Outcome::NotNeeded, "pods run in the cluster's own network", ""),
     ("tags", Outcome::NotNeeded, "they are about Azure Resource Manager", "add labels where something depends on them"),
-    ("validateCertChainAndExpiry", Outcome::LeftOut, "certificates of backends are always verified", "give the CA in trustedRootCertificates"),
-    ("validateSNI", Outcome::LeftOut, "names in certificates of backends are always verified", "give backends certificates with their names"),
-    ("webApplicationFirewallConfiguration", Outcome::LeftOut, "there is no web application firewall here, so requests are served without one", "put one in front"),
-    ("zones", Outcome::NotNeeded, "Kubernetes spreads pods over zones", "use topologySpreadConstraints, with the chart's values"),
+    (
+        "validateCertChainAndExpiry",
+        Outcome::LeftOut,
+        "certificates of backends are always verified",
+        "give the CA in trustedRootCertificates",
+    ),
+    (
+        "validateSNI",
+        Outcome::LeftOut,
+        "names in certificates of backends are always verified",
+        "give backends certificates with their names",
+    ),
+    (
+        "webApplicationFirewallConfiguration",
+        Outcome::LeftOut,
+        "there is no web application firewall here, so requests are served without one",
+        "put one in front",
+    ),
+    (
+        "zones",
+        Outcome::NotNeeded,
+        "Kubernetes spreads pods over zones",
+        "use topologySpreadConstraints, with the chart's values",
+    ),
 ];
 
 /// Whether a field of ApplicationGateway is not written though ARM has it too.
@@ -76,14 +176,18 @@ pub(super) fn find(name: &str, value: &Value, collection: Option<&str>) -> Absen
     if value.is_nothing() || BOOKKEEPING.iter().any(|known| is(&known)) {
         return Absence::Silent;
     }
-    if CONFIGURATION.iter().any(|known| is(&known)) && collection.is_some() || is_back_reference(name, value) || is_description(name, value) {
+    if CONFIGURATION.iter().any(|known| is(&known)) && collection.is_some()
+        || is_back_reference(name, value)
+        || is_description(name, value)
+    {
         return Absence::Silent;
     }
     if is(&"privateIPAddress") {
         return private_address(value);
     }
     let disabled = |known: &str| {
-        let enabled = if known == "webApplicationFirewallConfiguration" { value.member("enabled") } else { Some(value) };
+        let enabled =
+            if known == "webApplicationFirewallConfiguration" { value.member("enabled") } else { Some(value) };
         enabled == Some(&Value::Bool(false))
     };
     match KNOWN.iter().find(|(known, ..)| is(known)) {
@@ -100,7 +204,8 @@ fn private_address(value: &Value) -> Absence {
     let shown = scalar::shown(value);
     let no_address = value.as_text().is_some_and(|text| text.parse::<IpAddr>().is_err());
     let note = if no_address { ", which is no address," } else { "" };
-    let message = format!("the private address {shown}{note} is not carried over: the gateway listens on its pod's addresses");
+    let message =
+        format!("the private address {shown}{note} is not carried over: the gateway listens on its pod's addresses");
     let remedy = "make the gateway's Service internal where the listeners were to be private".to_owned();
     Absence::Told { outcome: Outcome::LeftOut, message, remedy }
 }
@@ -109,7 +214,9 @@ fn private_address(value: &Value) -> Absence {
 fn is_back_reference(name: &str, value: &Value) -> bool {
     let others = ["backendHttpSettings", "backendSettings", "pathRules"];
     let is_collection = others.iter().chain(COLLECTIONS).any(|known| known.eq_ignore_ascii_case(name));
-    let is_reference = |item: &Value| item.member("id").is_some() && item.member("properties").is_none() && item.member("name").is_none();
+    let is_reference = |item: &Value| {
+        item.member("id").is_some() && item.member("properties").is_none() && item.member("name").is_none()
+    };
     is_collection && value.as_list().is_some_and(|items| items.iter().all(is_reference))
 }
 

@@ -1,11 +1,14 @@
 //! The walk over a gateway, led by the schema of ApplicationGateway.
 
+mod configuration;
+mod ssl_policy;
+
 use serde_json::Value as Schema;
 
-use super::configuration::Configuration;
+use self::configuration::Configuration;
 use super::reference::{self, Dangling, ElementIndex, Target};
 use super::schema::{self, FieldKind};
-use super::{absent, remedy, scalar, shown};
+use super::{Naming, absent, remedy, scalar, shown};
 use crate::convert::report::{ConversionReport, Outcome};
 use crate::convert::value::{Causes, Object, Value};
 use crate::convert::yaml::{Yaml, YamlField};
@@ -17,9 +20,9 @@ pub(super) struct Conversion<'a> {
     index: &'a ElementIndex,
     pub(super) report: &'a mut ConversionReport,
     /// Secrets and ConfigMaps that its elements need.
-    pub(super) configuration: Configuration,
+    configuration: Configuration,
     /// References that lead nowhere.
-    pub(super) dangling: Vec<Dangling>,
+    dangling: Vec<Dangling>,
 }
 
 impl<'a> Conversion<'a> {
@@ -28,15 +31,28 @@ impl<'a> Conversion<'a> {
         Self { label, index, report, configuration, dangling }
     }
 
+    /// The Secrets and ConfigMaps that it needs, and its references that lead nowhere.
+    pub(super) fn finish(self, naming: &Naming) -> (Vec<Yaml>, Vec<Dangling>) {
+        (self.configuration.into_objects(naming), self.dangling)
+    }
+
     /// The fields of an object that the schema has. What else the object has is reported.
-    pub(super) fn fields(&mut self, object: &Object, schema: &Schema, path: &str, collection: Option<&str>) -> Vec<YamlField> {
+    pub(super) fn fields(
+        &mut self,
+        object: &Object,
+        schema: &Schema,
+        path: &str,
+        collection: Option<&str>,
+    ) -> Vec<YamlField> {
         let mut fields = Vec::new();
         for (name, field) in schema::ordered(schema) {
             if matches!(schema::kind(field), FieldKind::Unsupported) || absent::is_left_out(path, name) {
                 continue;
             }
             let made = match object.member(name) {
-                _ if matches!(name, "secretRef" | "configMapRef" | "serviceRef") => self.configured(name, object, path, collection),
+                _ if matches!(name, "secretRef" | "configMapRef" | "serviceRef") => {
+                    self.configured(name, object, path, collection)
+                }
                 Some(value) => self.field(name, value, field, &join(path, name)),
                 None => None,
             };
@@ -59,7 +75,10 @@ impl<'a> Conversion<'a> {
         let made = match kind {
             FieldKind::Reference => return self.reference(name, value, path),
             FieldKind::Object => match value {
-                Value::Object(object) => Yaml::Map(self.fields(object, schema, path, None)),
+                Value::Object(object) => {
+                    let fields = self.fields(object, schema, path, None);
+                    Yaml::Map(if name == "sslPolicy" { self.offered(fields, path) } else { fields })
+                }
                 other => self.misfit(other, "an object", path),
             },
             FieldKind::List(items) => return Some(self.list(name, value, items, path)),
@@ -94,7 +113,7 @@ impl<'a> Conversion<'a> {
                 (_, Value::Unknown(unknown)) => self.unknown(name, &unknown.causes, "", &path).value,
                 (FieldKind::Object, Value::Object(object)) => {
                     let path = labelled(&path, object);
-                    Yaml::Map(self.fields(&flat(object), items, &path, Some(name)))
+                    Yaml::Map(self.fields(&object.flat(), items, &path, Some(name)))
                 }
                 (FieldKind::Object, Value::Null) => continue,
                 (FieldKind::Object, other) => self.misfit(other, "an object", &path),
@@ -197,7 +216,12 @@ impl<'a> Conversion<'a> {
                 }
                 absent::Absence::NotKnown => {
                     let message = format!("{name} is no property that is known here, and is not carried over");
-                    self.report.add(Outcome::LeftOut, (self.label, &place), message, "see whether something depends on it");
+                    self.report.add(
+                        Outcome::LeftOut,
+                        (self.label, &place),
+                        message,
+                        "see whether something depends on it",
+                    );
                 }
             }
             if !absent::is_of_resource(&place) {
@@ -218,13 +242,4 @@ fn labelled(path: &str, object: &Object) -> String {
         Some(name) => format!("{path} {name:?}"),
         None => path.to_owned(),
     }
-}
-
-/// An element without the level of `properties`.
-pub(super) fn flat(object: &Object) -> Object {
-    let Some(Value::Object(properties)) = object.member("properties") else {
-        return object.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-    };
-    let outer = object.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("properties"));
-    properties.iter().chain(outer).map(|(name, value)| (name.clone(), value.clone())).collect()
 }

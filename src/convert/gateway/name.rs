@@ -19,7 +19,8 @@ pub(super) fn of_gateway(resource: &Object, naming: &Naming, report: &mut Conver
         Some(Value::Text(name)) if !name.is_empty() => {
             let object = sanitized(name);
             if object != **name {
-                let message = format!("{name:?} is named {object}: names of objects have lower-case letters, digits and '-'");
+                let message =
+                    format!("{name:?} is named {object}: names of objects have lower-case letters, digits and '-'");
                 report.add(Outcome::Note, (&object, "name"), message, "");
             }
             Yaml::Text(object)
@@ -45,7 +46,9 @@ pub(super) fn of_gateway(resource: &Object, naming: &Naming, report: &mut Conver
 fn unnamed(resource: &Object, naming: &Naming, report: &mut ConversionReport) -> Yaml {
     let of_ids = resource.iter().find_map(|(_, value)| of_id(value));
     let (object, source) = match (&of_ids, &naming.fallback) {
-        (Some(name), _) => (sanitized(name), format!("there is no name at the top, so it is taken from the ids ({name})")),
+        (Some(name), _) => {
+            (sanitized(name), format!("there is no name at the top, so it is taken from the ids ({name})"))
+        }
         (None, Some(file)) => (sanitized(file), "there is no name, so it is named after the file".to_owned()),
         (None, None) => ("application-gateway".to_owned(), "there is no name".to_owned()),
     };
@@ -62,7 +65,9 @@ fn of_id(value: &Value) -> Option<String> {
     };
     match value {
         Value::Text(text) => in_text(text),
-        Value::Partial(partial) => partial.parts().iter().find_map(|part| if let Part::Known(text) = part { in_text(text) } else { None }),
+        Value::Partial(partial) => {
+            partial.parts().iter().find_map(|part| if let Part::Known(text) = part { in_text(text) } else { None })
+        }
         Value::List(list) => list.items.iter().find_map(of_id),
         Value::Object(object) => object.iter().find_map(|(_, value)| of_id(value)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Unknown(_) => None,

@@ -6,8 +6,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::element::flat;
-use crate::convert::value::{Causes, Object, Partial, Part, Value};
+use crate::convert::value::{Causes, Object, Part, Partial, Value};
 
 /// The elements of every collection.
 #[derive(Debug, Default)]
@@ -78,12 +77,16 @@ impl ElementIndex {
         let mut index = Self::default();
         for collection in COLLECTIONS.iter().map(|(_, collection)| *collection) {
             let items = body.member(collection).and_then(Value::as_list).unwrap_or_default();
-            let elements = items.iter().filter_map(Value::as_object).map(flat);
+            let elements = items.iter().filter_map(Value::as_object).map(Object::flat);
             let indexed = elements.map(|element| {
                 let (id, name) = (element.member("id").and_then(Value::as_text), element.member("name"));
                 let mut causes = Causes::new();
                 name.into_iter().for_each(|name| name.causes(&mut causes));
-                IndexedElement { id: id.map(str::to_ascii_lowercase), name: name.map(text_of).unwrap_or_default(), causes }
+                IndexedElement {
+                    id: id.map(str::to_ascii_lowercase),
+                    name: name.map(text_of).unwrap_or_default(),
+                    causes,
+                }
             });
             index.by_collection.insert(collection, indexed.collect());
         }

@@ -83,13 +83,20 @@ impl<'a> Review<'a> {
                 let place = format!("{place}.rewriteRules[{index}]");
                 let conditions = rule.field("conditions").map_or(&[][..], Yaml::items);
                 let variables = conditions.iter().filter_map(|condition| condition.field("variable")?.as_text());
-                let known = |name: &&str| ["var_", "http_req_", "http_resp_"].iter().any(|prefix| name.to_ascii_lowercase().starts_with(prefix));
+                let known = |name: &&str| {
+                    ["var_", "http_req_", "http_resp_"]
+                        .iter()
+                        .any(|prefix| name.to_ascii_lowercase().starts_with(prefix))
+                };
                 let unknown: Vec<_> = variables.filter(|name| !known(name)).collect();
                 for name in unknown {
-                    let message = format!("the condition is on {name:?}, which is no variable, so the rule does nothing");
+                    let message =
+                        format!("the condition is on {name:?}, which is no variable, so the rule does nothing");
                     self.add(Outcome::Open, &place, message, "write var_…, http_req_… or http_resp_…");
                 }
-                let path = rule.field("actionSet").and_then(|set| set.field("urlConfiguration")?.field("modifiedPath")?.as_text());
+                let path = rule
+                    .field("actionSet")
+                    .and_then(|set| set.field("urlConfiguration")?.field("modifiedPath")?.as_text());
                 if let Some(path) = path.filter(|path| !path.starts_with(['/', '{'])) {
                     let message = format!("modifiedPath {path:?} is no path, so the rule does nothing");
                     self.add(Outcome::Open, &place, message, "begin it with '/'");

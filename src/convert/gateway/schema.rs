@@ -41,7 +41,9 @@ pub(super) fn kind(schema: &Value) -> FieldKind<'_> {
         return FieldKind::NumberOrText;
     }
     match schema.get("type").and_then(Value::as_str) {
-        Some("object") if properties(schema).is_some_and(|all| all.len() == 1 && all.contains_key("name")) => FieldKind::Reference,
+        Some("object") if properties(schema).is_some_and(|all| all.len() == 1 && all.contains_key("name")) => {
+            FieldKind::Reference
+        }
         Some("object") => FieldKind::Object,
         Some("array") => FieldKind::List(schema.get("items").unwrap_or(&Value::Null)),
         Some("integer") => FieldKind::Number,
@@ -87,7 +89,8 @@ pub(super) fn ordered(schema: &Value) -> Vec<(&str, &Value)> {
         "requestRoutingRules",
         "routingRules",
     ];
-    let mut fields: Vec<_> = properties(schema).into_iter().flatten().map(|(name, field)| (name.as_str(), field)).collect();
+    let mut fields: Vec<_> =
+        properties(schema).into_iter().flatten().map(|(name, field)| (name.as_str(), field)).collect();
     fields.sort_by_key(|(name, _)| ORDER.iter().position(|known| known == name).unwrap_or(ORDER.len()));
     fields
 }

@@ -22,7 +22,9 @@ pub(super) fn add(mut spec: Vec<YamlField>, dangling: &[Dangling]) -> Vec<YamlFi
         field.skeleton.extend(parts(collection).iter().map(|line| format!("  {line}")));
     }
     let order: Vec<_> = schema::ordered(schema::spec()).into_iter().map(|(name, _)| name).collect();
-    spec.sort_by_key(|field| if field.name == "ingressClassName" { None } else { Some(order.iter().position(|name| *name == field.name)) });
+    spec.sort_by_key(|field| {
+        if field.name == "ingressClassName" { None } else { Some(order.iter().position(|name| *name == field.name)) }
+    });
     spec
 }
 
@@ -42,8 +44,12 @@ fn parts(collection: &str) -> &'static [&'static str] {
             "defaultBackendAddressPool: {name: <an element of backendAddressPools>}",
             "defaultBackendHttpSettings: {name: <an element of backendHttpSettingsCollection>}",
         ],
-        "redirectConfigurations" => &["redirectType: <Permanent, Found, SeeOther or Temporary>", "targetUrl: <a URL; or targetListener>"],
-        "loadDistributionPolicies" => &["loadDistributionTargets:", "- backendAddressPool: {name: <an element of backendAddressPools>}"],
+        "redirectConfigurations" => {
+            &["redirectType: <Permanent, Found, SeeOther or Temporary>", "targetUrl: <a URL; or targetListener>"]
+        }
+        "loadDistributionPolicies" => {
+            &["loadDistributionTargets:", "- backendAddressPool: {name: <an element of backendAddressPools>}"]
+        }
         "entraJWTValidationConfigs" => &["tenantId: <the tenant>", "clientId: <the client>"],
         _ => &[],
     }

@@ -19,11 +19,15 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<String, SyntaxError> {
             let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
             return match std::str::from_utf8(bytes) {
                 Ok(text) => Ok(text.to_owned()),
-                Err(wrong) => error(position(&bytes[..wrong.valid_up_to()]), "these bytes are no UTF-8 text".to_owned()),
+                Err(wrong) => {
+                    error(position(&bytes[..wrong.valid_up_to()]), "these bytes are no UTF-8 text".to_owned())
+                }
             };
         }
     };
-    let unit = |pair: &[u8]| if little { u16::from_le_bytes([pair[0], pair[1]]) } else { u16::from_be_bytes([pair[0], pair[1]]) };
+    let unit = |pair: &[u8]| {
+        if little { u16::from_le_bytes([pair[0], pair[1]]) } else { u16::from_be_bytes([pair[0], pair[1]]) }
+    };
     let units = bytes[2..].chunks_exact(2).map(unit);
     match char::decode_utf16(units).collect() {
         Ok(text) => Ok(text),

@@ -1,8 +1,12 @@
 //! The reader: recursive descent over one text.
 
+mod page;
+
 use std::collections::BTreeSet;
 
-use super::{Document, MAX_DEPTH, MAX_VALUES, Member, Node, NodeKind, Position, SyntaxError, page};
+pub(crate) use page::COLLECTIONS;
+
+use super::{Document, MAX_DEPTH, MAX_VALUES, Member, Node, NodeKind, Position, SyntaxError};
 
 /// Reads a text: one value; or the members of an object without its braces; or several of either, one after the other, with or without
 /// commas; or a page of prose that holds such fragments. Several values become a list, and bare members one object.
@@ -234,7 +238,8 @@ impl<'a> Reader<'a> {
     /// Skips white space and comments, and the `...` by which a page says that something is left out.
     fn skip_blank(&mut self) -> Read<()> {
         loop {
-            let blank = self.rest.len() - self.rest.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}').len();
+            let blank =
+                self.rest.len() - self.rest.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}').len();
             self.advance(blank);
             if self.rest.starts_with("//") {
                 self.advance(self.rest.find('\n').unwrap_or(self.rest.len()));

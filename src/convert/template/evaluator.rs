@@ -1,10 +1,16 @@
 //! From JSON with expressions to values, within a bounded amount of work.
 
+mod access;
+mod call;
+mod copy;
+
 use std::cell::Cell;
 use std::rc::Rc;
 
+pub(super) use copy::name as loop_name;
+
 use super::deployment::{Deployment, Frame, Name, Variable};
-use crate::convert::expression::{self, Expression, ExpressionError, Step, Term, TermKind, TemplateText};
+use crate::convert::expression::{self, Expression, ExpressionError, Step, TemplateText, Term, TermKind};
 use crate::convert::json::{Member, Node, NodeKind, Position};
 use crate::convert::value::{Cause, Unknown, Value};
 
@@ -63,9 +69,9 @@ impl Evaluator {
     pub(super) fn members(&self, members: &[Member], frame: &Frame<'_>) -> Vec<(Rc<str>, Value)> {
         let mut values = Vec::new();
         for member in members {
-            if frame.deployment.is_template && super::copy::is_list_of_loops(member) {
+            if frame.deployment.is_template && copy::is_list_of_loops(member) {
                 let loops = member.value.items().iter();
-                values.extend(loops.map(|item| (super::copy::name(item).into(), self.unroll(item, frame))));
+                values.extend(loops.map(|item| (copy::name(item).into(), self.unroll(item, frame))));
                 continue;
             }
             let name = match self.text(&member.name, member.position, frame) {
@@ -88,14 +94,15 @@ impl Evaluator {
             return exhausted();
         }
         match expression::parse(inner) {
-            Ok(expression) if frame.deployment.is_template || super::call::is_of_templates(&expression.root) => {
+            Ok(expression) if frame.deployment.is_template || call::is_of_templates(&expression.root) => {
                 self.term(&expression.root, &expression, frame)
             }
             Ok(_) => Value::text(text),
             Err(_) if !frame.deployment.is_template => Value::text(text),
             Err(ExpressionError { character, message }) => {
                 let shown = shorten(text);
-                let fault = format!("{position}: the expression {shown} is not understood: character {character}: {message}");
+                let fault =
+                    format!("{position}: the expression {shown} is not understood: character {character}: {message}");
                 Unknown::fault(fault).into()
             }
         }
@@ -111,7 +118,7 @@ impl Evaluator {
                 let mut value = self.term(base, expression, frame);
                 for Step { key, may_miss } in steps {
                     let key = self.term(key, expression, frame);
-                    value = super::access::step(&value, &key, *may_miss, &expression.source[term.span.clone()]);
+                    value = access::step(&value, &key, *may_miss, &expression.source[term.span.clone()]);
                 }
                 value
             }
@@ -125,7 +132,9 @@ impl Evaluator {
         if let Some(value) = deployment.given.get(&key) {
             return match value {
                 // The one who refers to it says how it is called.
-                Value::Unknown(unknown) if unknown.causes.iter().any(|cause| matches!(cause, Cause::KeyVaultParameter(_))) => {
+                Value::Unknown(unknown)
+                    if unknown.causes.iter().any(|cause| matches!(cause, Cause::KeyVaultParameter(_))) =>
+                {
                     Unknown::new(format!("parameters('{name}')"), Cause::KeyVaultParameter(name.into())).into()
                 }
                 value => value.clone(),

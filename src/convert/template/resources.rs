@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use super::copy;
 use super::decisive;
 use super::deployment::{Deployment, Frame, Loop};
-use super::evaluator::Evaluator;
+use super::evaluator::{Evaluator, loop_name};
 use crate::convert::functions::boolean;
 use crate::convert::json::{COLLECTIONS, Member, Node, NodeKind};
 use crate::convert::value::{Causes, Unknown, Value};
@@ -136,7 +135,7 @@ impl Search {
     fn deployed(&mut self, node: &Node, frame: &Frame<'_>, go_on: fn(&mut Self, &Node, &Frame<'_>, Condition)) {
         let mut frames = vec![frame.clone()];
         if let Some(item) = node.member("copy").filter(|_| frame.deployment.is_template) {
-            let turn = |index| Loop { name: copy::name(item).to_owned(), index, is_of_resource: true };
+            let turn = |index| Loop { name: loop_name(item).to_owned(), index, is_of_resource: true };
             match self.evaluator.turns(item, frame) {
                 Ok(count) => frames = (0..count).map(|index| frame.turn(turn(index))).collect(),
                 Err(unknown) => {
@@ -164,7 +163,8 @@ impl Search {
         // Of a nested deployment only what is a gateway matters.
         let template = node.member("properties").and_then(|properties| properties.member("template"));
         let gateways = template.map_or(1, |template| gateways_of(template));
-        let parameters = condition.map(|condition| decisive::parameters(condition, &frame.deployment)).unwrap_or_default();
+        let parameters =
+            condition.map(|condition| decisive::parameters(condition, &frame.deployment)).unwrap_or_default();
         let name = node.member("name").and_then(Node::text).unwrap_or_default();
         for _ in 0..gateways {
             self.found.left_out.push(LeftOutGateway { name: name.to_owned(), parameters: parameters.clone() });
@@ -200,7 +200,8 @@ impl Search {
         let before = self.found.gateways.len();
         if is_inner {
             let parameters = properties.member("parameters").map_or(&[][..], Node::members);
-            let given = parameters.iter().map(|member| (member.name.to_ascii_lowercase(), self.argument(&member.value, frame)));
+            let given =
+                parameters.iter().map(|member| (member.name.to_ascii_lowercase(), self.argument(&member.value, frame)));
             let deployment = Deployment::new(template, true, given.collect());
             self.resources(template.member("resources"), &Frame::outermost(Rc::new(deployment)));
         } else {
@@ -226,7 +227,9 @@ impl Search {
 }
 
 fn type_of(node: &Node) -> Option<&Node> {
-    node.member("type").or_else(|| node.member("resourceType")).filter(|kind| kind.text().is_some_and(|text| text.contains('/') || text.starts_with('[')))
+    node.member("type")
+        .or_else(|| node.member("resourceType"))
+        .filter(|kind| kind.text().is_some_and(|text| text.contains('/') || text.starts_with('[')))
 }
 
 /// Whether an object has members that are a gateway's.

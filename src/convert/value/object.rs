@@ -25,6 +25,18 @@ impl Object {
         self.members.values().map(|(name, value)| (name, value))
     }
 
+    /// An element of ARM without the level of `properties`: what stands there, and what stands beside it.
+    pub(crate) fn flat(&self) -> Self {
+        let copied = |(name, value): (&Rc<str>, &Value)| (Rc::clone(name), value.clone());
+        match self.member("properties") {
+            Some(Value::Object(properties)) => {
+                let beside = self.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("properties"));
+                properties.iter().chain(beside).map(copied).collect()
+            }
+            _ => self.iter().map(copied).collect(),
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.members.is_empty()
     }

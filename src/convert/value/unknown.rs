@@ -67,7 +67,9 @@ impl Partial {
     }
 
     pub(crate) fn causes(&self) -> impl Iterator<Item = Cause> {
-        self.parts.iter().filter_map(|part| if let Part::Unknown(unknown) = part { Some(unknown) } else { None })
+        self.parts
+            .iter()
+            .filter_map(|part| if let Part::Unknown(unknown) = part { Some(unknown) } else { None })
             .flat_map(|unknown| unknown.causes.iter().cloned())
     }
 

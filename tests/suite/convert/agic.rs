@@ -31,7 +31,10 @@ fn find<'a>(spec: &'a Value, collection: &str, name: &Value) -> Option<&'a Value
 fn listeners_and_backends_are_carried_over() {
     for (name, expected, converted) in cases() {
         let gateway = converted.of_kind("ApplicationGateway").remove(0);
-        assert_eq!(gateway["metadata"]["name"], if name == "x_path_types" { gateway["metadata"]["name"].clone() } else { json!("app-gw-name") });
+        assert_eq!(
+            gateway["metadata"]["name"],
+            if name == "x_path_types" { gateway["metadata"]["name"].clone() } else { json!("app-gw-name") }
+        );
         let spec = &gateway["spec"];
         assert_eq!(list(spec, "httpListeners").len(), list(&expected, "listeners").len(), "{name}");
         for listener in list(&expected, "listeners") {
@@ -47,24 +50,37 @@ fn listeners_and_backends_are_carried_over() {
             let pool = find(spec, "backendAddressPools", &arm["pool"]).expect("its pool");
             let members: Vec<_> = list(pool, "backendAddresses")
                 .iter()
-                .map(|address| Value::from(format!("{}:{}", address["ipAddress"].as_str().expect("an address"), settings["port"])))
+                .map(|address| {
+                    Value::from(format!("{}:{}", address["ipAddress"].as_str().expect("an address"), settings["port"]))
+                })
                 .collect();
             assert_eq!(members, list(backend, "members"), "{name}");
             assert_eq!(settings["protocol"], backend["sends"]["protocol"], "{name}");
             let picks = settings["pickHostNameFromBackendAddress"] == true;
-            let host = if picks { json!("member") } else { settings.get("hostName").cloned().unwrap_or(json!("client")) };
+            let host =
+                if picks { json!("member") } else { settings.get("hostName").cloned().unwrap_or(json!("client")) };
             assert_eq!(host, backend["sends"]["host"], "{name}");
             assert_eq!(settings.get("path").cloned().unwrap_or(json!("kept")), backend["sends"]["path"], "{name}");
             assert_eq!(settings["requestTimeout"], backend["sends"]["timeout"], "{name}");
             let affinity = &backend["affinity"];
             let cookie = affinity.get("arm").unwrap_or(affinity);
-            let found = if settings["cookieBasedAffinity"] == "Enabled" { &settings["affinityCookieName"] } else { &json!("none") };
+            let found = if settings["cookieBasedAffinity"] == "Enabled" {
+                &settings["affinityCookieName"]
+            } else {
+                &json!("none")
+            };
             assert_eq!(found, cookie, "{name}");
             assert_eq!(settings["probe"]["name"], arm["probe"], "{name}");
             if let Some(expected) = backend["probe"].get("arm") {
                 let probe = find(spec, "probes", &arm["probe"]).expect("its probe");
-                assert_eq!((&probe["protocol"], &probe["host"], &probe["path"]), (&expected["protocol"], &expected["host"], &expected["path"]));
-                assert_eq!((&probe["interval"], &probe["timeout"], &probe["unhealthyThreshold"]), (&expected["interval"], &expected["timeout"], &expected["threshold"]));
+                assert_eq!(
+                    (&probe["protocol"], &probe["host"], &probe["path"]),
+                    (&expected["protocol"], &expected["host"], &expected["path"])
+                );
+                assert_eq!(
+                    (&probe["interval"], &probe["timeout"], &probe["unhealthyThreshold"]),
+                    (&expected["interval"], &expected["timeout"], &expected["threshold"])
+                );
             }
         }
     }
@@ -95,7 +111,8 @@ fn routes(spec: &Value, expected: &Value) -> Vec<Value> {
                 targets.push((json!("*"), default));
             }
         }
-        let hosts: Vec<Value> = listener.get("hostName").into_iter().chain(list(listener, "hostNames")).cloned().collect();
+        let hosts: Vec<Value> =
+            listener.get("hostName").into_iter().chain(list(listener, "hostNames")).cloned().collect();
         let hosts = if hosts.is_empty() { vec![json!("*")] } else { hosts };
         for (path, target) in targets {
             for host in &hosts {
@@ -111,7 +128,8 @@ fn routes(spec: &Value, expected: &Value) -> Vec<Value> {
                         "path": kept("includePath"), "query": kept("includeQueryString"),
                     });
                 } else {
-                    let (pool, settings) = (&target["backendAddressPool"]["name"], &target["backendHttpSettings"]["name"]);
+                    let (pool, settings) =
+                        (&target["backendAddressPool"]["name"], &target["backendHttpSettings"]["name"]);
                     match backend(pool, settings) {
                         Some((name, _)) => route["to"] = json!(name),
                         None => route["dangling"] = json!({"pool": pool, "settings": settings}),

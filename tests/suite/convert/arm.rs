@@ -9,9 +9,11 @@ fn cases() -> Vec<(String, Converted, Vec<Value>)> {
     let text = std::fs::read_to_string(fixture("arm/expected.yaml")).expect("readable");
     let expected: serde_json::Map<String, Value> = serde_saphyr::from_str(&text).expect("YAML");
     let case = |(name, gateways): (String, Value)| {
-        let (template, parameters) = name.split_once(" with ").map_or((&*name, None), |(template, parameters)| (template, Some(parameters)));
+        let (template, parameters) =
+            name.split_once(" with ").map_or((&*name, None), |(template, parameters)| (template, Some(parameters)));
         let parameters = parameters.map(|name| fixture(&format!("arm/{name}")));
-        let arguments: Vec<&str> = parameters.iter().flat_map(|path| ["--parameters", path.to_str().expect("text")]).collect();
+        let arguments: Vec<&str> =
+            parameters.iter().flat_map(|path| ["--parameters", path.to_str().expect("text")]).collect();
         let converted = convert(&fixture(&format!("arm/{template}")), &arguments);
         (name, converted, gateways.as_array().expect("a list").clone())
     };
@@ -74,21 +76,60 @@ fn what_has_to_be_filled_in_is_refused_and_nothing_else() {
 
 #[test]
 fn each_property_is_reported_by_name() {
-    let reports: std::collections::BTreeMap<_, _> = cases().into_iter().map(|(name, converted, _)| (name, converted.report)).collect();
+    let reports: std::collections::BTreeMap<_, _> =
+        cases().into_iter().map(|(name, converted, _)| (name, converted.report)).collect();
     let said = [
-        ("01-quickstart-redirect.json", &["sku", "gatewayIPConfigurations", "parameters('virtualNetworkName') without a value", "Microsoft.Network/publicIPAddresses"][..]),
+        (
+            "01-quickstart-redirect.json",
+            &[
+                "sku",
+                "gatewayIPConfigurations",
+                "parameters('virtualNetworkName') without a value",
+                "Microsoft.Network/publicIPAddresses",
+            ][..],
+        ),
         ("02-comments.json", &["firewallPolicy", "appGatewayBackendPool\": it has no addresses"]),
         ("03-three-sites-waf.json", &["webApplicationFirewallConfiguration", "named after the file"]),
-        ("04-key-vault-autoscale.json", &["autoscaleConfiguration", "zones", "identity", "secrets/sslcert", "secrets/appgw-ingress-internal-aks-ingress-contoso-com-tls"]),
-        ("05-rest-put-body.json", &["globalConfiguration", "appgwhttplistener\": no rule names it", "data and password", "https://kv/secret"]),
+        (
+            "04-key-vault-autoscale.json",
+            &[
+                "autoscaleConfiguration",
+                "zones",
+                "identity",
+                "secrets/sslcert",
+                "secrets/appgw-ingress-internal-aks-ingress-contoso-com-tls",
+            ],
+        ),
+        (
+            "05-rest-put-body.json",
+            &["globalConfiguration", "appgwhttplistener\": no rule names it", "data and password", "https://kv/secret"],
+        ),
         ("06-az-create-output.json", &["sku", "it has no addresses"]),
         ("07-az-show-output.json", &["10.0.0.6"]),
-        ("08-powershell-export.json", &["Microsoft.Network/virtualNetworks", "webApplicationFirewallConfiguration", "autoscaleConfiguration"]),
-        ("09-bicep-compiled.json", &["any host on the port of", "Microsoft.Network/networkSecurityGroups", "reference()"]),
-        ("09-bicep-compiled.json with 09-bicep-compiled.parameters.json", &["parameters('sslCertPassword') (a Key Vault reference)"]),
+        (
+            "08-powershell-export.json",
+            &["Microsoft.Network/virtualNetworks", "webApplicationFirewallConfiguration", "autoscaleConfiguration"],
+        ),
+        (
+            "09-bicep-compiled.json",
+            &["any host on the port of", "Microsoft.Network/networkSecurityGroups", "reference()"],
+        ),
+        (
+            "09-bicep-compiled.json with 09-bicep-compiled.parameters.json",
+            &["parameters('sslCertPassword') (a Key Vault reference)"],
+        ),
         ("10-copy-loops.json with 10-copy-loops.parameters.json", &["https://example.com/502.html", "demo-cert"]),
         ("11-bicep-union.json", &["ingressApplicationGateway", "condition"]),
-        ("12-seed-fragment.json", &["appGatewayFrontendPort443", "appGatewayFrontendPort80", "appGatewaySslCert1", "ContosoServerPool", "appGatewayBackendHttpSettings"]),
+        (
+            "12-seed-fragment.json",
+            &[
+                "appGatewayFrontendPort443",
+                "appGatewayFrontendPort80",
+                "appGatewaySslCert1",
+                "ContosoServerPool",
+                "appGatewayBackendHttpSettings",
+            ],
+        ),
     ];
     for (name, words) in said {
         for word in words {

@@ -56,7 +56,9 @@ fn text_that_is_no_json_is_reported_with_line_and_column() {
 
 #[test]
 fn json_without_a_gateway_is_reported() {
-    for text in ["{}", "[]", "7", "{\"a\": {\"b\": 1}}", r#"{"type": "Microsoft.Network/virtualNetworks", "name": "v"}"#] {
+    for text in
+        ["{}", "[]", "7", "{\"a\": {\"b\": 1}}", r#"{"type": "Microsoft.Network/virtualNetworks", "name": "v"}"#]
+    {
         let converted = converted(text);
         assert_eq!((converted.code, converted.yaml.as_str()), (2, ""), "{text}");
         assert!(converted.report.contains("no application gateway"), "{text}: {}", converted.report);
@@ -77,7 +79,9 @@ fn an_expression_that_is_not_understood_costs_its_own_field() {
     ] {
         // A bracket that is not closed is a text, as in ARM.
         let expression = if expression.ends_with(']') { expression.to_owned() } else { format!("{expression}]") };
-        let listener = format!(r#""httpListeners": [{{"name": "l", "properties": {{"frontendPort": {{"id": "x/web"}}, "protocol": "Http", "hostName": "{expression}"}}}}]"#);
+        let listener = format!(
+            r#""httpListeners": [{{"name": "l", "properties": {{"frontendPort": {{"id": "x/web"}}, "protocol": "Http", "hostName": "{expression}"}}}}]"#
+        );
         let converted = converted(template("", &listener));
         assert_eq!(converted.code, 1);
         let found = spec(&converted);
@@ -89,7 +93,8 @@ fn an_expression_that_is_not_understood_costs_its_own_field() {
 
 #[test]
 fn cycles_end_and_are_reported() {
-    let pools = r#""backendAddressPools": [{"name": "p", "properties": {"backendAddresses": [{"fqdn": "[variables('a')]"}]}}]"#;
+    let pools =
+        r#""backendAddressPools": [{"name": "p", "properties": {"backendAddresses": [{"fqdn": "[variables('a')]"}]}}]"#;
     let converted = converted(template(r#""a": "[variables('b')]", "b": "[concat('x', variables('A'))]""#, pools));
     let address = &spec(&converted)["backendAddressPools"][0]["backendAddresses"][0]["fqdn"]["unknown"];
     assert!(address.as_str().is_some_and(|why| why.contains("refers to itself")), "{address}");
@@ -98,9 +103,15 @@ fn cycles_end_and_are_reported() {
 #[test]
 fn loops_and_texts_are_bounded() {
     let pool = |count: &str| {
-        format!(r#""backendAddressPools": [{{"name": "p", "properties": {{"copy": [{{"name": "backendAddresses", "count": {count}, "input": {{"ipAddress": "10.0.0.1"}}}}]}}}}]"#)
+        format!(
+            r#""backendAddressPools": [{{"name": "p", "properties": {{"copy": [{{"name": "backendAddresses", "count": {count}, "input": {{"ipAddress": "10.0.0.1"}}}}]}}}}]"#
+        )
     };
-    for (count, message) in [("1000000", "of 1000000 turns; a loop has 0 to 800"), ("-1", "of -1 turns"), ("\"many\"", "whose count is no number")] {
+    for (count, message) in [
+        ("1000000", "of 1000000 turns; a loop has 0 to 800"),
+        ("-1", "of -1 turns"),
+        ("\"many\"", "whose count is no number"),
+    ] {
         let converted = converted(template("", &pool(count)));
         let unknown = &spec(&converted)["backendAddressPools"][0]["backendAddresses"]["unknown"];
         assert!(unknown.as_str().is_some_and(|why| why.contains(message)), "{count}: {unknown}");
@@ -110,10 +121,15 @@ fn loops_and_texts_are_bounded() {
 
     // Texts, lists and objects that double at each step.
     let doubled = |first: &str, step: &str| {
-        let steps = (1..60).map(|n| format!(r#", "v{n}": "{}""#, step.replace('@', &format!("variables('v{}')", n - 1))));
+        let steps =
+            (1..60).map(|n| format!(r#", "v{n}": "{}""#, step.replace('@', &format!("variables('v{}')", n - 1))));
         format!(r#""v0": {first}{}"#, steps.collect::<String>())
     };
-    let host = |value: &str| format!(r#""backendAddressPools": [{{"name": "p", "properties": {{"backendAddresses": [{{"fqdn": "{value}"}}]}}}}]"#);
+    let host = |value: &str| {
+        format!(
+            r#""backendAddressPools": [{{"name": "p", "properties": {{"backendAddresses": [{{"fqdn": "{value}"}}]}}}}]"#
+        )
+    };
     for (variables, value) in [
         (doubled("\"aaaaaaaaaa\"", "[concat(@, @)]"), "[variables('v59')]"),
         (doubled("[1]", "[concat(@, @)]"), "[string(variables('v59'))]"),
@@ -138,7 +154,10 @@ fn depth_and_size_are_bounded() {
     assert!(converted_calls.report.contains("deep in each other"), "{}", &converted_calls.report);
 
     let chain: String = (1..5_000).map(|n| format!(r#", "v{n}": "[variables('v{}')]""#, n - 1)).collect();
-    let converted_chain = converted(template(&format!(r#""v0": "a"{chain}"#), r#""backendAddressPools": [{"name": "[variables('v4999')]"}]"#));
+    let converted_chain = converted(template(
+        &format!(r#""v0": "a"{chain}"#),
+        r#""backendAddressPools": [{"name": "[variables('v4999')]"}]"#,
+    ));
     assert!(converted_chain.report.contains("deep in each other"), "{}", converted_chain.report);
 
     let mut large = b"{\"a\": \"".to_vec();
@@ -153,7 +172,12 @@ fn values_that_fit_no_field_are_reported_and_refused() {
     let properties = r#""backendHttpSettingsCollection": [{"name": "s", "properties": {"port": "http", "protocol": 7, "pickHostNameFromBackendAddress": "perhaps"}}],
         "probes": "none", "frobs": [1], "httpListeners": [17]"#;
     let converted = converted(template("", properties));
-    for word in ["http is not a whole number", "perhaps is not true or false", "frobs is no property that is known here", "17 is not an object"] {
+    for word in [
+        "http is not a whole number",
+        "perhaps is not true or false",
+        "frobs is no property that is known here",
+        "17 is not an object",
+    ] {
         assert!(converted.report.contains(word), "{word}: {}", converted.report);
     }
     assert_eq!(converted.code, 1);

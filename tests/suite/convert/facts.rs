@@ -123,7 +123,11 @@ fn routes(spec: &Value) -> Vec<Value> {
             let mut route = common.clone();
             route.insert("paths".to_owned(), paths);
             let field = |name: &str| {
-                let name = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}{}{}", name[..1].to_uppercase(), &name[1..]) };
+                let name = if prefix.is_empty() {
+                    name.to_owned()
+                } else {
+                    format!("{prefix}{}{}", name[..1].to_uppercase(), &name[1..])
+                };
                 target.get(name).map(|reference| &reference["name"])
             };
             if let Some(pool) = field("backendAddressPool") {
@@ -189,7 +193,8 @@ pub(super) fn differences(expected: &Value, found: &Value, path: &str, wrong: &m
         }
         (Value::Object(expected), Value::Object(found)) => {
             for name in expected.keys().chain(found.keys().filter(|name| !expected.contains_key(*name))) {
-                let (expected, found) = (expected.get(name).unwrap_or(&Value::Null), found.get(name).unwrap_or(&Value::Null));
+                let (expected, found) =
+                    (expected.get(name).unwrap_or(&Value::Null), found.get(name).unwrap_or(&Value::Null));
                 differences(expected, found, &format!("{path}.{name}"), wrong);
             }
         }

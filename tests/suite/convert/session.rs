@@ -69,9 +69,11 @@ async fn a_page_becomes_a_gateway_with_sessions_over_both_listeners() {
         let stream = TcpStream::connect(gateway.address(443)).await.expect("connects");
         let name = ServerName::try_from("chat.example").expect("a name");
         let stream = connector.connect(name, stream).await.expect("TLS");
-        let (mut session, _) = tokio_tungstenite::client_async("wss://chat.example/chat", stream).await.expect("a session");
+        let (mut session, _) =
+            tokio_tungstenite::client_async("wss://chat.example/chat", stream).await.expect("a session");
         session.send("over wss".into()).await.expect("sent");
-        let answer = tokio::time::timeout(PATIENCE, session.next()).await.expect("in time").expect("open").expect("a message");
+        let answer =
+            tokio::time::timeout(PATIENCE, session.next()).await.expect("in time").expect("open").expect("a message");
         assert_eq!(answer.into_text().expect("text").as_str(), "over wss", "{page}");
     }
 }

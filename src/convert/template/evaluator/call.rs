@@ -2,21 +2,39 @@
 
 use std::rc::Rc;
 
-use super::deployment::Frame;
-use super::evaluator::{Evaluator, exhausted, shorten, unknown_of};
+use super::{Evaluator, exhausted, shorten, unknown_of};
 use crate::convert::expression::{Expression, Term, TermKind};
 use crate::convert::functions::{self, Failure, boolean};
+use crate::convert::template::deployment::Frame;
 use crate::convert::value::{Cause, Unknown, Value};
 
 /// Functions whose results are known in Azure alone.
 const OF_AZURE: &[&str] = &[
-    "deployer", "deployment", "environment", "getsecret", "guid", "managementgroup", "newguid", "pickzones", "providers",
-    "reference", "references", "resourcegroup", "subscription", "tenant", "tologicalzone", "tologicalzones",
-    "tophysicalzone", "tophysicalzones", "uniquestring", "utcnow",
+    "deployer",
+    "deployment",
+    "environment",
+    "getsecret",
+    "guid",
+    "managementgroup",
+    "newguid",
+    "pickzones",
+    "providers",
+    "reference",
+    "references",
+    "resourcegroup",
+    "subscription",
+    "tenant",
+    "tologicalzone",
+    "tologicalzones",
+    "tophysicalzone",
+    "tophysicalzones",
+    "uniquestring",
+    "utcnow",
 ];
 
 /// Functions by which an expression shows that it is one, in a document that is no template.
-const OF_TEMPLATES: &[&str] = &["concat", "copyindex", "format", "if", "json", "parameters", "variables", "resourceid", "reference", "tolower"];
+const OF_TEMPLATES: &[&str] =
+    &["concat", "copyindex", "format", "if", "json", "parameters", "variables", "resourceid", "reference", "tolower"];
 
 /// Whether an expression is one of a template, wherever it stands.
 pub(super) fn is_of_templates(root: &Term) -> bool {
@@ -163,7 +181,10 @@ fn argument_list(count: usize, argument: impl Fn(usize) -> Value) -> Vec<Value> 
 
 fn local(name: &str, frame: &Frame<'_>) -> Value {
     let found = frame.locals.iter().rev().find(|(known, _)| known.eq_ignore_ascii_case(name));
-    found.map_or_else(|| Unknown::fault(format!("lambdaVariables('{name}') outside its lambda")).into(), |(_, value)| value.clone())
+    found.map_or_else(
+        || Unknown::fault(format!("lambdaVariables('{name}') outside its lambda")).into(),
+        |(_, value)| value.clone(),
+    )
 }
 
 /// `copyIndex()`, `copyIndex(offset)`, `copyIndex('loop')`, `copyIndex('loop', offset)`.

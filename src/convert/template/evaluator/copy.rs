@@ -1,8 +1,8 @@
 //! Loops: `copy` among properties and variables, and on resources.
 
-use super::deployment::{Frame, Loop};
-use super::evaluator::{Evaluator, unknown_of};
+use super::{Evaluator, unknown_of};
 use crate::convert::json::{Member, Node};
+use crate::convert::template::deployment::{Frame, Loop};
 use crate::convert::value::{Unknown, Value};
 
 /// Most turns of a loop, as in ARM.
@@ -16,7 +16,7 @@ pub(super) fn is_list_of_loops(member: &Member) -> bool {
 }
 
 /// The name of a loop.
-pub(super) fn name(item: &Node) -> &str {
+pub(in crate::convert::template) fn name(item: &Node) -> &str {
     item.member("name").and_then(Node::text).unwrap_or_default()
 }
 
@@ -36,7 +36,7 @@ impl Evaluator {
     }
 
     /// How many turns a loop has; or why that is unknown.
-    pub(super) fn turns(&self, item: &Node, frame: &Frame<'_>) -> Result<i64, Value> {
+    pub(in crate::convert::template) fn turns(&self, item: &Node, frame: &Frame<'_>) -> Result<i64, Value> {
         let name = name(item);
         let count = match item.member("count") {
             Some(count) => self.node(count, frame),

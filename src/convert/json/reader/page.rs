@@ -1,7 +1,7 @@
 //! Fragments on a page: a document of prose, Markdown or not, that shows parts of a template.
 
-use super::reader::Reader;
-use super::{Node, NodeKind, SyntaxError};
+use super::Reader;
+use crate::convert::json::{Node, NodeKind, SyntaxError};
 
 /// Collections of a gateway, and other members that no other resource has: by them a fragment is recognised.
 pub(crate) const COLLECTIONS: &[&str] = &[

@@ -16,7 +16,11 @@ const LINE: usize = 64;
 pub(super) fn pem(data: &str) -> Result<String, &'static str> {
     let none = "data holds no certificate";
     let compact: String = data.chars().filter(|c| !c.is_whitespace()).collect();
-    let bytes = if data.trim_start().starts_with("-----") { data.as_bytes().to_vec() } else { STANDARD.decode(compact).map_err(|_| none)? };
+    let bytes = if data.trim_start().starts_with("-----") {
+        data.as_bytes().to_vec()
+    } else {
+        STANDARD.decode(compact).map_err(|_| none)?
+    };
     let certificates: Vec<CertificateDer<'_>> = match bytes.starts_with(b"-----") {
         true => CertificateDer::pem_slice_iter(&bytes).filter_map(Result::ok).collect(),
         false => vec![CertificateDer::from(&bytes[..])],

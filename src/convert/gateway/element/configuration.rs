@@ -6,8 +6,8 @@ mod authority;
 
 use std::collections::BTreeSet;
 
-use super::element::Conversion;
-use super::{Naming, name, scalar, shown};
+use super::Conversion;
+use crate::convert::gateway::{Naming, name, scalar, shown};
 use crate::convert::report::Outcome;
 use crate::convert::value::{Causes, Object, Part, Value};
 use crate::convert::yaml::{Yaml, YamlField};
@@ -83,10 +83,18 @@ fn pages_name(gateway: &str) -> String {
 
 impl Conversion<'_> {
     /// The reference of an element to its Secret or ConfigMap, which is made. `None`: the element has none of this kind.
-    pub(super) fn configured(&mut self, field: &str, object: &Object, path: &str, collection: Option<&str>) -> Option<YamlField> {
+    pub(super) fn configured(
+        &mut self,
+        field: &str,
+        object: &Object,
+        path: &str,
+        collection: Option<&str>,
+    ) -> Option<YamlField> {
         match (field, collection?) {
             ("secretRef", "sslCertificates") => Some(self.server_certificate(object, path)),
-            ("configMapRef", "trustedRootCertificates" | "trustedClientCertificates") => Some(self.authority(object, path)),
+            ("configMapRef", "trustedRootCertificates" | "trustedClientCertificates") => {
+                Some(self.authority(object, path))
+            }
             ("configMapRef", "customErrorConfigurations") => self.error_page(object, path),
             _ => None,
         }
@@ -127,10 +135,13 @@ impl Conversion<'_> {
             (None, None) => Err("the template has no data".to_owned()),
         };
         let map = match read {
-            Ok(pem) => self.configuration.add(ConfigKind::ConfigMap, &element, vec![YamlField::new("ca.crt", Yaml::Text(pem))]),
+            Ok(pem) => {
+                self.configuration.add(ConfigKind::ConfigMap, &element, vec![YamlField::new("ca.crt", Yaml::Text(pem))])
+            }
             Err(message) => {
                 let unknown = Yaml::Unknown(format!("the CA certificates of {element:?}, PEM"));
-                let map = self.configuration.add(ConfigKind::ConfigMap, &element, vec![YamlField::new("ca.crt", unknown)]);
+                let map =
+                    self.configuration.add(ConfigKind::ConfigMap, &element, vec![YamlField::new("ca.crt", unknown)]);
                 let remedy = format!("fill in ca.crt of the ConfigMap {map}");
                 self.report.add(Outcome::Open, (self.label, path), message, remedy);
                 map
@@ -160,14 +171,20 @@ impl Conversion<'_> {
         }
         let map = pages_name(&self.configuration.gateway);
         let message = format!("the page at {} is not fetched: pages come from a ConfigMap", scalar::shown(url));
-        self.report.add(Outcome::Open, (self.label, path), message, format!("write it into {key} of the ConfigMap {map}"));
+        self.report.add(
+            Outcome::Open,
+            (self.label, path),
+            message,
+            format!("write it into {key} of the ConfigMap {map}"),
+        );
         self.note_unknown(object, path);
         Some(YamlField::new("configMapRef", Yaml::map([("name", Yaml::Text(map)), ("key", Yaml::Text(key))])))
     }
 
     /// Notes what a certificate or a page depends on. What has to be done is the same, whether it is known or not.
     fn note_unknown(&mut self, object: &Object, path: &str) {
-        for (name, value) in object.iter().filter(|(name, value)| value.is_open() && !name.eq_ignore_ascii_case("name")) {
+        for (name, value) in object.iter().filter(|(name, value)| value.is_open() && !name.eq_ignore_ascii_case("name"))
+        {
             let mut causes = Causes::new();
             value.causes(&mut causes);
             self.report.add_unknown(self.label, &format!("{path}.{name}"), &causes);
@@ -178,9 +195,11 @@ impl Conversion<'_> {
 /// The name of an element, as far as it is known.
 fn element_name(object: &Object) -> String {
     match object.member("name") {
-        Some(Value::Partial(partial)) => {
-            partial.parts().iter().filter_map(|part| if let Part::Known(text) = part { Some(text.as_str()) } else { None }).collect()
-        }
+        Some(Value::Partial(partial)) => partial
+            .parts()
+            .iter()
+            .filter_map(|part| if let Part::Known(text) = part { Some(text.as_str()) } else { None })
+            .collect(),
         name => name.and_then(Value::as_text).unwrap_or_default().to_owned(),
     }
 }
