@@ -80,7 +80,7 @@ impl Yaml {
     /// Writes it in lines of its own.
     fn write(&self, out: &mut String, indent: usize) {
         match self {
-            Self::Map(fields) => fields.iter().for_each(|field| field.write(out, indent)),
+            Self::Map(fields) if !fields.is_empty() => fields.iter().for_each(|field| field.write(out, indent)),
             Self::List(items) => {
                 for item in items {
                     let mut inner = String::new();

@@ -113,7 +113,10 @@ impl<'a> Conversion<'a> {
                 (_, Value::Unknown(unknown)) => self.unknown(name, &unknown.causes, "", &path).value,
                 (FieldKind::Object, Value::Object(object)) => {
                     let path = labelled(&path, object);
-                    Yaml::Map(self.fields(&object.flat(), items, &path, Some(name)))
+                    match self.fields(&object.flat(), items, &path, Some(name)) {
+                        fields if fields.is_empty() => continue,
+                        fields => Yaml::Map(fields),
+                    }
                 }
                 (FieldKind::Object, Value::Null) => continue,
                 (FieldKind::Object, other) => self.misfit(other, "an object", &path),

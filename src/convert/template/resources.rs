@@ -96,7 +96,8 @@ impl Search {
                 self.document(inner, given);
             }
         }
-        if node.member("properties").is_some_and(is_gateway) {
+        let is_whole = node.member("name").is_some() && is_gateway(node);
+        if is_whole || node.member("properties").is_some_and(is_gateway) {
             let resource = self.evaluated(node.members(), &frame);
             self.found.gateways.push(FoundGateway { resource, condition: Condition::Met });
         } else if is_gateway(node) {
@@ -117,7 +118,8 @@ impl Search {
             Some(Value::Text(kind)) => kind,
             _ => "a type that is unknown".into(),
         };
-        if kind.eq_ignore_ascii_case(GATEWAY) {
+        let exists = node.member("existing").is_some_and(|existing| existing.kind == NodeKind::Bool(true));
+        if kind.eq_ignore_ascii_case(GATEWAY) && !exists {
             self.deployed(node, frame, Self::gateway);
         } else if kind.eq_ignore_ascii_case(DEPLOYMENT) {
             self.deployed(node, frame, Self::deployment);
