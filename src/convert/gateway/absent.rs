@@ -47,116 +47,91 @@ const BOOKKEEPING: &[&str] = &[
 /// What Secrets and ConfigMaps are made of; it is reported with them.
 const CONFIGURATION: &[&str] = &["customErrorPageUrl", "data", "keyVaultSecretId", "password"];
 
-/// Properties that are known: name, outcome, why, and what to do.
-const KNOWN: &[(&str, Outcome, &str, &str)] = &[
-    (
+/// A property that is known: what becomes of it, why, and what to do.
+#[derive(Debug)]
+struct KnownProperty {
+    name: &'static str,
+    outcome: Outcome,
+    why: &'static str,
+    remedy: &'static str,
+}
+
+const fn left_out(name: &'static str, why: &'static str, remedy: &'static str) -> KnownProperty {
+    KnownProperty { name, outcome: Outcome::LeftOut, why, remedy }
+}
+
+const fn not_needed(name: &'static str, why: &'static str, remedy: &'static str) -> KnownProperty {
+    KnownProperty { name, outcome: Outcome::NotNeeded, why, remedy }
+}
+
+/// Why there is nothing in place of a firewall.
+const NO_FIREWALL: &str = "there is no web application firewall here, so requests are served without one";
+/// Why there is nothing in place of Private Link, and what to do.
+const NO_PRIVATE_LINK: &str = "there is no Private Link here";
+const INTERNAL_SERVICE: &str = "make the gateway's Service internal where clients are private";
+
+/// Every property that is known, in the order of the alphabet.
+const KNOWN: &[KnownProperty] = &[
+    left_out(
         "authenticationCertificates",
-        Outcome::LeftOut,
         "certificates of backends are verified by a CA, not one by one",
         "name the CA in trustedRootCertificates",
     ),
-    (
+    not_needed(
         "autoscaleConfiguration",
-        Outcome::NotNeeded,
         "Kubernetes scales the gateway",
         "use a HorizontalPodAutoscaler, with the chart's values",
     ),
-    (
+    left_out(
         "backendIPConfigurations",
-        Outcome::LeftOut,
         "members that are network interfaces of Azure can't be found here",
         "list their addresses in backendAddresses",
     ),
-    (
+    left_out(
         "dedicatedBackendConnection",
-        Outcome::LeftOut,
         "connections to backends are shared by clients",
         "see whether a backend authenticates connections (NTLM)",
     ),
-    (
-        "enableFips",
-        Outcome::LeftOut,
-        "the cryptography is not validated for FIPS",
-        "see whether something depends on it",
-    ),
-    (
+    left_out("enableFips", "the cryptography is not validated for FIPS", "see whether something depends on it"),
+    left_out(
         "enableL4ClientIpPreservation",
-        Outcome::LeftOut,
         "backends see the gateway's address",
         "see whether a backend depends on the client's",
     ),
-    ("extendedLocation", Outcome::NotNeeded, "it is about Azure's machines", ""),
-    (
-        "firewallPolicy",
-        Outcome::LeftOut,
-        "there is no web application firewall here, so requests are served without one",
-        "put one in front",
-    ),
-    ("forceFirewallPolicyAssociation", Outcome::NotNeeded, "there is no web application firewall here", ""),
-    ("gatewayIPConfigurations", Outcome::NotNeeded, "pods run in the cluster's own network", ""),
-    (
-        "globalConfiguration",
-        Outcome::NotNeeded,
-        "requests and answers are streamed, not buffered; nothing of them is lost",
-        "",
-    ),
-    ("identity", Outcome::NotNeeded, "Secrets take the place of a Key Vault, so no identity is needed to read one", ""),
-    ("location", Outcome::NotNeeded, "it is about Azure's machines", ""),
-    ("managedBy", Outcome::NotNeeded, "it is about Azure Resource Manager", ""),
-    ("plan", Outcome::NotNeeded, "it is about Azure's machines", ""),
-    (
-        "privateEndpointConnections",
-        Outcome::LeftOut,
-        "there is no Private Link here",
-        "make the gateway's Service internal where clients are private",
-    ),
-    ("privateIPAllocationMethod", Outcome::NotNeeded, "the gateway listens on its pod's addresses", ""),
-    (
-        "privateLinkConfiguration",
-        Outcome::LeftOut,
-        "there is no Private Link here",
-        "make the gateway's Service internal where clients are private",
-    ),
-    (
-        "privateLinkConfigurations",
-        Outcome::LeftOut,
-        "there is no Private Link here",
-        "make the gateway's Service internal where clients are private",
-    ),
-    ("probeEnabled", Outcome::NotNeeded, "a probe is used wherever settings name one", ""),
-    ("sku", Outcome::NotNeeded, "the number of replicas takes its place", "set replicas in the chart's values"),
-    (
+    not_needed("extendedLocation", "it is about Azure's machines", ""),
+    left_out("firewallPolicy", NO_FIREWALL, "put one in front"),
+    not_needed("forceFirewallPolicyAssociation", "there is no web application firewall here", ""),
+    not_needed("gatewayIPConfigurations", "pods run in the cluster's own network", ""),
+    not_needed("globalConfiguration", "requests and answers are streamed, not buffered; nothing of them is lost", ""),
+    not_needed("identity", "Secrets take the place of a Key Vault, so no identity is needed to read one", ""),
+    not_needed("location", "it is about Azure's machines", ""),
+    not_needed("managedBy", "it is about Azure Resource Manager", ""),
+    not_needed("plan", "it is about Azure's machines", ""),
+    left_out("privateEndpointConnections", NO_PRIVATE_LINK, INTERNAL_SERVICE),
+    not_needed("privateIPAllocationMethod", "the gateway listens on its pod's addresses", ""),
+    left_out("privateLinkConfiguration", NO_PRIVATE_LINK, INTERNAL_SERVICE),
+    left_out("privateLinkConfigurations", NO_PRIVATE_LINK, INTERNAL_SERVICE),
+    not_needed("probeEnabled", "a probe is used wherever settings name one", ""),
+    not_needed("sku", "the number of replicas takes its place", "set replicas in the chart's values"),
+    left_out(
         "sniName",
-        Outcome::LeftOut,
         "the server name of backends is the Host that they get",
         "write it as hostName where both are the same",
     ),
-    ("subnet", Outcome::NotNeeded, "pods run in the cluster's own network", ""),
-    ("tags", Outcome::NotNeeded, "they are about Azure Resource Manager", "add labels where something depends on them"),
-    (
+    not_needed("subnet", "pods run in the cluster's own network", ""),
+    not_needed("tags", "they are about Azure Resource Manager", "add labels where something depends on them"),
+    left_out(
         "validateCertChainAndExpiry",
-        Outcome::LeftOut,
         "certificates of backends are always verified",
         "give the CA in trustedRootCertificates",
     ),
-    (
+    left_out(
         "validateSNI",
-        Outcome::LeftOut,
         "names in certificates of backends are always verified",
         "give backends certificates with their names",
     ),
-    (
-        "webApplicationFirewallConfiguration",
-        Outcome::LeftOut,
-        "there is no web application firewall here, so requests are served without one",
-        "put one in front",
-    ),
-    (
-        "zones",
-        Outcome::NotNeeded,
-        "Kubernetes spreads pods over zones",
-        "use topologySpreadConstraints, with the chart's values",
-    ),
+    left_out("webApplicationFirewallConfiguration", NO_FIREWALL, "put one in front"),
+    not_needed("zones", "Kubernetes spreads pods over zones", "use topologySpreadConstraints, with the chart's values"),
 ];
 
 /// Whether a field of ApplicationGateway is not written though ARM has it too.
@@ -190,9 +165,9 @@ pub(super) fn find(name: &str, value: &Value, collection: Option<&str>) -> Absen
             if known == "webApplicationFirewallConfiguration" { value.member("enabled") } else { Some(value) };
         enabled == Some(&Value::Bool(false))
     };
-    match KNOWN.iter().find(|(known, ..)| is(known)) {
-        Some((known, outcome, why, remedy)) => {
-            let (outcome, remedy) = if disabled(known) { (Outcome::NotNeeded, "") } else { (*outcome, *remedy) };
+    match KNOWN.iter().find(|known| is(&known.name)) {
+        Some(KnownProperty { name, outcome, why, remedy }) => {
+            let (outcome, remedy) = if disabled(name) { (Outcome::NotNeeded, "") } else { (*outcome, *remedy) };
             let message = format!("not carried over ({}): {why}", scalar::shown(value));
             Absence::Told { outcome, message, remedy: remedy.to_owned() }
         }
@@ -231,7 +206,7 @@ mod tests {
 
     #[test]
     fn the_names_are_sorted() {
-        assert!(KNOWN.is_sorted_by_key(|(name, ..)| name));
+        assert!(KNOWN.is_sorted_by_key(|known| known.name));
         assert!(BOOKKEEPING.is_sorted());
     }
 }
