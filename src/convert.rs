@@ -16,9 +16,10 @@ mod template;
 mod value;
 mod yaml;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 pub(crate) use gateway::Naming;
+use gateway::Taken;
 pub(crate) use json::{MAX_INPUT_BYTES, SyntaxError};
 pub(crate) use report::ConversionReport;
 use report::Outcome;
@@ -68,9 +69,9 @@ pub(crate) fn convert(
     let has_gateway =
         !resources.gateways.is_empty() || !resources.left_out.is_empty() || !resources.unknown_loops.is_empty();
     let mut objects = Vec::new();
-    let mut names = BTreeSet::new();
+    let mut taken = Taken::default();
     for found in &resources.gateways {
-        objects.extend(gateway::convert(found, naming, &mut names, &mut report));
+        objects.extend(gateway::convert(found, naming, &mut taken, &mut report));
     }
     describe(&resources, &mut report);
     Ok(Conversion { objects, report, has_gateway })

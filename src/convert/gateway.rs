@@ -18,6 +18,7 @@ use std::rc::Rc;
 
 use self::element::Conversion;
 use self::reference::ElementIndex;
+use self::review::Listeners;
 use super::report::{CarriedElements, ConversionReport, Outcome};
 use super::template::{Condition, FoundGateway};
 use super::value::{Causes, Object, Value};
@@ -34,17 +35,25 @@ pub(crate) struct Naming {
     pub(crate) ingress_class: Option<String>,
 }
 
+/// What the gateways of a document have between them.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    /// Names of objects.
+    names: BTreeSet<String>,
+    listeners: Listeners,
+}
+
 /// Converts a gateway. The objects are in the order in which they are needed: Secrets and ConfigMaps last.
 pub(crate) fn convert(
     found: &FoundGateway,
     naming: &Naming,
-    names: &mut BTreeSet<String>,
+    taken: &mut Taken,
     report: &mut ConversionReport,
 ) -> Vec<Yaml> {
     let empty = Object::default();
     let resource = found.resource.as_object().unwrap_or(&empty);
     let object_name = match name::of_gateway(resource, naming, report) {
-        Yaml::Text(name) => Yaml::Text(name::unique(&name, names)),
+        Yaml::Text(name) => Yaml::Text(name::unique(&name, &mut taken.names)),
         open => open,
     };
     let label = object_name.as_text().unwrap_or("the gateway").to_owned();
@@ -63,7 +72,7 @@ pub(crate) fn convert(
     }
     let (configuration, dangling) = conversion.finish(naming);
     let spec = skeleton::add(spec, &dangling);
-    review::review(&Yaml::Map(spec.clone()), &label, report);
+    review::review(&Yaml::Map(spec.clone()), &label, &mut taken.listeners, report);
 
     let counts = spec.iter().filter_map(|field| match &field.value {
         Yaml::List(items) if !items.is_empty() => {

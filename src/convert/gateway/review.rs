@@ -1,17 +1,24 @@
 //! What a gateway that was converted will not do, seen as a whole: pools without members, listeners without a rule, listeners in conflict.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use crate::convert::report::{ConversionReport, Outcome};
 use crate::convert::yaml::Yaml;
 
+/// The listener that has a port and a host first, over all gateways of a document.
+#[derive(Debug, Default)]
+pub(super) struct Listeners {
+    first: BTreeMap<(String, String), String>,
+}
+
 /// Adds to the report what the elements say in view of each other.
-pub(super) fn review(spec: &Yaml, gateway: &str, report: &mut ConversionReport) {
+pub(super) fn review(spec: &Yaml, gateway: &str, listeners: &mut Listeners, report: &mut ConversionReport) {
     let mut review = Review { spec, gateway, report };
     review.pools();
     review.listeners("httpListeners", "requestRoutingRules", "httpListener");
     review.listeners("listeners", "routingRules", "listener");
-    review.conflicts();
+    review.conflicts(listeners);
     review.rewrites();
 }
 
@@ -55,21 +62,25 @@ impl<'a> Review<'a> {
     }
 
     /// Reports listeners that have the same port and host. One of them would be served, and the other one would not.
-    fn conflicts(&mut self) {
+    fn conflicts(&mut self, listeners: &mut Listeners) {
         let ports: BTreeMap<_, _> =
             self.elements("frontendPorts").iter().filter_map(|port| Some((name(port)?, port.field("port")?))).collect();
-        let mut first: BTreeMap<(String, String), String> = BTreeMap::new();
         for (index, listener) in self.elements("httpListeners").iter().enumerate() {
-            let Some(port) = referred(listener, "frontendPort") else { continue };
-            let port = ports.get(port).map_or_else(|| port.to_owned(), |port| format!("{port:?}"));
+            let Some(Yaml::Number(port)) = referred(listener, "frontendPort").and_then(|port| ports.get(port)) else {
+                continue;
+            };
             let place = place("httpListeners", index, listener);
             for host in hosts(listener) {
                 let shown = if host.is_empty() { "any host".to_owned() } else { format!("host {host}") };
-                if let Some(other) = first.get(&(port.clone(), host.clone())) {
-                    let message = format!("it is for {shown} on the port of {other} too, so only that one is served");
-                    self.add(Outcome::Open, &place, message, "give one of the two another host or port");
-                } else {
-                    first.insert((port.clone(), host), place.clone());
+                match listeners.first.entry((port.to_string(), host)) {
+                    Entry::Occupied(first) => {
+                        let message = format!(
+                            "it is for {shown} on port {port}, as {} is, so only that one is served",
+                            first.get()
+                        );
+                        self.add(Outcome::Open, &place, message, "give one of the two another host or port");
+                    }
+                    Entry::Vacant(free) => drop(free.insert(format!("{}: {place}", self.gateway))),
                 }
             }
         }

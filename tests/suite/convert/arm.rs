@@ -108,11 +108,20 @@ fn each_property_is_reported_by_name() {
         ("07-az-show-output.json", &["10.0.0.6"]),
         (
             "08-powershell-export.json",
-            &["Microsoft.Network/virtualNetworks", "webApplicationFirewallConfiguration", "autoscaleConfiguration"],
+            &[
+                "Microsoft.Network/virtualNetworks",
+                "webApplicationFirewallConfiguration",
+                "autoscaleConfiguration",
+                "any host on port 80, as appgw-a",
+            ],
         ),
         (
             "09-bicep-compiled.json",
-            &["any host on the port of", "Microsoft.Network/networkSecurityGroups", "reference()"],
+            &[
+                "any host on port 443, as appgw-exchange: httpListeners[0] \"listener-mail\" is",
+                "Microsoft.Network/networkSecurityGroups",
+                "reference()",
+            ],
         ),
         (
             "09-bicep-compiled.json with 09-bicep-compiled.parameters.json",

@@ -74,7 +74,7 @@ fn an_expression_that_is_not_understood_costs_its_own_field() {
         ("[variables('absent')]", "variables('absent'), which the template does not have"),
         ("[int('x')]", "argument 1 is no whole number"),
         ("[split('a', '.')[7]]", "there is no 7"),
-        ("[format('{9}', 'a')]", "argument 10 is missing"),
+        ("[format('{9}', 'a')]", "argument 11 is missing"),
         ("[copyIndex()]", "outside its loop"),
     ] {
         // A bracket that is not closed is a text, as in ARM.

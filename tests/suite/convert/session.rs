@@ -10,7 +10,8 @@ use super::{convert, filled, fixture};
 use crate::gateway::{Backend, Gateway, PATIENCE, echo, eventually};
 use futures_util::{SinkExt, StreamExt};
 
-const PAGES: &[&str] = &["websocket.en.md", "websocket.nl.md", "websocket.pt.md", "websocket.sv.md", "websocket.zh.md"];
+const PAGES: &[&str] =
+    &["websocket.en.txt", "websocket.nl.txt", "websocket.pt.txt", "websocket.sv.txt", "websocket.zh.txt"];
 
 /// What a reader of the report writes into the skeletons.
 fn fill_in(yaml: &str, backend: &Backend) -> String {
