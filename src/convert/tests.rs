@@ -22,7 +22,7 @@ fn address(value: &str) -> Yaml {
     let conversion = convert_text(&template(variables, value)).unwrap();
     let pools = conversion.objects[0].field("spec").and_then(|spec| spec.field("backendAddressPools")).unwrap();
     let addresses = pools.items()[0].field("backendAddresses").unwrap();
-    addresses.items()[0].field("fqdn").cloned().unwrap_or(Yaml::text(""))
+    addresses.items().first().and_then(|address| address.field("fqdn")).cloned().unwrap_or(Yaml::text(""))
 }
 
 #[test]
