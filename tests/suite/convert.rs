@@ -5,6 +5,7 @@ mod arm;
 mod bad;
 mod facts;
 mod session;
+mod trial;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -148,10 +148,10 @@ pub(super) fn is_of_resource(path: &str) -> bool {
 /// What is said of a property of an object: of an element of a collection, or of something within one.
 pub(super) fn find(name: &str, value: &Value, collection: Option<&str>) -> Absence {
     let is = |known: &&str| known.eq_ignore_ascii_case(name);
-    if value.is_nothing() || BOOKKEEPING.iter().any(|known| is(&known)) {
+    if value.is_nothing() || BOOKKEEPING.iter().any(is) {
         return Absence::Silent;
     }
-    if CONFIGURATION.iter().any(|known| is(&known)) && collection.is_some()
+    if CONFIGURATION.iter().any(is) && collection.is_some()
         || is_back_reference(name, value)
         || is_description(name, value)
     {

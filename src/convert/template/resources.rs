@@ -164,7 +164,7 @@ impl Search {
     fn leave_out(&mut self, node: &Node, condition: Option<&Node>, frame: &Frame<'_>) {
         // Of a nested deployment only what is a gateway matters.
         let template = node.member("properties").and_then(|properties| properties.member("template"));
-        let gateways = template.map_or(1, |template| gateways_of(template));
+        let gateways = template.map_or(1, gateways_of);
         let parameters =
             condition.map(|condition| decisive::parameters(condition, &frame.deployment)).unwrap_or_default();
         let name = node.member("name").and_then(Node::text).unwrap_or_default();

@@ -42,7 +42,7 @@ fn listeners_and_backends_are_carried_over() {
             let port = find(spec, "frontendPorts", &found["frontendPort"]["name"]).expect("its port");
             assert_eq!((&port["port"], &found["protocol"]), (&listener["port"], &listener["protocol"]), "{name}");
             let hosts: Vec<_> = found.get("hostName").into_iter().chain(list(found, "hostNames")).collect();
-            assert_eq!(hosts, list(&listener, "hosts").iter().collect::<Vec<_>>(), "{name}");
+            assert_eq!(hosts, list(listener, "hosts").iter().collect::<Vec<_>>(), "{name}");
         }
         for backend in expected["backends"].as_object().expect("backends").values() {
             let arm = &backend["arm"];
@@ -176,7 +176,7 @@ fn what_leads_nowhere_and_what_is_left_out_is_reported() {
                 assert!(converted.report.contains(&format!("{missing} leads nowhere")), "{name}: {}", converted.report);
             }
         }
-        for (_, backend) in expected["backends"].as_object().expect("backends") {
+        for backend in expected["backends"].as_object().expect("backends").values() {
             for root in list(&backend["sends"], "roots") {
                 assert!(converted.report.contains(&format!("{root} leads nowhere")), "{name}: {}", converted.report);
             }
