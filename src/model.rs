@@ -17,6 +17,7 @@ mod pool;
 mod precedence;
 mod probe;
 mod route;
+mod stream;
 mod tls;
 mod upgrade;
 mod websocket;
@@ -42,8 +43,9 @@ pub use policy::{
 };
 pub use pool::{Address, Balance, Endpoint, EndpointState, Endpoints, Pool, PoolId, Transport, UpstreamTls};
 pub use precedence::{HostPrecedence, MatchPrecedence};
-pub use probe::{MAX_PROBE_BODY_CHARS, Probe, ProbeHeader, StatusRange, StatusRangeError};
+pub use probe::{MAX_PROBE_BODY_CHARS, Probe, ProbeHeader, ProbeKind, StatusRange, StatusRangeError};
 pub use route::{Action, MatchInput, Redirect, Route, RouteId, RouteMatch, Unavailable};
+pub use stream::{Stream, TlsMode};
 pub use tls::{Certificate, CertificateId, SecretBytes};
 pub use upgrade::{UpgradeProtocols, carries_http};
 pub use websocket::{IdleCounts, Ping, SessionLimits, WebSocket};

@@ -2,8 +2,8 @@
 //!
 //! One worker thread a core, each with its own single-threaded runtime, its own sockets on every listener's
 //! port and its own idle connections to members. A request reads the table once, takes its route from it, and
-//! goes `front -> decision -> forward`, and from there to `session` when it is a WebSocket handshake. Knows nothing of
-//! Kubernetes.
+//! goes `front -> decision -> forward`, and from there to `session` when it is a WebSocket handshake. A connection without HTTP goes
+//! `front -> stream`. Knows nothing of Kubernetes.
 
 mod client;
 mod decision;
@@ -13,6 +13,7 @@ mod limits;
 mod policy;
 mod request;
 mod session;
+mod stream;
 mod timer;
 
 pub use client::connections::ConnectionLimits;

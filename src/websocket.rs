@@ -1,5 +1,5 @@
 //! WebSocket (RFC 6455): the handshake's rules, frame boundaries, the relay of a session, and the sessions of the process; upgrades to
-//! other protocols, whose sessions have no frames.
+//! other protocols and streams, whose sessions have no frames.
 //!
 //! A session holds its two streams, its route, a lease on its member and counters; never the routing table. Nothing
 //! here unmasks, changes or buffers a message.
@@ -38,5 +38,5 @@ pub use registry::{Limits, Permit, SessionGuard, Sessions};
 pub use relay::{RelayStream, relay};
 pub use session::{Session, SessionInfo, SessionProtocol};
 pub use tend::tend;
-pub use totals::{CloseClass, ObjectTotals, Totals};
+pub use totals::{CloseClass, ObjectTotals, Totals, TotalsKey};
 pub use upgrade::{Upgrade, UpgradeFault};

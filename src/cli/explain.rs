@@ -3,6 +3,7 @@
 mod policies;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use super::objects::ObjectOptions;
 use super::run::affinity::{self, AffinityOptions};
 use crate::model::{
     Action, AddressPolicy, Affinity, EncodedSlashes, EndpointState, Forward, HostHeader, HostPattern, Kind, MatchInput,
-    ObjectRef, PoolId, Protocol, Route, WeightedPools, decode_slashes, has_encoded_slashes, normalise_host,
+    ObjectRef, PoolId, Protocol, Route, TlsMode, WeightedPools, decode_slashes, has_encoded_slashes, normalise_host,
     normalise_path,
 };
 use crate::pool::{AffinityKey, Health, Member, Pool, ProbeOutcome, Registry, Standing};
@@ -75,7 +76,7 @@ impl Explain {
             (None, Some("https" | "wss")) => 443,
             (None, _) => 80,
         };
-        let host = normalise_host(self.host_header()?.as_deref().unwrap_or(authority.host()));
+        let mut host = normalise_host(self.host_header()?.as_deref().unwrap_or(authority.host()));
         let mut path = normalise_path(self.url.path());
 
         let input = directory::read(&self.manifests)?;
@@ -90,6 +91,13 @@ impl Explain {
         );
         // Only the pools of the route that is chosen are probed: the table is compiled once to choose, once to probe.
         let unprobed = compile(&translation.model, 1, &Default::default());
+        let protocol = unprobed.listener(port).map(|listener| listener.protocol);
+        if protocol == Some(Protocol::Tcp) {
+            host = HostPattern::of_port(port).to_string();
+        }
+        if matches!(protocol, Some(Protocol::Tcp | Protocol::Tls)) {
+            path = "".into();
+        }
         let find = |path: &str| unprobed.listener(port)?.find(&host, MatchInput::from_path(path));
         let mut chosen = find(&path);
         let disguised = has_encoded_slashes(self.url.path());
@@ -104,7 +112,13 @@ impl Explain {
         let specs = specs.map(|(id, pool)| (id.clone(), Arc::clone(pool))).collect();
         let table = compile(&translation.model, 1, &registry.apply(&specs, &BTreeMap::new()));
 
-        print_line!("request    host {host:?}, path {path:?}, frontend port {port}");
+        match protocol {
+            Some(Protocol::Tcp) => print_line!("connection frontend port {port}"),
+            Some(Protocol::Tls) => print_line!("connection server name {host:?}, frontend port {port}"),
+            Some(Protocol::Http | Protocol::Https) | None => {
+                print_line!("request    host {host:?}, path {path:?}, frontend port {port}")
+            }
+        }
         let (served, explanation) = match table.listener(port) {
             Some(listener) => explain_on(listener, port, &host, requested).await,
             None => {
@@ -149,30 +163,71 @@ fn encoded_slashes(target: Option<&Arc<Target>>) -> EncodedSlashes {
 
 /// Prints what a listener does with the request; returns whether it would be served, and why.
 async fn explain_on(listener: &ListenerTable, port: u16, host: &str, input: MatchInput<'_>) -> (bool, Explanation) {
-    print_line!("listener   {port} {:?}{}", listener.protocol, certificate(listener, host));
     let explanation = listener.explain(host, input);
+    let tls = client_tls(listener, explanation.chosen.as_deref());
+    let certificate = listener.certificate(Some(host)).filter(|_| tls == Some(TlsMode::Terminate));
+    let shown = match (tls, certificate) {
+        (None, _) => String::new(),
+        (Some(TlsMode::Passthrough), _) => ", TLS is passed through".to_owned(),
+        (Some(TlsMode::Terminate), Some(certificate)) => format!(", certificate of Secret {}", certificate.id),
+        (Some(TlsMode::Terminate), None) => ", no certificate for this host: the TLS handshake would fail".to_owned(),
+    };
+    print_line!("listener   {port} {:?}{shown}", listener.protocol);
+    let refusals = Refusals::of(listener.protocol);
     let served = match &explanation.chosen {
-        Some(target) => print_route(target).await,
+        Some(target) => print_route(target, refusals).await,
         None => {
-            print_line!("route      none: 404");
+            print_line!("route      none: {}", refusals.name(404));
             false
         }
     };
-    let reached = listener.protocol == Protocol::Http || listener.certificate(Some(host)).is_some();
+    let reached = tls != Some(TlsMode::Terminate) || certificate.is_some();
     (served && reached, explanation)
 }
 
-fn certificate(listener: &ListenerTable, host: &str) -> String {
-    match (listener.protocol, listener.certificate(Some(host))) {
-        (Protocol::Http, _) => String::new(),
-        (_, Some(certificate)) => format!(", certificate of Secret {}", certificate.id),
-        (_, None) => ", no certificate for this host: the TLS handshake would fail".to_owned(),
+/// What becomes of the TLS of a client whose route is `chosen`. `None`: it speaks none.
+fn client_tls(listener: &ListenerTable, chosen: Option<&Target>) -> Option<TlsMode> {
+    match (listener.protocol, chosen.map(|target| &target.route.action)) {
+        (Protocol::Http | Protocol::Tcp, _) => None,
+        (Protocol::Https, _) => Some(TlsMode::Terminate),
+        (Protocol::Tls, Some(Action::Stream(stream))) => stream.tls,
+        // The connection is refused before that.
+        (Protocol::Tls, _) => None,
+    }
+}
+
+/// How a listener refuses: HTTP answers, a stream ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refusals {
+    Statuses,
+    Ends,
+}
+
+impl Refusals {
+    fn of(protocol: Protocol) -> Self {
+        match protocol {
+            Protocol::Http | Protocol::Https => Self::Statuses,
+            Protocol::Tcp | Protocol::Tls => Self::Ends,
+        }
+    }
+
+    /// What clients get where HTTP would answer with `status`.
+    fn name(self, status: u16) -> String {
+        match self {
+            Self::Statuses => status.to_string(),
+            Self::Ends => "the connection is refused".to_owned(),
+        }
     }
 }
 
 /// Prints what a route does; returns whether it would serve the request.
-async fn print_route(target: &Target) -> bool {
-    print_line!("route      {}: {}, path {}", target.owner(), target.route.field, target.route.matches);
+async fn print_route(target: &Target, refusals: Refusals) -> bool {
+    match refusals {
+        Refusals::Statuses => {
+            print_line!("route      {}: {}, path {}", target.owner(), target.route.field, target.route.matches)
+        }
+        Refusals::Ends => print_line!("route      {}: {}", target.owner(), target.route.field),
+    }
     for step in target.route.policies.as_deref().map(policies::steps).unwrap_or_default() {
         print_line!("{step}");
     }
@@ -182,17 +237,27 @@ async fn print_route(target: &Target) -> bool {
             true
         }
         Action::NotFound => {
-            print_line!("answer     404");
+            print_line!("answer     {}", refusals.name(404));
             false
         }
         Action::Unavailable(unavailable) => {
-            print_line!("answer     503, {}", unavailable.reason);
+            print_line!("answer     {}, {}", refusals.name(503), unavailable.reason);
             false
         }
         Action::Forward(forward) => {
             let mut served = false;
-            for share in shares(forward) {
-                served |= print_backend(target, forward, &share).await;
+            for share in shares(&forward.pools) {
+                print_forward(forward, &share);
+                served |= print_pool(target, &share, forward.affinity.as_deref(), refusals).await;
+            }
+            served
+        }
+        Action::Stream(stream) => {
+            let mut served = false;
+            for share in shares(&stream.pools) {
+                let idle = stream.sessions.idle_timeout.map(|idle| format!(", idle timeout {idle:?}"));
+                print_line!("backend    pool {share}, stream of {}{}", stream.protocol(), idle.unwrap_or_default());
+                served |= print_pool(target, &share, None, refusals).await;
             }
             served
         }
@@ -206,8 +271,15 @@ struct PoolShare<'a> {
     weight: Option<u32>,
 }
 
-fn shares(forward: &Forward) -> Vec<PoolShare<'_>> {
-    match &forward.pools {
+impl fmt::Display for PoolShare<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.pool)?;
+        self.weight.map_or(Ok(()), |weight| write!(f, ", weight {weight}"))
+    }
+}
+
+fn shares(pools: &WeightedPools) -> Vec<PoolShare<'_>> {
+    match pools {
         WeightedPools::One { pool } => vec![PoolShare { pool, weight: None }],
         WeightedPools::Several { pools } => {
             pools.iter().map(|weighted| PoolShare { pool: &weighted.pool, weight: Some(weighted.weight) }).collect()
@@ -215,30 +287,33 @@ fn shares(forward: &Forward) -> Vec<PoolShare<'_>> {
     }
 }
 
-/// Prints one of the pools of a route; returns whether it would serve a request.
-async fn print_backend(target: &Target, forward: &Forward, share: &PoolShare<'_>) -> bool {
-    let PoolShare { pool: id, weight } = share;
+/// Prints how requests go to one of the pools of a route.
+fn print_forward(forward: &Forward, share: &PoolShare<'_>) {
     let host = match &forward.host {
         HostHeader::Preserve => "as the client sent it".to_owned(),
         HostHeader::Set(host) => host.clone(),
         HostHeader::Member => "the member's own".to_owned(),
     };
-    let weight_shown = weight.map(|weight| format!(", weight {weight}")).unwrap_or_default();
-    print_line!("backend    pool {id}{weight_shown}, Host {host}, request timeout {:?}", forward.request_timeout);
+    print_line!("backend    pool {share}, Host {host}, request timeout {:?}", forward.request_timeout);
     if let Some(rewrite) = &forward.rewrite {
         print_line!("rewrite    {:?} at the front of the path becomes {:?}", rewrite.strip, rewrite.prepend);
     }
     if let Some(protocols) = &forward.upgrade_protocols {
         println!("upgrade    WebSocket, {}", protocols.names().collect::<Vec<_>>().join(", "));
     }
+}
+
+/// Prints one of the pools of a route; returns whether it would serve a request.
+async fn print_pool(target: &Target, share: &PoolShare<'_>, affinity: Option<&Affinity>, refusals: Refusals) -> bool {
+    let PoolShare { pool: id, weight } = share;
     match target.pools().find(|pool| pool.id == **id) {
-        Some(pool) => print_members(pool, forward.affinity.as_deref()).await && *weight != Some(0),
+        Some(pool) => print_members(pool, affinity, refusals).await && *weight != Some(0),
         None => false,
     }
 }
 
 /// Prints each member with the result of its probe and the cookie of its clients; returns whether the pool would serve a request.
-async fn print_members(pool: &Pool, affinity: Option<&Affinity>) -> bool {
+async fn print_members(pool: &Pool, affinity: Option<&Affinity>, refusals: Refusals) -> bool {
     // Without the gateway's key, nobody knows its cookies.
     let affinity = affinity.filter(|_| pool.has_shared_key());
     if pool.chooses_by_client() {
@@ -270,12 +345,13 @@ async fn print_members(pool: &Pool, affinity: Option<&Affinity>) -> bool {
     let takers = pool.takers();
     match pool.unavailable() {
         None if !takers.is_empty() && takers.iter().all(|member| member.is_unreachable()) => {
-            println!("answer     502, {}: no connection can be made", RefusalReason::BackendUnreachable.name());
+            let reason = RefusalReason::BackendUnreachable.name();
+            println!("answer     {}, {reason}: no connection can be made", refusals.name(502));
             false
         }
         None => true,
         Some(why) => {
-            print_line!("answer     503, {}: {why}", RefusalReason::from(why).name());
+            print_line!("answer     {}, {}: {why}", refusals.name(503), RefusalReason::from(why).name());
             false
         }
     }
@@ -285,7 +361,8 @@ async fn print_members(pool: &Pool, affinity: Option<&Affinity>) -> bool {
 fn describe_probe(member: &Member, standing: Standing) -> String {
     let probe = match member.last_outcome() {
         _ if member.key.probe.is_none() => return "probes are off, so the endpoint's readiness decides".to_owned(),
-        Some(ProbeOutcome::Passed(status)) => format!("probe answered {status}"),
+        Some(ProbeOutcome::Passed(Some(status))) => format!("probe answered {status}"),
+        Some(ProbeOutcome::Passed(None)) => "probe connected".to_owned(),
         Some(ProbeOutcome::Inconclusive(error)) => format!("probe could not be sent: {error}"),
         Some(outcome) => format!("probe failed: {outcome}"),
         None => "probe not answered yet".to_owned(),

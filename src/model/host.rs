@@ -82,6 +82,11 @@ impl HostPattern {
         Ok(Self::Glob(text.into()))
     }
 
+    /// The host of the connections of a port that name none, since they speak neither HTTP nor TLS. No request can have it: `:5432`.
+    pub fn of_port(port: u16) -> Self {
+        Self::Exact(format!(":{port}").into())
+    }
+
     /// Whether the pattern matches `host`, which is in lower case and without a port.
     pub fn matches(&self, host: &str) -> bool {
         match self {

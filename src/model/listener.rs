@@ -26,6 +26,10 @@ pub enum Protocol {
     Http,
     /// TLS with HTTP/2 and HTTP/1.1 by ALPN, and WebSocket (`wss`).
     Https,
+    /// A stream of bytes. Its host is [`HostPattern::of_port`].
+    Tcp,
+    /// A stream of bytes over TLS, that the gateway terminates or passes through. Its hosts are server names (SNI, RFC 6066 section 3).
+    Tls,
 }
 
 /// One host of a listener.

@@ -17,6 +17,9 @@ pub struct Probe {
     /// Whether nobody wrote the probe: it is the default of a language that has to guess what backends answer. A guess only says which
     /// members go first. Where no member of a pool passes it, it does not count, and the readiness of the endpoints decides.
     pub is_guess: bool,
+    /// What is asked.
+    #[serde(skip_serializing_if = "ProbeKind::is_http")]
+    pub kind: ProbeKind,
     /// Whether the probe speaks TLS. The certificate is verified as the pool's transport says; if the transport is clear text, it
     /// is not verified, as with the kubelet.
     pub https: bool,
@@ -40,6 +43,22 @@ pub struct Probe {
     /// A text of at most [`MAX_PROBE_BODY_CHARS`] that the body must contain. `None`: any body. As many bytes of the body are searched
     /// as that many characters can have.
     pub body: Option<String>,
+}
+
+/// What a probe asks a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
+pub enum ProbeKind {
+    /// A request of HTTP/1.1, which has to be answered.
+    #[default]
+    Http,
+    /// A connection, which has to be made, TLS included. All that a probe says of requests and answers has no meaning then.
+    Connection,
+}
+
+impl ProbeKind {
+    fn is_http(&self) -> bool {
+        *self == Self::Http
+    }
 }
 
 /// A header that probes send (a pod's `httpGet.httpHeaders`).
@@ -95,6 +114,7 @@ impl Probe {
     pub fn arm_default(https: bool) -> Self {
         Self {
             is_guess: false,
+            kind: ProbeKind::Http,
             https,
             host: Some("127.0.0.1".to_owned()),
             headers: Vec::new(),
@@ -106,6 +126,11 @@ impl Probe {
             statuses: vec![StatusRange { first: 200, last: 399 }],
             body: None,
         }
+    }
+
+    /// ARM's default probe of layer 4: a connection every 30 s, 30 s to make it, 3 failures.
+    pub fn connection(tls: bool) -> Self {
+        Self { kind: ProbeKind::Connection, host: None, ..Self::arm_default(tls) }
     }
 
     /// Whether `status` is in the range.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Forward, HostPattern, ObjectRef, PathMatch, Policies, PoolId};
+use super::{Forward, HostPattern, ObjectRef, PathMatch, Policies, PoolId, Stream, WebSocket, WeightedPools};
 
 /// What is done with some of the requests for one host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -65,6 +65,8 @@ pub struct MatchInput<'a> {
 pub enum Action {
     /// A member of a pool is asked. WebSocket handshakes are forwarded too.
     Forward(Forward),
+    /// The connection is relayed to a member of a pool. Routes of `Tcp` and `Tls` listeners alone do so.
+    Stream(Box<Stream>),
     /// The answer is a redirect.
     Redirect(Redirect),
     /// The rule is broken. The answer is a 503 that says why, so that no wider rule takes the requests.
@@ -90,13 +92,27 @@ pub struct Redirect {
 }
 
 impl Action {
-    /// The pools that requests may be forwarded to.
-    pub fn pools(&self) -> impl Iterator<Item = &PoolId> {
-        let forward = match self {
-            Self::Forward(forward) => Some(forward),
+    /// The pools that requests or connections may go to, with their weights.
+    pub fn weighted_pools(&self) -> Option<&WeightedPools> {
+        match self {
+            Self::Forward(forward) => Some(&forward.pools),
+            Self::Stream(stream) => Some(&stream.pools),
             Self::Redirect(_) | Self::Unavailable(_) | Self::NotFound => None,
-        };
-        forward.into_iter().flat_map(|forward| forward.pools.ids())
+        }
+    }
+
+    /// The pools that requests or connections may go to.
+    pub fn pools(&self) -> impl Iterator<Item = &PoolId> {
+        self.weighted_pools().into_iter().flat_map(WeightedPools::ids)
+    }
+
+    /// The settings of the sessions that it opens, if it opens any.
+    pub fn sessions(&self) -> Option<&Arc<WebSocket>> {
+        match self {
+            Self::Forward(forward) => Some(&forward.websocket),
+            Self::Stream(stream) => Some(&stream.sessions),
+            Self::Redirect(_) | Self::Unavailable(_) | Self::NotFound => None,
+        }
     }
 }
 

@@ -50,8 +50,8 @@ impl Health {
 /// The result of one probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProbeOutcome {
-    /// The member answered as it should, with this status.
-    Passed(u16),
+    /// The member answered as it should, with this status; `None` where only a connection was asked for, and was made.
+    Passed(Option<u16>),
     /// The member answered wrongly or not at all. Contains the error in words.
     Failed(String),
     /// No connection to the member could be made. Contains the error in words.
@@ -63,7 +63,8 @@ pub enum ProbeOutcome {
 impl fmt::Display for ProbeOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Passed(status) => write!(f, "{status}"),
+            Self::Passed(Some(status)) => write!(f, "{status}"),
+            Self::Passed(None) => f.write_str("connected"),
             Self::Failed(error) | Self::Unreachable(error) => f.write_str(error),
             Self::Inconclusive(error) => write!(f, "inconclusive: {error}"),
         }
@@ -270,7 +271,7 @@ mod tests {
     }
 
     fn passed(member: &Member) -> Option<Health> {
-        member.record(ProbeOutcome::Passed(200), 3)
+        member.record(ProbeOutcome::Passed(Some(200)), 3)
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Health probes of members over HTTP or HTTPS.
+//! Health probes of members: a request over HTTP or HTTPS, or a connection.
 //!
 //! Each member has a task, which lives as long as something holds the member. The first probe is sent at once, the others at the
 //! interval, give or take a tenth of it, so that members are not probed in step.
@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::dial::{Connector, DialError, Stream};
 use super::member::{Health, Member, ProbeOutcome};
-use crate::model::{MAX_PROBE_BODY_CHARS, Probe, ProbeHeader, Transport};
+use crate::model::{MAX_PROBE_BODY_CHARS, Probe, ProbeHeader, ProbeKind, Transport};
 
 /// How much of the body is searched for the text that must be in it: as many bytes as the longest text can have in UTF-8.
 const MAX_BODY_BYTES: usize = MAX_PROBE_BODY_CHARS * char::MAX.len_utf8();
@@ -111,7 +111,7 @@ async fn wait(suspected: &Notify, pause: Duration) {
     let _in_time = tokio::time::timeout(pause - shortest, suspected.notified()).await;
 }
 
-/// One request to a member, and what its answer says of the member's health.
+/// One request or connection to a member, and what its answer says of the member's health.
 async fn ask(member: &Member, probe: &Probe) -> ProbeOutcome {
     let (deadline, timeout) = (Instant::now() + probe.timeout, probe.timeout);
     let address = SocketAddr::new(member.key.address.ip(), probe.port.unwrap_or(member.key.address.port()));
@@ -126,12 +126,15 @@ async fn ask(member: &Member, probe: &Probe) -> ProbeOutcome {
         Ok(Err(error)) => return ProbeOutcome::Unreachable(error.to_string()),
         Err(_) => return ProbeOutcome::Unreachable(format!("no connection to {address} within {timeout:?}")),
     };
+    if probe.kind == ProbeKind::Connection {
+        return ProbeOutcome::Passed(None);
+    }
     let host = probe.host.clone().unwrap_or_else(|| match &member.key.name {
         Some(name) => format!("{name}:{}", address.port()),
         None => address.to_string(),
     });
     match timeout_at(deadline, exchange(stream, probe, host)).await {
-        Ok(Ok(status)) => ProbeOutcome::Passed(status),
+        Ok(Ok(status)) => ProbeOutcome::Passed(Some(status)),
         Ok(Err(failure)) => ProbeOutcome::Failed(failure),
         Err(_) => ProbeOutcome::Failed(format!("no whole answer within {timeout:?}")),
     }

@@ -1,9 +1,11 @@
 //! Connections of clients: clear text or TLS.
 
 pub(super) mod body;
+pub(super) mod client_hello;
 pub(super) mod connections;
 pub(super) mod http2_receiver;
 pub(super) mod http2_tunnel;
+pub(super) mod last_bytes;
 pub(super) mod proxy_header;
 pub(super) mod resets;
 pub(super) mod tls_config;
@@ -36,6 +38,11 @@ impl ClientStream {
         if let Some(tls) = &mut self.tls {
             poll_fn(|cx| tls.poll_received(&mut self.tcp, cx)).await;
         }
+    }
+
+    /// Has the connection end by a reset when it is dropped.
+    pub(super) fn reset_when_dropped(&self) {
+        last_bytes::reset_when_dropped(&self.tcp);
     }
 }
 

@@ -115,7 +115,8 @@ async fn act(
             };
             forward::forward(context, request, requested, options, pool, record).await
         }
-        Action::NotFound => Err((Refusal::not_found(), record)),
+        // The port has just been given to streams.
+        Action::Stream(_) | Action::NotFound => Err((Refusal::not_found(), record)),
         Action::Unavailable(unavailable) => Err((Refusal::unavailable(unavailable), record)),
     }
 }
@@ -128,7 +129,7 @@ fn resolve(
 ) -> Result<Arc<Target>, Refusal> {
     let encoded_slashes = |target: &Target| match &target.route.action {
         Action::Forward(forward) => forward.encoded_slashes,
-        Action::Redirect(_) | Action::Unavailable(_) | Action::NotFound => EncodedSlashes::Keep,
+        Action::Stream(_) | Action::Redirect(_) | Action::Unavailable(_) | Action::NotFound => EncodedSlashes::Keep,
     };
     let find = |requested: &RequestTarget, record: &mut RequestRecord| {
         find(context, requested.host(), MatchInput { path: requested.path() }, record)

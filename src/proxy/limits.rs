@@ -80,6 +80,10 @@ size_limits! {
     /// The connection is refused.
     MAX_PROXY_HEADER_BYTES: usize = 4 * 1024;
 
+    "ClientHello of a client, at a port of protocol `Tls`", Bytes:
+    /// The connection is refused.
+    MAX_CLIENT_HELLO_BYTES: usize = 16 * 1024;
+
     "streams that a client may reset at once on one HTTP/2 connection before they are answered whole; ten times as many for a trusted proxy", Count:
     /// New streams are refused, and the connection ends after those that are under way (GOAWAY).
     MAX_CLIENT_RESETS: u32 = 200;

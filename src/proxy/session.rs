@@ -6,6 +6,6 @@ mod extended_connect;
 pub(super) mod handshake;
 mod http2_connection;
 pub(super) mod http2_sessions;
-mod peer;
-mod record;
+pub(super) mod peer;
+pub(super) mod record;
 pub(super) mod upgrade;

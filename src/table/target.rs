@@ -105,17 +105,14 @@ impl Target {
 
     /// The limits of its sessions.
     pub fn limits(&self) -> SessionLimits {
-        match &self.route.action {
-            Action::Forward(forward) => forward.websocket.limits,
-            Action::Redirect(_) | Action::Unavailable(_) | Action::NotFound => SessionLimits::default(),
-        }
+        self.route.action.sessions().map(|settings| settings.limits).unwrap_or_default()
     }
 }
 
 impl TargetPools {
     fn new(action: &Action, pools: &OrdMap<PoolId, Arc<Pool>>) -> Self {
-        let Action::Forward(forward) = action else { return Self::One(None) };
-        match &forward.pools {
+        let Some(weighted) = action.weighted_pools() else { return Self::One(None) };
+        match weighted {
             WeightedPools::One { pool } => Self::One(pools.get(pool).cloned()),
             WeightedPools::Several { pools: weighted } => {
                 let split = weighted

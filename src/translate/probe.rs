@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::{Container, HTTPGetAction, Pod, Probe as PodProb
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::api::annotations::ProbeSettings;
-use crate::model::{Address, Endpoint, Probe, StatusRange};
+use crate::model::{Address, Endpoint, Probe, ProbeKind, StatusRange};
 
 use super::report::Reports;
 use super::service::ResolvedPort;
@@ -36,6 +36,7 @@ pub(super) fn infer(resolved: &ResolvedPort<'_>, namespace: &str, reports: &mut 
     let headers = headers::read(namespace, pod, container, (name, get), reports);
     Some(Probe {
         is_guess: false,
+        kind: ProbeKind::Http,
         https: get.scheme.as_deref() == Some("HTTPS"),
         host: headers.host.or_else(|| get.host.clone().filter(|host| !host.is_empty())),
         headers: headers.others,

@@ -1,8 +1,8 @@
-//! What a WebSocket handshake came to: the values of the label `outcome`.
+//! What a WebSocket handshake, an upgrade or a connection of a stream came to: the values of the label `outcome`.
 
 macro_rules! handshake_outcomes {
     ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal,)+) => {
-        /// What a WebSocket handshake came to.
+        /// What a WebSocket handshake, an upgrade or a connection of a stream came to.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum HandshakeOutcome { $($(#[doc = $doc])+ $variant,)+ }
 
@@ -44,4 +44,8 @@ handshake_outcomes! {
     ClientLimit = "client_limit",
     /// The route has had `handshake-rate` handshakes within a second: 429.
     RateLimit = "rate_limit",
+    /// The TLS handshake of a stream's client failed.
+    TlsFailed = "tls_failed",
+    /// The rule of a stream can't serve: its object has a report that says why.
+    Unavailable = "unavailable",
 }

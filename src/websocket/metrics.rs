@@ -25,11 +25,15 @@ impl Collector for Sessions {
         let websocket: LabelledTotals<'_> =
             totals.iter().map(|(object, totals)| (object_labels(object), &totals.websocket)).collect();
         websocket_sessions(&mut encoder, &websocket)?;
+        let labels = |object, protocol| with(&object_labels(object), &[("protocol", protocol)]);
         let others = totals.iter().flat_map(|(object, totals)| {
-            let labels = |protocol| with(&object_labels(object), &[("protocol", protocol)]);
-            totals.others.iter().map(move |(protocol, totals)| (labels(protocol), totals))
+            totals.others.iter().map(move |(protocol, totals)| (labels(object, &**protocol), totals))
         });
-        other_sessions(&mut encoder, &others.collect())
+        other_sessions(&mut encoder, &others.collect())?;
+        let streams = totals.iter().flat_map(|(object, totals)| {
+            totals.streams.iter().map(move |(protocol, totals)| (labels(object, protocol), totals))
+        });
+        streams_without_http(&mut encoder, &streams.collect())
     }
 }
 
@@ -76,6 +80,18 @@ fn other_sessions(encoder: &mut DescriptorEncoder<'_>, totals: &LabelledTotals<'
     counters(encoder, "upgrade_bytes", help, totals, bytes)?;
     let help = "Seconds that sessions of protocols other than WebSocket lasted";
     durations(encoder, "upgrade_session_duration_seconds", help, totals)
+}
+
+/// The families of streams without HTTP.
+fn streams_without_http(encoder: &mut DescriptorEncoder<'_>, totals: &LabelledTotals<'_>) -> fmt::Result {
+    open(encoder, "stream_sessions_open", "Streams without HTTP open, by object and protocol", totals)?;
+    let help = "Connections of streams without HTTP, by object, protocol, and what came of them";
+    counters(encoder, "stream_connections", help, totals, handshakes)?;
+    let help = "Streams without HTTP ended, by object, protocol and cause";
+    counters(encoder, "stream_sessions_ended", help, totals, ended)?;
+    let help = "Bytes relayed in streams without HTTP; up: from clients";
+    counters(encoder, "stream_bytes", help, totals, bytes)?;
+    durations(encoder, "stream_session_duration_seconds", "Seconds that streams without HTTP lasted", totals)
 }
 
 /// Series of the outcomes of handshakes.

@@ -16,7 +16,7 @@ use super::close_pace::{ClosePace, CloseWindow};
 use super::end::End;
 use super::handshake_outcome::HandshakeOutcome;
 use super::session::{Session, SessionInfo};
-use super::totals::ObjectTotals;
+use super::totals::{ObjectTotals, TotalsKey};
 use crate::model::ObjectRef;
 use crate::pool::{Departure, Lease, PodNotice, Tenure};
 use crate::table::Target;
@@ -115,10 +115,9 @@ impl Sessions {
         Ok(permit)
     }
 
-    /// Counts the outcome of a handshake that opened no session, for the object that made the route. `protocol`: the label of the
-    /// protocol; `None` for WebSocket.
-    pub fn refused(&self, owner: &Arc<ObjectRef>, protocol: Option<&str>, outcome: HandshakeOutcome) {
-        self.lock().totals(owner).of(protocol).refused(outcome);
+    /// Counts the outcome of a handshake that opened no session, for the object that made the route.
+    pub fn refused(&self, owner: &Arc<ObjectRef>, key: TotalsKey<'_>, outcome: HandshakeOutcome) {
+        self.lock().totals(owner).of(key).refused(outcome);
     }
 
     /// Opens a session, which lasts as long as the guard.
@@ -131,7 +130,7 @@ impl Sessions {
         let mut live = self.lock();
         live.last_id += 1;
         let session = Arc::new(Session::new(live.last_id, info, lease, tenure));
-        live.totals(session.owner()).of(session.protocol_label()).opened();
+        live.totals(session.owner()).of(session.totals_key()).opened();
         live.sessions.insert(session.id, Arc::clone(&session));
         drop(live);
         // A drain or a departure that began before the session was in the list has not reached it.
@@ -158,7 +157,7 @@ impl Sessions {
             return;
         }
         let totals = live.totals(session.owner());
-        totals.of(session.protocol_label()).ended(session, end);
+        totals.of(session.totals_key()).ended(session, end);
         if !totals.has_open() && !live.served.contains(session.owner()) {
             live.totals.remove(session.owner());
         }
@@ -180,7 +179,7 @@ impl Sessions {
         let mut totals = live.totals.clone();
         for session in live.sessions.values() {
             if let Some(totals) = totals.get_mut(session.owner()) {
-                totals.of(session.protocol_label()).add(session);
+                totals.of(session.totals_key()).add(session);
             }
         }
         totals

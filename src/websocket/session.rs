@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::close_order::{CloseCause, CloseOrder, ScheduledClose};
 use super::counters::Counters;
 use super::handshake_texts::HandshakeTexts;
+use super::totals::TotalsKey;
 use crate::model::{self, Action, MatchInput, ObjectRef};
 use crate::pool::{Lease, PodNotice, Pool, Tenure};
 use crate::table::{SessionOrigin, SessionRoutes, Target};
@@ -26,6 +27,8 @@ pub enum SessionProtocol {
     WebSocket,
     /// Another protocol, of which the gateway knows nothing but the name.
     Other,
+    /// A stream that HTTP has no part in: `tcp`, `tls` or `tls-passthrough`.
+    Stream(&'static str),
 }
 
 /// The description of a session: who opened it, by which route, and how.
@@ -39,11 +42,11 @@ pub struct SessionInfo {
     pub port: u16,
     /// The client's address.
     pub client: IpAddr,
-    /// The HTTP version of the handshake.
-    pub version: Version,
+    /// The HTTP version of the handshake; a stream has none.
+    pub version: Option<Version>,
     /// What is spoken in it.
     pub protocol: SessionProtocol,
-    /// Texts of the handshake.
+    /// Texts of the handshake; of a stream the host alone.
     pub handshake: HandshakeTexts,
 }
 
@@ -121,7 +124,7 @@ impl Session {
 
     /// The settings of sessions that its route had when it was opened.
     pub fn settings(&self) -> Option<&model::WebSocket> {
-        self.options().map(|options| &*options.websocket)
+        self.info.target.route.action.sessions().map(|settings| &**settings)
     }
 
     /// Whether WebSocket is spoken in it, so that the gateway may send frames of its own.
@@ -129,9 +132,13 @@ impl Session {
         self.info.protocol == SessionProtocol::WebSocket
     }
 
-    /// The name of the protocol other than WebSocket that is spoken in it, as the backend wrote it.
+    /// The name of the protocol other than WebSocket that is spoken in it, as the backend wrote it; or that of the stream.
     pub fn other_protocol(&self) -> Option<&str> {
-        (!self.has_frames()).then(|| self.info.handshake.protocol())
+        match self.info.protocol {
+            SessionProtocol::WebSocket => None,
+            SessionProtocol::Other => Some(self.info.handshake.protocol()),
+            SessionProtocol::Stream(protocol) => Some(protocol),
+        }
     }
 
     /// WebSocket's subprotocol; empty for none.
@@ -139,16 +146,18 @@ impl Session {
         if self.has_frames() { self.info.handshake.protocol() } else { "" }
     }
 
-    /// The name of [`Self::other_protocol`] in metrics, of which there are few.
-    pub(super) fn protocol_label(&self) -> Option<&str> {
-        let protocol = self.other_protocol()?;
-        self.options()?.upgrade_protocols.as_ref().map(|allowed| allowed.label(protocol))
-    }
-
-    fn options(&self) -> Option<&model::ForwardOptions> {
-        match &self.info.target.route.action {
-            Action::Forward(forward) => Some(&forward.options),
-            Action::Redirect(_) | Action::Unavailable(_) | Action::NotFound => None,
+    /// The totals that it is counted in. Of the names of other protocols there are few.
+    pub(super) fn totals_key(&self) -> TotalsKey<'_> {
+        let allowed = match &self.info.target.route.action {
+            Action::Forward(forward) => forward.upgrade_protocols.as_ref(),
+            Action::Stream(_) | Action::Redirect(_) | Action::Unavailable(_) | Action::NotFound => None,
+        };
+        match (self.info.protocol, allowed) {
+            (SessionProtocol::Stream(protocol), _) => TotalsKey::Stream(protocol),
+            (SessionProtocol::Other, Some(allowed)) => {
+                TotalsKey::Upgrade(allowed.label(self.info.handshake.protocol()))
+            }
+            (SessionProtocol::WebSocket | SessionProtocol::Other, _) => TotalsKey::WebSocket,
         }
     }
 

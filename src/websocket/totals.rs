@@ -18,6 +18,19 @@ pub struct ObjectTotals {
     pub websocket: Totals,
     /// Of sessions of other protocols, by the protocol's label.
     pub others: BTreeMap<Box<str>, Totals>,
+    /// Of streams without HTTP, by protocol.
+    pub streams: BTreeMap<&'static str, Totals>,
+}
+
+/// The totals that a session is counted in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TotalsKey<'a> {
+    /// WebSocket.
+    WebSocket,
+    /// An upgrade to another protocol, by the protocol's label.
+    Upgrade(&'a str),
+    /// A stream, by its protocol.
+    Stream(&'static str),
 }
 
 /// The totals of sessions of one protocol.
@@ -51,17 +64,18 @@ pub struct CloseClass {
 }
 
 impl ObjectTotals {
-    /// The totals of a protocol: its label, or `None` for WebSocket.
-    pub(super) fn of(&mut self, protocol: Option<&str>) -> &mut Totals {
-        match protocol {
-            None => &mut self.websocket,
-            Some(protocol) => self.others.entry(protocol.into()).or_default(),
+    pub(super) fn of(&mut self, key: TotalsKey<'_>) -> &mut Totals {
+        match key {
+            TotalsKey::WebSocket => &mut self.websocket,
+            TotalsKey::Upgrade(protocol) => self.others.entry(protocol.into()).or_default(),
+            TotalsKey::Stream(protocol) => self.streams.entry(protocol).or_default(),
         }
     }
 
     /// Whether a session is open.
     pub(super) fn has_open(&self) -> bool {
-        self.websocket.open > 0 || self.others.values().any(|totals| totals.open > 0)
+        let mut further = self.others.values().chain(self.streams.values());
+        self.websocket.open > 0 || further.any(|totals| totals.open > 0)
     }
 }
 

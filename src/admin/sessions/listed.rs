@@ -45,11 +45,11 @@ pub struct ListedSession<'a> {
     pub host: Cow<'a, str>,
     /// Path, normalised.
     pub path: Cow<'a, str>,
-    /// The HTTP version of its handshake.
+    /// The HTTP version of its handshake; empty for a stream.
     pub version: Cow<'a, str>,
     /// `User-Agent`.
     pub user_agent: Cow<'a, str>,
-    /// What is spoken: `websocket`, or the protocol that the backend upgraded to.
+    /// What is spoken: `websocket`, the protocol that the backend upgraded to, or `tcp`, `tls`, `tls-passthrough` of a stream.
     pub protocol: Cow<'a, str>,
     /// The subprotocol of WebSocket that the backend chose.
     pub subprotocol: Cow<'a, str>,
@@ -168,7 +168,7 @@ impl<'a> ListedSession<'a> {
             port: info.port,
             host: info.handshake.host().into(),
             path: info.handshake.path().into(),
-            version: format!("{:?}", info.version).into(),
+            version: info.version.map(|version| format!("{version:?}")).unwrap_or_default().into(),
             user_agent: info.handshake.user_agent().into(),
             protocol: session.other_protocol().unwrap_or("websocket").into(),
             subprotocol: session.subprotocol().into(),

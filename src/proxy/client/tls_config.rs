@@ -27,6 +27,14 @@ pub(in crate::proxy) fn server_config(
     Ok(Arc::new(config))
 }
 
+/// The configuration `config` of a port, for a stream without HTTP. What a client that offers one protocol alone will speak is certain,
+/// so that is agreed on; among several only the backend could choose.
+pub(in crate::proxy) fn for_stream(config: &ServerConfig, only_protocol: Option<Vec<u8>>) -> Arc<ServerConfig> {
+    let mut config = config.clone();
+    config.alpn_protocols = only_protocol.into_iter().collect();
+    Arc::new(config)
+}
+
 /// Finds the certificate by the server name (SNI).
 #[derive(Debug)]
 struct CertificateByServerName {

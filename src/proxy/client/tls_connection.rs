@@ -6,6 +6,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use rustls::ServerConfig;
@@ -15,6 +16,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::proxy::limits::MAX_TLS_PAYLOAD_BYTES;
+
+/// Time limit of a TLS handshake.
+pub(in crate::proxy) const TLS_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Payload of the largest record (RFC 8446 section 5.1).
 const RECORD_BYTES: usize = 16 * 1024;

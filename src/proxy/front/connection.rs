@@ -20,7 +20,7 @@ use crate::proxy::client::ClientStream;
 use crate::proxy::client::body::ClientBody;
 use crate::proxy::client::connections::ConnectionSlot;
 use crate::proxy::client::proxy_header::ProxyHeader;
-use crate::proxy::client::tls_connection::TlsConnection;
+use crate::proxy::client::tls_connection::{TLS_TIMEOUT, TlsConnection};
 use crate::proxy::decision::answer;
 use crate::proxy::limits::MAX_HEADER_BYTES;
 use crate::proxy::request::context::ConnectionContext;
@@ -28,10 +28,9 @@ use crate::proxy::request::headers::ClientHop;
 use crate::proxy::request::metrics::RefusedFor;
 use crate::proxy::request::refusal::Refusal;
 use crate::proxy::request::state::{BoundListener, WorkerState};
+use crate::proxy::stream::{self, StreamConnection};
 use crate::proxy::timer::HyperTimer;
 
-/// Time limit of a TLS handshake.
-const TLS_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time in which a load balancer has to send the header of the PROXY protocol.
 const PROXY_HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time for which an HTTP/1.1 connection is kept for one more request while the gateway drains.
@@ -57,7 +56,7 @@ pub(super) async fn serve(
     let tls = protocol == Protocol::Https;
     let opened = tokio::select! {
         biased;
-        opened = open(&state, &listener, stream, peer, tls) => opened,
+        opened = open(&state, &listener, stream, peer, protocol) => opened,
         () = drained(&state) => return,
     };
     let Some(Opened { mut stream, opening, client }) = opened else { return };
@@ -65,6 +64,18 @@ pub(super) async fn serve(
         && let Err(refused) = slot.claim(client)
     {
         return state.clients.refused(refused, &state.metrics);
+    }
+
+    if let Protocol::Tcp | Protocol::Tls = protocol {
+        let (shared, is_tls) = (Arc::clone(&state), protocol == Protocol::Tls);
+        let connection = StreamConnection { state: shared, listener, tcp: stream, is_tls, client, slot, alive };
+        // Boxed: no connection of HTTP is to have room for it.
+        let serving = Box::pin(stream::serve(connection));
+        return tokio::select! {
+            biased;
+            () = serving => {}
+            () = drained(&state) => {}
+        };
     }
 
     let mut context = ConnectionContext {
@@ -100,20 +111,21 @@ struct Opened {
     client: IpAddr,
 }
 
-/// Looks at the first bytes of a connection, and takes the header of the PROXY protocol where it is to have one. `None`: it does not
-/// go on, and has been answered where that is possible.
+/// Takes the header of the PROXY protocol where a connection is to have one, and looks at the first bytes of HTTP. Those of a stream are
+/// not waited for: its server may be the first to speak. `None`: the connection does not go on, and has been answered where that is
+/// possible.
 async fn open(
     state: &WorkerState,
     listener: &BoundListener,
     mut stream: TcpStream,
     peer: SocketAddr,
-    tls: bool,
+    protocol: Protocol,
 ) -> Option<Opened> {
     let mut client = peer.ip().to_canonical();
     let refuse = async |stream: TcpStream, fault: String| {
         state.metrics.client_refused(RefusedFor::ProxyHeader);
         tracing::debug!(%peer, port = listener.port, fault, "connection refused");
-        if !tls {
+        if protocol == Protocol::Http {
             opening::refuse(stream, Refusal::proxy_header(fault)).await;
         }
     };
@@ -141,7 +153,11 @@ async fn open(
             }
         }
     }
-    let limit = if tls { TLS_TIMEOUT } else { state.settings.header_timeout };
+    let limit = match protocol {
+        Protocol::Http => state.settings.header_timeout,
+        Protocol::Https => TLS_TIMEOUT,
+        Protocol::Tcp | Protocol::Tls => return Some(Opened { stream, opening: Opening::Other, client }),
+    };
     let Ok(opening) = tokio::time::timeout(limit, Opening::look(&stream)).await else {
         tracing::debug!(%peer, "nothing was asked in time");
         return None;

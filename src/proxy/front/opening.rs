@@ -5,17 +5,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
+use crate::proxy::client::last_bytes::send_last;
 use crate::proxy::client::proxy_header::{self, Parsed, ProxyHeader};
 use crate::proxy::limits::MAX_PROXY_HEADER_BYTES;
 use crate::proxy::request::refusal::Refusal;
 
 /// Time between two looks at what a client has sent, until it shows what it is.
 const CHECK_INTERVAL: Duration = Duration::from_millis(5);
-/// Time that a client has to take a refusal.
-const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 /// The preface of HTTP/2 (RFC 9113 section 3.4), as far as it is unlike any request of HTTP/1.1.
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0";
 
@@ -90,18 +89,9 @@ pub(super) async fn take_proxy_header(stream: &mut TcpStream) -> Result<ProxyHea
     }
 }
 
-/// Answers a client in clear text whose connection is not served, and closes it. What it has sent is read before: a connection with
-/// unread bytes would be reset, and the answer lost.
+/// Answers a client in clear text whose connection is not served, and closes it.
 pub(super) async fn refuse(stream: TcpStream, refusal: Refusal) {
-    let refusing = async {
-        let mut stream = stream;
-        let _ = stream.write_all(&http1(&refusal.into_response(false))).await;
-        let _ = stream.shutdown().await;
-        let mut scratch = [0; 1024];
-        while stream.read(&mut scratch).await.is_ok_and(|count| count > 0) {}
-    };
-    // A client that does not take it is left.
-    let _ = tokio::time::timeout(REFUSAL_TIMEOUT, refusing).await;
+    send_last(stream, &http1(&refusal.into_response(false))).await;
 }
 
 /// An answer as HTTP/1.1 has it.

@@ -55,6 +55,10 @@ pub(in crate::proxy) enum RefusedFor {
     Descriptors,
     /// The header of the PROXY protocol is missing, malformed or unexpected.
     ProxyHeader,
+    /// The connection to a `Tls` listener does not begin with a ClientHello that can be read.
+    ClientHello,
+    /// No host of a `Tls` listener has the server name (SNI) that was asked for.
+    ServerName,
     /// A request's header is too large.
     Header,
     /// A client has reset too many streams of its HTTP/2 connection.
@@ -63,17 +67,26 @@ pub(in crate::proxy) enum RefusedFor {
     UnansweredBytes,
 }
 
-impl EncodeLabelValue for RefusedFor {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
-        encoder.write_str(match self {
+impl RefusedFor {
+    /// The value of the label.
+    pub(in crate::proxy) fn name(self) -> &'static str {
+        match self {
             Self::Connections => "connections",
             Self::ConnectionsPerAddress => "connections_per_address",
             Self::Descriptors => "descriptors",
             Self::ProxyHeader => "proxy_header",
+            Self::ClientHello => "client_hello",
+            Self::ServerName => "server_name",
             Self::Header => "header",
             Self::Resets => "resets",
             Self::UnansweredBytes => "unanswered_bytes",
-        })
+        }
+    }
+}
+
+impl EncodeLabelValue for RefusedFor {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
+        encoder.write_str(self.name())
     }
 }
 

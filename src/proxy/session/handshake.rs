@@ -17,7 +17,7 @@ use crate::proxy::request::record::RequestRecord;
 use crate::proxy::request::refusal::Refusal;
 use crate::proxy::request::target::RequestTarget;
 use crate::table::Target;
-use crate::websocket::{Handshake, HandshakeOutcome, Permit, SessionProtocol, Sessions, Upgrade};
+use crate::websocket::{Handshake, HandshakeOutcome, Permit, SessionProtocol, Sessions, TotalsKey, Upgrade};
 
 /// A handshake that has been admitted: what the session needs besides its streams.
 pub(in crate::proxy) struct SessionRequest {
@@ -87,7 +87,7 @@ impl SessionRequest {
         };
         let Some(route) = &record.target else { return Ok(None) };
         let read = read.map_err(|fault| {
-            sessions.refused(route.owner(), None, HandshakeOutcome::Malformed);
+            sessions.refused(route.owner(), TotalsKey::WebSocket, HandshakeOutcome::Malformed);
             Refusal::handshake(fault, is_extended_connect)
         });
         let mut protocol = None;
@@ -103,7 +103,7 @@ impl SessionRequest {
         let Some(client) = ClientUpgrade::take(parts, body) else { return Ok(None) };
         let client_address = record.client.address;
         let permit = sessions.admit(route, client_address).map_err(|rejected| {
-            sessions.refused(route.owner(), protocol.as_deref(), rejected.outcome());
+            sessions.refused(route.owner(), totals_key(protocol.as_deref()), rejected.outcome());
             Refusal::rejected(rejected)
         })?;
         let user_agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
@@ -169,6 +169,11 @@ impl SessionRequest {
     }
 }
 
+/// The totals of a protocol: its label, or `None` for WebSocket.
+fn totals_key(protocol: Option<&str>) -> TotalsKey<'_> {
+    protocol.map_or(TotalsKey::WebSocket, TotalsKey::Upgrade)
+}
+
 impl HandshakeAttempt {
     fn new(sessions: Sessions, target: Arc<Target>, protocol: Option<Box<str>>) -> Self {
         Self { sessions, target, protocol, outcome: Some(HandshakeOutcome::Abandoned) }
@@ -183,7 +188,7 @@ impl HandshakeAttempt {
 impl Drop for HandshakeAttempt {
     fn drop(&mut self) {
         if let Some(outcome) = self.outcome {
-            self.sessions.refused(self.target.owner(), self.protocol.as_deref(), outcome);
+            self.sessions.refused(self.target.owner(), totals_key(self.protocol.as_deref()), outcome);
         }
     }
 }

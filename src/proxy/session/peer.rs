@@ -20,7 +20,7 @@ use crate::proxy::limits::MAX_UNSENT_BYTES;
 use crate::websocket::RelayStream;
 
 /// One side of a session.
-pub(super) enum PeerStream {
+pub(in crate::proxy) enum PeerStream {
     /// A client's connection.
     Client(ClientStream),
     /// A stream of a client's HTTP/2 connection.
@@ -59,12 +59,7 @@ impl PeerStream {
     /// A stream that hyper has upgraded, and the bytes that came behind the handshake.
     pub(super) fn upgraded(upgraded: Upgraded) -> (Self, Bytes) {
         match upgraded.downcast::<TokioIo<ClientStream>>() {
-            Ok(parts) => {
-                let client = parts.io.into_inner();
-                bound_unsent(&client.tcp);
-                let_be_slow(&client.tcp);
-                (Self::Client(client), parts.read_buf)
-            }
+            Ok(parts) => (Self::client(parts.io.into_inner()), parts.read_buf),
             Err(upgraded) => {
                 let stream = Http2Stream { stream: TokioIo::new(upgraded), ended: false };
                 (Self::MemberStream(Box::new(stream)), Bytes::new())
@@ -72,8 +67,15 @@ impl PeerStream {
         }
     }
 
+    /// A client's connection.
+    pub(in crate::proxy) fn client(stream: ClientStream) -> Self {
+        bound_unsent(&stream.tcp);
+        let_be_slow(&stream.tcp);
+        Self::Client(stream)
+    }
+
     /// A connection to a member.
-    pub(super) fn member(stream: Stream) -> Self {
+    pub(in crate::proxy) fn member(stream: Stream) -> Self {
         bound_unsent(stream.tcp());
         Self::Member(stream)
     }
@@ -94,7 +96,7 @@ fn let_be_slow(tcp: &TcpStream) {
 }
 
 /// A stream of an HTTP/2 connection.
-pub(super) struct Http2Stream {
+pub(in crate::proxy) struct Http2Stream {
     stream: TokioIo<Upgraded>,
     /// Whether the end has been read, and the sending half has had time to find out why.
     ended: bool,
@@ -137,8 +139,9 @@ impl RelayStream for PeerStream {
     fn reset_when_dropped(&mut self) {
         match self {
             Self::Member(stream) => stream.end_by(Ending::Reset),
+            Self::Client(stream) => stream.reset_when_dropped(),
             // A stream of HTTP/2 that has not ended is reset in any case, and has no port of its own.
-            Self::Client(_) | Self::ClientTunnel(_) | Self::MemberStream(_) => {}
+            Self::ClientTunnel(_) | Self::MemberStream(_) => {}
         }
     }
 }

@@ -79,7 +79,7 @@ pub(in crate::proxy) fn open(
         chosen.unwrap_or_default(),
         record.request_id(),
     );
-    let (port, client, version) = (request.port, request.client_address, record.version);
+    let (port, client, version) = (request.port, request.client_address, Some(record.version));
     let protocol = request.protocol();
     let info = SessionInfo { target, pool, port, client, version, protocol, handshake };
     let active = record.become_session();

@@ -8,7 +8,7 @@ use crate::model::{
 use crate::pool::Pool;
 use crate::websocket::handshake_texts::HandshakeTexts;
 use crate::websocket::session::SessionProtocol;
-use crate::websocket::totals::CloseClass;
+use crate::websocket::totals::{CloseClass, TotalsKey};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -50,7 +50,7 @@ pub(in crate::websocket) fn open_with(
         pool: Pool::for_test("pool"),
         port: 80,
         client,
-        version: http::Version::HTTP_11,
+        version: Some(http::Version::HTTP_11),
         protocol,
         handshake,
     };
@@ -198,7 +198,7 @@ async fn what_is_counted_neither_jumps_nor_stays_when_a_session_ends_and_its_obj
     let guard = open(&sessions, &Arc::default(), WebSocket::default());
     sessions.set_served([Arc::clone(&owner)], &BTreeSet::new());
     guard.session().up.add_bytes(100);
-    sessions.refused(&owner, None, HandshakeOutcome::RouteLimit);
+    sessions.refused(&owner, TotalsKey::WebSocket, HandshakeOutcome::RouteLimit);
     let before = sessions.totals();
     assert_eq!((before[&owner].websocket.open, before[&owner].websocket.up.bytes), (1, 100));
     tokio::time::advance(5 * SECOND).await;

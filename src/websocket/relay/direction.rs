@@ -5,7 +5,7 @@
 //! bytes are read                 Open            Open; bytes that it does not take yet wait in `pending` (back-pressure)
 //! the end is read                Open ─▶ Ended   Open ──────────────────────────▶ ShutDown
 //! the end is read, and deferred  Open ─▶ Ended   Open ─▶ EndDeferred ─ released ─▶ ShutDown
-//! the reader resets its stream   Open ─▶ Reset   Open ──────────────────────────▶ ShutDown
+//! the reader resets its stream   Open ─▶ Reset   Open ──────────────────────────▶ ShutDown; without frames it is reset in turn
 //! a write fails                  as it was       any ───────────────────────────▶ ShutDown, `failure` has the error
 //! ```
 
@@ -44,6 +44,8 @@ pub(super) struct Direction {
     writer: WriterState,
     /// Whether the reader's end is kept from the writer for a while, where it comes without a Close and between two frames.
     defers_end: bool,
+    /// Whether the session has no frames, so that the reader's reset can only be told to the writer by another.
+    passes_resets: bool,
     /// Bytes that came with the handshake, and are not passed on yet.
     handshake_bytes: Box<[u8]>,
     /// Whether the writer was too slow at the last write.
@@ -97,6 +99,7 @@ impl Direction {
     /// Has the bytes passed on as they are: the session has no frames.
     pub(super) fn without_frames(&mut self) {
         self.frames = Frames::endless();
+        self.passes_resets = true;
     }
 
     /// Has the reader's end kept from the writer until [`Self::release_end`].
@@ -147,6 +150,11 @@ impl Direction {
     /// Whether the reader has reset its stream.
     pub(super) fn reader_reset(&self) -> bool {
         self.reader == ReaderState::Reset
+    }
+
+    /// Whether the reader has reset its stream, and the writer's is to be reset for it.
+    pub(super) fn passes_reset(&self) -> bool {
+        self.reader_reset() && self.passes_resets
     }
 
     /// Moves bytes until the reader has ended and the writer has been shut down. A stream that fails ends this direction
@@ -205,6 +213,11 @@ impl Direction {
             if self.writer == WriterState::EndDeferred {
                 self.flush(writer, cx)?;
                 return Poll::Pending;
+            }
+            if self.reader == ReaderState::Reset && self.passes_resets {
+                // An end in good order would say that this was all.
+                self.writer = WriterState::ShutDown;
+                continue;
             }
             if self.reader != ReaderState::Open {
                 // A writer that is gone already is shut down.

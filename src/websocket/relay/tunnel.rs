@@ -226,7 +226,7 @@ impl<C: RelayStream, B: RelayStream> Tunnel<C, B> {
         });
         self.note_activity();
         // Nothing reaches a client that has reset its stream.
-        let reset = self.up.reader_reset();
+        let reset = self.up.reader_reset() || self.down.passes_reset();
         self.failure = self.failure.take().or(self.up.failure.take()).or(self.down.failure.take());
         if self.closed_by.is_none() && self.failure.is_none() {
             let sides = [(&self.up, PeerSide::Client), (&self.down, PeerSide::Backend)];
@@ -265,8 +265,12 @@ impl<C: RelayStream, B: RelayStream> Tunnel<C, B> {
     /// with unread bytes is reset, and its peer would lose what was sent to it last.
     ///
     /// A client that has reset its stream has abandoned the session. So does the gateway then at the backend: an end in good order
-    /// would keep a port of the gateway for another minute (TIME_WAIT).
+    /// would keep a port of the gateway for another minute (TIME_WAIT). Where there are no frames, the reset of the backend is passed on
+    /// to the client: an end in good order would say that this was all.
     pub(super) async fn linger(&mut self) {
+        if self.down.passes_reset() {
+            return self.client.reset_when_dropped();
+        }
         if self.up.reader_reset() {
             return self.backend.reset_when_dropped();
         }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use steadygate::model::{
     Action, Affinity, Certificate, Endpoint, EndpointState, Forward, ForwardOptions, Host, HostHeader, Listener, Model,
-    ObjectRef, PathRewrite, Ping, Policies, Pool, PoolId, Probe, ProbeHeader, Redirect, Route, SessionLimits,
+    ObjectRef, PathRewrite, Ping, Policies, Pool, PoolId, Probe, ProbeHeader, Redirect, Route, SessionLimits, Stream,
     Transport, Unavailable, UpstreamTls, WebSocket, WeightedPool, WeightedPools,
 };
 use steadygate::translate::Translation;
@@ -112,6 +112,9 @@ impl Lines {
             if let Action::Forward(Forward { pools: _, options }) = action {
                 self.options(options, &Defaults::of(&owner.to_string()).options);
             }
+            if let Action::Stream(stream) = action {
+                self.settings("sessions", websocket(&stream.sessions), &websocket(&WebSocket::default()));
+            }
             if let Some(policies) = policies {
                 self.policies(policies);
             }
@@ -161,20 +164,22 @@ impl Lines {
 
 /// Where a route leads, with the field that made it. An owner that ends the pool's name is not repeated.
 fn target(action: &Action, owner: &ObjectRef, field: &str) -> String {
+    let shown = |pool: &PoolId| {
+        let name = pool.0.strip_suffix(&format!(" ({owner})"));
+        name.map_or_else(|| format!("pool {pool}"), str::to_owned)
+    };
+    let weighted = |pools: &WeightedPools| match pools {
+        WeightedPools::One { pool } => shown(pool),
+        WeightedPools::Several { pools } => {
+            let share = |WeightedPool { pool, weight }: &WeightedPool| format!("{} weight {weight}", shown(pool));
+            pools.iter().map(share).collect::<Vec<_>>().join(", ")
+        }
+    };
     let to = match action {
-        Action::Forward(Forward { pools, options: _ }) => {
-            let shown = |pool: &PoolId| {
-                let name = pool.0.strip_suffix(&format!(" ({owner})"));
-                name.map_or_else(|| format!("pool {pool}"), str::to_owned)
-            };
-            match pools {
-                WeightedPools::One { pool } => shown(pool),
-                WeightedPools::Several { pools } => {
-                    let share =
-                        |WeightedPool { pool, weight }: &WeightedPool| format!("{} weight {weight}", shown(pool));
-                    pools.iter().map(share).collect::<Vec<_>>().join(", ")
-                }
-            }
+        Action::Forward(Forward { pools, options: _ }) => weighted(pools),
+        Action::Stream(stream) => {
+            let Stream { pools, tls: _, sessions: _ } = &**stream;
+            format!("stream {} {}", stream.protocol(), weighted(pools))
         }
         Action::Redirect(Redirect { status, port }) => format!("redirect {status} to port {port}"),
         Action::Unavailable(Unavailable { reason }) => format!("503 {reason}"),
@@ -270,8 +275,20 @@ fn members(pool: &Pool) -> Settings {
 }
 
 fn probe(probe: &Probe) -> Settings {
-    let Probe { is_guess, https, host, headers, path, port, interval, timeout, unhealthy_threshold, statuses, body } =
-        probe;
+    let Probe {
+        is_guess,
+        kind,
+        https,
+        host,
+        headers,
+        path,
+        port,
+        interval,
+        timeout,
+        unhealthy_threshold,
+        statuses,
+        body,
+    } = probe;
     let headers: Vec<_> = headers
         .iter()
         .map(|ProbeHeader { name, value }| format!("{name}: {}", value.expose().escape_ascii()))
@@ -279,6 +296,7 @@ fn probe(probe: &Probe) -> Settings {
     let statuses: Vec<_> = statuses.iter().map(ToString::to_string).collect();
     vec![
         ("guess", is_guess.to_string()),
+        ("kind", format!("{kind:?}")),
         ("https", https.to_string()),
         ("host", text(host.as_ref())),
         ("headers", text((!headers.is_empty()).then(|| headers.join(" ")))),
