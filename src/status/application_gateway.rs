@@ -10,13 +10,14 @@ use k8s_openapi::api::networking::v1::IngressLoadBalancerIngress;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta, Time};
 use k8s_openapi::jiff::Timestamp;
 
-use self::elements::{ObjectReports, listener_fields, rule_fields};
+use self::elements::{ObjectReports, listener_fields, rule_fields, stream_listener_fields, stream_rule_fields};
 use super::change::{DesiredStatus, PlanInput, StatusChange};
 use super::shorten::shortened;
 use super::{MemberState, PoolHealth, ServedElements};
 use crate::api::ApplicationGateway;
 use crate::api::application_gateway::{
-    AddressKind, ApplicationGatewayStatus, ElementStatus, GatewayAddress, PoolStatus,
+    AddressKind, ApplicationGatewayStatus, ElementStatus, GatewayAddress, HttpListener, PoolStatus, Reference,
+    StreamListener,
 };
 use crate::model::{Kind, ObjectRef, PoolId};
 use crate::report::{Reason, Report, Severity};
@@ -190,41 +191,49 @@ impl GatewayStatus<'_> {
         }
     }
 
+    /// Listeners of HTTP, then those of streams.
     fn listeners(&self) -> Vec<ElementStatus> {
         let spec = &self.object.spec;
-        let each = spec.http_listeners.iter().enumerate().map(|(index, listener)| {
-            let port = spec.frontend_ports.iter().find(|port| port.name == listener.frontend_port.name);
-            let port = port.and_then(|port| u16::try_from(port.port).ok());
-            if let Some((port, why)) = port.and_then(|port| self.unopened.get_key_value(&port)) {
-                return ElementStatus {
-                    name: listener.name.clone(),
-                    served: false,
-                    reason: Some(Reason::PortNotOpen.name().to_owned()),
-                    message: Some(format!("port {port} could not be opened: {why}")),
-                };
-            }
-            let served = self.parts.listeners.contains(&listener.name);
-            self.element(&listener.name, served, &listener_fields(spec, index))
+        let http = spec.http_listeners.iter().enumerate().map(|(index, HttpListener { name, frontend_port, .. })| {
+            let served = self.parts.listeners.contains(name);
+            self.listener(name, frontend_port, served, &listener_fields(spec, index))
         });
-        each.collect()
+        let streams = spec.listeners.iter().enumerate().map(|(index, StreamListener { name, frontend_port, .. })| {
+            let served = self.parts.stream_listeners.contains(name);
+            self.listener(name, frontend_port, served, &stream_listener_fields(spec, index))
+        });
+        http.chain(streams).collect()
     }
 
+    fn listener(&self, name: &str, port: &Reference, served: bool, fields: &BTreeSet<String>) -> ElementStatus {
+        let port = self.object.spec.frontend_ports.iter().find(|other| other.name == port.name);
+        let port = port.and_then(|port| u16::try_from(port.port).ok());
+        match port.and_then(|port| self.unopened.get_key_value(&port)) {
+            Some((port, why)) => ElementStatus {
+                name: name.to_owned(),
+                served: false,
+                reason: Some(Reason::PortNotOpen.name().to_owned()),
+                message: Some(format!("port {port} could not be opened: {why}")),
+            },
+            None => self.element(name, served, fields),
+        }
+    }
+
+    /// Rules of HTTP, then those of streams. `listeners` are those of [`Self::listeners`].
     fn rules(&self, listeners: &[ElementStatus]) -> Vec<ElementStatus> {
         let spec = &self.object.spec;
-        let each = spec.request_routing_rules.iter().enumerate().map(|(index, rule)| {
+        let (http_listeners, stream_listeners) = listeners.split_at(spec.http_listeners.len());
+        let http = spec.request_routing_rules.iter().enumerate().map(|(index, rule)| {
             let leads = self.parts.rules.contains(&rule.name);
-            let mut element = self.element(&rule.name, leads, &rule_fields(spec, index));
-            let listener = listeners.iter().find(|listener| listener.name == rule.http_listener.name);
-            if let Some(listener) = listener.filter(|listener| !listener.served) {
-                element.served = false;
-                if element.reason.is_none() {
-                    element.reason.clone_from(&listener.reason);
-                    element.message = Some(format!("its listener {:?} is not served", listener.name));
-                }
-            }
-            element
+            let element = self.element(&rule.name, leads, &rule_fields(spec, index));
+            of_listener(element, http_listeners, &rule.http_listener)
         });
-        each.collect()
+        let streams = spec.routing_rules.iter().enumerate().map(|(index, rule)| {
+            let leads = self.parts.stream_rules.contains(&rule.name);
+            let element = self.element(&rule.name, leads, &stream_rule_fields(spec, index));
+            of_listener(element, stream_listeners, &rule.listener)
+        });
+        http.chain(streams).collect()
     }
 
     fn element(&self, name: &str, served: bool, fields: &BTreeSet<String>) -> ElementStatus {
@@ -255,6 +264,19 @@ impl GatewayStatus<'_> {
         });
         each.collect()
     }
+}
+
+/// The status of a rule, which is not served where its listener is not.
+fn of_listener(mut rule: ElementStatus, listeners: &[ElementStatus], reference: &Reference) -> ElementStatus {
+    let listener = listeners.iter().find(|listener| listener.name == reference.name);
+    if let Some(listener) = listener.filter(|listener| !listener.served) {
+        rule.served = false;
+        if rule.reason.is_none() {
+            rule.reason.clone_from(&listener.reason);
+            rule.message = Some(format!("its listener {:?} is not served", listener.name));
+        }
+    }
+    rule
 }
 
 /// The state of each member of one `backendAddressPools` element. Where the element became several pools (one for each

@@ -26,6 +26,10 @@ pub struct ServedElements {
     pub listeners: BTreeSet<String>,
     /// Rules that belong to a served listener and have a backend.
     pub rules: BTreeSet<String>,
+    /// Listeners of streams that are served.
+    pub stream_listeners: BTreeSet<String>,
+    /// Rules that belong to a served listener of streams and have a backend.
+    pub stream_rules: BTreeSet<String>,
     /// The pools of each `backendAddressPools` element: one for each settings element with which it is used.
     pub pools: BTreeMap<String, BTreeSet<PoolId>>,
 }

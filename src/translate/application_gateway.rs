@@ -4,6 +4,7 @@
 //! something changes that it refers to, or that others claim too.
 
 mod backend;
+mod claimed;
 mod element;
 mod gateway;
 mod guard;
@@ -13,6 +14,7 @@ mod probe;
 mod reference;
 mod rule;
 mod settings;
+mod stream;
 mod websocket;
 
 use std::borrow::Cow;

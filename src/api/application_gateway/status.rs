@@ -21,11 +21,11 @@ pub struct ApplicationGatewayStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<GatewayAddress>,
 
-    /// The state of each listener, in the order of `spec.httpListeners`.
+    /// The state of each listener, in the order of `spec.httpListeners` and then of `spec.listeners`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub listeners: Vec<ElementStatus>,
 
-    /// The state of each rule, in the order of `spec.requestRoutingRules`.
+    /// The state of each rule, in the order of `spec.requestRoutingRules` and then of `spec.routingRules`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<ElementStatus>,
 

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ConnectionDraining, Reference, RuleType};
+use crate::api::session::WebSocketSettings;
 
 /// A port whose connections are passed on as they are (ARM `listeners`).
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
@@ -79,6 +80,10 @@ pub struct StreamBackendSettings {
     /// Time over which the streams of a pod that goes away, or of a rule that is removed, are closed. Default: not enabled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection_draining: Option<ConnectionDraining>,
+    /// Settings of sessions (not in ARM): each stream is one, and keeps the settings that it was opened with. Those about messages and
+    /// pings have no effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<WebSocketSettings>,
 }
 
 /// A rule that leads the streams of a listener to a pool (ARM `routingRules`).

@@ -70,18 +70,40 @@ fn is_within(field: &str, outer: &str) -> bool {
 pub(super) fn listener_fields(spec: &ApplicationGatewaySpec, index: usize) -> BTreeSet<String> {
     let mut fields = ElementFields { spec, fields: BTreeSet::from([format!("spec.httpListeners[{index}]")]) };
     if let Some(listener) = spec.http_listeners.get(index) {
-        let (ports, certificates) = (&spec.frontend_ports, &spec.ssl_certificates);
-        let frontends = &spec.frontend_ip_configurations;
-        let frontend = listener.frontend_ip_configuration.as_ref();
-        fields.add("frontendIPConfigurations", frontends, |each| &each.name, frontend);
-        let profile = listener.ssl_profile.as_ref();
-        let profile = fields.add("sslProfiles", &spec.ssl_profiles, |each| &each.name, profile);
-        for root in profile.into_iter().flat_map(|profile| &profile.trusted_client_certificates) {
-            let roots = &spec.trusted_client_certificates;
-            fields.add("trustedClientCertificates", roots, |each| &each.name, Some(root));
+        fields.add_frontend(
+            &listener.frontend_port,
+            listener.frontend_ip_configuration.as_ref(),
+            listener.ssl_profile.as_ref(),
+            listener.ssl_certificate.as_ref(),
+        );
+    }
+    fields.fields
+}
+
+/// The fields of a listener of streams and of the elements that it refers to.
+pub(super) fn stream_listener_fields(spec: &ApplicationGatewaySpec, index: usize) -> BTreeSet<String> {
+    let mut fields = ElementFields { spec, fields: BTreeSet::from([format!("spec.listeners[{index}]")]) };
+    if let Some(listener) = spec.listeners.get(index) {
+        fields.add_frontend(
+            &listener.frontend_port,
+            listener.frontend_ip_configuration.as_ref(),
+            listener.ssl_profile.as_ref(),
+            listener.ssl_certificate.as_ref(),
+        );
+    }
+    fields.fields
+}
+
+/// The fields of a rule of streams and of the pool and settings that it refers to.
+pub(super) fn stream_rule_fields(spec: &ApplicationGatewaySpec, index: usize) -> BTreeSet<String> {
+    let mut fields = ElementFields { spec, fields: BTreeSet::from([format!("spec.routingRules[{index}]")]) };
+    if let Some(rule) = spec.routing_rules.get(index) {
+        let (pools, all) = (&spec.backend_address_pools, &spec.backend_settings_collection);
+        fields.add("backendAddressPools", pools, |each| &each.name, Some(&rule.backend_address_pool));
+        let settings = fields.add("backendSettingsCollection", all, |each| &each.name, Some(&rule.backend_settings));
+        if let Some(settings) = settings {
+            fields.add_verification(settings.probe.as_ref(), &settings.trusted_root_certificates);
         }
-        fields.add("frontendPorts", ports, |port| &port.name, Some(&listener.frontend_port));
-        fields.add("sslCertificates", certificates, |each| &each.name, listener.ssl_certificate.as_ref());
     }
     fields.fields
 }
@@ -135,11 +157,35 @@ impl<'a> ElementFields<'a> {
         }
         let all = &spec.backend_http_settings_collection;
         if let Some(settings) = self.add("backendHttpSettingsCollection", all, |each| &each.name, settings.reference) {
-            self.add("probes", &spec.probes, |each| &each.name, settings.probe.as_ref());
-            for root in &settings.trusted_root_certificates {
-                let roots = &spec.trusted_root_certificates;
-                self.add("trustedRootCertificates", roots, |each| &each.name, Some(root));
-            }
+            self.add_verification(settings.probe.as_ref(), &settings.trusted_root_certificates);
+        }
+    }
+
+    /// Adds what a listener refers to.
+    fn add_frontend(
+        &mut self,
+        port: &Reference,
+        address: Option<&Reference>,
+        profile: Option<&Reference>,
+        certificate: Option<&Reference>,
+    ) {
+        let spec = self.spec;
+        self.add("frontendIPConfigurations", &spec.frontend_ip_configurations, |each| &each.name, address);
+        let profile = self.add("sslProfiles", &spec.ssl_profiles, |each| &each.name, profile);
+        for root in profile.into_iter().flat_map(|profile| &profile.trusted_client_certificates) {
+            let roots = &spec.trusted_client_certificates;
+            self.add("trustedClientCertificates", roots, |each| &each.name, Some(root));
+        }
+        self.add("frontendPorts", &spec.frontend_ports, |port| &port.name, Some(port));
+        self.add("sslCertificates", &spec.ssl_certificates, |each| &each.name, certificate);
+    }
+
+    /// Adds what settings refer to by which backends are judged.
+    fn add_verification(&mut self, probe: Option<&Reference>, roots: &[Reference]) {
+        let spec = self.spec;
+        self.add("probes", &spec.probes, |each| &each.name, probe);
+        for root in roots {
+            self.add("trustedRootCertificates", &spec.trusted_root_certificates, |each| &each.name, Some(root));
         }
     }
 }

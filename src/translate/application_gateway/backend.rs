@@ -13,6 +13,7 @@ use crate::report::Reason;
 use super::element::{Element, Elements};
 use super::pool::{self, PoolMembers, PoolTarget};
 use super::settings::{self, BackendSettings};
+use super::stream::StreamSettings;
 use super::{probe, reference};
 use crate::translate::Options;
 use crate::translate::draft::Draft;
@@ -23,10 +24,11 @@ use crate::translate::{affinity, balance, rewrite, tls};
 /// The settings and pools of a gateway, read: what backends are made of.
 #[derive(Debug)]
 pub(super) struct Backends<'a> {
-    owner: &'a ObjectRef,
+    pub(super) owner: &'a ObjectRef,
     pub(super) elements: &'a Elements<'a>,
     settings: BTreeMap<String, BackendSettings<'a>>,
-    targets: BTreeMap<String, Vec<PoolTarget>>,
+    pub(super) stream_settings: BTreeMap<String, StreamSettings<'a>>,
+    pub(super) targets: BTreeMap<String, Vec<PoolTarget>>,
 }
 
 impl<'a> Backends<'a> {
@@ -40,13 +42,17 @@ impl<'a> Backends<'a> {
         let settings = elements.settings.iter();
         let settings: BTreeMap<_, _> =
             settings.map(|element| (element.field.clone(), settings::read(owner, &element, reports))).collect();
+        let stream_settings = elements.stream_settings.iter();
+        let stream_settings = stream_settings
+            .map(|element| (element.field.clone(), StreamSettings::read(owner, &element, reports)))
+            .collect();
         let pools = elements.pools.iter();
         let targets =
             pools.map(|element| (element.field.clone(), pool::addresses(owner, &element, options, reports))).collect();
         for element in elements.probes.iter() {
             probe::read(owner, &element, &HostHeader::Member, reports);
         }
-        Self { owner, elements, settings, targets }
+        Self { owner, elements, settings, stream_settings, targets }
     }
 
     /// The backend that a pool and settings make for requests to `path`. Its pool is put into the draft.
@@ -106,7 +112,7 @@ impl<'a> Backends<'a> {
                 HostHeader::Set(name) => Some(name.clone()),
                 HostHeader::Member | HostHeader::Preserve => None,
             };
-            let trusted_roots = self.roots(element, settings.roots, lookup, reports)?;
+            let trusted_roots = self.roots(&element.field, settings.roots, lookup, reports)?;
             Transport::Https(UpstreamTls { server_name, trusted_roots })
         } else {
             Transport::Http
@@ -120,18 +126,18 @@ impl<'a> Backends<'a> {
         Ok(Pool { endpoints: endpoints.into(), transport, probe: Some(probe), balance })
     }
 
-    /// The CA certificates of `references`, as one PEM text; `None`: the well-known CAs are trusted. If one can't be read,
+    /// The CA certificates of `references`, of the settings at `settings_field`, as one PEM text; `None`: the well-known CAs are trusted. If one can't be read,
     /// the backend can't be used: it must not prove itself by another CA.
-    fn roots(
+    pub(super) fn roots(
         &self,
-        element: &Element<'a, BackendHttpSettings>,
+        settings_field: &str,
         references: &[Reference],
         lookup: &Lookup<'_>,
         reports: &mut Reports,
     ) -> Result<Option<SecretBytes>, Reason> {
         let mut pem = Vec::new();
         for (index, reference) in references.iter().enumerate() {
-            let field = format!("{}.trustedRootCertificates[{index}]", element.field);
+            let field = format!("{settings_field}.trustedRootCertificates[{index}]");
             let found = self.elements.roots.find(self.owner, reference, &field, reports)?;
             pem.extend(self.root(&found, lookup, reports)?);
             pem.push(b'\n');

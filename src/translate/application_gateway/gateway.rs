@@ -9,10 +9,13 @@ use crate::model::{Action, HostPattern, Kind, ObjectRef, PathMatch, Route, Route
 use crate::report::Reason;
 
 use super::backend::Backends;
+use super::claimed::ClaimedListener;
 use super::element::{Element, Elements};
 use super::guard;
 use super::listener::{self, ParsedListener};
-use super::{reference, rule};
+use super::reference;
+use super::rule::{self, RuleKey};
+use super::stream::Streams;
 use crate::translate::claim::{Claims, ListenerClaim};
 use crate::translate::draft::Draft;
 use crate::translate::lookup::Lookup;
@@ -28,6 +31,7 @@ pub(super) struct Gateway<'a> {
     listeners: Vec<ParsedListener<'a>>,
     /// The rule that each listener obeys, by the listener's name.
     rules: BTreeMap<&'a str, Element<'a, RequestRoutingRule>>,
+    streams: Streams<'a>,
 }
 
 /// Everything that a gateway refers to. What is not in it is neither fetched from a cluster nor followed when it changes.
@@ -58,9 +62,10 @@ impl<'a> Gateway<'a> {
     ) -> Self {
         let elements = Elements::read(owner, &object.spec, reports);
         let listeners = listener::read(owner, &elements, lookup, reports);
-        let rules = rule::by_listener(owner, &elements, reports);
+        let rules = rule::by_listener(owner, &elements.rules, &elements.listeners, RuleKey::of_http, reports);
+        let streams = Streams::read(owner, &elements, lookup, reports);
         guard::report_gateway(owner, &object.spec, &elements, reports);
-        Self { owner, elements, listeners, rules }
+        Self { owner, elements, listeners, rules, streams }
     }
 
     /// Whether a listener can serve anything: it has a rule, and a certificate if it needs one.
@@ -68,7 +73,7 @@ impl<'a> Gateway<'a> {
         !listener.lacks_certificate() && self.rules.contains_key(listener.name())
     }
 
-    /// What its listeners claim, in the order listed.
+    /// What its listeners claim: those of HTTP, then those of streams, each in the order listed.
     pub(super) fn claims(&self) -> Vec<ListenerClaim> {
         let claim = |listener: &ParsedListener<'_>| ListenerClaim {
             at: listener.at,
@@ -76,66 +81,29 @@ impl<'a> Gateway<'a> {
             serves: self.serves(listener),
             is_certified: listener.certificate.is_some(),
         };
-        self.listeners.iter().map(claim).collect()
+        self.listeners.iter().map(claim).chain(self.streams.claims()).collect()
+    }
+
+    /// A listener as it claims. `index`: its number in the order listed.
+    fn claimed<'l>(&'l self, index: usize, listener: &'l ParsedListener<'a>) -> ClaimedListener<'l> {
+        let ParsedListener { field, at, hosts, .. } = listener;
+        ClaimedListener { owner: self.owner, index, field, at: *at, hosts, serves: self.serves(listener) }
     }
 
     /// Reports the ports and hosts that other objects had first.
     pub(super) fn report_lost_claims(&self, claims: &Claims<'_>, reports: &mut Reports) {
         for (index, listener) in self.listeners.iter().enumerate() {
-            let ParsedListener { field, at, hosts, .. } = listener;
-            let port = at.port;
-            if self.serves(listener)
-                && let Some(winner) = claims.winner_of_port(*at)
-            {
-                let winner = self.call(winner);
-                reports.error(
-                    self.owner,
-                    format!("{field}.protocol"),
-                    Reason::Conflict,
-                    format!("{winner} has port {port} for the other protocol, so the listener is not served"),
-                    "give one of the two another port",
-                );
-                continue;
-            }
-            for (host, field) in hosts {
-                if let Some(tenant) = claims.foreign_tenant(self.owner.namespace(), host) {
-                    reports.foreign_tenant(self.owner, field, host, tenant);
-                    continue;
-                }
-                let holder = claims.holder(*at, host);
-                let winner = holder.filter(|claim| claim.owner() != self.owner || claim.listener != index);
-                if let Some(winner) = winner {
-                    let winner = self.call(winner.owner());
-                    reports.error(
-                        self.owner,
-                        field,
-                        Reason::Conflict,
-                        format!("{winner} already serves host {host} on port {port}, so this listener does not"),
-                        "remove the host from one of the two",
-                    );
-                }
-            }
+            self.claimed(index, listener).report_lost(claims, reports);
         }
-    }
-
-    /// How a report on this gateway calls the object that came first.
-    fn call(&self, winner: &ObjectRef) -> String {
-        if winner == self.owner { "another listener of this gateway".to_owned() } else { winner.to_string() }
+        self.streams.report_lost_claims(self.listeners.len(), claims, reports);
     }
 
     /// Puts hosts, routes and pools into the draft.
     pub(super) fn build(&self, lookup: &Lookup<'a>, claims: &Claims<'_>, draft: &mut Draft) {
         let backends = Backends::read(self.owner, &self.elements, lookup.options, &mut draft.reports);
         for (index, listener) in self.listeners.iter().enumerate() {
-            // Which of its hosts does the listener hold?
             let at = listener.at;
-            let holds = |host: &&HostPattern| {
-                claims.foreign_tenant(self.owner.namespace(), host).is_none()
-                    && claims
-                        .holder(at, host)
-                        .is_some_and(|claim| claim.owner() == self.owner && claim.listener == index)
-            };
-            let held: Vec<&HostPattern> = listener.hosts.iter().map(|(host, _)| host).filter(holds).collect();
+            let held = self.claimed(index, listener).held(claims);
             if held.is_empty() {
                 continue;
             }
@@ -172,6 +140,7 @@ impl<'a> Gateway<'a> {
             }
             self.certify(listener, &held, lookup, draft);
         }
+        self.streams.build(self.listeners.len(), &backends, lookup, claims, draft);
     }
 
     /// Notes that a listener is served, and so is its rule where that leads somewhere.

@@ -4,9 +4,7 @@
 use serde_json::Value;
 
 use crate::api::ApplicationGatewaySpec;
-use crate::api::application_gateway::{
-    HttpListener, PathRule, RuleReference, RuleTarget, SslProfile, StreamRoutingRule,
-};
+use crate::api::application_gateway::{HttpListener, PathRule, Reference, RuleReference, RuleTarget, SslProfile};
 use crate::model::ObjectRef;
 use crate::report::Reason;
 use crate::translate::report::Reports;
@@ -59,7 +57,6 @@ pub(super) fn report_gateway(
         }
     }
     elements.profiles.iter().for_each(|profile| check_profile(owner, elements, &profile, reports));
-    elements.stream_rules.iter().for_each(|rule| report_stream(owner, elements, &rule, reports));
 }
 
 /// Reports the firewall of a path rule.
@@ -84,19 +81,40 @@ pub(super) fn of_listener(
         let field = format!("{field}.customErrorConfigurations");
         unsupported(owner, field, "errors have the gateway's own texts", reports);
     }
+    let guards = ListenerGuards {
+        ssl_profile: listener.ssl_profile.as_ref(),
+        frontend_ip_configuration: listener.frontend_ip_configuration.as_ref(),
+    };
+    of_guards(owner, elements, field, guards, reports)
+}
+
+/// What guards a listener, of HTTP or of streams.
+pub(super) struct ListenerGuards<'a> {
+    pub(super) ssl_profile: Option<&'a Reference>,
+    pub(super) frontend_ip_configuration: Option<&'a Reference>,
+}
+
+/// The access to one listener by what guards it.
+pub(super) fn of_guards(
+    owner: &ObjectRef,
+    elements: &Elements<'_>,
+    field: &str,
+    ListenerGuards { ssl_profile, frontend_ip_configuration }: ListenerGuards<'_>,
+    reports: &mut Reports,
+) -> Access {
     let mut access = Access::Open;
     let mut close = |name: &str, message: &str, remedy: &str, reports: &mut Reports| {
         reports.error(owner, format!("{field}.{name}"), Reason::AccessControl, message, remedy);
         access = Access::Closed;
     };
-    if let Some(reference) = &listener.ssl_profile {
+    if let Some(reference) = ssl_profile {
         let message =
             "sslProfile asks for access control that this version does not have, so what it guards answers 503";
         let remedy = "let the backend verify client certificates, and then remove the field";
         let _reported = elements.profiles.find(owner, reference, &format!("{field}.sslProfile"), reports);
         close("sslProfile", message, remedy, reports);
     }
-    if let Some(reference) = &listener.frontend_ip_configuration {
+    if let Some(reference) = frontend_ip_configuration {
         let field = format!("{field}.frontendIPConfiguration");
         let found = elements.frontend_ips.find(owner, reference, &field, reports);
         if found.is_ok_and(|found| found.value.private_ip_address.is_some()) {
@@ -173,19 +191,6 @@ fn check_profile(
         let field = format!("{field}.trustedClientCertificates[{index}]");
         let _reported = elements.client_roots.find(owner, reference, &field, reports);
     }
-}
-
-fn report_stream(
-    owner: &ObjectRef,
-    elements: &Elements<'_>,
-    Element { field, value }: &Element<'_, StreamRoutingRule>,
-    reports: &mut Reports,
-) {
-    let _reported = elements.stream_listeners.find(owner, &value.listener, &format!("{field}.listener"), reports);
-    let settings = format!("{field}.backendSettings");
-    let _reported = elements.stream_settings.find(owner, &value.backend_settings, &settings, reports);
-    let message = "streams without HTTP are not supported by this version, so the rule is not served";
-    reports.error(owner, field, Reason::Unsupported, message, "expose the Service by a load balancer of its own");
 }
 
 fn unsupported(owner: &ObjectRef, field: impl Into<String>, instead: &str, reports: &mut Reports) {

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::api::application_gateway::{HttpListener, Protocol as Spoken};
+use crate::api::application_gateway::{HttpListener, Protocol as Spoken, Reference};
 use crate::model::{CertificateId, HostPattern, Kind, ObjectRef, Protocol};
 use crate::report::Reason;
 
@@ -66,10 +66,8 @@ fn read_one<'a>(
     lookup: &Lookup<'_>,
     reports: &mut Reports,
 ) -> Option<ParsedListener<'a>> {
-    let port = elements.ports.find(owner, &listener.frontend_port, &format!("{field}.frontendPort"), reports).ok()?;
-    // A port out of range has been reported where it stands.
-    let port = u16::try_from(port.value.port).ok().filter(|port| FRONTEND_PORTS.contains(&i32::from(*port)))?;
-    let hosts = hosts(owner, &field, listener, reports);
+    let port = port(owner, elements, &listener.frontend_port, &format!("{field}.frontendPort"), reports)?;
+    let hosts = hosts(owner, &field, listener.host_name.as_ref(), &listener.host_names, reports);
     if hosts.is_empty() {
         return None;
     }
@@ -86,13 +84,26 @@ fn read_one<'a>(
             }
             (Protocol::Http, None)
         }
-        Spoken::Https => (Protocol::Https, certificate(owner, elements, &field, listener, lookup, reports)),
+        Spoken::Https => (Protocol::Https, own_certificate(owner, elements, &field, listener, lookup, reports)),
     };
     let access = guard::of_listener(owner, elements, &field, listener, reports);
     Some(ParsedListener { listener, field, at: PortProtocol { port, protocol }, hosts, certificate, access })
 }
 
-fn certificate(
+/// The number of the frontend port that a listener names.
+pub(super) fn port(
+    owner: &ObjectRef,
+    elements: &Elements<'_>,
+    reference: &Reference,
+    field: &str,
+    reports: &mut Reports,
+) -> Option<u16> {
+    let port = elements.ports.find(owner, reference, field, reports).ok()?;
+    // A port out of range has been reported where it stands.
+    u16::try_from(port.value.port).ok().filter(|port| FRONTEND_PORTS.contains(&i32::from(*port)))
+}
+
+fn own_certificate(
     owner: &ObjectRef,
     elements: &Elements<'_>,
     field: &str,
@@ -111,7 +122,19 @@ fn certificate(
         );
         return None;
     };
-    let Element { field, value } = elements.certificates.find(owner, reference, &field, reports).ok()?;
+    certificate(owner, elements, &field, reference, lookup, reports)
+}
+
+/// The certificate that a listener names, if it can be used.
+pub(super) fn certificate(
+    owner: &ObjectRef,
+    elements: &Elements<'_>,
+    field: &str,
+    reference: &Reference,
+    lookup: &Lookup<'_>,
+    reports: &mut Reports,
+) -> Option<CertificateId> {
+    let Element { field, value } = elements.certificates.find(owner, reference, field, reports).ok()?;
     let field = format!("{field}.secretRef");
     let read = reference::config(owner, Kind::Secret, &value.secret_ref)
         .and_then(|secret| lookup.certificate(secret.namespace(), secret.name()).map_err(Fault::of_name));
@@ -119,8 +142,13 @@ fn certificate(
 }
 
 /// The hosts of a listener. There are none if it names hosts of which none is valid: it does not serve every host then.
-fn hosts(owner: &ObjectRef, field: &str, listener: &HttpListener, reports: &mut Reports) -> Vec<(HostPattern, String)> {
-    let HttpListener { host_name, host_names, .. } = listener;
+pub(super) fn hosts(
+    owner: &ObjectRef,
+    field: &str,
+    host_name: Option<&String>,
+    host_names: &[String],
+    reports: &mut Reports,
+) -> Vec<(HostPattern, String)> {
     if host_name.is_some() && !host_names.is_empty() {
         reports.error(
             owner,
@@ -131,7 +159,7 @@ fn hosts(owner: &ObjectRef, field: &str, listener: &HttpListener, reports: &mut 
         );
         return Vec::new();
     }
-    let named = host_name.iter().map(|text| (text, format!("{field}.hostName")));
+    let named = host_name.into_iter().map(|text| (text, format!("{field}.hostName")));
     let listed = host_names.iter().enumerate().map(|(index, text)| (text, format!("{field}.hostNames[{index}]")));
     let texts: Vec<_> = named.chain(listed).collect();
     if texts.is_empty() {

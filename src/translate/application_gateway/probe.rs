@@ -2,7 +2,7 @@
 
 use crate::api::application_gateway::{Probe as Written, ProbeMatch, ProbeProtocol};
 use crate::api::value::{ProbeThreshold, ProbeTime};
-use crate::model::{HostHeader, MAX_PROBE_BODY_CHARS, ObjectRef, Probe, StatusRange};
+use crate::model::{HostHeader, MAX_PROBE_BODY_CHARS, ObjectRef, Probe, ProbeKind, StatusRange};
 use crate::report::Reason;
 
 use super::element::{Element, port, read_number};
@@ -25,11 +25,16 @@ pub(super) fn read(
         timeout,
         unhealthy_threshold,
         pick_host_name_from_backend_http_settings,
-        pick_host_name_from_backend_settings: _,
+        pick_host_name_from_backend_settings,
         min_servers: _,
         expected,
     } = value;
-    let default = Probe::arm_default(*protocol == ProbeProtocol::Https);
+    let default = match protocol {
+        ProbeProtocol::Http => Probe::arm_default(false),
+        ProbeProtocol::Https => Probe::arm_default(true),
+        ProbeProtocol::Tcp => Probe::connection(false),
+        ProbeProtocol::Tls => Probe::connection(true),
+    };
     let mut time_of = |name: &str, value: &Option<i32>| {
         read_number::<ProbeTime>(owner, format!("{field}.{name}"), (*value)?, reports)
     };
@@ -38,7 +43,20 @@ pub(super) fn read(
     let threshold = unhealthy_threshold
         .and_then(|value| read_number::<ProbeThreshold>(owner, format!("{field}.unhealthyThreshold"), value, reports));
     let number = number.and_then(|number| port(owner, format!("{field}.port"), number, reports));
-    let picks = pick_host_name_from_backend_http_settings.unwrap_or_default();
+    let (interval, timeout) = (interval.unwrap_or(default.interval), timeout.unwrap_or(default.timeout));
+    let unhealthy_threshold = threshold.unwrap_or(default.unhealthy_threshold);
+    if default.kind == ProbeKind::Connection {
+        let written = [("host", host.is_some()), ("path", path.is_some()), ("match", expected.is_some())];
+        for (name, _) in written.into_iter().filter(|(_, written)| *written) {
+            let message =
+                format!("it has no effect: a probe of protocol {protocol:?} asks for nothing but a connection");
+            let remedy = "remove it, or write protocol Http or Https";
+            reports.warning(owner, format!("{field}.{name}"), Reason::InvalidValue, message, remedy);
+        }
+        return Probe { port: number, interval, timeout, unhealthy_threshold, ..default };
+    }
+    let picks = [pick_host_name_from_backend_http_settings, pick_host_name_from_backend_settings];
+    let picks = picks.into_iter().any(|picks| *picks == Some(true));
     let (statuses, body) = match expected {
         Some(expected) => expectation(owner, field, expected, reports),
         None => (None, None),
@@ -47,9 +65,9 @@ pub(super) fn read(
         host: self::host(owner, field, host.as_deref(), picks, sent, reports),
         path: checked_path(owner, field, path.as_deref().unwrap_or_default(), reports),
         port: number,
-        interval: interval.unwrap_or(default.interval),
-        timeout: timeout.unwrap_or(default.timeout),
-        unhealthy_threshold: threshold.unwrap_or(default.unhealthy_threshold),
+        interval,
+        timeout,
+        unhealthy_threshold,
         statuses: statuses.unwrap_or(default.statuses),
         body,
         ..default

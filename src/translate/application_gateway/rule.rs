@@ -3,47 +3,66 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::api::application_gateway::{RequestRoutingRule, RuleReference, RuleTarget, RuleType, UrlPathMap};
+use crate::api::application_gateway::{Reference, RequestRoutingRule, RuleReference, RuleTarget, RuleType, UrlPathMap};
 use crate::model::{Action, Forward, ObjectRef, PathMatch, Route, Unavailable};
 use crate::report::Reason;
 
 use super::backend::Backends;
-use super::element::{Element, Elements, in_range};
+use super::element::{Element, ElementList, Elements, in_range};
 use super::guard::{self, Access};
 use crate::translate::draft::Draft;
 use crate::translate::lookup::Lookup;
 use crate::translate::report::Reports;
 
+/// What decides which listener a rule, of HTTP or of streams, is for.
+pub(super) struct RuleKey<'a> {
+    pub(super) name: &'a str,
+    pub(super) priority: Option<i32>,
+    /// The field with the listener.
+    pub(super) listener_field: &'static str,
+    pub(super) listener: &'a Reference,
+}
+
+impl<'a> RuleKey<'a> {
+    pub(super) fn of_http(rule: &'a RequestRoutingRule) -> Self {
+        let RequestRoutingRule { name, priority, http_listener, .. } = rule;
+        Self { name, priority: *priority, listener_field: "httpListener", listener: http_listener }
+    }
+}
+
 /// The rule that each listener obeys, by the listener's name: the rule with the lowest priority number, then rules
 /// without one in the order listed.
-pub(super) fn by_listener<'a>(
+pub(super) fn by_listener<'a, R, L>(
     owner: &ObjectRef,
-    elements: &Elements<'a>,
+    rules: &ElementList<'a, R>,
+    listeners: &ElementList<'a, L>,
+    key: impl Fn(&'a R) -> RuleKey<'a>,
     reports: &mut Reports,
-) -> BTreeMap<&'a str, Element<'a, RequestRoutingRule>> {
-    let mut rules: Vec<_> = elements.rules.iter().collect();
-    rules.sort_by_key(|rule| (rule.value.priority.is_none(), rule.value.priority));
-    let mut chosen: BTreeMap<&str, Element<'a, RequestRoutingRule>> = BTreeMap::new();
-    for rule in rules {
-        let Element { field, value } = &rule;
-        if let Some(priority) = value.priority {
+) -> BTreeMap<&'a str, Element<'a, R>> {
+    let mut rules: Vec<_> = rules.iter().map(|rule| (key(rule.value), rule)).collect();
+    rules.sort_by_key(|(key, _)| (key.priority.is_none(), key.priority));
+    let mut chosen: BTreeMap<&str, Element<'a, R>> = BTreeMap::new();
+    for (RuleKey { name: _, priority, listener_field, listener }, rule) in rules {
+        let field = &rule.field;
+        if let Some(priority) = priority {
             let _reported: Option<u32> = in_range(owner, format!("{field}.priority"), priority, (1, 20000), reports);
         }
-        let listener = &value.http_listener;
-        if elements.listeners.find(owner, listener, &format!("{field}.httpListener"), reports).is_err() {
+        let listener_field = format!("{field}.{listener_field}");
+        if listeners.find(owner, listener, &listener_field, reports).is_err() {
             continue;
         }
         if let Some(first) = chosen.get(listener.name.as_str()) {
+            let first = key(first.value).name;
             reports.error(
                 owner,
-                format!("{field}.httpListener"),
+                listener_field,
                 Reason::Conflict,
-                format!("listener {:?} obeys the rule {:?}, so this one is not used", listener.name, first.value.name),
+                format!("listener {:?} obeys the rule {first:?}, so this one is not used", listener.name),
                 "give each rule its own listener, or this one a lower priority number",
             );
             continue;
         }
-        chosen.insert(&value.http_listener.name, rule);
+        chosen.insert(&listener.name, rule);
     }
     chosen
 }

@@ -62,7 +62,9 @@ pub(super) fn read<'a>(
     } = value;
     let request_timeout = request_timeout
         .and_then(|value| read_number::<RequestTimeout>(owner, format!("{field}.requestTimeout"), value, reports));
-    let session = websocket::read(owner, field, web_socket.as_ref(), connection_draining.as_ref(), reports);
+    let session_field = format!("{field}.webSocket");
+    let session =
+        websocket::read(owner, field, &session_field, web_socket.as_ref(), connection_draining.as_ref(), reports);
     let field_of_protocols = format!("{field}.upgradeProtocols");
     upgrade::check(owner, &field_of_protocols, upgrade_protocols, reports);
     upgrade::check_limits(owner, &field_of_protocols, upgrade_protocols, &session, reports);

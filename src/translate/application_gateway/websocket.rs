@@ -11,10 +11,11 @@ use crate::report::Reason;
 use super::element::{out_of_range, read_number};
 use crate::translate::report::Reports;
 
-/// Reads `webSocket` and `connectionDraining` of the element at `field`.
+/// Reads the settings of sessions at `session_field`, and `connectionDraining` of the element at `field`.
 pub(super) fn read(
     owner: &ObjectRef,
     field: &str,
+    session_field: &str,
     web_socket: Option<&WebSocketSettings>,
     draining: Option<&ConnectionDraining>,
     reports: &mut Reports,
@@ -22,10 +23,10 @@ pub(super) fn read(
     let drain = draining.and_then(|draining| drain(owner, field, draining, reports));
     let Some(web_socket) = web_socket else { return SessionSettings { drain, ..SessionSettings::default() } };
     let settings = web_socket.read(|refused| {
-        out_of_range(owner, format!("{field}.webSocket.{}", refused.field), refused.value, refused.range, reports);
+        out_of_range(owner, format!("{session_field}.{}", refused.field), refused.value, refused.range, reports);
     });
     if settings.ping_timeout.is_some() && web_socket.ping_interval.is_none() {
-        let field = format!("{field}.webSocket.pingTimeout");
+        let field = format!("{session_field}.pingTimeout");
         let message = "it has no effect without pingInterval";
         reports.warning(owner, field, Reason::InvalidValue, message, "add that, or remove this");
     }
