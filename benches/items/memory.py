@@ -34,13 +34,18 @@ def sessions(world, scheme):
     base = world.proxy.pss()
     if scheme == "ws":
         yield "base", base / (1 << 20)
-    world.open("a", BEFORE, scheme)
-    few = settled(world, BEFORE)
-    opened, _ = world.open("a", world.count(SESSIONS), scheme)
-    yield f"{scheme} idle", (settled(world, BEFORE + opened["opened"]) - few) / opened["opened"] / 1024
+    yield f"{scheme} idle", idle(world, scheme)
     world.load("close", name="a")
     time.sleep(world.seconds(LEFT))
     yield f"{scheme} left", (world.proxy.pss() - base) / (1 << 20)
+
+
+def idle(world, scheme):
+    """KiB of a session that has had its message."""
+    world.open("a", BEFORE, scheme)
+    few = settled(world, BEFORE)
+    opened, _ = world.open("a", world.count(SESSIONS), scheme)
+    return (settled(world, BEFORE + opened["opened"]) - few) / opened["opened"] / 1024
 
 
 def settled(world, sessions):

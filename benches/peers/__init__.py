@@ -43,9 +43,15 @@ class Site:
     routes: int = 0
     http: int = field(default_factory=free_port)
     https: int = field(default_factory=free_port)
+    # Streams without HTTP: in the clear, and within TLS.
+    tcp: int = field(default_factory=free_port)
+    tls: int = field(default_factory=free_port)
 
     def url(self, scheme="http", path="/bytes/1024"):
-        return f"{scheme}://127.0.0.1:{self.https if scheme in ('https', 'wss') else self.http}{path}"
+        """`tcp` and `tls` are WebSocket to clients, at the ports of streams."""
+        ports = {"https": self.https, "wss": self.https, "tcp": self.tcp, "tls": self.tls}
+        spoken = {"tcp": "ws", "tls": "wss"}.get(scheme, scheme)
+        return f"{spoken}://127.0.0.1:{ports.get(scheme, self.http)}{path}"
 
     def more(self):
         """Host and path of each further route."""

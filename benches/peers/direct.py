@@ -7,5 +7,5 @@ class Direct(Peer):
     name = "direct"
 
     def start(self, timeout=10):
-        self.site.http = self.site.backend
+        self.site.http = self.site.tcp = self.site.backend
         return self

@@ -12,6 +12,7 @@ from peers import HOST, OTHER, Peer, path
 
 TYPE = "type.googleapis.com/envoy."
 MANAGER = TYPE + "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+TCP_PROXY = TYPE + "extensions.filters.network.tcp_proxy.v3.TcpProxy"
 ROUTER = {"name": "envoy.filters.http.router", "typed_config": {"@type": TYPE + "extensions.filters.http.router.v3.Router"}}
 
 
@@ -69,7 +70,22 @@ class Envoy(Peer):
         }
 
     def _listeners(self, revision):
-        return [self._listener("http", self.site.http, revision), self._listener("https", self.site.https, revision)]
+        return [
+            self._listener("http", self.site.http, revision),
+            self._listener("https", self.site.https, revision),
+            self._stream("tcp", self.site.tcp),
+            self._stream("tls", self.site.tls),
+        ]
+
+    def _stream(self, name, port):
+        proxy = {"@type": TCP_PROXY, "stat_prefix": name, "cluster": "backend", "idle_timeout": "3600s"}
+        chain = {"filters": [{"name": "envoy.filters.network.tcp_proxy", "typed_config": proxy}]}
+        return {
+            "@type": TYPE + "config.listener.v3.Listener",
+            "name": name,
+            "address": address(port),
+            "filter_chains": [chain | (self._tls([]) if name == "tls" else {})],
+        }
 
     def _listener(self, name, port, revision):
         manager = {
@@ -93,15 +109,15 @@ class Envoy(Peer):
             "@type": TYPE + "config.listener.v3.Listener",
             "name": name,
             "address": address(port),
-            "filter_chains": [chain | (self._tls() if name == "https" else {})],
+            "filter_chains": [chain | (self._tls(["h2", "http/1.1"]) if name == "https" else {})],
         }
 
-    def _tls(self):
+    def _tls(self, protocols):
         files = {"certificate_chain": "server.pem", "private_key": "server.key"}
         certificate = {part: {"filename": str(self.tools.certificates / file)} for part, file in files.items()}
         context = {
             "@type": TYPE + "extensions.transport_sockets.tls.v3.DownstreamTlsContext",
-            "common_tls_context": {"tls_certificates": [certificate], "alpn_protocols": ["h2", "http/1.1"]},
+            "common_tls_context": {"tls_certificates": [certificate], "alpn_protocols": protocols},
         }
         return {"transport_socket": {"name": "envoy.transport_sockets.tls", "typed_config": context}}
 

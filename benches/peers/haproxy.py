@@ -33,6 +33,13 @@ frontend web
 
 backend backend
     server backend 127.0.0.1:{backend}
+
+listen streams
+    mode tcp
+    no option forwardfor
+    bind 127.0.0.1:{tcp}
+    bind 127.0.0.1:{tls} ssl crt {directory}/server.pem
+    server backend 127.0.0.1:{backend}
 """
 
 
@@ -46,7 +53,8 @@ class Haproxy(Peer):
         routes = [(HOST, "/"), (OTHER, path(revision)), *site.more()]
         self.write("routes.map", "".join(f"{host}{at} backend\n" for host, at in routes))
         self.write("haproxy.cfg", CONFIGURATION.format(
-            sessions=SESSIONS, stop=self.stop, directory=self.directory, backend=site.backend, http=site.http, https=site.https
+            sessions=SESSIONS, stop=self.stop, directory=self.directory, backend=site.backend,
+            http=site.http, https=site.https, tcp=site.tcp, tls=site.tls,
         ))  # fmt: skip
 
     def command(self):

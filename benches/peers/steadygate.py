@@ -5,6 +5,27 @@ import json
 from machine import free_port
 from peers import HOST, OTHER, Peer, path
 
+# Frontend ports of streams without HTTP.
+TCP, TLS = 7000, 7443
+STREAMS = {
+    "apiVersion": "steadygate.io/v1alpha1",
+    "kind": "ApplicationGateway",
+    "metadata": {"name": "streams", "namespace": "default"},
+    "spec": {
+        "frontendPorts": [{"name": "tcp", "port": TCP}, {"name": "tls", "port": TLS}],
+        "sslCertificates": [{"name": "tls", "secretRef": {"name": "tls"}}],
+        "listeners": [
+            {"name": "tcp", "frontendPort": {"name": "tcp"}, "protocol": "Tcp"},
+            {"name": "tls", "frontendPort": {"name": "tls"}, "protocol": "Tls", "sslCertificate": {"name": "tls"}},
+        ],
+        "backendAddressPools": [{"name": "backend", "serviceRef": {"name": "backend", "port": "http"}}],
+        "backendSettingsCollection": [{"name": "plain", "port": 80, "protocol": "Tcp"}],
+        "routingRules": [
+            {"name": name, "listener": {"name": name}, "backendAddressPool": {"name": "backend"}, "backendSettings": {"name": "plain"}}
+            for name in ("tcp", "tls")
+        ],
+    },
+}
 # A big file holds so many objects.
 A_FILE = 10_000
 
@@ -16,7 +37,7 @@ class Steadygate(Peer):
         manifests = self.directory / "manifests"
         manifests.mkdir(exist_ok=True)
         crt, key = ((self.tools.certificates / f"server.{end}").read_text() for end in ("pem", "key"))
-        self._apply("site.json", service(self.site.backend) + [secret(crt, key), ingress("bench", HOST, "/", "tls")])
+        self._apply("site.json", [*service(self.site.backend), secret(crt, key), ingress("bench", HOST, "/", "tls"), STREAMS])
         more = [ingress(f"more-{number}", host, at) for number, (host, at) in enumerate(self.site.more())]
         for first in range(0, len(more), A_FILE):
             self._apply(f"more-{first}.json", more[first : first + A_FILE])
@@ -27,6 +48,7 @@ class Steadygate(Peer):
             self.tools.steadygate, "run", "--manifests", self.directory / "manifests", "--workers", 1, "--no-access-log",
             "--admin", f"127.0.0.1:{free_port()}",
             "--listen", f"80=127.0.0.1:{self.site.http}", "--listen", f"443=127.0.0.1:{self.site.https}",
+            "--listen", f"{TCP}=127.0.0.1:{self.site.tcp}", "--listen", f"{TLS}=127.0.0.1:{self.site.tls}",
         ]  # fmt: skip
 
     def change(self, revision):

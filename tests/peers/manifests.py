@@ -112,3 +112,36 @@ def application_gateway(name, port, *, settings=None, probe=None, hosts=None):
             "spec": spec,
         }
     ]
+
+
+def stream_gateway(name, *listeners, certificates=(), **lists):
+    """An ApplicationGateway of streams. Each listener is a dict: `port`, `service`, `settings`, and what else `listeners` takes.
+
+    A pool leads to the Service's port `http`; `lists` are added as they are, and win.
+    """
+    spec = {
+        "frontendPorts": [{"name": str(port), "port": port} for port in sorted({each["port"] for each in listeners})],
+        "sslCertificates": [{"name": secret, "secretRef": {"name": secret}} for secret in certificates],
+        "listeners": [],
+        "backendSettingsCollection": [],
+        "backendAddressPools": [],
+        "routingRules": [],
+    }
+    for number, listener in enumerate(listeners):
+        each = f"stream-{number}"
+        own = {key: value for key, value in listener.items() if key not in ("port", "service", "settings")}
+        settings = {"name": each, "port": 80, "protocol": "Tcp"} | listener.get("settings", {})
+        pool = {"name": each, "serviceRef": {"name": listener["service"], "port": "http"}}
+        spec["listeners"].append({"name": each, "protocol": "Tcp", "frontendPort": {"name": str(listener["port"])}} | own)
+        spec["backendSettingsCollection"].append(settings)
+        spec["backendAddressPools"].append(pool)
+        references = {key: {"name": each} for key in ("listener", "backendAddressPool", "backendSettings")}
+        spec["routingRules"].append({"name": each, "ruleType": "Basic", "priority": number + 1} | references)
+    return [
+        {
+            "apiVersion": "steadygate.io/v1alpha1",
+            "kind": "ApplicationGateway",
+            "metadata": {"name": name, "namespace": "default"},
+            "spec": spec | lists,
+        }
+    ]
