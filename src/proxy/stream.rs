@@ -55,7 +55,6 @@ struct Opening {
     member: ConnectedMember,
     pool: Arc<Pool>,
     permit: Permit,
-    protocol: &'static str,
 }
 
 /// Opens the session of a connection, which is relayed in a task of its own. A client whose connection is not served learns so by an alert
@@ -105,7 +104,7 @@ async fn open(
     };
     let end_of_descriptors = connection.state.settings.connections.end_of_descriptors;
     let member = member::connect(&pool, connection.client, end_of_descriptors).await?;
-    Ok(Opening { tls, member, pool, permit, protocol: stream.protocol() })
+    Ok(Opening { tls, member, pool, permit })
 }
 
 /// What a route does with its connections, and the pool of this one.
@@ -134,14 +133,14 @@ async fn terminate(connection: &mut StreamConnection, hello: ClientHello) -> Res
 fn relay(connection: StreamConnection, route: StreamRoute, opening: Opening) {
     let StreamConnection { state, listener, tcp, is_tls: _, client, slot, alive } = connection;
     let StreamRoute { target, host } = route;
-    let Opening { tls, member: ConnectedMember { stream: member, lease }, pool, permit, protocol } = opening;
+    let Opening { tls, member: ConnectedMember { stream: member, lease }, pool, permit } = opening;
     let info = SessionInfo {
         target,
         pool,
         port: listener.port,
         client,
         version: None,
-        protocol: SessionProtocol::Stream(protocol),
+        protocol: SessionProtocol::Stream,
         handshake: HandshakeTexts::new(&host, "", "", "", ""),
     };
     let mut guard = state.sessions.open(permit, info, lease);

@@ -28,6 +28,11 @@ impl Frames {
         Self { opcode: OPCODE_BINARY, payload_left: u64::MAX, ..Self::default() }
     }
 
+    /// Whether there are no frames. The payload of a frame has less than 2^63 bytes (RFC 6455 section 5.2).
+    pub(super) fn is_endless(&self) -> bool {
+        self.payload_left >= 1 << 63
+    }
+
     /// Follows and counts bytes that are passed on.
     pub fn observe(&mut self, mut bytes: &[u8], counters: &Counters) {
         counters.add_bytes(bytes.len());

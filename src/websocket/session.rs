@@ -27,8 +27,8 @@ pub enum SessionProtocol {
     WebSocket,
     /// Another protocol, of which the gateway knows nothing but the name.
     Other,
-    /// A stream that HTTP has no part in: `tcp`, `tls` or `tls-passthrough`.
-    Stream(&'static str),
+    /// A stream that HTTP has no part in.
+    Stream,
 }
 
 /// The description of a session: who opened it, by which route, and how.
@@ -137,7 +137,7 @@ impl Session {
         match self.info.protocol {
             SessionProtocol::WebSocket => None,
             SessionProtocol::Other => Some(self.info.handshake.protocol()),
-            SessionProtocol::Stream(protocol) => Some(protocol),
+            SessionProtocol::Stream => Some(self.stream_protocol()),
         }
     }
 
@@ -153,11 +153,19 @@ impl Session {
             Action::Stream(_) | Action::Redirect(_) | Action::Unavailable(_) | Action::NotFound => None,
         };
         match (self.info.protocol, allowed) {
-            (SessionProtocol::Stream(protocol), _) => TotalsKey::Stream(protocol),
+            (SessionProtocol::Stream, _) => TotalsKey::Stream(self.stream_protocol()),
             (SessionProtocol::Other, Some(allowed)) => {
                 TotalsKey::Upgrade(allowed.label(self.info.handshake.protocol()))
             }
             (SessionProtocol::WebSocket | SessionProtocol::Other, _) => TotalsKey::WebSocket,
+        }
+    }
+
+    /// The name of the protocol of a stream: `tcp`, `tls` or `tls-passthrough`.
+    fn stream_protocol(&self) -> &'static str {
+        match &self.info.target.route.action {
+            Action::Stream(stream) => stream.protocol(),
+            Action::Forward(_) | Action::Redirect(_) | Action::Unavailable(_) | Action::NotFound => "",
         }
     }
 

@@ -44,8 +44,6 @@ pub(super) struct Direction {
     writer: WriterState,
     /// Whether the reader's end is kept from the writer for a while, where it comes without a Close and between two frames.
     defers_end: bool,
-    /// Whether the session has no frames, so that the reader's reset can only be told to the writer by another.
-    passes_resets: bool,
     /// Bytes that came with the handshake, and are not passed on yet.
     handshake_bytes: Box<[u8]>,
     /// Whether the writer was too slow at the last write.
@@ -99,7 +97,6 @@ impl Direction {
     /// Has the bytes passed on as they are: the session has no frames.
     pub(super) fn without_frames(&mut self) {
         self.frames = Frames::endless();
-        self.passes_resets = true;
     }
 
     /// Has the reader's end kept from the writer until [`Self::release_end`].
@@ -152,9 +149,9 @@ impl Direction {
         self.reader == ReaderState::Reset
     }
 
-    /// Whether the reader has reset its stream, and the writer's is to be reset for it.
+    /// Whether the reader has reset its stream, and the writer's is to be reset for it: without frames nothing else can tell.
     pub(super) fn passes_reset(&self) -> bool {
-        self.reader_reset() && self.passes_resets
+        self.reader_reset() && self.frames.is_endless()
     }
 
     /// Moves bytes until the reader has ended and the writer has been shut down. A stream that fails ends this direction
@@ -214,7 +211,7 @@ impl Direction {
                 self.flush(writer, cx)?;
                 return Poll::Pending;
             }
-            if self.reader == ReaderState::Reset && self.passes_resets {
+            if self.passes_reset() {
                 // An end in good order would say that this was all.
                 self.writer = WriterState::ShutDown;
                 continue;
