@@ -14,6 +14,7 @@ use super::StreamSettings;
 use crate::translate::balance;
 use crate::translate::draft::Draft;
 use crate::translate::lookup::Lookup;
+use crate::translate::report::Reports;
 
 impl<'a> Backends<'a> {
     /// What a pool and settings make of the connections of a listener. Their pool is put into the draft.
@@ -64,6 +65,7 @@ impl<'a> Backends<'a> {
             let trusted_roots = self.roots(&element.field, settings.roots, lookup, reports)?;
             Transport::Https(UpstreamTls { server_name: settings.server_name.clone(), trusted_roots })
         } else {
+            self.report_unverified(&element.field, settings, reports);
             Transport::Http
         };
         let targets = &self.targets[&pool.field];
@@ -75,5 +77,18 @@ impl<'a> Backends<'a> {
         let probe = probe.or(declared).or(default);
         let balance = balance(None, keeps_clients, self.owner, &element.field, reports);
         Ok(Pool { endpoints: endpoints.into(), transport, probe, balance })
+    }
+
+    /// Reports what settings say of certificates that the gateway never sees.
+    fn report_unverified(&self, field: &str, settings: &StreamSettings<'a>, reports: &mut Reports) {
+        let message = match settings.is_tls {
+            true => "it has no effect where TLS is passed through: the client verifies the backend",
+            false => "it has no effect with protocol Tcp: there is no certificate to verify",
+        };
+        let written =
+            [("hostName", settings.server_name.is_some()), ("trustedRootCertificates", !settings.roots.is_empty())];
+        for (name, _) in written.into_iter().filter(|(_, written)| *written) {
+            reports.warning(self.owner, format!("{field}.{name}"), Reason::InvalidValue, message, "remove it");
+        }
     }
 }
