@@ -36,7 +36,6 @@ backend backend
 
 listen streams
     mode tcp
-    no option forwardfor
     bind 127.0.0.1:{tcp}
     bind 127.0.0.1:{tls} ssl crt {directory}/server.pem
     server backend 127.0.0.1:{backend}
