@@ -281,7 +281,9 @@ def test_names_of_one_port_lead_apart_and_others_get_an_alert(edge, gateway, ech
 
 def test_what_is_no_client_hello_is_refused_and_reaches_nobody(edge, gateway, backend):
     edge(service("db", backend.port), stream_gateway("edge", tls()))
-    for said in (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"\x16\x03\x01\xff\xff" + b"\1" * 20_000, b"\0\0\0\x08\x04\xd2\x16\x2f"):
+    # The beginning of a ClientHello of 20,000 bytes.
+    long = b"\x16\x03\x01\x40\x00" + b"\x01\x00\x4e\x20" + b"\0" * 16_380
+    for said in (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"\0\0\0\x08\x04\xd2\x16\x2f", long):
         with Client(gateway.tls) as client:
             client.send(said)
             assert client.read_to_end() in (b"", bytes([21, 3, 3, 0, 2, 2, 50]))
@@ -289,6 +291,7 @@ def test_what_is_no_client_hello_is_refused_and_reaches_nobody(edge, gateway, ba
         client.send(b"\x16\x03\x01\x02\x00").half_close()
         assert client.is_closed()
     wait_for(lambda: metrics(gateway).of("clients_refused_total", cause="client_hello") == 3, "three are counted")
+    assert "longer than 16384 bytes" in gateway.log()
     assert backend.accepted.empty()
 
 
@@ -391,8 +394,9 @@ def test_changes_that_are_not_about_a_stream_leave_it_alone_and_the_end_of_its_r
             gateway.apply("site.json", *change)
             assert client.send(b"hello").read(5) == b"hello"
         assert is_reset(gateway.tcp)
-        removed = gateway.manifests.parent / "removed.yaml"
-        removed.write_text(documents(base))
+        removed = gateway.manifests.parent / "removed"
+        removed.mkdir()
+        (removed / "site.yaml").write_text(documents(base))
         told = steadygate("diff", "--manifests", removed, "--admin", f"127.0.0.1:{gateway.admin}").stdout
         assert "1 of 1 open would be closed" in told and "route_removed" in told
         gateway.apply("site.json", base)
