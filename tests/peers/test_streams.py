@@ -68,6 +68,15 @@ def metrics(gateway):
     return Metrics(gateway.admin_text("/metrics"))
 
 
+def closed(gateway, cause):
+    """The record of a session that was closed for this cause."""
+
+    def records():
+        return [entry for entry in gateway.entries("session closed") if entry["cause"] == cause]
+
+    return wait_for(records, f"a session was closed: {cause}")[-1]
+
+
 def ends_by_reset(stream):
     with pytest.raises(ConnectionResetError):
         while stream.sock.recv(65536):
@@ -176,8 +185,7 @@ def test_a_subscriber_of_redis_is_listed_and_drained_with_its_pod(edge, gateway,
         objects[1]["endpoints"][0]["conditions"] = {"ready": False, "serving": True, "terminating": True}
         gateway.apply("site.json", objects, stream_gateway("edge", tcp()))
         assert subscriber.read_to_end() == b""
-    ended = wait_for(lambda: gateway.entries("session closed"), "the record")[-1]
-    assert (ended["cause"], ended.get("code")) == ("member_drain", None)
+    assert closed(gateway, "member_drain").get("code") is None
 
 
 # Bytes
@@ -208,7 +216,7 @@ def test_each_direction_ends_by_itself(edge, gateway, backend, first):
         other.send(b"the answer").half_close()
         assert ending.read_to_end() == b"the answer"
     wait_for(lambda: not sessions(gateway), "the session has ended")
-    assert gateway.entries("session closed")[-1]["cause"] == ("backend" if first == "server" else "client")
+    closed(gateway, "backend" if first == "server" else "client")
 
 
 @pytest.mark.parametrize("first", ["client", "server"])
@@ -373,8 +381,7 @@ def test_streams_are_listed_and_closed_as_sessions_are(edge, gateway, backend):
         assert steadygate("sessions", "close", "--route", ROUTE, *admin).returncode == 0
         assert client.read_to_end() == b"" and server.read_to_end() == b""
     wait_for(lambda: not sessions(gateway), "the session has ended")
-    closed = gateway.entries("session closed")[-1]
-    assert (closed["cause"], closed["protocol"]) == ("command", "tcp")
+    assert closed(gateway, "command")["protocol"] == "tcp"
     assert metrics(gateway).of("stream_sessions_ended_total", OBJECT, protocol="tcp", cause="command") == 1
 
 
@@ -403,7 +410,7 @@ def test_changes_that_are_not_about_a_stream_leave_it_alone_and_the_end_of_its_r
         assert client.send(b"still").read(5) == b"still"
         client.sock.settimeout(20)
         assert client.read_to_end() == b""
-    assert gateway.entries("session closed")[-1]["cause"] == "route_removed"
+    closed(gateway, "route_removed")
 
 
 def test_a_silent_stream_is_closed_after_its_timeout_and_one_that_speaks_is_not(edge, gateway, echo):
