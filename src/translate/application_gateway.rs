@@ -15,6 +15,7 @@ mod reference;
 mod rule;
 mod settings;
 mod stream;
+mod stream_settings;
 mod websocket;
 
 use std::borrow::Cow;

@@ -13,7 +13,7 @@ use crate::report::Reason;
 use super::element::{Element, Elements};
 use super::pool::{self, PoolMembers, PoolTarget};
 use super::settings::{self, BackendSettings};
-use super::stream::StreamSettings;
+use super::stream_settings::StreamSettings;
 use super::{probe, reference};
 use crate::translate::Options;
 use crate::translate::draft::Draft;

@@ -2,7 +2,6 @@
 
 mod backend;
 mod listener;
-mod settings;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,8 +22,6 @@ use crate::translate::report::Reports;
 use crate::translate::tls;
 
 use listener::ParsedStreamListener;
-
-pub(super) use settings::StreamSettings;
 
 /// The listeners of streams, each with the rule that it obeys.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use super::super::backend::Backends;
 use super::super::element::Element;
 use super::super::pool::{self, PoolMembers};
 use super::super::probe;
-use super::StreamSettings;
+use super::super::stream_settings::StreamSettings;
 use crate::translate::balance;
 use crate::translate::draft::Draft;
 use crate::translate::lookup::Lookup;

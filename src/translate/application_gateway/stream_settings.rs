@@ -8,14 +8,14 @@ use crate::api::value::RequestTimeout;
 use crate::model::{HostPattern, ObjectRef, WebSocket};
 use crate::report::Reason;
 
-use super::super::element::{Element, port, read_number};
-use super::super::websocket;
+use super::element::{Element, port, read_number};
+use super::websocket;
 use crate::translate::report::Reports;
 use crate::translate::websocket::with_defaults;
 
 /// One element of `backendSettingsCollection`.
 #[derive(Debug)]
-pub(in crate::translate::application_gateway) struct StreamSettings<'a> {
+pub(super) struct StreamSettings<'a> {
     /// The port of the backends; `None`: it is out of range, and was reported.
     pub(super) port: Option<u16>,
     /// Whether the backends speak TLS.
@@ -29,7 +29,7 @@ pub(in crate::translate::application_gateway) struct StreamSettings<'a> {
 
 impl<'a> StreamSettings<'a> {
     /// Reads one element.
-    pub(in crate::translate::application_gateway) fn read(
+    pub(super) fn read(
         owner: &ObjectRef,
         Element { field, value }: &Element<'a, StreamBackendSettings>,
         reports: &mut Reports,
