@@ -93,7 +93,7 @@ fn the_size_limits_on_the_page_are_those_of_the_code() {
 #[test]
 fn the_outcomes_of_handshakes_on_the_page_are_those_of_the_code() {
     let mut table =
-        "The label `outcome` of `websocket_handshakes_total` and `upgrade_handshakes_total` (generated from \
+        "The label `outcome` of `websocket_handshakes_total`, `upgrade_handshakes_total` and `stream_connections_total` (generated from \
         `src/websocket/handshake_outcome.rs`):\n\n\
         | outcome | meaning |\n| --- | --- |\n"
             .to_owned();
