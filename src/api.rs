@@ -7,9 +7,11 @@ pub mod annotations;
 pub mod application_gateway;
 pub mod cookie;
 mod read;
+mod reference_grant;
 pub mod session;
 mod upgrade;
 pub mod value;
 
 pub use application_gateway::{ApplicationGateway, ApplicationGatewaySpec, crd_yaml};
+pub use reference_grant::{ReferenceGrant, ReferenceGrantFrom, ReferenceGrantSpec, ReferenceGrantTo};
 pub use session::SessionSettings;

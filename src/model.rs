@@ -16,6 +16,7 @@ mod policy;
 mod pool;
 mod precedence;
 mod probe;
+mod redirect;
 mod route;
 mod stream;
 mod tls;
@@ -39,12 +40,14 @@ pub use listener::{Host, Listener, Protocol};
 pub use order::alternating;
 pub use path::{PathMatch, PathMatchError, decode_slashes, escape_target, has_encoded_slashes, normalise_path};
 pub use policy::{
-    AddressList, ClientAddresses, ErrorPage, ErrorPages, PAGE_STATUSES, PageBytes, Policies, PolicyOrigin,
+    AddressList, ClientAddresses, ErrorPage, ErrorPages, MAX_PAGE_BYTES, PAGE_STATUSES, PageBytes, Policies,
+    PolicyOrigin,
 };
 pub use pool::{Address, Balance, Endpoint, EndpointState, Endpoints, Pool, PoolId, Transport, UpstreamTls};
 pub use precedence::{HostPrecedence, MatchPrecedence};
 pub use probe::{MAX_PROBE_BODY_CHARS, Probe, ProbeHeader, ProbeKind, StatusRange, StatusRangeError};
-pub use route::{Action, MatchInput, Redirect, Route, RouteId, RouteMatch, Unavailable};
+pub use redirect::{Redirect, RedirectPath, RedirectPort, RedirectQuery, RedirectedRequest, UrlScheme};
+pub use route::{Action, MatchInput, Route, RouteId, RouteMatch, Unavailable};
 pub use stream::{Stream, TlsMode};
 pub use tls::{Certificate, CertificateId, SecretBytes};
 pub use upgrade::{UpgradeProtocols, carries_http};

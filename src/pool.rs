@@ -174,7 +174,7 @@ impl Pool {
             }
             // There is none. The first answer to a probe is waited for, if one is pending.
             let reason = state.no_member();
-            if state.best(tried, patience).is_some() {
+            if state.best(tried, state.terms(patience)).is_some() {
                 // It came up since the choice.
                 continue;
             }
@@ -241,16 +241,16 @@ impl Pool {
 
     /// Whether a member that fails its probe is to be left: the probe counts in this pool.
     pub fn is_left(&self, member: &Member) -> bool {
-        member.health() == Health::Down && (!member.has_guessed_probe() || self.state.load().guess_counts())
+        member.health() == Health::Down && self.state.load().counting_probes().include(member)
     }
 
     /// The ready members that share the next requests.
     pub fn takers(&self) -> Vec<Arc<Member>> {
         let state = self.state.load();
-        let Some(best) = state.best(&[], Patience::Over) else { return Vec::new() };
+        let terms = state.terms(Patience::Over);
+        let Some(best) = state.best(&[], terms) else { return Vec::new() };
         let is_taker = |(member, endpoint): &&(Arc<Member>, EndpointState)| {
-            *endpoint == EndpointState::Ready
-                && Preference::of(member, *endpoint, Patience::Over) == Some(best.preference)
+            *endpoint == EndpointState::Ready && Preference::of(member, *endpoint, terms) == Some(best.preference)
         };
         state.members.iter().filter(is_taker).map(|(member, _)| Arc::clone(member)).collect()
     }
@@ -258,7 +258,7 @@ impl Pool {
     /// Why no request could be served now; `None` if one could.
     pub fn unavailable(&self) -> Option<NoMember> {
         let state = self.state.load();
-        state.best(&[], Patience::Waiting).is_none().then(|| state.no_member())
+        state.best(&[], state.terms(Patience::Waiting)).is_none().then(|| state.no_member())
     }
 }
 

@@ -233,7 +233,7 @@ async fn print_route(target: &Target, refusals: Refusals) -> bool {
     }
     match &target.route.action {
         Action::Redirect(redirect) => {
-            print_line!("answer     {} to https, port {}", redirect.status, redirect.port);
+            print_line!("answer     {redirect}");
             true
         }
         Action::NotFound => {
@@ -533,7 +533,7 @@ mod tests {
             field: "spec.rules[0]".into(),
             owner: ObjectRef::new(Kind::Ingress, "default", "i").into(),
             matches: PathMatch::prefix("/").expect("a path").into(),
-            action: Action::Redirect(Redirect { status: 308, port: 443 }),
+            action: Action::Redirect(Redirect::to_https(308, 443).into()),
             policies: None,
         };
         let host = Arc::new(Host { certificate: None, routes: vec![route.into()] });

@@ -55,6 +55,8 @@ kinds! {
     Namespace { "v1" }
     /// A Pod.
     Pod { "v1", is_namespaced }
+    /// A ReferenceGrant of Gateway API.
+    ReferenceGrant { "gateway.networking.k8s.io/v1beta1", is_namespaced }
     /// A Secret.
     Secret { "v1", is_namespaced }
     /// A Service.

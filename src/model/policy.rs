@@ -15,7 +15,7 @@ use serde::{Serialize, Serializer};
 use super::ObjectRef;
 
 pub use client_addresses::{AddressList, ClientAddresses};
-pub use error_pages::{ErrorPage, ErrorPages, PAGE_STATUSES, PageBytes};
+pub use error_pages::{ErrorPage, ErrorPages, MAX_PAGE_BYTES, PAGE_STATUSES, PageBytes};
 
 /// The policies of a route. Routes with equal policies share one value; a route without any has none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

@@ -37,6 +37,14 @@ pub struct Pool {
     pub probe: Option<Probe>,
     /// How requests are shared among members.
     pub balance: Balance,
+    /// The number of members that count as up whatever their probes say (ARM `minServers`): where fewer are up, all ready members take requests.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub min_up: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// The endpoints of a pool. Pools with equal endpoints share one list.

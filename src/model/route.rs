@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Forward, HostPattern, ObjectRef, PathMatch, Policies, PoolId, Stream, WebSocket, WeightedPools};
+use super::{Forward, HostPattern, ObjectRef, PathMatch, Policies, PoolId, Redirect, Stream, WebSocket, WeightedPools};
 
 /// What is done with some of the requests for one host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -67,8 +67,8 @@ pub enum Action {
     Forward(Forward),
     /// The connection is relayed to a member of a pool. Routes of `Tcp` and `Tls` listeners alone do so.
     Stream(Box<Stream>),
-    /// The answer is a redirect.
-    Redirect(Redirect),
+    /// The answer is a redirect. WebSocket handshakes are redirected too.
+    Redirect(Arc<Redirect>),
     /// The rule is broken. The answer is a 503 that says why, so that no wider rule takes the requests.
     Unavailable(Unavailable),
     /// Nothing is meant to be there. The answer is a 404, so that no wider host takes the requests.
@@ -80,15 +80,6 @@ pub enum Action {
 pub struct Unavailable {
     /// The reason of the report on the owner: `ServiceNotFound`.
     pub reason: &'static str,
-}
-
-/// A redirect to HTTPS on the same host, path and query.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Redirect {
-    /// 301 or 308.
-    pub status: u16,
-    /// Frontend port of the HTTPS listener.
-    pub port: u16,
 }
 
 impl Action {

@@ -128,10 +128,11 @@ pub(super) fn pick(
     tried: &[u64],
     patience: Patience,
 ) -> Option<Arc<Member>> {
-    let best = state.best(tried, patience)?.preference;
+    let terms = state.terms(patience);
+    let best = state.best(tried, terms)?.preference;
     let named = wanted.iter().flat_map(|token| tokens.indexes(*token)).map(|index| &state.members[index]);
     let mut able = named.filter(|(member, endpoint)| {
-        Preference::of(member, *endpoint, patience) == Some(best) && !tried.contains(&member.id)
+        Preference::of(member, *endpoint, terms) == Some(best) && !tried.contains(&member.id)
     });
     able.next().map(|(member, _)| Arc::clone(member))
 }

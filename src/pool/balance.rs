@@ -17,11 +17,12 @@ pub(super) fn pick(
     MemberQuery { tried, client, wanted: _ }: MemberQuery<'_>,
     patience: Patience,
 ) -> Option<Arc<Member>> {
-    let best = state.best(tried, patience)?;
+    let terms = state.terms(patience);
+    let best = state.best(tried, terms)?;
     // The turn is counted among the best members, so that the neighbour of a member that is down gets no double share.
     let turn = cursor.fetch_add(1, Ordering::Relaxed) % best.count;
     let is_best = |entry: &&(Arc<Member>, _)| {
-        Preference::of(&entry.0, entry.1, patience) == Some(best.preference) && !tried.contains(&entry.0.id)
+        Preference::of(&entry.0, entry.1, terms) == Some(best.preference) && !tried.contains(&entry.0.id)
     };
     let candidates = state.members.iter().filter(is_best).map(|(member, _)| member);
     let mut candidates = candidates.cycle().skip(turn).take(best.count);
@@ -40,9 +41,9 @@ pub(super) fn pick(
 pub(super) fn is_own_pending(state: &PoolState, MemberQuery { tried, client, wanted: _ }: MemberQuery<'_>) -> bool {
     let (Balance::ClientAddress, Some(client)) = (state.balance, client) else { return false };
     let pending = |(member, endpoint): &(Arc<Member>, _)| preference::is_pending(member, *endpoint);
-    let is_up = |(member, endpoint): &(Arc<Member>, _)| {
-        Preference::of(member, *endpoint, Patience::Waiting).is_some_and(Preference::is_up)
-    };
+    let terms = state.terms(Patience::Waiting);
+    let is_up =
+        |(member, endpoint): &(Arc<Member>, _)| Preference::of(member, *endpoint, terms).is_some_and(Preference::is_up);
     let candidates =
         state.members.iter().filter(|entry| !tried.contains(&entry.0.id) && (is_up(entry) || pending(entry)));
     let own = candidates.max_by_key(|(member, _)| client_hash::score(client, member.key.address));
@@ -187,6 +188,27 @@ mod tests {
             assert_eq!(chosen(), at_once, "{described:?} {tried:?}");
             tokio::time::advance(crate::pool::FIRST_PROBE_TIMEOUT).await;
             assert_eq!(chosen(), later, "{described:?} {tried:?}, later");
+        }
+    }
+
+    #[test]
+    fn where_too_few_members_are_up_all_that_are_ready_share_the_requests() {
+        use EndpointState::{NotReady, Ready};
+        use Health::{Down, Unknown, Up};
+        let terminating = EndpointState::Terminating { grace: std::time::Duration::from_secs(30) };
+        let described = [(Ready, Up), (Ready, Down), (Ready, Unknown), (NotReady, Up), (terminating, Up)];
+        for (min_up, expected) in [(0, &[0][..]), (1, &[0]), (2, &[0, 1, 2]), (9, &[0, 1, 2])] {
+            for balance in [Balance::RoundRobin, Balance::LeastConnections] {
+                let members: Vec<_> =
+                    described.iter().enumerate().map(|(n, (state, health))| member(n, *state, *health)).collect();
+                let state = PoolState { balance, min_up, members: members.into(), ..PoolState::default() };
+                let cursor = AtomicUsize::new(0);
+                let choose =
+                    |_| super::pick(&state, &cursor, MemberQuery::default(), Patience::Waiting).expect("one").id;
+                let chosen: std::collections::BTreeSet<u64> = (0..9).map(choose).collect();
+                assert_eq!(chosen.into_iter().collect::<Vec<_>>(), expected, "{min_up} {balance:?}");
+                assert_eq!(state.counting_probes().include(&state.members[1].0), min_up < 2, "{min_up}");
+            }
         }
     }
 

@@ -6,14 +6,16 @@ use tokio::time::Instant;
 
 use super::member::{Health, Member};
 use super::no_member::NoMember;
-use super::preference::{self, Patience, Preference};
-use super::standing::Standing;
+use super::preference::{self, Patience, Preference, Terms};
+use super::standing::{CountingProbes, Standing};
 use crate::model::{Balance, EndpointState};
 
 /// The members of a pool at one instant. Pools with equal endpoints share one state.
 #[derive(Debug, Default)]
 pub(super) struct PoolState {
     pub(super) balance: Balance,
+    /// The number of members that count as up whatever their probes say.
+    pub(super) min_up: usize,
     /// Every member, and the state of its endpoint.
     pub(super) members: Box<[(Arc<Member>, EndpointState)]>,
     /// The number of DNS names that resolve to no address.
@@ -34,14 +36,16 @@ pub(super) struct BestMembers {
 impl PoolState {
     /// The best members for a request, but none of `tried`. `None`: no member may take it, or a member that has not been probed yet
     /// may turn out to be better than all that could.
-    pub(super) fn best(&self, tried: &[u64], patience: Patience) -> Option<BestMembers> {
+    pub(super) fn best(&self, tried: &[u64], terms: Terms) -> Option<BestMembers> {
         let (mut best, mut pending): (Option<BestMembers>, bool) = (None, false);
         for (member, endpoint) in &self.members {
             if tried.contains(&member.id) {
                 continue;
             }
-            match (Preference::of(member, *endpoint, patience), &mut best) {
-                (None, _) => pending |= patience == Patience::Waiting && preference::is_pending(member, *endpoint),
+            match (Preference::of(member, *endpoint, terms), &mut best) {
+                (None, _) => {
+                    pending |= terms.patience == Patience::Waiting && preference::is_pending(member, *endpoint)
+                }
                 (Some(own), Some(best)) if own == best.preference => best.count += 1,
                 (Some(own), Some(best)) if own > best.preference => {}
                 (Some(preference), best) => *best = Some(BestMembers { preference, count: 1 }),
@@ -50,20 +54,38 @@ impl PoolState {
         best.filter(|best| best.preference.is_up() || !pending)
     }
 
-    /// Whether a probe that is a guess counts: a member passes it that may take requests.
-    pub(super) fn guess_counts(&self) -> bool {
-        let passes = |(member, endpoint): &(Arc<Member>, EndpointState)| {
-            Preference::of(member, *endpoint, Patience::Over).is_some_and(Preference::is_up)
+    /// What a member of this pool has to be to take requests now.
+    pub(super) fn terms(&self, patience: Patience) -> Terms {
+        Terms { patience, every_ready: self.min_up > 0 && self.up_count() < self.min_up }
+    }
+
+    /// The number of ready members that pass their probe.
+    fn up_count(&self) -> usize {
+        let is_up = |(member, endpoint): &&(Arc<Member>, EndpointState)| {
+            *endpoint == EndpointState::Ready && member.health() == Health::Up
         };
-        self.members.iter().any(passes)
+        self.members.iter().filter(is_up).count()
+    }
+
+    /// Which probes count.
+    pub(super) fn counting_probes(&self) -> CountingProbes {
+        let terms = self.terms(Patience::Over);
+        let passes = |(member, endpoint): &(Arc<Member>, EndpointState)| {
+            Preference::of(member, *endpoint, terms).is_some_and(Preference::is_up)
+        };
+        match terms.every_ready {
+            true => CountingProbes::None,
+            false if self.members.iter().any(passes) => CountingProbes::All,
+            false => CountingProbes::Written,
+        }
     }
 
     /// How each member stands.
     pub(super) fn standings(&self) -> impl Iterator<Item = (&Arc<Member>, EndpointState, Standing)> {
-        let guess_counts = self.guess_counts();
+        let counting = self.counting_probes();
         self.members
             .iter()
-            .map(move |(member, endpoint)| (member, *endpoint, Standing::of(member, *endpoint, guess_counts)))
+            .map(move |(member, endpoint)| (member, *endpoint, Standing::of(member, *endpoint, counting)))
     }
 
     /// When the first probe of the next member that may serve without its answer has been waited for long enough.

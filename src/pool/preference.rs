@@ -23,6 +23,14 @@ pub(super) enum Preference {
     Terminating,
 }
 
+/// What a member has to be to take requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Terms {
+    pub(super) patience: Patience,
+    /// Whether every ready member counts as up: too few of the pool's members are.
+    pub(super) every_ready: bool,
+}
+
 /// Whether the first answers to probes are still waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Patience {
@@ -34,13 +42,15 @@ pub(super) enum Patience {
 
 impl Preference {
     /// The preference of a member with this endpoint. `None`: it may not take requests.
-    pub(super) fn of(member: &Member, endpoint: EndpointState, patience: Patience) -> Option<Self> {
+    pub(super) fn of(member: &Member, endpoint: EndpointState, terms: Terms) -> Option<Self> {
+        let Terms { patience, every_ready } = terms;
         let ready = match endpoint {
             EndpointState::Ready => true,
             EndpointState::Terminating { .. } => false,
             EndpointState::Ending { .. } | EndpointState::NotReady => return None,
         };
         match member.health() {
+            _ if ready && every_ready => Some(Self::Up),
             Health::Up => Some(if ready { Self::Up } else { Self::TerminatingUp }),
             Health::Unknown | Health::Down if !member.has_guessed_probe() => None,
             Health::Unknown if patience == Patience::Waiting && !is_overdue(member) => None,

@@ -17,7 +17,9 @@ use super::request::metrics::RefusedFor;
 use super::request::record::RequestRecord;
 use super::request::refusal::{Refusal, RefusalReason};
 use super::request::target::RequestTarget;
-use crate::model::{Action, EncodedSlashes, Forward, MatchInput, Policies, Redirect, escape_target};
+use crate::model::{
+    Action, EncodedSlashes, Forward, MatchInput, Policies, Protocol, Redirect, RedirectedRequest, escape_target,
+};
 use crate::table::Target;
 
 /// What has come of a request: an answer, which has the record of the request, or a refusal and the record.
@@ -165,10 +167,11 @@ fn find(
     // Who has come by HTTPS, to a trusted proxy, is where the redirect leads to.
     if let Action::Redirect(redirect) = &target.route.action
         && record.client.tls
-        && redirect.port != context.listener.port
+        && listener.protocol == Protocol::Http
+        && let Some(port) = redirect.https_listener(host)
     {
-        record.port = redirect.port;
-        let secure = table.listener(redirect.port).and_then(|listener| listener.find(host, input));
+        record.port = port;
+        let secure = table.listener(port).and_then(|listener| listener.find(host, input));
         return secure.cloned().ok_or_else(Refusal::not_found);
     }
     Ok(Arc::clone(target))
@@ -183,17 +186,19 @@ fn redirected(
 ) -> Response<ResponseBody> {
     let (host, given) = requested.client_host(client);
     // A client that came to the port where the listener is bound is led to the port where the other listener is bound.
-    let bound = context.state.addresses.borrow().get(&redirect.port).map(SocketAddr::port);
+    let bound = context.state.addresses.borrow().get(&redirect.port()).map(SocketAddr::port);
     let direct = given == Some(context.listener.bound.port()) && given != Some(context.listener.port);
-    let port = if direct { bound.unwrap_or(redirect.port) } else { redirect.port };
-    let path = escape_target(requested.uri.path_and_query().map_or("/", |path| path.as_str()));
-    let location = match port {
-        443 => format!("https://{host}{path}"),
-        port => format!("https://{host}:{port}{path}"),
+    let listener_port = if direct { bound.unwrap_or(redirect.port()) } else { redirect.port() };
+    let [path, query] = [Some(requested.uri.path()), requested.uri.query()].map(|part| part.map(escape_target));
+    let request = RedirectedRequest {
+        host: &host,
+        listener_port,
+        path: path.as_deref().filter(|path| path.starts_with('/')).unwrap_or("/"),
+        query: query.as_deref(),
     };
     let mut response = Response::new(ResponseBody::full(bytes::Bytes::new()));
     *response.status_mut() = StatusCode::from_u16(redirect.status).unwrap_or(StatusCode::PERMANENT_REDIRECT);
-    if let Ok(location) = HeaderValue::from_str(&location) {
+    if let Ok(location) = HeaderValue::from_str(&redirect.location(request)) {
         response.headers_mut().insert(header::LOCATION, location);
     }
     response

@@ -11,6 +11,7 @@ mod ingress;
 mod ingress_class;
 mod namespace;
 mod pod;
+mod reference_grant;
 mod secret;
 mod service;
 mod trim;
@@ -46,6 +47,7 @@ macro_rules! for_each_kind {
             IngressClass       ingress_classes  ::k8s_openapi::api::networking::v1::IngressClass,      full;
             Namespace          namespaces       ::k8s_openapi::api::core::v1::Namespace,               unwatched;
             Pod                pods             ::k8s_openapi::api::core::v1::Pod,                     full;
+            ReferenceGrant     reference_grants $crate::api::ReferenceGrant,                           full;
             Secret             secrets          ::k8s_openapi::api::core::v1::Secret,                  metadata_only;
             Service            services         ::k8s_openapi::api::core::v1::Service,                 full;
         }
@@ -58,8 +60,10 @@ pub use for_each_kind;
 pub(crate) trait KindRules: From<Self::Resource> + PartialEq + Send + Sync + Sized + 'static {
     /// The type in which manifests and API servers have the kind.
     type Resource: Resource<DynamicType = ()> + DeserializeOwned;
-    /// Whether the kind is a custom resource of ours. A cluster may not know it, and its schema leaves out `metadata`.
+    /// Whether the kind is a custom resource. A cluster may not know it, and its schema leaves out `metadata`.
     const IS_CUSTOM_RESOURCE: bool = false;
+    /// Whether a cluster that does not know the kind lacks nothing: its definition is another project's.
+    const IS_OPTIONAL: bool = false;
     /// Whether values of the kind are kept out of messages.
     const IS_CONFIDENTIAL: bool = false;
 

@@ -55,7 +55,7 @@ pub(super) fn recognise(api_version: &str, kind: &str) -> Recognised {
     let group = api_version.split_once('/').map_or("", |(group, _)| group);
     let same_name = Kind::named(kind);
     if let Some(known) = same_name {
-        if known.api_version() == api_version {
+        if known.api_version() == api_version || is_equal_version(known, api_version) {
             return Recognised::Read(known);
         }
         let own_group = known.api_version().split_once('/').map_or("", |(group, _)| group);
@@ -96,6 +96,11 @@ fn of_our_groups(api_version: &str, kind: &str) -> Recognised {
     Recognised::Unknown(UnknownKind { kind: None, field: "kind", severity: Severity::Error, message, remedy })
 }
 
+/// Whether a kind has the same fields in another version as in the one that is read.
+fn is_equal_version(kind: Kind, api_version: &str) -> bool {
+    kind == Kind::ReferenceGrant && api_version == "gateway.networking.k8s.io/v1"
+}
+
 fn is_ours(group: &str) -> bool {
     matches!(group, "" | "networking.k8s.io" | "discovery.k8s.io" | "steadygate.io")
 }
@@ -134,6 +139,13 @@ mod tests {
             ("rbac.authorization.k8s.io/v1", "Role", "ignored"),
             ("networking.k8s.io/v1", "NetworkPolicy", "ignored"),
             ("gateway.networking.k8s.io/v1", "HTTPRoute", "ignored"),
+            ("gateway.networking.k8s.io/v1beta1", "ReferenceGrant", "read ReferenceGrant"),
+            ("gateway.networking.k8s.io/v1", "ReferenceGrant", "read ReferenceGrant"),
+            (
+                "gateway.networking.k8s.io/v1alpha2",
+                "ReferenceGrant",
+                "error: write apiVersion: gateway.networking.k8s.io/v1beta1",
+            ),
             ("serving.knative.dev/v1", "Service", "warning: "),
             ("cert-manager.io/v1", "Certificate", "warning: "),
             ("v1", "Servce", "error: did you mean Service?"),

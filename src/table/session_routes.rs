@@ -80,6 +80,7 @@ mod tests {
                 transport: Transport::Http,
                 probe: Some(Probe::arm_default(false)),
                 balance: Balance::RoundRobin,
+                min_up: 0,
             };
             (PoolId((*name).into()), Arc::new(pool))
         };

@@ -6,11 +6,13 @@
 mod backend;
 mod claimed;
 mod element;
+mod error_page;
 mod gateway;
 mod guard;
 mod listener;
 mod pool;
 mod probe;
+mod redirect;
 mod reference;
 mod rule;
 mod settings;
@@ -51,6 +53,8 @@ pub(super) struct ApplicationGateways {
 struct GatewayEntry {
     /// `None`: it is not served.
     object: Option<Arc<ApplicationGateway>>,
+    /// What it refers to, and may refer to.
+    refs: Refs,
     /// The reports on its class.
     class_reports: Box<[Report]>,
     /// All its reports.
@@ -81,11 +85,11 @@ impl ApplicationGateways {
             .application_gateways
             .get(key)
             .filter(|object| is_served(&owner, object, classes, &mut reports));
-        let before = std::mem::replace(&mut entry.object, now.cloned());
+        entry.object = now.cloned();
         entry.class_reports = reports.into_sorted();
-        let refs_of =
-            |object: &Option<Arc<_>>| object.as_ref().map(|object| gateway::refs(&owner, object)).unwrap_or_default();
-        refs.replace(&owner, &refs_of(&before), &refs_of(&entry.object));
+        let now = entry.object.as_ref().map(|object| gateway::refs(&owner, object, lookup.snapshot));
+        let before = std::mem::replace(&mut entry.refs, now.unwrap_or_default());
+        refs.replace(&owner, &before, &entry.refs);
         let claims = entry.object.as_ref().map(|object| ObjectClaims {
             owner: owner.clone(),
             created: object.metadata.creation_timestamp.clone(),
@@ -111,7 +115,8 @@ impl Language for ApplicationGateways {
     }
 
     fn changed<'c>(&self, changes: &'c Changes, snapshot: &Snapshot) -> Cow<'c, BTreeSet<Key>> {
-        if !changes.classes {
+        // A grant that comes or goes changes what gateways may refer to.
+        if !changes.classes && changes.reference_grants.is_empty() {
             return Cow::Borrowed(&changes.application_gateways);
         }
         Cow::Owned(snapshot.application_gateways.keys().chain(self.entries.keys()).cloned().collect())
@@ -121,7 +126,7 @@ impl Language for ApplicationGateways {
         let owner = owner(key);
         let object = snapshot.application_gateways.get(key);
         let object = object.filter(|object| is_served(&owner, object, classes, &mut Reports::default()));
-        object.map(|object| gateway::refs(&owner, object)).unwrap_or_default()
+        object.map(|object| gateway::refs(&owner, object, snapshot)).unwrap_or_default()
     }
 
     fn read(

@@ -256,11 +256,23 @@ mod tests {
                 "sslCertificates": [{"name": "a", "secretRef": {"name": "certificate"}}],
                 "trustedRootCertificates": [
                     {"name": "b", "secretRef": {"name": "roots"}}, {"name": "c", "configMapRef": {"name": "roots"}},
+                    {"name": "d", "secretRef": {"name": "granted", "namespace": "open"}},
+                    {"name": "e", "secretRef": {"name": "secret", "namespace": "closed"}},
                 ],
+                "customErrorConfigurations": [{"statusCode": 404, "configMapRef": {"name": "pages", "key": "404"}}],
                 "backendAddressPools": [{"name": "p", "serviceRef": {"name": "web"}}],
             },
         }));
         snapshot.application_gateways.insert(key("edge"), Arc::new(gateway.expect("a gateway")));
+        let grant = from_value(json!({
+            "apiVersion": "gateway.networking.k8s.io/v1beta1", "kind": "ReferenceGrant",
+            "metadata": {"namespace": "open", "name": "edge"},
+            "spec": {
+                "from": [{"group": "steadygate.io", "kind": "ApplicationGateway", "namespace": "default"}],
+                "to": [{"group": "", "kind": "Secret", "name": "granted"}],
+            },
+        }));
+        snapshot.reference_grants.insert(Key::new("open", "edge"), Arc::new(grant.expect("a grant")));
         snapshot
     }
 
@@ -272,8 +284,10 @@ mod tests {
         let fetched = RefTracker::new(Options::default()).update(&snapshot);
         let secrets: BTreeSet<Key> = fetched.secrets.iter().cloned().collect();
         let config_maps: BTreeSet<Key> = fetched.config_maps.iter().cloned().collect();
-        assert_eq!(secrets, ["certificate", "elsewhere", "roots"].map(key).into());
-        assert_eq!(config_maps, ["roots"].map(key).into());
+        let granted = Key::new("open", "granted");
+        let own = ["certificate", "elsewhere", "roots"].map(key);
+        assert_eq!(secrets, own.iter().cloned().chain([granted.clone()]).collect());
+        assert_eq!(config_maps, ["pages", "roots"].map(key).into());
         assert_eq!(translator.refs.secrets.names(), secrets);
         assert_eq!(translator.refs.config_maps.names(), config_maps);
         for language in languages::all() {
@@ -282,6 +296,13 @@ mod tests {
                 assert!(refs.secrets.is_subset(&secrets) && refs.config_maps.is_subset(&config_maps), "{name}");
             }
         }
+        // With its grant a reference goes, from both.
+        let mut tracker = RefTracker::new(Options::default());
+        assert!(tracker.update(&snapshot).secrets.contains(&granted));
+        let ungranted = Snapshot { reference_grants: Default::default(), ..snapshot };
+        assert!(!tracker.update(&ungranted).secrets.contains(&granted));
+        translator.update(&ungranted);
+        assert_eq!(translator.refs.secrets.names(), own.into());
     }
 
     #[test]

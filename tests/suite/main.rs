@@ -2,8 +2,10 @@
 
 mod convert;
 mod directory;
+mod error_pages;
 mod front;
 mod gateway;
+mod grants;
 mod hostile;
 mod hostile_served;
 mod hosts;
@@ -12,6 +14,7 @@ mod members;
 mod pages;
 mod pod;
 mod pools;
+mod redirects;
 mod reference;
 mod rollout;
 mod rooms;

@@ -11,6 +11,9 @@ use super::PolicyOrigin;
 /// The statuses that a page may be for (ARM `CustomErrorStatusCode`).
 pub const PAGE_STATUSES: [u16; 9] = [400, 403, 404, 405, 408, 500, 502, 503, 504];
 
+/// The largest page, in bytes (ARM's limit is 1 MB).
+pub const MAX_PAGE_BYTES: usize = 1_000_000;
+
 /// Pages by the status that they are for. An error that a backend answered is handed on as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ErrorPages(pub BTreeMap<u16, ErrorPage>);

@@ -83,7 +83,8 @@ impl Registry {
             }
         }
         let (members, forbidden) = (members.into(), refused.len());
-        let state = Arc::new(PoolState { balance: spec.balance, members, unresolved, resolving, forbidden });
+        let min_up = usize::try_from(spec.min_up).unwrap_or(usize::MAX);
+        let state = Arc::new(PoolState { balance: spec.balance, min_up, members, unresolved, resolving, forbidden });
         // A state with fewer members than endpoints is not shared: the reason is logged for each pool.
         changes.last = (complete && refused.is_empty()).then(|| (Arc::clone(spec), Arc::clone(&state)));
         match refused.is_empty() {

@@ -22,6 +22,7 @@ fn specs(ports: &[u16], path: &str) -> OrdMap<PoolId, Arc<model::Pool>> {
         transport: Transport::Http,
         probe: Some(Probe { path: path.to_owned(), ..Probe::arm_default(false) }),
         balance: Balance::LeastConnections,
+        min_up: 0,
     };
     OrdMap::unit(PoolId("pool".into()), Arc::new(pool))
 }
@@ -161,6 +162,7 @@ fn pool() -> impl Strategy<Value = Arc<model::Pool>> {
             transport: Transport::Http,
             probe,
             balance: Balance::RoundRobin,
+            min_up: 0,
         })
     })
 }

@@ -183,6 +183,10 @@ impl<W: Watched> Reflector<W> {
             Step::AskForKind => WatchTrouble::Failing(failure.to_string()),
             Step::Report(trouble) => trouble,
         };
+        // What is optional holds up nothing: until its objects may be read, there are none.
+        if W::IS_OPTIONAL && matches!(trouble, WatchTrouble::Forbidden(_)) && !self.states.is_listed(&self.label) {
+            self.take_list(ObjectList::new());
+        }
         self.states.report_trouble(&self.label, trouble);
         sleep(self.backoff.next_pause(failure.retry_after())).await;
     }
@@ -204,7 +208,11 @@ impl<W: Watched> Reflector<W> {
             return sleep(ABSENCE_DOUBT_PAUSE).await;
         }
         self.take_list(ObjectList::new());
-        self.states.report_trouble(&self.label, WatchTrouble::Absent);
+        if W::IS_OPTIONAL {
+            tracing::debug!(watch = self.label, "the cluster has no such resource, and needs none");
+        } else {
+            self.states.report_trouble(&self.label, WatchTrouble::Absent);
+        }
         sleep(ABSENT_KIND_INTERVAL).await;
     }
 

@@ -21,6 +21,8 @@ pub(super) trait Watched: Send + 'static {
     const METADATA_ONLY: bool;
     /// Whether a cluster may not know the kind.
     const MAY_BE_ABSENT: bool;
+    /// Whether it then lacks nothing.
+    const IS_OPTIONAL: bool;
 
     /// Reads an object into the form in which it is stored; or says why it can't be read.
     fn read(object: &RawObject<'_>) -> Result<Self::Stored, Unreadable>;
@@ -34,6 +36,7 @@ impl<K: SnapshotKind> Watched for Full<K> {
     type Stored = K;
     const METADATA_ONLY: bool = false;
     const MAY_BE_ABSENT: bool = K::IS_CUSTOM_RESOURCE;
+    const IS_OPTIONAL: bool = K::IS_OPTIONAL;
 
     fn read(object: &RawObject<'_>) -> Result<K, Unreadable> {
         let mut resource: K::Resource = typed(object)?;
@@ -54,6 +57,7 @@ where
     type Stored = ResourceVersion<K>;
     const METADATA_ONLY: bool = true;
     const MAY_BE_ABSENT: bool = K::IS_CUSTOM_RESOURCE;
+    const IS_OPTIONAL: bool = K::IS_OPTIONAL;
 
     fn read(object: &RawObject<'_>) -> Result<ResourceVersion<K>, Unreadable> {
         Ok(ResourceVersion::new(object.version.clone()))

@@ -51,6 +51,7 @@ impl<'a> Backends<'a> {
             pools.map(|element| (element.field.clone(), pool::addresses(owner, &element, options, reports))).collect();
         for element in elements.probes.iter() {
             probe::read(owner, &element, &HostHeader::Member, reports);
+            probe::min_servers(owner, &element, reports);
         }
         Self { owner, elements, settings, stream_settings, targets }
     }
@@ -99,10 +100,12 @@ impl<'a> Backends<'a> {
     ) -> Result<Pool, Reason> {
         let reports = &mut draft.reports;
         let port = settings.port.ok_or(Reason::InvalidValue)?;
+        let mut min_up = 0;
         let probe = match settings.probe {
             Some(reference) => {
                 let field = format!("{}.probe", element.field);
                 let found = self.elements.probes.find(self.owner, reference, &field, reports)?;
+                min_up = probe::min_servers(self.owner, &found, reports);
                 Some(probe::read(self.owner, &found, &settings.host, reports))
             }
             None => None,
@@ -123,7 +126,7 @@ impl<'a> Backends<'a> {
         let probe = probe.or(declared).unwrap_or_else(|| probe::default(settings.https, &settings.host));
         let field = format!("{}.loadDistributionAlgorithm", element.field);
         let balance = balance(settings.load_distribution, keeps_clients, self.owner, &field, reports);
-        Ok(Pool { endpoints: endpoints.into(), transport, probe: Some(probe), balance })
+        Ok(Pool { endpoints: endpoints.into(), transport, probe: Some(probe), balance, min_up })
     }
 
     /// The CA certificates of `references`, of the settings at `settings_field`, as one PEM text; `None`: the well-known CAs are trusted. If one can't be read,
@@ -160,7 +163,7 @@ impl<'a> Backends<'a> {
                 return Err(Reason::InvalidValue);
             }
         };
-        let roots = reference::config(self.owner, kind, reference)
+        let roots = reference::config(lookup.snapshot, self.owner, kind, reference)
             .and_then(|object| tls::trusted_roots(lookup, &object).map_err(Fault::of_name));
         roots.map_err(|fault| {
             reports.fault(self.owner, &format!("{field}.{part}"), &fault);

@@ -3,19 +3,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::api::ApplicationGateway;
 use crate::api::application_gateway::{ConfigReference, RequestRoutingRule};
-use crate::model::{Action, HostPattern, Kind, ObjectRef, PathMatch, Route, RouteMatch};
+use crate::api::{ApplicationGateway, ApplicationGatewaySpec};
+use crate::model::{Action, ErrorPages, HostPattern, Kind, ObjectRef, PathMatch, Policies, Route, RouteMatch};
 use crate::report::Reason;
+use crate::source::Snapshot;
 
 use super::backend::Backends;
 use super::claimed::ClaimedListener;
 use super::element::{Element, Elements};
 use super::guard;
 use super::listener::{self, ParsedListener};
-use super::reference;
 use super::rule::{self, RuleKey};
 use super::stream::Streams;
+use super::{error_page, redirect, reference};
 use crate::translate::claim::{Claims, ListenerClaim};
 use crate::translate::draft::Draft;
 use crate::translate::lookup::Lookup;
@@ -27,6 +28,7 @@ use crate::translate::tls;
 #[derive(Debug)]
 pub(super) struct Gateway<'a> {
     owner: &'a ObjectRef,
+    spec: &'a ApplicationGatewaySpec,
     elements: Elements<'a>,
     listeners: Vec<ParsedListener<'a>>,
     /// The rule that each listener obeys, by the listener's name.
@@ -34,21 +36,27 @@ pub(super) struct Gateway<'a> {
     streams: Streams<'a>,
 }
 
-/// Everything that a gateway refers to. What is not in it is neither fetched from a cluster nor followed when it changes.
-pub(super) fn refs(owner: &ObjectRef, object: &ApplicationGateway) -> Refs {
+/// Everything that a gateway refers to and may refer to. What is not in it is neither fetched from a cluster nor followed when it changes.
+pub(super) fn refs(owner: &ObjectRef, object: &ApplicationGateway, snapshot: &Snapshot) -> Refs {
     let spec = &object.spec;
     let services = spec.backend_address_pools.iter().filter_map(|pool| pool.service_ref.as_ref());
     let certificates = spec.ssl_certificates.iter().map(|certificate| &certificate.secret_ref);
     let roots = spec.trusted_root_certificates.iter().filter_map(|root| root.secret_ref.as_ref());
     let maps = spec.trusted_root_certificates.iter().filter_map(|root| root.config_map_ref.as_ref());
-    let key =
-        |kind, reference: &ConfigReference| reference::config(owner, kind, reference).ok().map(|object| object.key);
+    let of_listeners = spec.http_listeners.iter().flat_map(|listener| &listener.custom_error_configurations);
+    let pages =
+        spec.custom_error_configurations.iter().chain(of_listeners).filter_map(|page| {
+            Some(reference::config_map_key(snapshot, owner, page.config_map_ref.as_ref()?).ok()?.key)
+        });
+    let key = |kind, reference: &ConfigReference| {
+        reference::config(snapshot, owner, kind, reference).ok().map(|object| object.key)
+    };
     Refs {
         services: services
-            .filter_map(|service| reference::service(owner, service).ok().map(|object| object.key))
+            .filter_map(|service| reference::service(snapshot, owner, service).ok().map(|object| object.key))
             .collect(),
         secrets: certificates.chain(roots).filter_map(|reference| key(Kind::Secret, reference)).collect(),
-        config_maps: maps.filter_map(|reference| key(Kind::ConfigMap, reference)).collect(),
+        config_maps: maps.filter_map(|reference| key(Kind::ConfigMap, reference)).chain(pages).collect(),
     }
 }
 
@@ -65,7 +73,7 @@ impl<'a> Gateway<'a> {
         let rules = rule::by_listener(owner, &elements.rules, &elements.listeners, RuleKey::of_http, reports);
         let streams = Streams::read(owner, &elements, lookup, reports);
         guard::report_gateway(owner, &object.spec, &elements, reports);
-        Self { owner, elements, listeners, rules, streams }
+        Self { owner, spec: &object.spec, elements, listeners, rules, streams }
     }
 
     /// Whether a listener can serve anything: it has a rule, and a certificate if it needs one.
@@ -101,6 +109,13 @@ impl<'a> Gateway<'a> {
     /// Puts hosts, routes and pools into the draft.
     pub(super) fn build(&self, lookup: &Lookup<'a>, claims: &Claims<'_>, draft: &mut Draft) {
         let backends = Backends::read(self.owner, &self.elements, lookup.options, &mut draft.reports);
+        // Every redirect, in use or not, so that each mistake is reported.
+        for element in self.elements.redirects.iter() {
+            let _reported = redirect::read(self.owner, &self.elements, &element, &mut draft.reports);
+        }
+        let owner = Arc::new(self.owner.clone());
+        let pages = &self.spec.custom_error_configurations;
+        let pages = error_page::read(&owner, "spec", pages, lookup, &mut draft.reports);
         for (index, listener) in self.listeners.iter().enumerate() {
             let at = listener.at;
             let held = self.claimed(index, listener).held(claims);
@@ -128,13 +143,16 @@ impl<'a> Gateway<'a> {
             if self.serves(listener) {
                 self.note_served(listener, &routes, draft);
             }
+            let own = error_page::read(&owner, &listener.field, listener.error_pages(), lookup, &mut draft.reports);
+            let pages = error_page::of_listener(own, &pages);
             // What no rule takes is not for a wider host, which may be another tenant's.
             let every_path = RouteMatch::from(PathMatch::Any);
             if !routes.iter().any(|route| route.matches == every_path) {
                 let action = Action::NotFound;
-                let (field, owner) = (listener.field.as_str().into(), Arc::new(self.owner.clone()));
+                let (field, owner) = (listener.field.as_str().into(), Arc::clone(&owner));
                 routes.push(Route { field, owner, matches: every_path, action, policies: None });
             }
+            show_pages(&mut routes, pages);
             for host in &held {
                 draft.add_host(at.port, at.protocol, (*host).clone(), routes.clone());
             }
@@ -159,5 +177,20 @@ impl<'a> Gateway<'a> {
             tls::check_names(lookup, id, host, self.owner, &field, &mut draft.reports);
             draft.set_certificate(listener.at.port, host, id);
         }
+    }
+}
+
+/// Has the routes of a listener show its pages. Routes without another policy share one value.
+fn show_pages(routes: &mut [Route], pages: Option<Arc<ErrorPages>>) {
+    let Some(pages) = pages else { return };
+    let shared = Policies { error_pages: Some(Arc::clone(&pages)), ..Policies::default() }.into_shared();
+    for route in routes {
+        route.policies = match route.policies.take() {
+            Some(policies) => {
+                let error_pages = Some(Arc::clone(&pages));
+                Policies { error_pages, ..Arc::unwrap_or_clone(policies) }.into_shared()
+            }
+            None => shared.clone(),
+        };
     }
 }

@@ -48,14 +48,6 @@ pub(super) fn report_gateway(
             reports.warning(owner, field, Reason::Unsupported, message, "remove it: nothing is lost");
         }
     }
-    if !spec.custom_error_configurations.is_empty() {
-        unsupported(owner, "spec.customErrorConfigurations", "errors have the gateway's own texts", reports);
-    }
-    for Element { field, value } in elements.probes.iter() {
-        if value.min_servers.is_some_and(|servers| servers > 0) {
-            unsupported(owner, format!("{field}.minServers"), "members that are down take no requests", reports);
-        }
-    }
     elements.profiles.iter().for_each(|profile| check_profile(owner, elements, &profile, reports));
 }
 
@@ -76,10 +68,6 @@ pub(super) fn of_listener(
     if listener.require_server_name_indication == Some(true) {
         let field = format!("{field}.requireServerNameIndication");
         unsupported(owner, field, "clients without a server name are served", reports);
-    }
-    if !listener.custom_error_configurations.is_empty() {
-        let field = format!("{field}.customErrorConfigurations");
-        unsupported(owner, field, "errors have the gateway's own texts", reports);
     }
     let guards = ListenerGuards {
         ssl_profile: listener.ssl_profile.as_ref(),
@@ -133,7 +121,7 @@ pub(super) fn of_target(
     target: RuleTarget<'_>,
     reports: &mut Reports,
 ) -> Result<(), Reason> {
-    let RuleTarget { pool: _, load_distribution, settings: _, redirect, rewrites, token } = target;
+    let RuleTarget { pool: _, load_distribution, settings: _, redirect: _, rewrites, token } = target;
     let at = |reference: RuleReference<'_>| format!("{field}.{}", reference.field);
     if let Some(reference) = rewrites.reference
         && elements.rewrites.find(owner, reference, &at(rewrites), reports).is_ok()
@@ -148,10 +136,6 @@ pub(super) fn of_target(
             Err(Reason::Unsupported)
         });
     };
-    if let Some(reference) = redirect.reference {
-        let found = elements.redirects.find(owner, reference, &at(redirect), reports).map(drop);
-        close(redirect, found, reports);
-    }
     if let Some(reference) = load_distribution.reference {
         let found = elements.load_distributions.find(owner, reference, &at(load_distribution), reports).map(drop);
         close(load_distribution, found, reports);

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::api::application_gateway::{HttpListener, Protocol as Spoken, Reference};
+use crate::api::application_gateway::{CustomErrorConfiguration, HttpListener, Protocol as Spoken, Reference};
 use crate::model::{CertificateId, HostPattern, Kind, ObjectRef, Protocol};
 use crate::report::Reason;
 
@@ -32,11 +32,16 @@ pub(super) struct ParsedListener<'a> {
 const MAX_HOSTS: usize = 5;
 
 /// The numbers that a frontend port may have.
-const FRONTEND_PORTS: RangeInclusive<i32> = 1..=64999;
+pub(super) const FRONTEND_PORTS: RangeInclusive<i32> = 1..=64999;
 
 impl ParsedListener<'_> {
     pub(super) fn name(&self) -> &str {
         &self.listener.name
+    }
+
+    /// The pages that it has of its own, as they are written.
+    pub(super) fn error_pages(&self) -> &[CustomErrorConfiguration] {
+        &self.listener.custom_error_configurations
     }
 
     /// Whether it speaks HTTPS, but has no certificate that can be used.
@@ -136,7 +141,7 @@ pub(super) fn certificate(
 ) -> Option<CertificateId> {
     let Element { field, value } = elements.certificates.find(owner, reference, field, reports).ok()?;
     let field = format!("{field}.secretRef");
-    let read = reference::config(owner, Kind::Secret, &value.secret_ref)
+    let read = reference::config(lookup.snapshot, owner, Kind::Secret, &value.secret_ref)
         .and_then(|secret| lookup.certificate(secret.namespace(), secret.name()).map_err(Fault::of_name));
     read.map_err(|fault| reports.fault(owner, &field, &fault)).ok()
 }

@@ -96,10 +96,11 @@ pub(super) fn members(
     let (mut declared, mut keeps_clients) = (None, false);
     if let Some(reference) = &value.service_ref {
         let field = format!("{field}.serviceRef");
+        let namespace = reference.namespace.as_deref().unwrap_or(owner.namespace());
         match service(owner, &field, reference, port, lookup, reports) {
             Ok(resolved) => {
                 let own = value.backend_addresses.is_empty();
-                declared = if own { probe::infer(&resolved, owner.namespace(), reports) } else { None };
+                declared = if own { probe::infer(&resolved, namespace, reports) } else { None };
                 keeps_clients = resolved.keeps_clients;
                 endpoints.extend(resolved.endpoints);
             }
@@ -148,7 +149,7 @@ fn service<'a>(
         },
         None => PortRef::Number(port.into()),
     };
-    let resolved = reference::service(owner, reference)
+    let resolved = reference::service(lookup.snapshot, owner, reference)
         .and_then(|service| service::resolve(lookup, service.namespace(), service.name(), port, reports));
     resolved.map_err(|fault| {
         reports.fault(owner, field, &fault);

@@ -5,8 +5,11 @@ use crate::api::value::{ProbeThreshold, ProbeTime};
 use crate::model::{HostHeader, MAX_PROBE_BODY_CHARS, ObjectRef, Probe, ProbeKind, StatusRange};
 use crate::report::Reason;
 
-use super::element::{Element, port, read_number};
+use super::element::{Element, in_range, port, read_number};
 use crate::translate::report::Reports;
+
+/// The most that `minServers` may be: as many members as a pool may list.
+const MAX_MIN_SERVERS: i32 = 1200;
 
 /// Reads one probe. `sent` is the host that the settings which name it send to backends.
 pub(super) fn read(
@@ -72,6 +75,16 @@ pub(super) fn read(
         body,
         ..default
     }
+}
+
+/// How many members count as up whatever a probe says. It belongs to the pool, since each member has its own probe.
+pub(super) fn min_servers(
+    owner: &ObjectRef,
+    Element { field, value }: &Element<'_, Written>,
+    reports: &mut Reports,
+) -> u32 {
+    let read = |number| in_range(owner, format!("{field}.minServers"), number, (0, MAX_MIN_SERVERS), reports);
+    value.min_servers.and_then(read).unwrap_or_default()
 }
 
 /// ARM's default probe, for settings without one. It sends the host that the settings send, if they name one.

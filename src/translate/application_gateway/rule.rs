@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::api::application_gateway::{Reference, RequestRoutingRule, RuleReference, RuleTarget, RuleType, UrlPathMap};
-use crate::model::{Action, Forward, ObjectRef, PathMatch, Route, Unavailable};
+use crate::model::{Action, Forward, ObjectRef, PathMatch, Redirect, RedirectPath, Route, Unavailable};
 use crate::report::Reason;
 
 use super::backend::Backends;
 use super::element::{Element, ElementList, Elements, in_range};
 use super::guard::{self, Access};
+use super::redirect::{self, ReadRedirect};
 use crate::translate::draft::Draft;
 use crate::translate::lookup::Lookup;
 use crate::translate::report::Reports;
@@ -70,6 +71,8 @@ pub(super) fn by_listener<'a, R, L>(
 /// The routes of one rule so far, with all that they are made of.
 struct RuleRoutes<'r, 'a> {
     owner: &'r ObjectRef,
+    /// The name of its listener.
+    listener: &'r str,
     access: Access,
     backends: &'r Backends<'a>,
     lookup: &'r Lookup<'a>,
@@ -88,7 +91,16 @@ pub(super) fn routes<'a>(
     draft: &mut Draft,
 ) -> Vec<Route> {
     let (shared_owner, elements) = (Arc::new(owner.clone()), backends.elements);
-    let mut made = RuleRoutes { owner, access, backends, lookup, draft, routes: Vec::new(), shared_owner };
+    let mut made = RuleRoutes {
+        owner,
+        listener: &rule.http_listener.name,
+        access,
+        backends,
+        lookup,
+        draft,
+        routes: Vec::new(),
+        shared_owner,
+    };
     match rule.rule_type {
         RuleType::Basic => {
             made.add(field, PathMatch::Any, rule.target());
@@ -164,11 +176,52 @@ impl<'a> RuleRoutes<'_, 'a> {
 
     fn action(&mut self, field: &str, path: &PathMatch, target: RuleTarget<'a>) -> Action {
         let made = guard::of_target(self.owner, self.backends.elements, field, target, &mut self.draft.reports)
-            .and_then(|()| self.forward(field, path, target));
+            .and_then(|()| self.target_action(field, path, target));
         match self.access {
             Access::Closed => unavailable(Reason::AccessControl),
-            Access::Open => made.map_or_else(unavailable, Action::Forward),
+            Access::Open => made.unwrap_or_else(unavailable),
         }
+    }
+
+    fn target_action(&mut self, field: &str, path: &PathMatch, target: RuleTarget<'a>) -> Result<Action, Reason> {
+        match target.redirect.reference {
+            Some(reference) => self.redirect(field, path, target, reference).map(Action::Redirect),
+            None => self.forward(field, path, target).map(Action::Forward),
+        }
+    }
+
+    /// The redirect of a target. One that leads back to the path that it is for would never end.
+    fn redirect(
+        &mut self,
+        field: &str,
+        path: &PathMatch,
+        target: RuleTarget<'a>,
+        reference: &Reference,
+    ) -> Result<Arc<Redirect>, Reason> {
+        let (owner, elements, reports) = (self.owner, self.backends.elements, &mut self.draft.reports);
+        let RuleTarget { pool, load_distribution, settings, redirect: own, rewrites: _, token: _ } = target;
+        let at = format!("{field}.{}", own.field);
+        let found = elements.redirects.find(owner, reference, &at, reports)?;
+        let ReadRedirect { redirect, listener } = redirect::read(owner, elements, &found, reports)?;
+        let mut refuse = |message: String, remedy: &str| {
+            reports.error(owner, &at, Reason::InvalidValue, message, remedy);
+            Err(Reason::InvalidValue)
+        };
+        if let Some(other) = [pool, load_distribution, settings].into_iter().find(|each| each.reference.is_some()) {
+            let message = format!("{} and {} can't stand together, so the rule answers 503", own.field, other.field);
+            return refuse(message, "remove one of the two");
+        }
+        let returns = match &redirect.path {
+            RedirectPath::Keep | RedirectPath::Prepend(_) => true,
+            RedirectPath::Replace(to) => {
+                path.matches(to) && !self.routes.iter().any(|earlier| earlier.matches.path.matches(to))
+            }
+        };
+        if listener == Some(self.listener) && returns {
+            let message = "it leads back to this rule, so clients would be redirected for ever; the rule answers 503";
+            return refuse(message.to_owned(), "name another listener, or give the target a path rule of its own");
+        }
+        Ok(Arc::new(redirect))
     }
 
     /// Forwards to the backend of a target.

@@ -154,6 +154,7 @@ fn pool_of(
             reports,
         ),
         endpoints: lookup.intern_endpoints(resolved.endpoints),
+        min_up: 0,
     };
     Ok((id, lookup.intern_pool(pool)))
 }

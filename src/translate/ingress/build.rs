@@ -160,9 +160,9 @@ impl HostBuilder<'_> {
                 continue;
             }
             let redirect = redirect::decide(ingress, &condition.path, host, tls, self.claims, &mut draft.reports);
-            let redirect = redirect.filter(|to| self.has_certificate(host, to.port, &mut draft.reports));
+            let redirect = redirect.filter(|to| self.has_certificate(host, to.port(), &mut draft.reports));
             let action = match redirect {
-                Some(redirect) => Action::Redirect(redirect),
+                Some(redirect) => Action::Redirect(Arc::new(redirect)),
                 None if redirect::refuses_clear_text(ingress, &condition.path, host, tls, &mut draft.reports) => {
                     Action::NotFound
                 }

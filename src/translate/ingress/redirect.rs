@@ -34,7 +34,7 @@ pub(super) fn decide(
         None => None,
     };
     if let Some(status) = status {
-        return Some(Redirect { status, port: HTTPS.port });
+        return Some(Redirect::to_https(status, HTTPS.port));
     }
     // Redirects to whatever serves the host over HTTPS, be it another object.
     if ingress.settings.force_redirect != Some(true) {
@@ -50,7 +50,7 @@ pub(super) fn decide(
             "add the host to spec.tls",
         );
     }
-    Some(Redirect { status: PERMANENT_REDIRECT, port: port? })
+    Some(Redirect::to_https(PERMANENT_REDIRECT, port?))
 }
 
 /// Whether a path that is not redirected must not be served in clear text either.

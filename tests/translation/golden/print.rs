@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use steadygate::model::{
     Action, Affinity, Certificate, Endpoint, EndpointState, Forward, ForwardOptions, Host, HostHeader, Listener, Model,
-    ObjectRef, PathRewrite, Ping, Policies, Pool, PoolId, Probe, ProbeHeader, Redirect, Route, SessionLimits, Stream,
-    Transport, Unavailable, UpstreamTls, WebSocket, WeightedPool, WeightedPools,
+    ObjectRef, PathRewrite, Ping, Policies, Pool, PoolId, Probe, ProbeHeader, Route, SessionLimits, Stream, Transport,
+    Unavailable, UpstreamTls, WebSocket, WeightedPool, WeightedPools,
 };
 use steadygate::translate::Translation;
 
@@ -181,7 +181,7 @@ fn target(action: &Action, owner: &ObjectRef, field: &str) -> String {
             let Stream { pools, tls: _, sessions: _ } = &**stream;
             format!("stream {} {}", stream.protocol(), weighted(pools))
         }
-        Action::Redirect(Redirect { status, port }) => format!("redirect {status} to port {port}"),
+        Action::Redirect(redirect) => format!("redirect {redirect}"),
         Action::Unavailable(Unavailable { reason }) => format!("503 {reason}"),
         Action::NotFound => "404".to_owned(),
     };
@@ -261,8 +261,8 @@ fn affinity(affinity: Option<&Affinity>) -> Settings {
 
 /// How the members of a pool are chosen and spoken to.
 fn members(pool: &Pool) -> Settings {
-    let Pool { endpoints: _, transport, probe: _, balance } = pool;
-    let mut settings = vec![("balance", format!("{balance:?}"))];
+    let Pool { endpoints: _, transport, probe: _, balance, min_up } = pool;
+    let mut settings = vec![("balance", format!("{balance:?}")), ("min_up", min_up.to_string())];
     match transport {
         Transport::Http => settings.push(("transport", "Http".to_owned())),
         Transport::Https(UpstreamTls { server_name, trusted_roots }) => settings.extend([

@@ -51,10 +51,12 @@ impl<'a> Backends<'a> {
         let reports = &mut draft.reports;
         let port = settings.port.ok_or(Reason::InvalidValue)?;
         let sent = settings.server_name.clone().map_or(HostHeader::Member, HostHeader::Set);
+        let mut min_up = 0;
         let probe = match settings.probe {
             Some(reference) => {
                 let field = format!("{}.probe", element.field);
                 let found = self.elements.probes.find(self.owner, reference, &field, reports)?;
+                min_up = probe::min_servers(self.owner, &found, reports);
                 Some(probe::read(self.owner, &found, &sent, reports))
             }
             None => None,
@@ -76,7 +78,7 @@ impl<'a> Backends<'a> {
         let default = (!is_service).then(|| Probe::connection(is_tls));
         let probe = probe.or(declared).or(default);
         let balance = balance(None, keeps_clients, self.owner, &element.field, reports);
-        Ok(Pool { endpoints: endpoints.into(), transport, probe, balance })
+        Ok(Pool { endpoints: endpoints.into(), transport, probe, balance, min_up })
     }
 
     /// Reports what settings say of certificates that the gateway never sees.
