@@ -14,7 +14,8 @@ use tokio::task::JoinHandle;
 
 use crate::admin::{self, Admin};
 pub use crate::controller::Published;
-use crate::controller::{Controller, Owners, Restrictions};
+use crate::controller::{Controller, Restrictions, RouteCounts};
+use crate::jwks::{FetchTimes, KeySets};
 use crate::model::AddressPolicy;
 use crate::pool::{AffinityKey, Registry, Standing};
 use crate::proxy::{Bindings, Clients, Listeners, Metrics, ProxySettings, WorkerState};
@@ -156,7 +157,9 @@ pub async fn start(config: Config) -> anyhow::Result<App> {
     let sessions = Sessions::new(config.session_limits);
     let metrics = Metrics::default();
     let affinity_key = config.affinity_key.unwrap_or_else(AffinityKey::random);
-    let registry = Registry::new(probing_runtime()?, policy.clone(), affinity_key);
+    let probing = probing_runtime()?;
+    let key_sets = KeySets::new(probing.clone(), policy.clone(), FetchTimes::default());
+    let registry = Registry::new(probing, policy.clone(), affinity_key);
     let service = match config.status.as_ref().map(|status| &status.publish) {
         Some(status::PublishedAddresses::Service(service)) => Some(service.clone()),
         Some(status::PublishedAddresses::Addresses(_) | status::PublishedAddresses::Nothing) | None => None,
@@ -168,6 +171,7 @@ pub async fn start(config: Config) -> anyhow::Result<App> {
     let shared = Arc::new(WorkerState {
         table: table.clone(),
         sessions: sessions.clone(),
+        key_sets: key_sets.clone(),
         metrics: metrics.clone(),
         clients: Clients::new(&config.settings, &metrics),
         settings: config.settings,
@@ -198,6 +202,7 @@ pub async fn start(config: Config) -> anyhow::Result<App> {
             published: published.clone(),
             pools: registry.clone(),
             sessions: sessions.clone(),
+            key_sets: key_sets.clone(),
             watches: watch.watch_states(),
         },
         addresses.clone(),
@@ -213,7 +218,9 @@ pub async fn start(config: Config) -> anyhow::Result<App> {
         registry,
         restrictions,
         addresses: addresses.clone(),
-        owners: Owners::default(),
+        owners: RouteCounts::of_owners(),
+        key_urls: RouteCounts::of_key_urls(),
+        key_sets,
         table: table.clone(),
         metrics,
         sessions: sessions.clone(),
@@ -262,7 +269,7 @@ fn health(registry: &Registry) -> status::PoolHealthReader {
     })
 }
 
-/// A thread for probes and DNS alone: a long translation is not to make probes late.
+/// A thread for probes, DNS and key sets alone: a long translation is not to make probes late.
 fn probing_runtime() -> anyhow::Result<tokio::runtime::Handle> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let handle = runtime.handle().clone();

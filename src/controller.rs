@@ -4,8 +4,8 @@
 //! opened only after that. A change that leaves routes, certificates and the set of pools as they were (pods that come and go)
 //! publishes no table.
 
-mod owners;
 mod restrictions;
+mod route_counts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 use imbl::{OrdSet, ordset};
 use tokio::sync::{oneshot, watch};
 
-use crate::model::Model;
+use crate::jwks::KeySets;
+use crate::model::{KeyUrl, Model, ObjectRef};
 use crate::pool::Registry;
 use crate::proxy::{Listeners, Metrics};
 use crate::report::{Report, Severity};
@@ -25,8 +26,9 @@ use crate::table::Handle;
 use crate::translate::{LastGood, Options, Translator};
 use crate::websocket::Sessions;
 
-pub(crate) use owners::Owners;
 pub(crate) use restrictions::Restrictions;
+use route_counts::RouteCountChanges;
+pub(crate) use route_counts::RouteCounts;
 
 /// Pause before a port that could not be opened is tried again.
 const OPEN_RETRY_INTERVAL: Duration = Duration::from_secs(1);
@@ -63,7 +65,11 @@ pub(crate) struct Controller {
     /// Where the ports are bound.
     pub addresses: watch::Receiver<BTreeMap<u16, SocketAddr>>,
     /// The objects that have routes in the table.
-    pub owners: Owners,
+    pub owners: RouteCounts<Arc<ObjectRef>>,
+    /// The URLs of keys that routes of the table have.
+    pub key_urls: RouteCounts<KeyUrl>,
+    /// The keys of these URLs.
+    pub key_sets: KeySets,
     /// The table that the proxy reads.
     pub table: Handle,
     /// Counters of the data plane. They are kept only for objects that are served.
@@ -140,10 +146,13 @@ impl Controller {
             || !self.table.load().has_pools(&pools)
         {
             // Then the table, and what belongs to routes that are gone.
+            let key_urls = self.key_urls.follow(&old, &model);
+            self.key_sets.watch(key_urls.come);
             let table = self.table.load().update(&model, generation, &pools);
             self.table.publish(table);
             swaps += 1;
-            let owners::OwnerChanges { come, gone } = self.owners.follow(&old, &model);
+            self.key_sets.forget(key_urls.gone);
+            let RouteCountChanges { come, gone } = self.owners.follow(&old, &model);
             gone.iter().for_each(|gone| self.metrics.forget(gone));
             self.sessions.set_served(come, &gone);
             let table = self.table.load();
@@ -172,6 +181,7 @@ impl Controller {
     /// Takes what the snapshot and the open ports tell of addresses that may not be backends.
     fn restrict(&self, snapshot: &Snapshot) {
         let policy = self.restrictions.policy(snapshot, &self.addresses.borrow());
+        self.key_sets.restrict(policy.clone());
         self.registry.restrict(policy);
     }
 

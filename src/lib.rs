@@ -7,6 +7,7 @@ pub mod app;
 pub mod cli;
 mod controller;
 mod convert;
+pub mod jwks;
 pub mod model;
 pub mod pool;
 pub mod proxy;

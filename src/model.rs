@@ -40,8 +40,9 @@ pub use listener::{Host, Listener, Protocol};
 pub use order::alternating;
 pub use path::{PathMatch, PathMatchError, decode_slashes, escape_target, has_encoded_slashes, normalise_path};
 pub use policy::{
-    AddressList, ClientAddresses, ErrorPage, ErrorPages, MAX_PAGE_BYTES, PAGE_STATUSES, PageBytes, Policies,
-    PolicyOrigin,
+    AddressList, ClaimHeader, ClientAddresses, EntraTenant, EntraTenantError, ErrorPage, ErrorPages, KeySet,
+    KeySetError, KeySource, KeyUrl, KeyUrlError, MAX_PAGE_BYTES, PAGE_STATUSES, PageBytes, Policies, PolicyOrigin,
+    SessionAtTokenEnd, TokenIssuer, TokenPolicy, Unauthorized, VerificationKey,
 };
 pub use pool::{Address, Balance, Endpoint, EndpointState, Endpoints, Pool, PoolId, Transport, UpstreamTls};
 pub use precedence::{HostPrecedence, MatchPrecedence};

@@ -45,6 +45,7 @@ pub use member::{Health, Member, ProbeOutcome};
 pub use no_member::NoMember;
 pub use probe::ProbeCounters;
 pub use registry::Registry;
+pub use resolve::{LookUpError, look_up};
 pub use shortage::Shortage;
 pub use standing::Standing;
 pub use state_votes::{AddressSource, AddressStates};

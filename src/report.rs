@@ -64,6 +64,7 @@ macro_rules! reasons {
                         | Self::SecretNotFound
                         | Self::ConfigMapNotFound
                         | Self::InvalidCertificate
+                        | Self::InvalidKeySet
                         | Self::ElementNotFound
                         | Self::RefNotPermitted
                 )
@@ -100,6 +101,8 @@ reasons! {
     ConfigMapNotFound,
     /// The Secret holds no usable certificate and key.
     InvalidCertificate,
+    /// The Secret or ConfigMap holds no usable keys of tokens (JWKS).
+    InvalidKeySet,
     /// An element that is referred to by name is not in the object.
     ElementNotFound,
     /// A reference leads to another namespace and nothing there permits it.

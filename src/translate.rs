@@ -39,6 +39,7 @@ mod rewrite;
 mod service;
 mod slice_index;
 mod tls;
+mod token;
 mod translator;
 mod upgrade;
 mod websocket;

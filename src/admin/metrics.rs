@@ -21,6 +21,7 @@ pub(super) fn registry(state: AdminState, proxy: &Metrics, status: &status::Stat
     proxy.register(&mut registry);
     status.register(&mut registry);
     registry.register_collector(Box::new(state.sessions.clone()));
+    registry.register_collector(Box::new(state.key_sets.clone()));
     registry.register_collector(Box::new(state));
     registry
 }

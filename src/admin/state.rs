@@ -3,6 +3,7 @@
 use tokio::sync::watch;
 
 use crate::controller::Published;
+use crate::jwks::KeySets;
 use crate::pool;
 use crate::source::cluster::WatchStates;
 use crate::websocket::Sessions;
@@ -16,6 +17,8 @@ pub struct AdminState {
     pub pools: pool::Registry,
     /// Live sessions. The admin port may close them, and changes nothing else.
     pub sessions: Sessions,
+    /// The keys of tokens that are fetched from URLs.
+    pub key_sets: KeySets,
     /// The states of the watches of a cluster.
     pub watches: WatchStates,
 }

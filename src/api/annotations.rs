@@ -12,6 +12,7 @@ mod nginx;
 mod own;
 mod settings;
 mod snippet;
+mod token;
 
 use std::collections::BTreeMap;
 
@@ -21,6 +22,7 @@ use super::value::AllowedValues;
 pub use affinity::{AffinityBy, AffinitySettings, SameSiteSetting, SessionCookie};
 pub use guard::Guard;
 pub use settings::{AnnotationSettings, BackendProtocol, EncodedSlashesSetting, ProbeSettings, SslRedirect};
+pub use token::{ObjectValue, TokenSettings};
 
 /// One annotation: a row of the reference page, and the reader of its value.
 #[derive(Debug, Clone, Copy)]

@@ -18,6 +18,9 @@ pub type ProbeTime = Seconds<1, DAY>;
 /// Failures in a row that mark a member down.
 pub type ProbeThreshold = Number<1, 20>;
 
+/// Time by which the clocks of a token's issuer and of the gateway may differ.
+pub type ClockSkew = Seconds<0, 300>;
+
 /// A kind of value.
 pub trait ValueKind {
     /// A value as the program uses it.

@@ -6,6 +6,7 @@
 
 mod client_addresses;
 mod error_pages;
+mod token;
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,6 +17,10 @@ use super::ObjectRef;
 
 pub use client_addresses::{AddressList, ClientAddresses};
 pub use error_pages::{ErrorPage, ErrorPages, MAX_PAGE_BYTES, PAGE_STATUSES, PageBytes};
+pub use token::{
+    ClaimHeader, EntraTenant, EntraTenantError, KeySet, KeySetError, KeySource, KeyUrl, KeyUrlError, SessionAtTokenEnd,
+    TokenIssuer, TokenPolicy, Unauthorized, VerificationKey,
+};
 
 /// The policies of a route. Routes with equal policies share one value; a route without any has none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -23,6 +28,9 @@ pub struct Policies {
     /// Clients that are admitted by their address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_addresses: Option<ClientAddresses>,
+    /// The token that a request has to bring.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<Arc<TokenPolicy>>,
     /// Pages for the gateway's own errors.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_pages: Option<Arc<ErrorPages>>,

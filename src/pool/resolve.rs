@@ -81,10 +81,13 @@ async fn run(name: String, report: impl Fn(&str, Vec<IpAddr>) -> ControlFlow<()>
 }
 
 /// Why a name could not be looked up.
-enum LookUpError {
+#[derive(Debug, thiserror::Error)]
+pub enum LookUpError {
     /// This machine lacked something for it, which says nothing about the name.
+    #[error("this machine is short of {name}: {1}", name = .0.name())]
     Shortage(Shortage, Arc<io::Error>),
     /// Anything else.
+    #[error(transparent)]
     Other(NetError),
 }
 
@@ -102,7 +105,10 @@ impl From<NetError> for LookUpError {
 
 /// The addresses of `name`, and the time to live of the answer. The system's resolver configuration is read each time, so that a
 /// change of it is followed.
-async fn look_up(name: &str) -> Result<(Vec<IpAddr>, Duration), LookUpError> {
+///
+/// # Errors
+/// No server has an answer.
+pub async fn look_up(name: &str) -> Result<(Vec<IpAddr>, Duration), LookUpError> {
     let resolver = TokioResolver::builder_tokio().and_then(ResolverBuilder::build)?;
     // A dot at the end: the name is whole, and is not looked for in the search domains of this machine, as that of a CNAME is not.
     let answer = resolver.lookup_ip(format!("{name}.")).await?;

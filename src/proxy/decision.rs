@@ -67,9 +67,9 @@ async fn decide(context: &ConnectionContext, request: Request<ClientBody>, mut r
         Err(refusal) => return Err((refusal, record)),
     };
     record.target = Some(Arc::clone(&target));
-    let (request, requested) = (Request::from_parts(parts, body), &requested);
+    let request = Request::from_parts(parts, body);
     match &target.route.policies {
-        None => act(context, request, requested, &target, record).await,
+        None => act(context, request, &requested, &target, record).await,
         Some(policies) => Box::pin(act_with_policies(context, request, requested, &target, policies, record)).await,
     }
 }
@@ -78,13 +78,14 @@ async fn decide(context: &ConnectionContext, request: Request<ClientBody>, mut r
 async fn act_with_policies(
     context: &ConnectionContext,
     request: Request<ClientBody>,
-    requested: &RequestTarget,
+    mut requested: RequestTarget,
     target: &Target,
     policies: &Policies,
-    record: Box<RequestRecord>,
+    mut record: Box<RequestRecord>,
 ) -> Decision {
-    let decided = match policy::admit(policies, &record.client) {
-        Ok(()) => act(context, request, requested, target, record).await,
+    let (mut parts, body) = request.into_parts();
+    let decided = match policy::admit(policies, context, &mut parts, &mut requested, &mut record).await {
+        Ok(()) => act(context, Request::from_parts(parts, body), &requested, target, record).await,
         Err(refusal) => Err((refusal, record)),
     };
     decided.map_err(|(refusal, record)| (policy::refuse(policies, refusal), record))

@@ -108,6 +108,14 @@ size_limits! {
     /// Replaced by a new one.
     MAX_REQUEST_ID_BYTES: usize = 128;
 
+    "token (JWT) of a request", Bytes:
+    /// Answered 401, `TokenInvalid`. It is not read.
+    MAX_TOKEN_BYTES: usize = 16 * 1024;
+
+    "valid tokens that a worker remembers", Count:
+    /// Those that were used least recently are forgotten; they are verified again when they come again.
+    MAX_REMEMBERED_TOKENS: usize = 8192;
+
     "gateways of this kind that a request has come through, by its `Via`", Count:
     /// Answered 508, `LoopDetected`.
     MAX_OWN_HOPS: usize = 5;

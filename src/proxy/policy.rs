@@ -15,26 +15,40 @@
 
 mod client_addresses;
 mod error_pages;
+mod token;
 
-use super::request::headers::ClientFacts;
+use http::request;
+
+use super::request::context::ConnectionContext;
+use super::request::record::RequestRecord;
 use super::request::refusal::Refusal;
+use super::request::target::RequestTarget;
 use crate::model::Policies;
 
 /// Admits a request to its route: steps 3 to 7.
 ///
 /// # Errors
 /// A policy that guards does not admit it.
-pub(super) fn admit(policies: &Policies, client: &ClientFacts) -> Result<(), Refusal> {
-    let Policies { client_addresses, error_pages: _ } = policies;
+pub(super) async fn admit(
+    policies: &Policies,
+    context: &ConnectionContext,
+    parts: &mut request::Parts,
+    requested: &mut RequestTarget,
+    record: &mut RequestRecord,
+) -> Result<(), Refusal> {
+    let Policies { client_addresses, token, error_pages: _ } = policies;
     if let Some(addresses) = client_addresses {
-        client_addresses::admit(addresses, client.address)?;
+        client_addresses::admit(addresses, record.client.address)?;
+    }
+    if let Some(policy) = token {
+        record.token_end = token::admit(policy, context, &mut parts.headers, requested).await?;
     }
     Ok(())
 }
 
 /// The gateway's own answer, as the policies of the route have it.
 pub(super) fn refuse(policies: &Policies, refusal: Refusal) -> Refusal {
-    let Policies { client_addresses: _, error_pages } = policies;
+    let Policies { client_addresses: _, token: _, error_pages } = policies;
     match error_pages {
         Some(pages) => error_pages::apply(pages, refusal),
         None => refusal,

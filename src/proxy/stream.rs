@@ -141,6 +141,7 @@ fn relay(connection: StreamConnection, route: StreamRoute, opening: Opening) {
         client,
         version: None,
         protocol: SessionProtocol::Stream,
+        token_end: None,
         handshake: HandshakeTexts::new(&host, "", "", "", ""),
     };
     let mut guard = state.sessions.open(permit, info, lease);

@@ -18,6 +18,7 @@ mod rule;
 mod settings;
 mod stream;
 mod stream_settings;
+mod token;
 mod websocket;
 
 use std::borrow::Cow;

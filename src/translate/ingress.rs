@@ -23,6 +23,7 @@ mod redirect;
 mod session;
 mod tenants;
 mod tls_hosts;
+mod token;
 mod wildcard;
 
 use std::borrow::Cow;
@@ -46,6 +47,7 @@ use build::HostBuilder;
 use entry::IngressEntry;
 use hosts::IngressHosts;
 use parsed::ParsedIngress;
+use policies::ResolvedPolicies;
 use recent::RecentSettings;
 use wildcard::WildcardHosts;
 
@@ -115,6 +117,11 @@ impl Ingresses {
     /// What one of an Ingress's backends was resolved to.
     fn resolved(&self, ingress: &ParsedIngress, backend: usize) -> Option<&ResolvedBackend> {
         self.entries.get(&ingress.owner.key)?.resolved(backend)
+    }
+
+    /// What an Ingress's policies were resolved to.
+    fn policies(&self, ingress: &ParsedIngress) -> Option<&ResolvedPolicies> {
+        Some(&self.entries.get(&ingress.owner.key)?.policies)
     }
 
     /// Takes in that a Secret or ConfigMap that an Ingress refers to has changed, whatever it is for: it may be a

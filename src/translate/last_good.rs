@@ -1,13 +1,16 @@
-//! The last good version of each Secret: where a certificate is replaced by something that is none, it stays in use.
+//! The last good version of each Secret: where a certificate is replaced by something that is none, it stays in use. The same holds
+//! for the key sets of tokens, in Secrets and ConfigMaps (`key_sets`).
 //!
 //! This is the one thing that is remembered from one snapshot to the next and can't be made again from the newest. The
 //! Secret that it puts back is translated as any other.
+
+mod key_sets;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::ByteString;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 
 use super::certificate::{PairProblem, read_pair, secret_value};
 use super::change::changed;
@@ -15,6 +18,7 @@ use crate::model::{Kind, ObjectRef};
 use crate::report::{Reason, Report, Severity};
 use crate::source::snapshot::Objects;
 use crate::source::{Key, Snapshot};
+use key_sets::LastKeySets;
 
 /// The last good versions of the Secrets of a snapshot, at the cost of the Secrets that have changed since the last.
 #[derive(Default)]
@@ -26,6 +30,8 @@ pub struct LastGood {
     versions: BTreeMap<Key, SecretVersions>,
     /// One report for each Secret whose pair is not its newest.
     reports: BTreeMap<Key, Report>,
+    keys_of_secrets: LastKeySets<Secret>,
+    keys_of_config_maps: LastKeySets<ConfigMap>,
 }
 
 /// What is remembered of one Secret.
@@ -37,7 +43,7 @@ struct SecretVersions {
 }
 
 impl LastGood {
-    /// Puts back the last good pair of every Secret whose newest can't be used, and gives a report for each. A Secret that
+    /// Puts back the last good pair of every Secret whose newest can't be used, and the last key sets; gives a report for each. A Secret that
     /// was deleted is not put back.
     pub fn keep(&mut self, snapshot: &mut Snapshot) -> Vec<Report> {
         let before = std::mem::replace(&mut self.received, snapshot.secrets.clone());
@@ -61,7 +67,10 @@ impl LastGood {
             self.versions.insert(key, versions);
         }
         snapshot.secrets = self.restored.clone();
-        self.reports.values().cloned().collect()
+        let mut reports: Vec<Report> = self.reports.values().cloned().collect();
+        reports.extend(self.keys_of_secrets.keep(&mut snapshot.secrets));
+        reports.extend(self.keys_of_config_maps.keep(&mut snapshot.config_maps));
+        reports
     }
 }
 

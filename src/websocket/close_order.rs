@@ -19,6 +19,8 @@ pub enum CloseCause {
     Unhealthy,
     /// The session has reached the maximum age of its route.
     MaxAge,
+    /// The token that has admitted the session has ended.
+    TokenExpired,
     /// Other members of the pool have fewer sessions.
     Rebalance,
     /// No byte, or no message, has passed for the idle timeout.
@@ -43,6 +45,7 @@ impl CloseCause {
             Self::Command => "command",
             Self::Unhealthy => "unhealthy",
             Self::MaxAge => "max_age",
+            Self::TokenExpired => "token_expired",
             Self::Rebalance => "rebalance",
             Self::Idle => "idle",
             Self::ClientGone => "client_gone",
@@ -57,7 +60,7 @@ impl CloseCause {
         match self {
             Self::Unhealthy | Self::MaxAge | Self::Rebalance => 1012,
             Self::MessageSize => 1009,
-            Self::MessageRate => 1008,
+            Self::MessageRate | Self::TokenExpired => 1008,
             _ => 1001,
         }
     }
@@ -71,6 +74,7 @@ impl CloseCause {
             Self::Command => "closed by the operator",
             Self::Unhealthy => "backend unhealthy",
             Self::MaxAge => "maximum age",
+            Self::TokenExpired => "token expired",
             Self::Rebalance => "rebalancing",
             Self::Idle => "idle timeout",
             Self::ClientGone => "no answer to ping",

@@ -10,6 +10,7 @@ from crowd import Crowd
 from crowd_backend import Backend
 from gateway import Gateway
 from http_backend import HttpBackend
+from issuer import Issuer
 from libraries import Server
 from websocket_peers import Browser, PythonServer
 from wire import ScriptedBackend
@@ -104,3 +105,11 @@ def certificate(tmp_path_factory):
         return made[names]
 
     return make
+
+
+@pytest.fixture
+def issuer():
+    """An issuer of tokens, whose keys can be fetched."""
+    issuer = Issuer().start()
+    yield issuer
+    issuer.close()

@@ -1,5 +1,6 @@
 """Why a session ended: what both peers receive, the log and the metrics agree."""
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -113,6 +114,8 @@ class End:
     settings: dict = field(default_factory=dict)
     #: What is done first: a method of Scene.
     before: Callable = Scene.nothing
+    #: Seconds until the token ends that admits the session. None: the route asks for none.
+    token_seconds: int | None = None
 
 
 def by_gateway(cause, code, reason, act, settings=None, **more):
@@ -132,6 +135,7 @@ ENDS = [
     by_gateway("route_removed", 1001, "route removed", Scene.no_route),
     by_gateway("unhealthy", 1012, "backend unhealthy", Scene.backend_is_sick, {"unhealthy-grace": 0}),
     by_gateway("max_age", 1012, "maximum age", Scene.nothing, {"max-age": 3}),
+    by_gateway("token_expired", 1008, "token expired", Scene.nothing, token_seconds=3),
     by_gateway("rebalance", 1012, "rebalancing", Scene.another_member, {"rebalance": 600}),
     by_gateway("idle", 1001, "idle timeout", Scene.nothing, {"idle-timeout": 2}),
     by_gateway("client_gone", 1001, "no answer to ping", Scene.client_is_deaf, PINGS),
@@ -142,11 +146,15 @@ ENDS = [
 
 
 @pytest.mark.parametrize("row", ENDS, ids=[f"{row.act.__name__}-{row.cause}" for row in ENDS])
-def test_peers_log_and_metrics_agree(gateway, crowd, crowd_backend, row):
+def test_peers_log_and_metrics_agree(gateway, crowd, crowd_backend, issuer, row):
     annotations = {f"steadygate.io/websocket-{name}": str(value) for name, value in row.settings.items()}
+    token = {}
+    if row.token_seconds:
+        annotations |= issuer.annotations(clock_skew="0")
+        token = {"Authorization": f"Bearer {issuer.token(exp=int(time.time()) + row.token_seconds)}"}
     scene = Scene(gateway, crowd, crowd_backend(), crowd_backend(), annotations=annotations)
     gateway.serve(*scene.objects(scene.backend.port), arguments=["--log-format", "json", "--drain-timeout", "5"])
-    (scene.client,) = crowd.open(gateway.http)
+    (scene.client,) = crowd.open(gateway.http, **token)
     assert crowd.echo([scene.client]) == 1
     row.before(scene)
     row.act(scene)

@@ -1,6 +1,6 @@
 //! `steadygate.io/`: settings that no other family has. Those of WebSocket sessions are in `api::session`.
 
-use super::{Annotation, EncodedSlashesSetting, SslRedirect};
+use super::{Annotation, EncodedSlashesSetting, SslRedirect, token};
 use crate::api::application_gateway::LoadDistributionAlgorithm;
 use crate::api::session::DrainTime;
 use crate::api::upgrade;
@@ -99,4 +99,16 @@ pub(super) const ENTRIES: &[Annotation] = &[
             Ok(())
         }),
     },
+    token::ENTRA_TENANT,
+    token::ISSUER,
+    token::AUDIENCES,
+    token::JWKS_URL,
+    token::JWKS_SECRET,
+    token::JWKS_CONFIG_MAP,
+    token::CLOCK_SKEW,
+    token::HEADER,
+    token::QUERY_PARAMETER,
+    token::CLAIMS_TO_HEADERS,
+    token::UNAUTHORIZED,
+    token::SESSION_AT_TOKEN_END,
 ];

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::AffinitySettings;
+use super::{AffinitySettings, TokenSettings};
 use crate::api::SessionSettings;
 use crate::api::application_gateway::LoadDistributionAlgorithm;
 
@@ -45,6 +45,8 @@ pub struct AnnotationSettings {
     pub probe: ProbeSettings,
     /// Whether port 80 may serve the Ingress in clear text.
     pub allow_http: Option<bool>,
+    /// Tokens that requests have to bring. In a box, since few Ingresses ask for them.
+    pub token: Option<Box<TokenSettings>>,
     /// Whether snippets that guard don't matter.
     pub ignore_snippets: Option<bool>,
     /// The only clients that are admitted, and the annotation that says so.

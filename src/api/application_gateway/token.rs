@@ -13,7 +13,7 @@ use super::ConfigKeyReference;
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.tenantId) != has(self.issuer)").message("give either tenantId or issuer"))]
 #[x_kube(validation = Rule::new("!has(self.tenantId) || has(self.clientId)").message("a tenantId needs a clientId"))]
-#[x_kube(validation = Rule::new("has(self.issuer) == has(self.jwks)").message("issuer and jwks go together"))]
+#[x_kube(validation = Rule::new("!has(self.issuer) || has(self.jwks)").message("an issuer needs jwks"))]
 #[x_kube(validation = Rule::new("!has(self.issuer) || has(self.clientId) || has(self.audiences)").message("an issuer needs audiences, or a clientId"))]
 pub struct TokenValidationConfig {
     /// Name, for references. Unique in its list.
@@ -38,7 +38,7 @@ pub struct TokenValidationConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512))]
     pub issuer: Option<String>,
-    /// The issuer's keys, a JSON Web Key Set (not in ARM).
+    /// The issuer's keys, a JSON Web Key Set (not in ARM). Default: those of Entra, for a tenant of Entra.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwks: Option<JwksSource>,
     /// Seconds by which the clocks of issuer and gateway may differ, 0–300 (not in ARM). Default: 60.

@@ -166,7 +166,7 @@ fn routes(view: &ConfigView) -> NamedParts {
         for (host, of) in &listener.hosts {
             for route in &of.routes {
                 // Of two routes with one identity, the first is served.
-                routes.entry(format!("{port} {}", route.id(host))).or_insert_with(|| route.action.clone());
+                routes.entry(format!("{port} {}", route.id(host))).or_insert_with(|| route.behaviour());
             }
         }
     }

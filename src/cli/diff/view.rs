@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::admin::Fingerprints;
 use crate::model::{EndpointState, Model, RouteMatch};
@@ -76,7 +76,9 @@ pub(super) struct RouteView {
     owner: OwnerView,
     #[serde(flatten)]
     pub(super) matches: RouteMatch,
-    pub(super) action: Value,
+    action: Value,
+    #[serde(default)]
+    policies: Option<Value>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -134,8 +136,20 @@ impl MemberView {
 impl RouteView {
     /// The identity, as [`crate::model::RouteId`] displays it.
     pub(super) fn id(&self, host: &str) -> String {
-        let Self { owner: OwnerView { kind, namespace, name }, matches, field: _, action: _ } = self;
+        let Self { owner: OwnerView { kind, namespace, name }, matches, field: _, action: _, policies: _ } = self;
         format!("{kind} {namespace}/{name} {host} {matches}")
+    }
+
+    /// What is done with its requests: the action, with the policies among its fields.
+    pub(super) fn behaviour(&self) -> Value {
+        let Some(policies) = &self.policies else { return self.action.clone() };
+        let mut action = match &self.action {
+            Value::String(variant) => json!({ variant: {} }),
+            action => action.clone(),
+        };
+        let contents = action.as_object_mut().into_iter().flat_map(Map::values_mut).filter_map(Value::as_object_mut);
+        contents.for_each(|fields| drop(fields.insert("policies".to_owned(), policies.clone())));
+        action
     }
 }
 

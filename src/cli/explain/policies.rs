@@ -1,12 +1,15 @@
 //! The policies of a route, one line a step, in the order in which they apply.
 
-use crate::model::{ClientAddresses, ErrorPages, Policies};
+use crate::model::{
+    ClientAddresses, ErrorPages, KeySource, Policies, SessionAtTokenEnd, TokenIssuer, TokenPolicy, Unauthorized,
+};
 
 /// The steps that a request takes, each with the object and field that asked for it.
 pub(super) fn steps(policies: &Policies) -> Vec<String> {
-    let Policies { client_addresses, error_pages } = policies;
+    let Policies { client_addresses, token: asked, error_pages } = policies;
     let addresses = client_addresses.as_ref().map(addresses).into_iter().flatten();
-    addresses.chain(error_pages.as_deref().map(pages).into_iter().flatten()).collect()
+    let asked = asked.as_deref().map(token);
+    addresses.chain(asked).chain(error_pages.as_deref().map(pages).into_iter().flatten()).collect()
 }
 
 fn addresses(ClientAddresses { deny, allow }: &ClientAddresses) -> impl Iterator<Item = String> {
@@ -20,4 +23,26 @@ fn addresses(ClientAddresses { deny, allow }: &ClientAddresses) -> impl Iterator
 
 fn pages(ErrorPages(pages): &ErrorPages) -> impl Iterator<Item = String> {
     pages.iter().map(|(status, page)| format!("errors     {status} has a page ({})", page.origin))
+}
+
+fn token(policy: &TokenPolicy) -> String {
+    let TokenPolicy { origin, issuer, audiences, keys, unauthorized, session_end, .. } = policy;
+    let issuer = match issuer {
+        TokenIssuer::Named(name) => name.to_string(),
+        TokenIssuer::Entra(tenant) => format!("Microsoft Entra (tenant {tenant})"),
+    };
+    let keys = match keys {
+        KeySource::Static(_) => "an object of the cluster".to_owned(),
+        KeySource::Url(url) => url.to_string(),
+    };
+    let without = match unauthorized {
+        Unauthorized::Deny => "without one 401",
+        Unauthorized::Allow => "without one it goes on, and names nobody",
+    };
+    let session = match session_end {
+        SessionAtTokenEnd::Close => "sessions end with it (1008)",
+        SessionAtTokenEnd::Keep => "sessions outlive it",
+    };
+    let audiences = audiences.join(" or ");
+    format!("token      of {issuer}, for {audiences}, keys from {keys}; {without}; {session} ({origin})")
 }

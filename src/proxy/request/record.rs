@@ -51,6 +51,8 @@ pub(in crate::proxy) struct RequestRecord {
     pub(in crate::proxy) pool: Option<PoolIndex>,
     /// The member that was tried last.
     pub(in crate::proxy) member: Option<SocketAddr>,
+    /// When the token ends that has admitted the request, if a session has to end with it.
+    pub(in crate::proxy) token_end: Option<tokio::time::Instant>,
     /// Bytes of the answer's body that have been handed to the client.
     pub(in crate::proxy) sent: u64,
 }
@@ -76,6 +78,7 @@ impl RequestRecord {
             target: None,
             pool: None,
             member: None,
+            token_end: None,
             sent: 0,
         }
     }

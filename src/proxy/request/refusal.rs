@@ -32,6 +32,8 @@ pub(in crate::proxy) struct Refusal {
     retry_after: Option<u32>,
     /// The page that the answer carries instead of the sentence: HTML in UTF-8.
     page: Option<Arc<[u8]>>,
+    /// How the client may say who it is (RFC 9110 section 11.6.1).
+    challenge: Option<HeaderValue>,
     /// Whether the answer names the version of WebSocket that is spoken (RFC 6455 section 4.4).
     names_version: bool,
 }
@@ -50,7 +52,13 @@ impl Refusal {
     ) -> Self {
         debug_assert!(reason.statuses().contains(&status), "{reason:?} does not come with {status}");
         let (reason, message) = (reason.name(), message.into());
-        Self { status, reason, message, close: false, retry_after: None, page: None, names_version: false }
+        let (close, names_version) = (false, false);
+        Self { status, reason, message, close, retry_after: None, page: None, challenge: None, names_version }
+    }
+
+    /// The same refusal, with `WWW-Authenticate`.
+    pub(in crate::proxy) fn with_challenge(self, challenge: HeaderValue) -> Self {
+        Self { challenge: Some(challenge), ..self }
     }
 
     /// The same refusal, after which the client may ask again in `seconds`.
@@ -177,6 +185,9 @@ impl Refusal {
         headers.insert(REASON_HEADER, HeaderValue::from_static(self.reason));
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(challenge) = self.challenge {
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
         }
         if self.close {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -14,6 +14,7 @@ use tokio::task::coop::unconstrained;
 
 use super::metrics::Metrics;
 use super::metrics::RefusedFor;
+use crate::jwks::KeySets;
 use crate::proxy::client::connections::{ClientConnections, ConnectionLimits, ConnectionRefused};
 use crate::proxy::client::unanswered_bytes::UnansweredBytes;
 use crate::table::Handle;
@@ -61,6 +62,8 @@ pub struct WorkerState {
     pub table: Handle,
     /// Live sessions.
     pub sessions: Sessions,
+    /// The keys of tokens that are fetched from URLs.
+    pub key_sets: KeySets,
     /// Counters.
     pub metrics: Metrics,
     /// The operator's settings.

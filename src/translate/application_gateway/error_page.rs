@@ -67,7 +67,7 @@ pub(super) fn of_listener(own: PagesByStatus, gateway: &PagesByStatus) -> Option
 
 fn page(owner: &ObjectRef, reference: &ConfigKeyReference, lookup: &Lookup<'_>) -> Result<PageBytes, Fault> {
     let ConfigKeyReference { name: _, namespace: _, key } = reference;
-    let object = reference::config_map_key(lookup.snapshot, owner, reference)?;
+    let object = reference::config_key(lookup.snapshot, owner, Kind::ConfigMap, reference)?;
     let fault = |reason, part, problem: String, remedy: &str| Fault {
         reason,
         part,

@@ -16,6 +16,7 @@ use super::guard;
 use super::listener::{self, ParsedListener};
 use super::rule::{self, RuleKey};
 use super::stream::Streams;
+use super::token::{self, Tokens};
 use super::{error_page, redirect, reference};
 use crate::translate::claim::{Claims, ListenerClaim};
 use crate::translate::draft::Draft;
@@ -44,10 +45,9 @@ pub(super) fn refs(owner: &ObjectRef, object: &ApplicationGateway, snapshot: &Sn
     let roots = spec.trusted_root_certificates.iter().filter_map(|root| root.secret_ref.as_ref());
     let maps = spec.trusted_root_certificates.iter().filter_map(|root| root.config_map_ref.as_ref());
     let of_listeners = spec.http_listeners.iter().flat_map(|listener| &listener.custom_error_configurations);
-    let pages =
-        spec.custom_error_configurations.iter().chain(of_listeners).filter_map(|page| {
-            Some(reference::config_map_key(snapshot, owner, page.config_map_ref.as_ref()?).ok()?.key)
-        });
+    let pages = spec.custom_error_configurations.iter().chain(of_listeners).filter_map(|page| {
+        Some(reference::config_key(snapshot, owner, Kind::ConfigMap, page.config_map_ref.as_ref()?).ok()?.key)
+    });
     let key = |kind, reference: &ConfigReference| {
         reference::config(snapshot, owner, kind, reference).ok().map(|object| object.key)
     };
@@ -55,8 +55,16 @@ pub(super) fn refs(owner: &ObjectRef, object: &ApplicationGateway, snapshot: &Sn
         services: services
             .filter_map(|service| reference::service(snapshot, owner, service).ok().map(|object| object.key))
             .collect(),
-        secrets: certificates.chain(roots).filter_map(|reference| key(Kind::Secret, reference)).collect(),
-        config_maps: maps.filter_map(|reference| key(Kind::ConfigMap, reference)).chain(pages).collect(),
+        secrets: certificates
+            .chain(roots)
+            .filter_map(|reference| key(Kind::Secret, reference))
+            .chain(token::refs(snapshot, owner, spec, Kind::Secret))
+            .collect(),
+        config_maps: maps
+            .filter_map(|reference| key(Kind::ConfigMap, reference))
+            .chain(pages)
+            .chain(token::refs(snapshot, owner, spec, Kind::ConfigMap))
+            .collect(),
     }
 }
 
@@ -116,6 +124,7 @@ impl<'a> Gateway<'a> {
         let owner = Arc::new(self.owner.clone());
         let pages = &self.spec.custom_error_configurations;
         let pages = error_page::read(&owner, "spec", pages, lookup, &mut draft.reports);
+        let tokens = Tokens::read(self.owner, &self.elements, lookup, &mut draft.reports);
         for (index, listener) in self.listeners.iter().enumerate() {
             let at = listener.at;
             let held = self.claimed(index, listener).held(claims);
@@ -125,7 +134,7 @@ impl<'a> Gateway<'a> {
 
             // The routes of its rule are those of each of these hosts.
             let mut routes = match self.rules.get(listener.name()) {
-                Some(rule) => rule::routes(self.owner, rule, listener.access, &backends, lookup, draft),
+                Some(rule) => rule::routes(self.owner, rule, listener.access, &backends, &tokens, lookup, draft),
                 None => {
                     draft.reports.warning(
                         self.owner,

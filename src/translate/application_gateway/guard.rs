@@ -121,14 +121,14 @@ pub(super) fn of_target(
     target: RuleTarget<'_>,
     reports: &mut Reports,
 ) -> Result<(), Reason> {
-    let RuleTarget { pool: _, load_distribution, settings: _, redirect: _, rewrites, token } = target;
+    let RuleTarget { pool: _, load_distribution, settings: _, redirect: _, rewrites, token: _ } = target;
     let at = |reference: RuleReference<'_>| format!("{field}.{}", reference.field);
     if let Some(reference) = rewrites.reference
         && elements.rewrites.find(owner, reference, &at(rewrites), reports).is_ok()
     {
         unsupported(owner, at(rewrites), "headers and URLs stay as they are", reports);
     }
-    let mut result = of_token(owner, elements, field, token, reports);
+    let mut result = Ok(());
     let mut close = |name: RuleReference<'_>, found: Result<(), Reason>, reports: &mut Reports| {
         result = found.and_then(|()| {
             let message = format!("{} is not supported by this version, so the rule answers 503", name.field);
@@ -141,28 +141,6 @@ pub(super) fn of_target(
         close(load_distribution, found, reports);
     }
     result
-}
-
-/// The tokens that a rule at `field` asks for. An error is why it can't be served.
-pub(super) fn of_token(
-    owner: &ObjectRef,
-    elements: &Elements<'_>,
-    field: &str,
-    token: RuleReference<'_>,
-    reports: &mut Reports,
-) -> Result<(), Reason> {
-    let Some(reference) = token.reference else { return Ok(()) };
-    let field = format!("{field}.{}", token.field);
-    elements.tokens.find(owner, reference, &field, reports)?;
-    let message = "tokens are not supported by this version, so what they guard answers 503";
-    reports.error(
-        owner,
-        field,
-        Reason::AccessControl,
-        message,
-        "let the backend verify tokens, and then remove the field",
-    );
-    Err(Reason::AccessControl)
 }
 
 fn check_profile(

@@ -29,13 +29,14 @@ pub(super) fn config(
     permitted(snapshot, owner, kind, reference.namespace.as_deref(), &reference.name)
 }
 
-/// The ConfigMap that `owner` refers to for one of its values.
-pub(super) fn config_map_key(
+/// The Secret or ConfigMap with a value that `owner` refers to.
+pub(super) fn config_key(
     snapshot: &Snapshot,
     owner: &ObjectRef,
+    kind: Kind,
     reference: &ConfigKeyReference,
 ) -> Result<ObjectRef, Fault> {
-    permitted(snapshot, owner, Kind::ConfigMap, reference.namespace.as_deref(), &reference.name)
+    permitted(snapshot, owner, kind, reference.namespace.as_deref(), &reference.name)
 }
 
 /// The Service that `owner` refers to.

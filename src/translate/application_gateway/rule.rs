@@ -4,13 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::api::application_gateway::{Reference, RequestRoutingRule, RuleReference, RuleTarget, RuleType, UrlPathMap};
-use crate::model::{Action, Forward, ObjectRef, PathMatch, Redirect, RedirectPath, Route, Unavailable};
+use crate::model::{
+    Action, Forward, ObjectRef, PathMatch, Policies, Redirect, RedirectPath, Route, TokenPolicy, Unavailable,
+};
 use crate::report::Reason;
 
 use super::backend::Backends;
 use super::element::{Element, ElementList, Elements, in_range};
 use super::guard::{self, Access};
 use super::redirect::{self, ReadRedirect};
+use super::token::Tokens;
 use crate::translate::draft::Draft;
 use crate::translate::lookup::Lookup;
 use crate::translate::report::Reports;
@@ -75,6 +78,9 @@ struct RuleRoutes<'r, 'a> {
     listener: &'r str,
     access: Access,
     backends: &'r Backends<'a>,
+    tokens: &'r Tokens<'a>,
+    /// The token that all requests of the rule have to bring; an error closes them.
+    token: Result<Option<Arc<TokenPolicy>>, Reason>,
     lookup: &'r Lookup<'a>,
     draft: &'r mut Draft,
     routes: Vec<Route>,
@@ -87,15 +93,19 @@ pub(super) fn routes<'a>(
     Element { field, value: rule }: &Element<'a, RequestRoutingRule>,
     access: Access,
     backends: &Backends<'a>,
+    tokens: &Tokens<'a>,
     lookup: &Lookup<'a>,
     draft: &mut Draft,
 ) -> Vec<Route> {
     let (shared_owner, elements) = (Arc::new(owner.clone()), backends.elements);
+    let token = tokens.of(owner, elements, field, rule.token(), &mut draft.reports);
     let mut made = RuleRoutes {
         owner,
         listener: &rule.http_listener.name,
         access,
         backends,
+        tokens,
+        token,
         lookup,
         draft,
         routes: Vec::new(),
@@ -106,16 +116,13 @@ pub(super) fn routes<'a>(
             made.add(field, PathMatch::Any, rule.target());
         }
         RuleType::PathBasedRouting => {
-            if guard::of_token(owner, elements, field, rule.token(), &mut made.draft.reports).is_err() {
-                made.access = Access::Closed;
-            }
             let map = match &rule.url_path_map {
                 Some(map) => elements.maps.find(owner, map, &format!("{field}.urlPathMap"), &mut made.draft.reports),
                 None => Err(missing(owner, field, "urlPathMap", &mut made.draft.reports)),
             };
             match map {
                 Ok(map) => made.add_map(&map),
-                Err(reason) => made.push(field, PathMatch::Any, unavailable(reason)),
+                Err(reason) => made.push(field, PathMatch::Any, unavailable(reason), None),
             }
         }
     }
@@ -131,8 +138,7 @@ impl<'a> RuleRoutes<'_, 'a> {
             for (index, text) in rule.paths.iter().enumerate() {
                 let path_field = format!("{field}.paths[{index}]");
                 if let Some(path) = self.read_pattern(&path_field, text, &mut seen) {
-                    let action = self.action(&field, &path, rule.target());
-                    self.push(&path_field, path, action);
+                    self.add_at(&field, &path_field, path, rule.target());
                 }
             }
         }
@@ -170,8 +176,20 @@ impl<'a> RuleRoutes<'_, 'a> {
     }
 
     fn add(&mut self, field: &str, path: PathMatch, target: RuleTarget<'a>) {
+        self.add_at(field, field, path, target);
+    }
+
+    /// Adds a route for a target at `field`, whose path is at `path_field`.
+    fn add_at(&mut self, field: &str, path_field: &str, path: PathMatch, target: RuleTarget<'a>) {
         let action = self.action(field, &path, target);
-        self.push(field, path, action);
+        let token = match target.token.reference {
+            Some(_) => self.tokens.of(self.owner, self.backends.elements, field, target.token, &mut self.draft.reports),
+            None => self.token.clone(),
+        };
+        match token {
+            Ok(token) => self.push(path_field, path, action, Policies { token, ..Policies::default() }.into_shared()),
+            Err(_) => self.push(path_field, path, unavailable(Reason::AccessControl), None),
+        }
     }
 
     fn action(&mut self, field: &str, path: &PathMatch, target: RuleTarget<'a>) -> Action {
@@ -240,13 +258,13 @@ impl<'a> RuleRoutes<'_, 'a> {
         backends.backend(&pool?, &setting?, path, lookup, draft)
     }
 
-    fn push(&mut self, field: &str, path: PathMatch, action: Action) {
+    fn push(&mut self, field: &str, path: PathMatch, action: Action, policies: Option<Arc<Policies>>) {
         self.routes.push(Route {
             field: field.into(),
             owner: Arc::clone(&self.shared_owner),
             matches: path.into(),
             action,
-            policies: None,
+            policies,
         });
     }
 }

@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use crate::api::annotations::{AnnotationSettings, BackendProtocol, EncodedSlashesSetting};
 use crate::model::{
-    Action, EncodedSlashes, Forward, ForwardOptions, HostHeader, HostPattern, PathMatch, PathRewrite, Pool, PoolId,
-    Probe, Transport, Unavailable, UpstreamTls,
+    Action, EncodedSlashes, Forward, ForwardOptions, HostHeader, HostPattern, PathRewrite, Pool, PoolId, Probe,
+    Transport, Unavailable, UpstreamTls,
 };
 use crate::report::{Reason, Report};
 
 use super::backend_ref::{BackendField, BackendPort, BackendRef, BackendTarget};
 use super::parsed::{IngressPath, ParsedIngress};
-use super::redirect;
 use crate::translate::affinity;
 use crate::translate::balance;
 use crate::translate::class::annotation_field;
@@ -51,11 +50,12 @@ pub(super) fn action(
     ingress: &ParsedIngress,
     path: &IngressPath,
     resolved: &ResolvedBackend,
+    access: Access,
     lookup: &Lookup<'_>,
     reports: &mut Reports,
 ) -> Action {
     reports.extend(&resolved.reports);
-    if is_closed(ingress, &path.path) {
+    if access == Access::Closed {
         return Action::Unavailable(Unavailable { reason: Reason::AccessControl.name() });
     }
     match &resolved.pool {
@@ -69,10 +69,12 @@ pub(super) fn action(
     }
 }
 
-/// Whether a path is closed, since its Ingress asks for access control that can't be set up. A certificate authority must get the
-/// answer to its challenge nevertheless.
-pub(super) fn is_closed(ingress: &ParsedIngress, path: &PathMatch) -> bool {
-    ingress.settings.is_closed && !redirect::is_acme_challenge(path)
+/// Whether requests for a path may be served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    Open,
+    /// Its Ingress asks for access control that can't be set up.
+    Closed,
 }
 
 /// Resolves a backend of an Ingress.

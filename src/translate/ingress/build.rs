@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use super::backend;
+use super::backend::{self, Access};
 use super::host_field::HostField;
 use super::host_tls::HostTls;
 use super::merge::{MergedPath, merge};
 use super::parsed::ParsedIngress;
+use super::policies::ResolvedPolicies;
 use super::tenants::Tenants;
 use super::tls_hosts::TlsHost;
 use super::{HTTP, HTTPS, Ingresses, policies, redirect};
@@ -155,7 +156,7 @@ impl HostBuilder<'_> {
         let mut routes = Vec::with_capacity(paths.len());
         for path in paths {
             let MergedPath { ingress, path: condition } = path;
-            if backend::is_closed(ingress, &condition.path) {
+            if self.policies(ingress).access(ingress, &condition.path) == Access::Closed {
                 routes.push(self.forward(path, draft));
                 continue;
             }
@@ -199,18 +200,25 @@ impl HostBuilder<'_> {
         false
     }
 
+    fn policies(&self, ingress: &ParsedIngress) -> &ResolvedPolicies {
+        self.ingresses.policies(ingress).expect("an Ingress that has hosts is in the list")
+    }
+
     /// The route that forwards the requests of a path.
     fn forward(&self, merged: &MergedPath<'_>, draft: &mut Draft) -> Route {
         let MergedPath { ingress, path } = merged;
         let resolved =
             self.ingresses.resolved(ingress, path.backend()).expect("an Ingress that has hosts is in the list");
-        let action = backend::action(ingress, path, resolved, self.lookup, &mut draft.reports);
+        let policies = self.policies(ingress);
+        draft.reports.extend(&policies.reports);
+        let access = policies.access(ingress, &path.path);
+        let action = backend::action(ingress, path, resolved, access, self.lookup, &mut draft.reports);
         Route {
             field: merged.field().path(),
             owner: Arc::clone(&ingress.owner),
             matches: path.path.clone().into(),
             action,
-            policies: policies::of_path(ingress, &path.path),
+            policies: policies.of_path(&path.path),
         }
     }
 

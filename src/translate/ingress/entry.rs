@@ -12,6 +12,7 @@ use crate::source::Key;
 use super::RouteChange;
 use super::backend::{self, ResolvedBackend};
 use super::parsed::ParsedIngress;
+use super::policies::ResolvedPolicies;
 use super::recent::RecentSettings;
 use crate::translate::assembly::Assembly;
 use crate::translate::class::Classes;
@@ -25,6 +26,8 @@ pub(super) struct IngressEntry {
     pub(super) ingress: Option<Arc<ParsedIngress>>,
     /// Its backends, in the order of its references to them.
     backends: Box<[RoutedBackend]>,
+    /// Its policies.
+    pub(super) policies: ResolvedPolicies,
     /// How many routes of the model are its own.
     pub(super) routes: usize,
     pub(super) reports: Box<[Report]>,
@@ -67,7 +70,7 @@ impl IngressEntry {
         self.backends.get(backend).map(|backend| &backend.resolved)
     }
 
-    /// Resolves the backends, and puts the pools into the model that routes lead to. Gives whether routes change by that.
+    /// Resolves the backends and the policies, and puts the pools into the model that routes lead to. Gives whether routes change by that.
     pub(super) fn resolve(&mut self, lookup: &Lookup<'_>, assembly: &mut Assembly) -> bool {
         let before = std::mem::take(&mut self.backends);
         let ingress = self.ingress.iter();
@@ -77,7 +80,11 @@ impl IngressEntry {
         self.take_over_pools(&before, assembly);
         self.put_pools(assembly);
         let leads_as_before = |(old, new): (&RoutedBackend, &RoutedBackend)| old.resolved.leads_as(&new.resolved);
-        before.len() != self.backends.len() || !before.iter().zip(&self.backends).all(leads_as_before)
+        let resolve = |ingress: &Arc<ParsedIngress>| ResolvedPolicies::resolve(ingress, &self.policies, lookup);
+        let policies = self.ingress.as_ref().map(resolve).unwrap_or_default();
+        let changed = policies != self.policies;
+        self.policies = policies;
+        changed || before.len() != self.backends.len() || !before.iter().zip(&self.backends).all(leads_as_before)
     }
 
     /// Takes over what was known of pools that are still there: the object itself, where it is equal, and the count of

@@ -11,7 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::backend_ref::{BackendRef, BackendTarget};
 use super::host_field::HostField;
 use super::tls_hosts::TlsHost;
-use crate::api::annotations::AnnotationSettings;
+use crate::api::annotations::{AnnotationSettings, ObjectValue};
 use crate::model::{HostPattern, ObjectRef, PathMatch, Policies, WebSocket};
 use crate::source::Key;
 use crate::translate::claim::Age;
@@ -149,10 +149,13 @@ impl ParsedIngress {
             BackendTarget::Service(name, _) => Some(key(name)),
             BackendTarget::Resource | BackendTarget::Nothing => None,
         });
+        let token = self.settings.token.as_deref();
+        let object = |value: Option<&ObjectValue>| value.map(|value| key(&value.name));
+        let secrets = self.tls.iter().flat_map(|tls| &tls.secrets).flatten().map(|name| key(name));
         Refs {
             services: services.collect(),
-            secrets: self.tls.iter().flat_map(|tls| &tls.secrets).flatten().map(|name| key(name)).collect(),
-            config_maps: BTreeSet::new(),
+            secrets: secrets.chain(token.and_then(|token| object(token.keys_secret.as_ref()))).collect(),
+            config_maps: token.and_then(|token| object(token.keys_config_map.as_ref())).into_iter().collect(),
         }
     }
 }

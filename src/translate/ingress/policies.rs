@@ -4,13 +4,54 @@ use std::sync::Arc;
 
 use ipnet::{IpNet, Ipv4Net};
 
+use super::backend::Access;
 use super::parsed::ParsedIngress;
-use super::redirect;
+use super::{redirect, token};
 use crate::api::annotations::AnnotationSettings;
 use crate::model::{AddressList, ClientAddresses, ObjectRef, PathMatch, Policies, PolicyOrigin};
+use crate::report::Report;
 use crate::translate::class::annotation_field;
+use crate::translate::lookup::Lookup;
+use crate::translate::report::Reports;
 
-/// The policies of an Ingress. [`of_path`] gives those of a path.
+/// The policies of an Ingress with what it names in other objects.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct ResolvedPolicies {
+    /// The policies of its routes, but for those that redirect to HTTPS: these need no token.
+    policies: Option<Arc<Policies>>,
+    /// Whether a policy that guards can't be made.
+    is_closed: bool,
+    /// The reports of each route.
+    pub(super) reports: Box<[Report]>,
+}
+
+impl ResolvedPolicies {
+    /// Resolves the policies of an Ingress. `before` is what they were: equal policies stay the same object.
+    pub(super) fn resolve(ingress: &ParsedIngress, before: &Self, lookup: &Lookup<'_>) -> Self {
+        let mut reports = Reports::default();
+        let token = token::policy(ingress, lookup, &mut reports);
+        let is_closed = token.is_err();
+        let policies = match token.unwrap_or_default() {
+            None => ingress.policies.clone(),
+            token => Policies { token, ..ingress.policies.as_deref().cloned().unwrap_or_default() }.into_shared(),
+        };
+        let policies = if policies == before.policies { before.policies.clone() } else { policies };
+        Self { policies, is_closed, reports: reports.into_sorted() }
+    }
+
+    /// The policies of a path.
+    pub(super) fn of_path(&self, path: &PathMatch) -> Option<Arc<Policies>> {
+        self.policies.clone().filter(|_| !redirect::is_acme_challenge(path))
+    }
+
+    /// Whether requests for a path of the Ingress may be served.
+    pub(super) fn access(&self, ingress: &ParsedIngress, path: &PathMatch) -> Access {
+        let is_closed = ingress.settings.is_closed || self.is_closed;
+        if is_closed && !redirect::is_acme_challenge(path) { Access::Closed } else { Access::Open }
+    }
+}
+
+/// The policies of an Ingress by its annotations alone. [`of_path`] gives those of a path that redirects.
 pub(super) fn read(owner: &Arc<ObjectRef>, settings: &AnnotationSettings) -> Option<Arc<Policies>> {
     let list = |(key, networks): &(&str, Vec<IpNet>)| AddressList {
         origin: PolicyOrigin { owner: Arc::clone(owner), field: annotation_field(key).into() },
@@ -23,7 +64,7 @@ pub(super) fn read(owner: &Arc<ObjectRef>, settings: &AnnotationSettings) -> Opt
     Policies { client_addresses, ..Policies::default() }.into_shared()
 }
 
-/// The policies of a path. A certificate authority must get the answer to its challenge, whatever else is asked for.
+/// The policies of a path that redirects to HTTPS. A certificate authority must get the answer to its challenge, whatever else is asked for.
 pub(super) fn of_path(ingress: &ParsedIngress, path: &PathMatch) -> Option<Arc<Policies>> {
     ingress.policies.clone().filter(|_| !redirect::is_acme_challenge(path))
 }

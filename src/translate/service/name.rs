@@ -44,10 +44,15 @@ pub(in crate::translate) fn read(text: &str, namespace: &str, options: &Options)
                 |other| format!("leads to namespace {other}, and nothing there permits the reference"),
             );
             let remedy =
-                "use a Service of the same namespace; permissions (ReferenceGrant) are not read by this version";
+                "use a Service of the same namespace: a ReferenceGrant permits references to objects, not names";
             fault(Reason::RefNotPermitted, &place, remedy)
         }
     }
+}
+
+/// Whether a name that was read is that of a Service or pod.
+pub(in crate::translate) fn is_of_cluster(name: &str, options: &Options) -> bool {
+    cluster_namespace(name, &options.cluster_domain) != ClusterName::Outside
 }
 
 /// Where a name leads, as far as the name itself tells.

@@ -52,6 +52,7 @@ pub(in crate::websocket) fn open_with(
         client,
         version: Some(http::Version::HTTP_11),
         protocol,
+        token_end: None,
         handshake,
     };
     sessions.open_in(permit, info, Lease::for_test(), Arc::clone(tenure))

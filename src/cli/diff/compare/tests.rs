@@ -134,3 +134,21 @@ fn hosts_that_look_the_same_are_both_compared() {
     assert_eq!(changes.routes.len(), 2, "{changes:?}");
     assert_eq!(twice("ApplicationGateway").publishes(&twice("Other")), Some(true));
 }
+
+#[test]
+fn policies_are_fields_of_a_route() {
+    let routes = format!("{HOSTS}/*.example.com/routes");
+    let policies = |seconds| json!({"token": {"clock_skew": {"secs": seconds, "nanos": 0}}});
+    let with = |dump: &mut Value, route: usize, seconds: u64| {
+        at(dump, &format!("{routes}/{route}"))["policies"] = policies(seconds);
+    };
+    let name = "443 Ingress default/site *.example.com";
+    assert_eq!(
+        differences(|dump| with(dump, 0, 60)),
+        [format!("Changed {name} / policies: null -> {}", shown(&policies(60)))]
+    );
+    let changes = Differences::between(&view(|dump| with(dump, 0, 60)), &view(|dump| with(dump, 0, 5)));
+    let fields: Vec<_> = changes.routes.iter().flat_map(|change| &change.fields).map(|field| &field.field).collect();
+    assert_eq!(fields, ["policies.token.clock_skew"]);
+    assert_eq!(view(|_| {}).publishes(&view(|dump| with(dump, 1, 60))), Some(true));
+}

@@ -59,6 +59,14 @@ refusal_reasons! {
     ClientAddress [FORBIDDEN],
     /// No route is configured for this host and path.
     NoRoute [NOT_FOUND],
+    /// The route asks for a token (JWT), and the request has none.
+    TokenMissing [UNAUTHORIZED],
+    /// The token of the request is not valid: `WWW-Authenticate` says why.
+    TokenInvalid [UNAUTHORIZED],
+    /// The token is valid, and does not say whose it is (Entra's claim `oid`).
+    TokenIncomplete [FORBIDDEN],
+    /// There are no keys to verify tokens with: their issuer could not be reached for a long time, or never.
+    TokenKeysUnavailable [SERVICE_UNAVAILABLE],
     /// The request has come through several gateways of this kind: the route's backend leads back to it.
     LoopDetected [LOOP_DETECTED],
     /// The route's pool is not configured.

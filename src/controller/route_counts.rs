@@ -1,62 +1,89 @@
-//! The objects that have routes. Routes are counted as they come and go, so that a change costs what has changed.
+//! What routes have in common, such as the object that they were made from, counted as routes come and go: a change costs what has changed.
 
 use std::collections::{BTreeSet, HashMap};
+use std::hash::Hash;
 use std::sync::Arc;
 
 use imbl::OrdMap;
 use imbl::ordmap::DiffItem;
 
-use crate::model::{Host, HostPattern, Model, ObjectRef};
+use crate::model::{Host, HostPattern, KeySource, KeyUrl, Model, ObjectRef, Route};
 
-/// The objects that have routes, each with the number of its routes.
-#[derive(Debug, Default)]
-pub(crate) struct Owners(HashMap<Arc<ObjectRef>, usize>);
-
-/// The objects that have come and gone with a change.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct OwnerChanges {
-    /// The objects that have routes and had none.
-    pub(super) come: BTreeSet<Arc<ObjectRef>>,
-    /// The objects that had routes and have none.
-    pub(super) gone: BTreeSet<Arc<ObjectRef>>,
+/// Values that routes have, each with the number of routes that have it.
+#[derive(Debug)]
+pub(crate) struct RouteCounts<K> {
+    counts: HashMap<K, usize>,
+    of: fn(&Route) -> Option<&K>,
 }
 
-impl Owners {
+/// The values that have come and gone with a change.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct RouteCountChanges<K> {
+    /// The values that routes have and none had.
+    pub(super) come: BTreeSet<K>,
+    /// The values that routes had and none has.
+    pub(super) gone: BTreeSet<K>,
+}
+
+impl RouteCounts<Arc<ObjectRef>> {
+    /// Counts the objects that routes are made from.
+    pub(crate) fn of_owners() -> Self {
+        Self { counts: HashMap::new(), of: |route| Some(&route.owner) }
+    }
+}
+
+impl RouteCounts<KeyUrl> {
+    /// Counts the URLs of the keys that routes verify tokens with.
+    pub(crate) fn of_key_urls() -> Self {
+        Self { counts: HashMap::new(), of: key_url }
+    }
+}
+
+impl<K: Clone + Hash + Ord> RouteCounts<K> {
     /// Counts the routes of `new` instead of those of `old`.
-    pub(super) fn follow(&mut self, old: &Model, new: &Model) -> OwnerChanges {
-        let mut changed = OwnerChanges::default();
-        // New routes are counted first, so that an object with routes before and after is never at zero.
+    pub(super) fn follow(&mut self, old: &Model, new: &Model) -> RouteCountChanges<K> {
+        let mut changes = RouteCountChanges { come: BTreeSet::new(), gone: BTreeSet::new() };
+        let Self { counts, of } = self;
+        // New routes are counted first, so that a value that routes have before and after is never at zero.
         each_change(old, new, |_, host| {
-            for owner in owners(host) {
-                match self.0.get_mut(owner) {
+            for value in values(host, *of) {
+                match counts.get_mut(value) {
                     Some(routes) => *routes += 1,
                     None => {
-                        self.0.insert(Arc::clone(owner), 1);
-                        changed.come.insert(Arc::clone(owner));
+                        counts.insert(value.clone(), 1);
+                        changes.come.insert(value.clone());
                     }
                 }
             }
         });
         each_change(old, new, |host, _| {
-            for owner in owners(host) {
-                let left = self.0.get_mut(owner).map(|routes| {
+            for value in values(host, *of) {
+                let left = counts.get_mut(value).map(|routes| {
                     *routes -= 1;
                     *routes
                 });
                 if left == Some(0)
-                    && let Some((owner, _)) = self.0.remove_entry(owner)
+                    && let Some((value, _)) = counts.remove_entry(value)
                 {
-                    changed.gone.insert(owner);
+                    changes.gone.insert(value);
                 }
             }
         });
-        changed
+        changes
     }
 }
 
-/// The owner of each route.
-fn owners(host: Option<&Arc<Host>>) -> impl Iterator<Item = &Arc<ObjectRef>> {
-    host.into_iter().flat_map(|host| &host.routes).map(|route| &route.owner)
+/// The URL of the keys that a route verifies tokens with.
+fn key_url(route: &Route) -> Option<&KeyUrl> {
+    match &route.policies.as_ref()?.token.as_ref()?.keys {
+        KeySource::Url(url) => Some(url),
+        KeySource::Static(_) => None,
+    }
+}
+
+/// The value of each route that has one.
+fn values<'a, K: 'a>(host: Option<&'a Arc<Host>>, of: fn(&Route) -> Option<&K>) -> impl Iterator<Item = &'a K> {
+    host.into_iter().flat_map(|host| &host.routes).filter_map(move |route| of(route))
 }
 
 /// Calls `with` for each host that differs, with the host before and after. `None`: the host is not there.
@@ -83,7 +110,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{Action, Kind, Listener, PathMatch, Protocol, Route};
+    use crate::model::{Action, Kind, Listener, PathMatch, Protocol};
 
     /// Hosts with routes of these owners, on two ports.
     fn model(hosts: &BTreeMap<(u16, u8), Vec<u8>>) -> Model {
@@ -110,7 +137,7 @@ mod tests {
 
     fn all(model: &Model) -> BTreeSet<Arc<ObjectRef>> {
         let hosts = model.listeners.values().flat_map(|listener| listener.hosts.values());
-        hosts.flat_map(|host| owners(Some(host))).cloned().collect()
+        hosts.flat_map(|host| &host.routes).map(|route| Arc::clone(&route.owner)).collect()
     }
 
     proptest! {
@@ -119,11 +146,11 @@ mod tests {
             models in prop::collection::vec(
                 prop::collection::btree_map((80..82u16, 0..4u8), prop::collection::vec(0..5u8, 0..3), 0..6), 1..8),
         ) {
-            let (mut counted, mut old) = (Owners::default(), Model::default());
+            let (mut counted, mut old) = (RouteCounts::of_owners(), Model::default());
             for hosts in models {
                 let new = model(&hosts);
                 let (before, after) = (all(&old), all(&new));
-                let expected = OwnerChanges {
+                let expected = RouteCountChanges {
                     come: after.difference(&before).cloned().collect(),
                     gone: before.difference(&after).cloned().collect(),
                 };
