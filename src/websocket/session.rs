@@ -46,8 +46,9 @@ pub struct SessionInfo {
     pub version: Option<Version>,
     /// What is spoken in it.
     pub protocol: SessionProtocol,
-    /// When the token ends that has admitted it. `None`: no token has, or the session may outlive it.
-    pub token_end: Option<Instant>,
+    /// When the token ends that has admitted it. `None`: no token has, or the session may outlive it. It is in a box, since most
+    /// sessions have none.
+    pub token_end: Option<Box<Instant>>,
     /// Texts of the handshake; of a stream the host alone.
     pub handshake: HandshakeTexts,
 }

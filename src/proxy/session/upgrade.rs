@@ -81,7 +81,7 @@ pub(in crate::proxy) fn open(
     );
     let (port, client, version) = (request.port, request.client_address, Some(record.version));
     let protocol = request.protocol();
-    let token_end = record.token_end;
+    let token_end = record.token_end.map(Box::new);
     let info = SessionInfo { target, pool, port, client, version, protocol, token_end, handshake };
     let active = record.become_session();
     let mut guard = context.state.sessions.open(request.permit, info, lease);

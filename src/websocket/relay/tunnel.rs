@@ -101,6 +101,11 @@ impl<C: RelayStream, B: RelayStream> Tunnel<C, B> {
         }
     }
 
+    /// When the token ends that has admitted the session.
+    fn token_end(&self) -> Option<Instant> {
+        self.session.info.token_end.as_deref().copied()
+    }
+
     fn settings(&self) -> Option<&WebSocket> {
         self.session.settings()
     }
@@ -110,7 +115,6 @@ impl<C: RelayStream, B: RelayStream> Tunnel<C, B> {
         let mut release = None;
         let mut too_old =
             self.settings().and_then(|settings| settings.max_age).map(|age| self.session.opened + jitter(age));
-        let token_end = self.session.info.token_end;
         loop {
             // The backend has ended without a Close, and its pod goes away: the gateway sends the Close.
             let state = self.end_state();
@@ -126,7 +130,8 @@ impl<C: RelayStream, B: RelayStream> Tunnel<C, B> {
             let (silent_since, idle) = (self.silent_since, self.idle_deadline(state.ending));
             let liveness = self.liveness.as_ref().filter(|_| !state.ending).map(|liveness| liveness.due());
             let release_due = release.filter(|_| state.end_deferred);
-            let deadline = [idle, release_due, scheduled, too_old, token_end, liveness].into_iter().flatten().min();
+            let deadline =
+                [idle, release_due, scheduled, too_old, self.token_end(), liveness].into_iter().flatten().min();
             let timer = async {
                 match deadline {
                     Some(deadline) => sleep_until(deadline).await,
@@ -141,11 +146,11 @@ impl<C: RelayStream, B: RelayStream> Tunnel<C, B> {
                 () = timer => {
                     let now = Instant::now();
                     let due = |moment: Option<Instant>| moment.is_some_and(|moment| moment <= now);
-                    if let Some(side) = self.closing_side() && (due(scheduled) || due(idle) || due(token_end)) {
+                    if let Some(side) = self.closing_side() && (due(scheduled) || due(idle) || due(self.token_end())) {
                         // That peer has sent the reason already; the rest only takes too long.
                         return EndCause::Closed(side);
                     }
-                    if due(token_end) {
+                    if due(self.token_end()) {
                         return EndCause::Ordered(CloseCause::TokenExpired.into());
                     }
                     if due(scheduled) && let Some(close) = self.session.scheduled_close() {

@@ -147,7 +147,7 @@ fn each_rule_refuses_its_mistake() {
         ("probes: [{name: p, protocol: Http}]", "needs a path"),
         ("entraJWTValidationConfigs: [{name: t, clientId: c}]", "either tenantId or issuer"),
         ("entraJWTValidationConfigs: [{name: t, tenantId: common}]", "needs a clientId"),
-        ("entraJWTValidationConfigs: [{name: t, issuer: i, clientId: c}]", "issuer and jwks"),
+        ("entraJWTValidationConfigs: [{name: t, issuer: i, clientId: c}]", "an issuer needs jwks"),
         (
             "entraJWTValidationConfigs: [{name: t, issuer: i, clientId: c, jwks: {}}]",
             "one of secretRef, configMapRef and url",
