@@ -22,6 +22,7 @@ mod session;
 mod tend;
 mod token_bucket;
 mod totals;
+mod totals_key;
 mod upgrade;
 
 pub use admission::Rejected;
@@ -38,5 +39,6 @@ pub use registry::{Limits, Permit, SessionGuard, Sessions};
 pub use relay::{RelayStream, relay};
 pub use session::{Session, SessionInfo, SessionProtocol};
 pub use tend::tend;
-pub use totals::{CloseClass, ObjectTotals, Totals, TotalsKey};
+pub use totals::{CloseClass, ObjectTotals, Totals};
+pub use totals_key::TotalsKey;
 pub use upgrade::{Upgrade, UpgradeFault};

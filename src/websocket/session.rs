@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::close_order::{CloseCause, CloseOrder, ScheduledClose};
 use super::counters::Counters;
 use super::handshake_texts::HandshakeTexts;
-use super::totals::TotalsKey;
+use super::totals_key::TotalsKey;
 use crate::model::{self, Action, MatchInput, ObjectRef};
 use crate::pool::{Lease, PodNotice, Pool, Tenure};
 use crate::table::{SessionOrigin, SessionRoutes, Target};

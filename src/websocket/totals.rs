@@ -6,6 +6,7 @@ use super::counters::CounterValues;
 use super::end::End;
 use super::handshake_outcome::HandshakeOutcome;
 use super::session::Session;
+use super::totals_key::TotalsKey;
 
 /// Upper bounds of the classes of durations, in seconds.
 pub(super) const DURATION_BOUNDS: [f64; 10] =
@@ -20,17 +21,6 @@ pub struct ObjectTotals {
     pub others: BTreeMap<Box<str>, Totals>,
     /// Of streams without HTTP, by protocol.
     pub streams: BTreeMap<&'static str, Totals>,
-}
-
-/// The totals that a session is counted in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TotalsKey<'a> {
-    /// WebSocket.
-    WebSocket,
-    /// An upgrade to another protocol, by the protocol's label.
-    Upgrade(&'a str),
-    /// A stream, by its protocol.
-    Stream(&'static str),
 }
 
 /// The totals of sessions of one protocol.

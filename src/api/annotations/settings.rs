@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::{AffinitySettings, TokenSettings};
+use super::{AffinitySettings, AnnotationProblemKind, TokenSettings};
 use crate::api::SessionSettings;
 use crate::api::application_gateway::LoadDistributionAlgorithm;
 
@@ -109,6 +109,21 @@ pub struct ProbeSettings {
     pub timeout: Option<Duration>,
     /// Failures in a row after which a member is down.
     pub unhealthy_threshold: Option<u32>,
+}
+
+impl AnnotationSettings {
+    /// Reads an annotation for tokens. It guards: nothing is served if it can't be read.
+    pub(super) fn read_token(
+        &mut self,
+        text: &str,
+        read: fn(&mut TokenSettings, &str) -> Result<(), String>,
+    ) -> Result<(), AnnotationProblemKind> {
+        let token = self.token.get_or_insert_default();
+        read(token, text).map_err(|expected| {
+            self.is_closed = true;
+            AnnotationProblemKind::InvalidGuard(expected)
+        })
+    }
 }
 
 impl ProbeSettings {

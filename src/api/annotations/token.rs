@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Annotation, AnnotationProblemKind, AnnotationSettings};
+use super::Annotation;
 use crate::api::application_gateway::{SessionAtTokenEnd, UnauthorizedRequestAction};
 use crate::api::value::{AllowedValues, ClockSkew, ValueKind};
 
@@ -47,8 +47,6 @@ pub struct ObjectValue {
 /// The most claims that become headers.
 const MAX_CLAIMS: usize = 20;
 
-type ReadToken = fn(&mut TokenSettings, &str) -> Result<(), String>;
-
 /// An annotation that guards: nothing is served if it can't be read.
 const fn guarding(
     key: &'static str,
@@ -60,21 +58,13 @@ const fn guarding(
     Annotation { key, values: AllowedValues::Words(values), default, meaning, read: Some(read) }
 }
 
-fn read(settings: &mut AnnotationSettings, text: &str, read: ReadToken) -> Result<(), AnnotationProblemKind> {
-    let token = settings.token.get_or_insert_default();
-    read(token, text).map_err(|expected| {
-        settings.is_closed = true;
-        AnnotationProblemKind::InvalidGuard(expected)
-    })
-}
-
 pub(super) const ENTRA_TENANT: Annotation = guarding(
     "jwt-entra-tenant",
     "a GUID, common, organizations or consumers",
     "none",
     "Requests have to bring a token (JWT) of Microsoft Entra, of this tenant. `jwt-audiences` has to be there too.",
     |settings, text| {
-        read(settings, text, |token, text| {
+        settings.read_token(text, |token, text| {
             token.entra_tenant = Some(named(text, "a tenant")?);
             Ok(())
         })
@@ -88,7 +78,7 @@ pub(super) const ISSUER: Annotation = guarding(
     "Requests have to bring a token (JWT) of this issuer. `jwt-audiences` and one of `jwt-jwks-url`, `jwt-jwks-secret` and \
      `jwt-jwks-config-map` have to be there too.",
     |settings, text| {
-        read(settings, text, |token, text| {
+        settings.read_token(text, |token, text| {
             token.issuer = Some(named(text, "the issuer")?);
             Ok(())
         })
@@ -101,7 +91,7 @@ pub(super) const AUDIENCES: Annotation = guarding(
     "none",
     "The audiences for which a token may be meant (claim `aud`).",
     |settings, text| {
-        read(settings, text, |token, text| {
+        settings.read_token(text, |token, text| {
             token.audiences = list(text);
             if token.audiences.is_empty() { Err("one audience, or several with commas".to_owned()) } else { Ok(()) }
         })
@@ -114,7 +104,7 @@ pub(super) const JWKS_URL: Annotation = guarding(
     "that of Entra, for a tenant of Entra",
     "Where the keys of the issuer are, as a JSON Web Key Set (RFC 7517).",
     |settings, text| {
-        read(settings, text, |token, text| {
+        settings.read_token(text, |token, text| {
             token.keys_url = Some(named(text, "a URL")?);
             Ok(())
         })
@@ -127,7 +117,7 @@ pub(super) const JWKS_SECRET: Annotation = guarding(
     "none",
     "A Secret of the same namespace, and the key of its data, that has the keys of the issuer.",
     |settings, text| {
-        read(settings, text, |token, text| {
+        settings.read_token(text, |token, text| {
             token.keys_secret = Some(object_value(text)?);
             Ok(())
         })
@@ -140,7 +130,7 @@ pub(super) const JWKS_CONFIG_MAP: Annotation = guarding(
     "none",
     "A ConfigMap of the same namespace, and the key of its data, that has the keys of the issuer.",
     |settings, text| {
-        read(settings, text, |token, text| {
+        settings.read_token(text, |token, text| {
             token.keys_config_map = Some(object_value(text)?);
             Ok(())
         })
@@ -153,7 +143,7 @@ pub(super) const CLOCK_SKEW: Annotation = Annotation {
     default: "60",
     meaning: "By how much the clocks of issuer and gateway may differ.",
     read: Some(|settings, text| {
-        read(settings, text, |token, text| {
+        settings.read_token(text, |token, text| {
             token.clock_skew = Some(ClockSkew::from_text(text)?);
             Ok(())
         })
@@ -166,7 +156,7 @@ pub(super) const HEADER: Annotation = guarding(
     "Authorization",
     "The header that brings the token, after `Bearer` or alone.",
     |settings, text| {
-        read(settings, text, |token, text| {
+        settings.read_token(text, |token, text| {
             token.header = Some(named(text, "the name of a header")?);
             Ok(())
         })
@@ -180,7 +170,7 @@ pub(super) const QUERY_PARAMETER: Annotation = guarding(
     "The parameter of the query that brings the token where the header does not: browsers can't send a header with a WebSocket \
      handshake. Backends never get it.",
     |settings, text| {
-        read(settings, text, |token, text| {
+        settings.read_token(text, |token, text| {
             token.query_parameter = Some(named(text, "the name of a parameter")?);
             Ok(())
         })
@@ -193,7 +183,7 @@ pub(super) const CLAIMS_TO_HEADERS: Annotation = guarding(
     "none",
     "Claims that backends get as headers: `sub=X-User`. What clients send in these headers is removed.",
     |settings, text| {
-        read(settings, text, |token, text| {
+        settings.read_token(text, |token, text| {
             let pairs = list(text).into_iter().map(|pair| {
                 let (claim, header) = pair.rsplit_once('=')?;
                 let (claim, header) = (claim.trim(), header.trim());
@@ -214,7 +204,7 @@ pub(super) const UNAUTHORIZED: Annotation = guarding(
     "deny",
     "What becomes of a request without a valid token: it is answered 401, or it goes on and says nothing of who has sent it.",
     |settings, text| {
-        read(settings, text, |token, text| {
+        settings.read_token(text, |token, text| {
             token.unauthorized = Some(match text {
                 "deny" => UnauthorizedRequestAction::Deny,
                 "allow" => UnauthorizedRequestAction::Allow,
@@ -231,7 +221,7 @@ pub(super) const SESSION_AT_TOKEN_END: Annotation = guarding(
     "close",
     "What becomes of a WebSocket session when the token ends that has admitted it: it is closed (1008 `token expired`), or it stays.",
     |settings, text| {
-        read(settings, text, |token, text| {
+        settings.read_token(text, |token, text| {
             token.session_end = Some(match text {
                 "close" => SessionAtTokenEnd::Close,
                 "keep" => SessionAtTokenEnd::Keep,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::api::application_gateway::{ConfigKeyReference, CustomErrorConfiguration};
-use crate::model::{Kind, ErrorPage, ErrorPages, MAX_PAGE_BYTES, ObjectRef, PAGE_STATUSES, PageBytes, PolicyOrigin};
+use crate::model::{ErrorPage, ErrorPages, Kind, MAX_PAGE_BYTES, ObjectRef, PAGE_STATUSES, PageBytes, PolicyOrigin};
 use crate::report::Reason;
 
 use super::reference;

@@ -6,9 +6,10 @@ use crate::model::{
     Route, SessionLimits, UpgradeProtocols, WebSocket,
 };
 use crate::pool::Pool;
+use crate::websocket::TotalsKey;
 use crate::websocket::handshake_texts::HandshakeTexts;
 use crate::websocket::session::SessionProtocol;
-use crate::websocket::totals::{CloseClass, TotalsKey};
+use crate::websocket::totals::CloseClass;
 
 const SECOND: Duration = Duration::from_secs(1);
 
