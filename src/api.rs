@@ -3,6 +3,7 @@
 //! Only shapes, ranges and defaults are here. What they mean together is up to `translate`. Nothing here uses the rest
 //! of the program.
 
+pub mod agic;
 pub mod annotations;
 pub mod application_gateway;
 pub mod cookie;

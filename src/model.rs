@@ -42,7 +42,7 @@ pub use path::{PathMatch, PathMatchError, decode_slashes, escape_target, has_enc
 pub use policy::{
     AddressList, ClaimHeader, ClientAddresses, EntraTenant, EntraTenantError, ErrorPage, ErrorPages, KeySet,
     KeySetError, KeySource, KeyUrl, KeyUrlError, MAX_PAGE_BYTES, PAGE_STATUSES, PageBytes, Policies, PolicyOrigin,
-    SessionAtTokenEnd, TokenIssuer, TokenPolicy, Unauthorized, VerificationKey,
+    ProhibitedTarget, ProhibitedTargets, SessionAtTokenEnd, TokenIssuer, TokenPolicy, Unauthorized, VerificationKey,
 };
 pub use pool::{Address, Balance, Endpoint, EndpointState, Endpoints, Pool, PoolId, Transport, UpstreamTls};
 pub use precedence::{HostPrecedence, MatchPrecedence};

@@ -115,6 +115,10 @@ reasons! {
     NoTls,
     /// The IngressClass that is referred to does not exist.
     ClassNotFound,
+    /// The parameters of an IngressClass name nothing that can be used, so that what is of the class answers 503.
+    InvalidParameters,
+    /// An AzureIngressProhibitedTarget has it that a host or path must not be served.
+    ProhibitedTarget,
     /// Valid, but not supported by this version.
     Unsupported,
     /// An annotation has a value that can't be read; its default stays.

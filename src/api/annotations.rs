@@ -21,7 +21,9 @@ use super::value::AllowedValues;
 
 pub use affinity::{AffinityBy, AffinitySettings, SameSiteSetting, SessionCookie};
 pub use guard::Guard;
-pub use settings::{AnnotationSettings, BackendProtocol, EncodedSlashesSetting, ProbeSettings, SslRedirect};
+pub use settings::{
+    AgicSettings, AnnotationSettings, BackendProtocol, EncodedSlashesSetting, ProbeSettings, SslRedirect,
+};
 pub use token::{ObjectValue, TokenSettings};
 
 /// One annotation: a row of the reference page, and the reader of its value.
@@ -290,6 +292,12 @@ mod tests {
             ),
             "{kinds:?}"
         );
+    }
+
+    #[test]
+    fn the_26_annotations_of_agic_are_known() {
+        let agic = FAMILIES.iter().find(|family| family.prefix == "appgw.ingress.kubernetes.io/");
+        assert_eq!(agic.map(|family| family.keys().count()), Some(26));
     }
 
     #[test]

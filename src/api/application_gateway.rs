@@ -32,7 +32,7 @@ pub use backend::{
     ProbeMatch, ProbeProtocol, ServiceRef,
 };
 pub use error_page::CustomErrorConfiguration;
-pub use frontend::{FrontendIpConfiguration, FrontendPort};
+pub use frontend::{FrontendIpConfiguration, FrontendPort, PublicIpAddress};
 pub use global::GlobalConfiguration;
 pub use listener::{HttpListener, SslCertificate, TrustedRootCertificate};
 pub use load_distribution::{LoadDistributionAlgorithm, LoadDistributionPolicy, LoadDistributionTarget};

@@ -175,7 +175,7 @@ async fn explain_on(listener: &ListenerTable, port: u16, host: &str, input: Matc
     print_line!("listener   {port} {:?}{shown}", listener.protocol);
     let refusals = Refusals::of(listener.protocol);
     let served = match &explanation.chosen {
-        Some(target) => print_route(target, refusals).await,
+        Some(target) => print_route(target, refusals, host, input).await,
         None => {
             print_line!("route      none: {}", refusals.name(404));
             false
@@ -221,7 +221,7 @@ impl Refusals {
 }
 
 /// Prints what a route does; returns whether it would serve the request.
-async fn print_route(target: &Target, refusals: Refusals) -> bool {
+async fn print_route(target: &Target, refusals: Refusals, host: &str, input: MatchInput<'_>) -> bool {
     match refusals {
         Refusals::Statuses => {
             print_line!("route      {}: {}, path {}", target.owner(), target.route.field, target.route.matches)
@@ -230,6 +230,11 @@ async fn print_route(target: &Target, refusals: Refusals) -> bool {
     }
     for step in target.route.policies.as_deref().map(policies::steps).unwrap_or_default() {
         print_line!("{step}");
+    }
+    let prohibited = target.route.policies.as_deref().and_then(|policies| policies.prohibited.as_deref());
+    if let Some(by) = prohibited.and_then(|targets| targets.find(host, input.path)) {
+        print_line!("answer     503: {} has it that this is not served", by.origin.owner);
+        return false;
     }
     match &target.route.action {
         Action::Redirect(redirect) => {

@@ -41,6 +41,10 @@ macro_rules! kinds {
 kinds! {
     /// An ApplicationGateway.
     ApplicationGateway { "steadygate.io/v1alpha1", is_namespaced, is_language }
+    /// An AzureApplicationGatewayRewrite, of AGIC.
+    AzureApplicationGatewayRewrite { "appgw.ingress.azure.io/v1beta1", is_namespaced }
+    /// An AzureIngressProhibitedTarget, of AGIC.
+    AzureIngressProhibitedTarget { "appgw.ingress.k8s.io/v1", is_namespaced }
     /// A ConfigMap.
     ConfigMap { "v1", is_namespaced }
     /// An EndpointSlice.

@@ -6,6 +6,7 @@
 
 mod client_addresses;
 mod error_pages;
+mod prohibited;
 mod token;
 
 use std::fmt;
@@ -17,6 +18,7 @@ use super::ObjectRef;
 
 pub use client_addresses::{AddressList, ClientAddresses};
 pub use error_pages::{ErrorPage, ErrorPages, MAX_PAGE_BYTES, PAGE_STATUSES, PageBytes};
+pub use prohibited::{ProhibitedTarget, ProhibitedTargets};
 pub use token::{
     ClaimHeader, EntraTenant, EntraTenantError, KeySet, KeySetError, KeySource, KeyUrl, KeyUrlError, SessionAtTokenEnd,
     TokenIssuer, TokenPolicy, Unauthorized, VerificationKey,
@@ -25,6 +27,9 @@ pub use token::{
 /// The policies of a route. Routes with equal policies share one value; a route without any has none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Policies {
+    /// Hosts and paths that must not be served.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prohibited: Option<Arc<ProhibitedTargets>>,
     /// Clients that are admitted by their address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_addresses: Option<ClientAddresses>,

@@ -5,6 +5,7 @@
 //! ```text
 //!  1 client certificate    in the TLS handshake
 //!  2 route                 decision
+//!    prohibited targets
 //!  3 client address  4 size of the body  5 CORS preflight  6 rates  7 password, token, external authorisation
 //!  8 redirect              decision: the action of the route
 //!  9 request headers, URL  10 mirror  11 backend  12 retries
@@ -15,6 +16,7 @@
 
 mod client_addresses;
 mod error_pages;
+mod prohibited;
 mod token;
 
 use http::request;
@@ -25,7 +27,7 @@ use super::request::refusal::Refusal;
 use super::request::target::RequestTarget;
 use crate::model::Policies;
 
-/// Admits a request to its route: steps 3 to 7.
+/// Admits a request to its route: steps 3 to 7, after the prohibited targets of the route.
 ///
 /// # Errors
 /// A policy that guards does not admit it.
@@ -36,7 +38,10 @@ pub(super) async fn admit(
     requested: &mut RequestTarget,
     record: &mut RequestRecord,
 ) -> Result<(), Refusal> {
-    let Policies { client_addresses, token, error_pages: _ } = policies;
+    let Policies { prohibited, client_addresses, token, error_pages: _ } = policies;
+    if let Some(targets) = prohibited {
+        prohibited::admit(targets, requested)?;
+    }
     if let Some(addresses) = client_addresses {
         client_addresses::admit(addresses, record.client.address)?;
     }
@@ -48,7 +53,7 @@ pub(super) async fn admit(
 
 /// The gateway's own answer, as the policies of the route have it.
 pub(super) fn refuse(policies: &Policies, refusal: Refusal) -> Refusal {
-    let Policies { client_addresses: _, token: _, error_pages } = policies;
+    let Policies { prohibited: _, client_addresses: _, token: _, error_pages } = policies;
     match error_pages {
         Some(pages) => error_pages::apply(pages, refusal),
         None => refusal,

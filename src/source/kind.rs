@@ -5,6 +5,8 @@
 //! is made from the list.
 
 mod application_gateway;
+mod azure_prohibited_target;
+mod azure_rewrite;
 mod config_map;
 mod endpoint_slice;
 mod ingress;
@@ -41,6 +43,8 @@ macro_rules! for_each_kind {
     ($callback:ident) => {
         $callback! {
             ApplicationGateway application_gateways $crate::api::ApplicationGateway,                   full;
+            AzureApplicationGatewayRewrite azure_rewrites $crate::api::agic::AzureApplicationGatewayRewrite,   full;
+            AzureIngressProhibitedTarget azure_prohibited_targets $crate::api::agic::AzureIngressProhibitedTarget, full;
             ConfigMap          config_maps      ::k8s_openapi::api::core::v1::ConfigMap,               metadata_only;
             EndpointSlice      endpoint_slices  ::k8s_openapi::api::discovery::v1::EndpointSlice,      full;
             Ingress            ingresses        $crate::source::PackedIngress,                         full;

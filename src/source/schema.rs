@@ -9,6 +9,7 @@ mod value;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use schemars::JsonSchema;
 use serde_json::{Map, Value};
 
@@ -35,6 +36,12 @@ impl Schema {
     /// The schema that `schemars` has of a type.
     pub(super) fn of<T: JsonSchema>() -> Self {
         Self::new(schemars::schema_for!(T).to_value())
+    }
+
+    /// The schema of a CustomResourceDefinition with one version.
+    pub(super) fn of_crd(crd: &CustomResourceDefinition) -> Self {
+        let schema = crd.spec.versions.first().and_then(|version| version.schema.as_ref()?.open_api_v3_schema.as_ref());
+        Self::new(serde_json::to_value(schema).expect("a schema holds text, numbers and lists alone"))
     }
 
     /// A schema in the form of `schemars` or of a CustomResourceDefinition.

@@ -1,11 +1,12 @@
 //! Sticky sessions: the affinity cookie that annotations and settings ask for.
 
-use aws_lc_rs::digest::{SHA256, digest};
+use md5::{Digest, Md5};
 
 use crate::api::annotations::{self, AffinityBy, AffinitySettings, SessionCookie};
 use crate::api::cookie;
-use crate::model::{Affinity, CookieSecure, ForwardOptions, ObjectRef, PathMatch, PoolId, SameSite};
+use crate::model::{Affinity, CookieSecure, ForwardOptions, ObjectRef, PathMatch, SameSite};
 use crate::report::Reason;
+use crate::source::Key;
 
 use super::report::Reports;
 use super::rewrite;
@@ -26,13 +27,14 @@ pub(super) fn azure(name: String) -> Affinity {
     }
 }
 
-/// The cookie that annotations ask for, for requests to `path` that go to `pool`.
-pub(super) fn from_annotations(settings: &AffinitySettings, pool: &PoolId, path: &PathMatch) -> Option<Affinity> {
+/// The cookie that annotations ask for, for requests to `path` that go to a Service.
+pub(super) fn from_annotations(settings: &AffinitySettings, service: &Key, path: &PathMatch) -> Option<Affinity> {
     match settings.by? {
         AffinityBy::Off => None,
-        AffinityBy::Agic => Some(azure(match settings.distinct_name {
-            Some(true) => format!("{AZURE_NAME}{}", short_hash(pool)),
-            _ => AZURE_NAME.to_owned(),
+        AffinityBy::Agic => Some(azure(match (settings.distinct_name, &settings.agic_cookie) {
+            (Some(true), _) => distinct_name(service),
+            (_, Some(name)) => name.clone(),
+            (_, None) => AZURE_NAME.to_owned(),
         })),
         AffinityBy::IngressNginx => Some(ingress_nginx(&settings.cookie, path)),
     }
@@ -62,9 +64,11 @@ fn ingress_nginx(settings: &SessionCookie, path: &PathMatch) -> Affinity {
     }
 }
 
-/// A hash of the pool's identity, in 8 hex digits.
-fn short_hash(pool: &PoolId) -> String {
-    digest(&SHA256, pool.0.as_bytes()).as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+/// The name that AGIC gives to the cookie of a Service. Clients keep their cookie when an Ingress moves here, and nothing rests on the
+/// hash being hard to collide.
+fn distinct_name(service: &Key) -> String {
+    let hash = Md5::digest(format!("{}-{}", service.namespace(), service.name()));
+    hash.iter().fold("appgw-affinity-".to_owned(), |name, byte| format!("{name}{byte:02x}"))
 }
 
 /// The key of the annotation that asks for affinity.
@@ -121,7 +125,7 @@ mod tests {
         let settings = AffinitySettings { by: Some(AffinityBy::IngressNginx), ..AffinitySettings::default() };
         for (path, expected) in [("/", "/"), ("/a/", "/a"), ("/a;b", "/"), ("/é", "/%C3%A9")] {
             let path = PathMatch::prefix(path).expect("a path");
-            let affinity = from_annotations(&settings, &PoolId("pool".into()), &path).expect("affinity is on");
+            let affinity = from_annotations(&settings, &Key::new("default", "web"), &path).expect("affinity is on");
             assert_eq!(affinity.path, expected);
         }
     }

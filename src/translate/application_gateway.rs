@@ -10,6 +10,7 @@ mod error_page;
 mod gateway;
 mod guard;
 mod listener;
+mod parameters;
 mod pool;
 mod probe;
 mod redirect;
@@ -34,13 +35,13 @@ use crate::status::ServedElements;
 use super::assembly::{Assembly, Replaced};
 use super::change::Changes;
 use super::claim::{CertifiedHost, Claims, LanguageClaims, ListenerClaims, ObjectClaims, PortProtocol};
-use super::class::Classes;
+use super::class::{ClassGateway, Classes};
 use super::draft::Draft;
 use super::language::{BuildUnit, ChangedObjects, Language, ReadContext, TouchedHosts};
 use super::lookup::Lookup;
 use super::refs::Refs;
 use super::report::Reports;
-use gateway::Gateway;
+use gateway::{Gateway, IdleListeners};
 
 /// Every gateway that is served, and those that have a report.
 #[derive(Debug, Default)]
@@ -56,6 +57,7 @@ struct GatewayEntry {
     object: Option<Arc<ApplicationGateway>>,
     /// What it refers to, and may refer to.
     refs: Refs,
+    idle_listeners: IdleListeners,
     /// The reports on its class.
     class_reports: Box<[Report]>,
     /// All its reports.
@@ -87,6 +89,7 @@ impl ApplicationGateways {
             .get(key)
             .filter(|object| is_served(&owner, object, classes, &mut reports));
         entry.object = now.cloned();
+        entry.idle_listeners = IdleListeners::of(&owner, classes);
         entry.class_reports = reports.into_sorted();
         let now = entry.object.as_ref().map(|object| gateway::refs(&owner, object, lookup.snapshot));
         let before = std::mem::replace(&mut entry.refs, now.unwrap_or_default());
@@ -94,7 +97,7 @@ impl ApplicationGateways {
         let claims = entry.object.as_ref().map(|object| ObjectClaims {
             owner: owner.clone(),
             created: object.metadata.creation_timestamp.clone(),
-            listeners: Gateway::read(&owner, object, lookup, &mut Reports::default()).claims(),
+            listeners: Gateway::read(&owner, object, entry.idle_listeners, lookup, &mut Reports::default()).claims(),
         });
         self.claims.replace(key, claims)
     }
@@ -123,6 +126,10 @@ impl Language for ApplicationGateways {
         Cow::Owned(snapshot.application_gateways.keys().chain(self.entries.keys()).cloned().collect())
     }
 
+    fn class_gateway(&self, key: &Key, snapshot: &Snapshot, reports: &mut Reports) -> Option<ClassGateway> {
+        Some(parameters::read(&owner(key), snapshot.application_gateways.get(key)?, snapshot, reports))
+    }
+
     fn refs(&self, key: &Key, snapshot: &Snapshot, classes: &Classes) -> Refs {
         let owner = owner(key);
         let object = snapshot.application_gateways.get(key);
@@ -136,7 +143,7 @@ impl Language for ApplicationGateways {
         context: &mut ReadContext<'_>,
         units: &mut BTreeSet<BuildUnit>,
     ) -> BTreeSet<HostPattern> {
-        let ChangedObjects { objects, by_service, by_config } = changed;
+        let ChangedObjects { changes: _, objects, by_service, by_config } = changed;
         let gateways: BTreeSet<&Key> = objects.iter().chain(by_service).chain(by_config).collect();
         let mut touched = BTreeSet::new();
         for key in gateways {
@@ -175,11 +182,13 @@ impl Language for ApplicationGateways {
     fn build(&self, unit: &BuildUnit, claims: &Claims<'_>, lookup: &Lookup<'_>) -> Draft {
         let mut draft = Draft::default();
         let BuildUnit::Object(key) = unit else { return draft };
-        let Some(GatewayEntry { object, class_reports, .. }) = self.entries.get(key) else { return draft };
+        let Some(GatewayEntry { object, idle_listeners, class_reports, .. }) = self.entries.get(key) else {
+            return draft;
+        };
         draft.reports.extend(class_reports);
         if let Some(object) = object {
             let owner = owner(key);
-            let gateway = Gateway::read(&owner, object, lookup, &mut draft.reports);
+            let gateway = Gateway::read(&owner, object, *idle_listeners, lookup, &mut draft.reports);
             gateway.report_lost_claims(claims, &mut draft.reports);
             gateway.build(lookup, claims, &mut draft);
         }

@@ -13,7 +13,7 @@ use super::Tenancy;
 use crate::model::{HostPattern, Kind, ObjectRef, Protocol};
 
 pub(super) use age::Age;
-pub(super) use host::{covers, ingress_form, wider};
+pub(super) use host::{covers, equivalents, wider};
 pub(super) use listeners::{CertifiedHost, ListenerClaim, ListenerClaims, ObjectClaims};
 pub(super) use port::{PortProtocol, Ports};
 
@@ -137,7 +137,7 @@ impl<'a> Claims<'a> {
             let at = PortProtocol { port: *port, protocol: Protocol::Https };
             let owner = || self.holder(at, wide).map(|claim| claim.owner());
             self.is_certified(*port, wide)
-                && (ingress_form(wide).as_ref() == Some(host)
+                && (equivalents(wide).any(|form| form == *host)
                     || owner().is_some_and(|owner| owner.namespace() == namespace))
         });
         held.map(|certified| certified.port).min_by_key(|port| (*port != 443, *port))

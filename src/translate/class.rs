@@ -1,8 +1,13 @@
 //! Which objects are served: by IngressClass, the default class, and the annotation that came before them. Annotations of
-//! classes and Ingresses are read here too, since those of a class are the defaults of its Ingresses.
+//! classes and Ingresses are read here too, since those of a class are the defaults of its Ingresses; so are the parameters of a
+//! class.
+
+mod gateway;
+mod parameters;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use k8s_openapi::api::networking::v1::IngressClass;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -10,23 +15,56 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use crate::api::annotations::{AnnotationProblem, AnnotationProblemKind, AnnotationSettings};
 use crate::model::{Kind, ObjectRef, WebSocket};
 use crate::report::Reason;
-use crate::source::Snapshot;
+use crate::source::{Key, Snapshot};
 
+use super::change::Changes;
 use super::report::Reports;
 use super::upgrade;
 use super::websocket;
 use super::{CONTROLLER, Options};
+use parameters::Gateways;
+
+pub(super) use gateway::{ClassFrontends, ClassGateway, FrontendPorts};
+pub(super) use parameters::ReadGateway;
 
 const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
 const DEFAULT_CLASS_ANNOTATION: &str = "ingressclass.kubernetes.io/is-default-class";
 const INGRESS_NGINX_CONTROLLER: &str = "k8s.io/ingress-nginx";
+const AGIC_CONTROLLER: &str = "azure/application-gateway";
 
 /// Values that the annotation had by convention, before a class was an object, and their controllers.
-const CONVENTIONAL_CLASSES: &[(&str, &str)] = &[
-    ("steadygate", CONTROLLER),
-    ("nginx", INGRESS_NGINX_CONTROLLER),
-    ("azure/application-gateway", "azure/application-gateway"),
-];
+const CONVENTIONAL_CLASSES: &[(&str, &str)] =
+    &[("steadygate", CONTROLLER), ("nginx", INGRESS_NGINX_CONTROLLER), (AGIC_CONTROLLER, AGIC_CONTROLLER)];
+
+/// The controller whose class it is. A class that is taken over keeps the defaults of that controller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ClassOrigin {
+    /// A class of our own, or of no known controller.
+    Own,
+    /// A class of ingress-nginx.
+    IngressNginx,
+    /// A class of AGIC.
+    Agic,
+}
+
+impl ClassOrigin {
+    /// Time for the header of a backend's answer, and the longest silence in its body, where nobody has written a limit.
+    pub(super) fn request_timeout(self) -> Duration {
+        match self {
+            // The default of `proxy-read-timeout`.
+            Self::IngressNginx => Duration::from_secs(60),
+            Self::Own | Self::Agic => Duration::from_secs(30),
+        }
+    }
+
+    fn of(controller: &str) -> Self {
+        match controller {
+            INGRESS_NGINX_CONTROLLER => Self::IngressNginx,
+            AGIC_CONTROLLER => Self::Agic,
+            _ => Self::Own,
+        }
+    }
+}
 
 /// Whether there is a certificate for hosts that have none of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,13 +82,50 @@ pub(super) struct Class {
     pub(super) settings: Arc<AnnotationSettings>,
     /// Those of the settings that are for WebSocket sessions.
     pub(super) websocket: Arc<WebSocket>,
-    /// Whether it is taken over from ingress-nginx. It then keeps the defaults of ingress-nginx.
-    pub(super) ingress_nginx: bool,
+    /// The controller whose class it is.
+    pub(super) origin: ClassOrigin,
+    /// The gateway that its parameters name.
+    pub(super) parameters: Parameters,
+}
+
+/// The parameters of a class: defaults that an ApplicationGateway gives to its Ingresses.
+#[derive(Debug, Clone)]
+pub(super) enum Parameters {
+    /// There are none.
+    None,
+    /// The gateway is there.
+    Gateway(Arc<ClassGateway>),
+    /// They name something that can't be used. It may have been a guard, such as a TLS profile with client certificates, so
+    /// nothing of the class is served. The key is that of the gateway, if they name one.
+    Broken(Option<Key>),
 }
 
 impl Class {
-    fn new(settings: Arc<AnnotationSettings>, ingress_nginx: bool) -> Self {
-        Self { websocket: Arc::new(websocket::from_annotations(&settings)), settings, ingress_nginx }
+    fn new(settings: Arc<AnnotationSettings>, origin: ClassOrigin, parameters: Parameters) -> Self {
+        Self { websocket: Arc::new(websocket::from_annotations(&settings)), settings, origin, parameters }
+    }
+
+    fn without_object(origin: ClassOrigin) -> Self {
+        Self::new(Arc::default(), origin, Parameters::None)
+    }
+}
+
+impl Parameters {
+    /// The gateway, if it is there.
+    pub(super) fn gateway(&self) -> Option<&ClassGateway> {
+        match self {
+            Self::Gateway(gateway) => Some(gateway),
+            Self::None | Self::Broken(_) => None,
+        }
+    }
+
+    /// The key of the gateway that they name, be it there or not.
+    pub(super) fn gateway_key(&self) -> Option<&Key> {
+        match self {
+            Self::Gateway(gateway) => Some(&gateway.object.key),
+            Self::Broken(key) => key.as_ref(),
+            Self::None => None,
+        }
     }
 }
 
@@ -63,19 +138,33 @@ pub(super) struct Classes {
     /// Classes that exist, but were refused as invalid.
     refused: BTreeSet<String>,
     default: Option<String>,
-    /// The class of objects that are served without one.
-    unnamed: Class,
-    /// The class of those whose class would be one of ingress-nginx.
-    unnamed_ingress_nginx: Class,
+    /// The gateways that parameters of classes name.
+    gateways: Gateways,
 }
 
 impl Classes {
-    /// Reads the classes.
-    pub(super) fn read(snapshot: &Snapshot, options: &Options, reports: &mut Reports) -> Self {
+    /// No class.
+    pub(super) fn none(options: &Options) -> Self {
+        Self::read(&Snapshot::default(), options, &|_, _| None, &mut Reports::default())
+    }
+
+    /// Reads the classes. `read_gateway` reads the gateways that their parameters name.
+    pub(super) fn read(
+        snapshot: &Snapshot,
+        options: &Options,
+        read_gateway: ReadGateway<'_>,
+        reports: &mut Reports,
+    ) -> Self {
+        let mut gateways = Gateways::default();
         let mut classes = BTreeMap::new();
         let mut default: Option<(&str, &IngressClass)> = None;
         for (key, class) in &snapshot.ingress_classes {
-            classes.insert(key.name().to_owned(), read_class(key.name(), class, options, reports));
+            classes.insert(key.name().to_owned(), {
+                let parameters = |object: &ObjectRef, reports: &mut Reports| {
+                    gateways.parameters(object, class, read_gateway, reports)
+                };
+                read_class(key.name(), class, options, parameters, reports)
+            });
             let marked = annotation(&class.metadata, DEFAULT_CLASS_ANNOTATION) == Some("true");
             // As the API server's admission chooses among several: the youngest, then the first by name.
             let created = |class: &IngressClass| class.metadata.creation_timestamp.clone();
@@ -88,9 +177,25 @@ impl Classes {
             classes,
             refused: snapshot.refused_classes.clone(),
             default: default.map(|(name, _)| name.to_owned()),
-            unnamed: Class::new(Arc::default(), false),
-            unnamed_ingress_nginx: Class::new(Arc::default(), true),
+            gateways,
         }
+    }
+
+    /// Whether parameters of some class name this object.
+    pub(super) fn are_parameters(&self, object: &ObjectRef) -> bool {
+        self.gateways.names(object)
+    }
+
+    /// Whether the classes have to be read again: parameters of one name an ApplicationGateway that has changed, be it there or not, or
+    /// that may refer to other objects now.
+    pub(super) fn depend_on(&self, changes: &Changes) -> bool {
+        self.gateways.name_any(&changes.application_gateways)
+            || !self.gateways.is_empty() && !changes.reference_grants.is_empty()
+    }
+
+    /// The gateways that parameters of classes name, and that are read otherwise than `before`.
+    pub(super) fn changed_gateways(&self, before: &Self) -> BTreeSet<Key> {
+        self.gateways.changed(&before.gateways)
     }
 
     /// Whether there is a certificate for hosts that have none of their own.
@@ -119,7 +224,7 @@ impl Classes {
             return self.by_annotation(object, legacy, reports);
         }
         let Some(name) = named.or(self.default.as_deref()) else {
-            if self.options.everything_without_class {
+            if self.options.everything_without_class && !self.are_parameters(object) {
                 reports.warning(
                     object,
                     "spec.ingressClassName",
@@ -147,7 +252,7 @@ impl Classes {
         let controller =
             CONVENTIONAL_CLASSES.iter().find(|(value, _)| *value == name).map(|(_, controller)| *controller);
         if let Some(controller) = controller.filter(|controller| is_served(controller, &self.options)) {
-            return Some(self.conventional(controller == INGRESS_NGINX_CONTROLLER));
+            return Some(Class::without_object(ClassOrigin::of(controller)));
         }
         if self.options.everything_without_class {
             let (message, remedy) = self.missing(name);
@@ -164,39 +269,37 @@ impl Classes {
         (format!("there is no IngressClass {name:?}, so it is not served"), "create the class or correct the name")
     }
 
-    fn conventional(&self, ingress_nginx: bool) -> Class {
-        if ingress_nginx { self.unnamed_ingress_nginx.clone() } else { self.unnamed.clone() }
-    }
-
     fn without_class(&self, metadata: &ObjectMeta, named: Option<&str>) -> Class {
         let name = annotation(metadata, CLASS_ANNOTATION).or(named);
-        let ingress_nginx = name == Some("nginx") && is_served(INGRESS_NGINX_CONTROLLER, &self.options);
-        self.conventional(ingress_nginx)
+        let convention = CONVENTIONAL_CLASSES.iter().find(|(value, _)| Some(*value) == name);
+        let served = convention.filter(|(_, controller)| is_served(controller, &self.options));
+        Class::without_object(served.map_or(ClassOrigin::Own, |(_, controller)| ClassOrigin::of(controller)))
     }
 }
 
-fn read_class(name: &str, class: &IngressClass, options: &Options, reports: &mut Reports) -> Option<Class> {
-    let spec = class.spec.as_ref();
-    let controller = spec.and_then(|spec| spec.controller.as_deref()).unwrap_or_default();
+fn read_class(
+    name: &str,
+    class: &IngressClass,
+    options: &Options,
+    parameters: impl FnOnce(&ObjectRef, &mut Reports) -> Parameters,
+    reports: &mut Reports,
+) -> Option<Class> {
+    let controller = class.spec.as_ref().and_then(|spec| spec.controller.as_deref()).unwrap_or_default();
     if !is_served(controller, options) {
         return None;
     }
     let object = ObjectRef::new(Kind::IngressClass, "", name);
-    if spec.is_some_and(|spec| spec.parameters.is_some()) {
-        reports.warning(
-            &object,
-            "spec.parameters",
-            Reason::Unsupported,
-            "the parameters of a class are not read by this version",
-            "set defaults for its Ingresses by annotations on the class",
-        );
-    }
-    let mut settings = read_annotations(Arc::default(), &object, &class.metadata, reports);
+    let parameters = parameters(&object, reports);
+    let defaults = match &parameters {
+        Parameters::Gateway(gateway) => Arc::clone(&gateway.settings),
+        Parameters::None | Parameters::Broken(_) => Arc::default(),
+    };
+    let mut settings = read_annotations(defaults, &object, &class.metadata, reports);
     if settings.is_canary {
         // A class is the canary of nothing. It has been reported.
         Arc::make_mut(&mut settings).is_canary = false;
     }
-    Some(Class::new(settings, controller == INGRESS_NGINX_CONTROLLER))
+    Some(Class::new(settings, ClassOrigin::of(controller), parameters))
 }
 
 fn is_served(controller: &str, options: &Options) -> bool {

@@ -1,15 +1,18 @@
 //! Ingresses: from all of them together to hosts and routes.
 //!
 //! Port 80 serves every host in clear text. Port 443 serves the hosts that some Ingress covers in `spec.tls`, with
-//! the same routes. Several Ingresses share a host; of two routes with the same host and path the oldest stays.
+//! the same routes. A class or an annotation may give other ports (`ParsedIngress::ports`). Several Ingresses share a host of a port; of
+//! two routes with the same host and path the oldest stays.
 //!
 //! An Ingress is parsed once a version (`parsed`), and its backends are resolved again only where an object that they name
 //! changes. Hosts are what is built (`build`), each by itself.
 
+mod acme;
 mod backend;
 mod backend_ref;
 mod build;
 mod claims;
+mod elements;
 mod entry;
 mod host_field;
 mod host_tls;
@@ -17,9 +20,11 @@ mod hosts;
 mod merge;
 mod parsed;
 mod policies;
+mod prohibited;
 mod read;
 mod recent;
 mod redirect;
+mod roots;
 mod session;
 mod tenants;
 mod tls_hosts;
@@ -30,12 +35,12 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::model::{Host, HostPattern, Kind, ObjectRef, Protocol, Route, alternating};
+use crate::model::{Host, HostPattern, Kind, ObjectRef, Route, alternating};
 use crate::source::{Key, Snapshot};
 
 use super::assembly::{Assembly, Replaced};
 use super::change::Changes;
-use super::claim::{Claims, LanguageClaims, PortProtocol, covers, ingress_form};
+use super::claim::{Claims, LanguageClaims, covers, equivalents};
 use super::class::Classes;
 use super::draft::Draft;
 use super::language::{BuildUnit, ChangedObjects, Language, ReadContext, TouchedHosts};
@@ -48,14 +53,9 @@ use entry::IngressEntry;
 use hosts::IngressHosts;
 use parsed::ParsedIngress;
 use policies::ResolvedPolicies;
+use prohibited::Prohibitions;
 use recent::RecentSettings;
 use wildcard::WildcardHosts;
-
-/// The port that serves hosts in clear text.
-const HTTP: PortProtocol = PortProtocol { port: 80, protocol: Protocol::Http };
-
-/// The port that serves hosts over TLS.
-const HTTPS: PortProtocol = PortProtocol { port: 443, protocol: Protocol::Https };
 
 /// Every Ingress that is served, and those that have a report.
 #[derive(Debug, Default)]
@@ -66,6 +66,9 @@ pub(super) struct Ingresses {
     recent: RecentSettings,
     hosts: IngressHosts,
     wildcards: WildcardHosts,
+    prohibitions: Prohibitions,
+    /// Every port on which some host has been built so far. There are few.
+    built_ports: BTreeSet<u16>,
 }
 
 impl Ingresses {
@@ -158,7 +161,7 @@ impl Language for Ingresses {
         context: &mut ReadContext<'_>,
         _units: &mut BTreeSet<BuildUnit>,
     ) -> BTreeSet<HostPattern> {
-        let ChangedObjects { objects, by_service, by_config } = changed;
+        let ChangedObjects { changes, objects, by_service, by_config } = changed;
         context.work.ingresses = objects.len();
         context.work.backends = by_service.len();
         let mut touched = BTreeSet::new();
@@ -170,6 +173,11 @@ impl Language for Ingresses {
         }
         for key in by_config {
             touched.extend(self.refresh(key, context));
+        }
+        for key in &changes.azure_prohibited_targets {
+            let prohibited = self.prohibitions.replace(key, context.lookup.snapshot, context.assembly);
+            let is_met = |host: &&HostPattern| prohibited.iter().any(|target| prohibited::overlaps(target, host));
+            touched.extend(self.hosts.all().filter(is_met).cloned());
         }
         // A wildcard's tenant has every host below it.
         let is_wide = |host: &HostPattern| !matches!(host, HostPattern::Exact(_));
@@ -199,7 +207,7 @@ impl Language for Ingresses {
         units: &mut BTreeSet<BuildUnit>,
     ) -> TouchedHosts {
         // Hosts that Ingresses share with what was touched, and those that may be redirected otherwise.
-        let shared = touched.hosts.iter().filter_map(ingress_form).filter(|host| self.hosts.contains(host));
+        let shared = touched.hosts.iter().flat_map(equivalents).filter(|host| self.hosts.contains(host));
         let mut new: BTreeSet<HostPattern> = shared.collect();
         if !touched.certified.is_empty() {
             let is_covered = |host: &&HostPattern| touched.certified.iter().any(|wide| covers(wide, host));
@@ -225,7 +233,8 @@ impl Language for Ingresses {
         let BuildUnit::Host(host) = unit else { return };
         let Draft { reports, hosts: mut built, .. } = draft;
         self.wildcards.record(host, &built, &self.hosts);
-        for port in [HTTP.port, HTTPS.port] {
+        self.built_ports.extend(built.keys().map(|(port, _)| port));
+        for port in self.built_ports.iter().copied() {
             replaced.extend(match built.remove(&(port, host.clone())) {
                 Some(built) => assembly.put_host(port, host.clone(), built),
                 None => {

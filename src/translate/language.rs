@@ -14,10 +14,11 @@ use crate::source::{Key, Snapshot};
 use super::assembly::{Assembly, Replaced};
 use super::change::Changes;
 use super::claim::{Claims, LanguageClaims};
-use super::class::Classes;
+use super::class::{ClassGateway, Classes};
 use super::draft::Draft;
 use super::lookup::Lookup;
 use super::refs::{Refs, ReverseRefs};
+use super::report::Reports;
 use super::work::Work;
 
 /// A language in which users write routes.
@@ -25,6 +26,7 @@ use super::work::Work;
 /// An update of the translator calls it in this order:
 ///
 /// ```text
+/// class_gateway           objects that parameters of classes name
 /// changed, read           objects that have changed, or name something that has
 /// claims                  ports are given to the oldest claim
 /// mark_dependents (n x)   what depends on a host that was touched, until nothing is added
@@ -38,6 +40,11 @@ pub(super) trait Language: fmt::Debug + Send {
 
     /// The objects that have come, gone or changed; all of them, where IngressClasses have.
     fn changed<'c>(&self, changes: &'c Changes, snapshot: &Snapshot) -> Cow<'c, BTreeSet<Key>>;
+
+    /// An object as the parameters of an IngressClass, if the language has such objects and this one is there.
+    fn class_gateway(&self, _key: &Key, _snapshot: &Snapshot, _reports: &mut Reports) -> Option<ClassGateway> {
+        None
+    }
 
     /// Everything that an object of the snapshot refers to; nothing, if it is not served.
     fn refs(&self, key: &Key, snapshot: &Snapshot, classes: &Classes) -> Refs;
@@ -90,6 +97,8 @@ pub(super) enum BuildUnit {
 
 /// The objects of one language that have to be looked at. Those that have changed themselves are in the first set alone.
 pub(super) struct ChangedObjects<'a> {
+    /// All that has changed, of whichever kind.
+    pub(super) changes: &'a Changes,
     /// Objects that have come, gone or changed.
     pub(super) objects: Cow<'a, BTreeSet<Key>>,
     /// Objects that refer to a Service that has changed.

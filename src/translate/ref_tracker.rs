@@ -17,7 +17,7 @@ pub struct RefTracker {
     options: Options,
     snapshot: Snapshot,
     classes: Classes,
-    /// Only [`Language::refs`] is called on them: they hold no object.
+    /// Only [`Language::refs`] and [`Language::class_gateway`] are called on them: they hold no object.
     languages: Vec<Box<dyn Language>>,
     secrets: Multiset<Key>,
     config_maps: Multiset<Key>,
@@ -26,11 +26,10 @@ pub struct RefTracker {
 impl RefTracker {
     /// A tracker that has seen no object.
     pub fn new(options: Options) -> Self {
-        let classes = Classes::read(&Snapshot::default(), &options, &mut Reports::default());
         Self {
+            classes: Classes::none(&options),
             options,
             snapshot: Snapshot::default(),
-            classes,
             languages: languages::all(),
             secrets: Multiset::default(),
             config_maps: Multiset::default(),
@@ -40,11 +39,14 @@ impl RefTracker {
     /// The Secrets and ConfigMaps that the served objects of `snapshot` refer to.
     pub fn update(&mut self, snapshot: &Snapshot) -> References {
         let mut changes = Changes::between(&self.snapshot, snapshot);
-        if changes.classes {
-            // Any object may be served now, or be served no more: all are counted anew.
-            *self = Self::new(self.options.clone());
-            self.classes = Classes::read(snapshot, &self.options, &mut Reports::default());
-            changes = Changes::between(&self.snapshot, snapshot);
+        if changes.classes || self.classes.depend_on(&changes) {
+            let classes = languages::read_classes(&self.languages, snapshot, &self.options, &mut Reports::default());
+            if changes.classes || !classes.changed_gateways(&self.classes).is_empty() {
+                // Any object may be served now, be served no more, or refer to other elements: all are counted anew.
+                *self = Self::new(self.options.clone());
+                self.classes = classes;
+                changes = Changes::between(&self.snapshot, snapshot);
+            }
         }
         let old = std::mem::replace(&mut self.snapshot, snapshot.clone());
         for language in &self.languages {

@@ -1,4 +1,4 @@
-//! References of objects to Services, Secrets and ConfigMaps, be they there or not.
+//! References of objects to Services, Secrets, ConfigMaps and others, be they there or not.
 //!
 //! Each language has one function that gives the [`Refs`] of an object. Two things are made of them: the index by which a
 //! change leads to the objects that have to be read again ([`ReverseRefs`]), and the list of what a cluster's source
@@ -15,14 +15,20 @@ pub(super) struct Refs {
     pub(super) services: BTreeSet<Key>,
     pub(super) secrets: BTreeSet<Key>,
     pub(super) config_maps: BTreeSet<Key>,
+    /// The ApplicationGateways whose elements are the object's defaults.
+    pub(super) application_gateways: BTreeSet<Key>,
+    /// The AzureApplicationGatewayRewrites that it names.
+    pub(super) azure_rewrites: BTreeSet<Key>,
 }
 
-/// The objects that refer to each Service, Secret and ConfigMap: the inverse of [`Refs`].
+/// The objects that refer to each object of these kinds: the inverse of [`Refs`].
 #[derive(Debug, Default)]
 pub(super) struct ReverseRefs {
     pub(super) services: OwnersByName,
     pub(super) secrets: OwnersByName,
     pub(super) config_maps: OwnersByName,
+    pub(super) application_gateways: OwnersByName,
+    pub(super) azure_rewrites: OwnersByName,
 }
 
 /// For the name of an object that is referred to, the objects that do.
@@ -32,10 +38,12 @@ pub(super) struct OwnersByName(BTreeMap<Key, BTreeSet<ObjectRef>>);
 impl ReverseRefs {
     /// Replaces what `owner` refers to: `before` with `now`.
     pub(super) fn replace(&mut self, owner: &ObjectRef, before: &Refs, now: &Refs) {
-        let Self { services, secrets, config_maps } = self;
+        let Self { services, secrets, config_maps, application_gateways, azure_rewrites } = self;
         services.replace(owner, &before.services, &now.services);
         secrets.replace(owner, &before.secrets, &now.secrets);
         config_maps.replace(owner, &before.config_maps, &now.config_maps);
+        application_gateways.replace(owner, &before.application_gateways, &now.application_gateways);
+        azure_rewrites.replace(owner, &before.azure_rewrites, &now.azure_rewrites);
     }
 }
 

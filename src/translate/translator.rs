@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use crate::model::{CertificateId, HostPattern, Kind, ObjectRef, alternating};
 use crate::report::Report;
-use crate::source::Snapshot;
+use crate::source::{Key, Snapshot};
 
 use super::assembly::Assembly;
 use super::certificate::CertificateCache;
@@ -56,7 +56,7 @@ impl Translator {
     /// A translator that has seen no object.
     pub fn new(options: Options) -> Self {
         Self {
-            classes: Classes::read(&Snapshot::default(), &options, &mut Reports::default()),
+            classes: Classes::none(&options),
             options,
             snapshot: Snapshot::default(),
             class_reports: Box::default(),
@@ -83,12 +83,15 @@ impl Translator {
         let old = std::mem::replace(&mut self.snapshot, snapshot.clone());
         let changes = Changes::between(&old, snapshot);
         self.work = Work::default();
-        if changes.classes {
+        let mut gateways = BTreeSet::new();
+        if changes.classes || self.classes.depend_on(&changes) {
             let mut reports = Reports::default();
-            self.classes = Classes::read(snapshot, &self.options, &mut reports);
+            let classes = languages::read_classes(&self.languages, snapshot, &self.options, &mut reports);
+            gateways = classes.changed_gateways(&self.classes);
+            self.classes = classes;
             self.assembly.reports.replace(&mut self.class_reports, reports.into_sorted());
         }
-        let (mut units, touched) = self.read(&old, &changes);
+        let (mut units, touched) = self.read(&old, &changes, &gateways);
         let ports = Ports::decide(&self.claims_by_language());
         let default_comes_or_goes = self.update_default_certificate();
         // A wildcard's tenant has every host below it.
@@ -132,9 +135,9 @@ impl Translator {
         before != self.default_certificate
     }
 
-    /// Reads the objects that have changed, and those that refer to something that has. Gives the objects that have to be
-    /// built, and the hosts that are touched.
-    fn read(&mut self, old: &Snapshot, changes: &Changes) -> (Units, TouchedHosts) {
+    /// Reads the objects that have changed, and those that refer to something that has; among that are `gateways`, whose elements
+    /// are the defaults of other objects. Gives the objects that have to be built, and the hosts that are touched.
+    fn read(&mut self, old: &Snapshot, changes: &Changes, gateways: &BTreeSet<Key>) -> (Units, TouchedHosts) {
         let Self { options, snapshot, classes, slices, certificates, interner, refs, assembly, work, .. } = self;
         let default_certificate = self.default_certificate.as_ref();
         changes.secrets.iter().for_each(|secret| certificates.get_mut().invalidate(secret));
@@ -149,13 +152,18 @@ impl Translator {
         let mut touched = TouchedHosts::default();
         for language in &mut self.languages {
             let kind = language.kind();
-            let objects = language.changed(changes, snapshot);
+            let mut objects = language.changed(changes, snapshot);
+            if !changes.classes && !gateways.is_empty() {
+                objects.to_mut().extend(refs.application_gateways.of_kind(kind, gateways).cloned());
+            }
             let by_secret = refs.secrets.of_kind(kind, &changes.secrets);
             let by_map = refs.config_maps.of_kind(kind, &changes.config_maps);
-            let by_config = by_secret.chain(by_map).filter(|key| !objects.contains(key)).cloned().collect();
+            let by_rewrite = refs.azure_rewrites.of_kind(kind, &changes.azure_rewrites);
+            let by_config =
+                by_secret.chain(by_map).chain(by_rewrite).filter(|key| !objects.contains(key)).cloned().collect();
             let by_service = refs.services.of_kind(kind, &services);
             let by_service = by_service.filter(|key| !objects.contains(key)).cloned().collect();
-            let changed = ChangedObjects { objects, by_service, by_config };
+            let changed = ChangedObjects { changes, objects, by_service, by_config };
             let mut context = ReadContext { classes, lookup, refs, assembly, work };
             let mut units = BTreeSet::new();
             touched.hosts.extend(language.read(&changed, &mut context, &mut units));
@@ -218,7 +226,6 @@ mod tests {
     use serde_json::{from_value, json};
 
     use super::*;
-    use crate::source::Key;
     use crate::translate::RefTracker;
 
     fn key(name: &str) -> Key {

@@ -8,14 +8,9 @@ use crate::api::annotations::AnnotationSettings;
 use crate::api::session::{self, DEFAULT_DRAIN_TIME, DEFAULT_PING_TIMEOUT};
 use crate::model::{IdleCounts, Ping, SessionLimits, WebSocket};
 
-const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// The idle timeout of sessions where nobody has written a limit. A peer that has gone is found by TCP keep-alive long before, so this
 /// bounds sessions alone whose peers live and are silent.
 const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
-
-/// The default of ingress-nginx (`proxy-read-timeout`), which classes that are taken over from it keep for requests.
-const INGRESS_NGINX_REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The settings with their defaults. `request_timeout` is the one that somebody has written: it bounds sessions too.
 pub(super) fn with_defaults(settings: &SessionSettings, request_timeout: Option<Duration>) -> WebSocket {
@@ -64,11 +59,4 @@ pub(super) fn from_annotations(settings: &AnnotationSettings) -> WebSocket {
     let drain = draining.then(|| settings.connection_draining_timeout.unwrap_or(DEFAULT_DRAIN_TIME));
     let session = SessionSettings { drain: settings.session.drain.or(drain), ..settings.session.clone() };
     with_defaults(&session, settings.request_timeout)
-}
-
-/// Time for the header of a backend's answer, and the longest silence in its body. `ingress_nginx`: whether the class is taken over from
-/// ingress-nginx.
-pub(super) fn request_timeout(settings: &AnnotationSettings, ingress_nginx: bool) -> Duration {
-    let default = if ingress_nginx { INGRESS_NGINX_REQUEST_TIMEOUT } else { DEFAULT_REQUEST_TIMEOUT };
-    settings.request_timeout.unwrap_or(default)
 }

@@ -14,6 +14,8 @@ SERVED = {
     ("networking.k8s.io", "ingresses/status"): {"patch"},
     ("steadygate.io", "applicationgateways"): {"list", "watch"},
     ("steadygate.io", "applicationgateways/status"): {"patch"},
+    ("appgw.ingress.azure.io", "azureapplicationgatewayrewrites"): {"list", "watch"},
+    ("appgw.ingress.k8s.io", "azureingressprohibitedtargets"): {"list", "watch"},
     ("events.k8s.io", "events"): {"create"},
 }
 READ = {what: verbs for what, verbs in SERVED.items() if verbs <= {"get", "list", "watch"}}

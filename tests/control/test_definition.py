@@ -48,6 +48,12 @@ def test_a_definition_that_comes_late_is_picked_up(undefined, api, steadygate, s
     assert steadygate.serves_within(8, host)
 
 
+def test_the_definitions_of_other_projects_may_be_absent(serving, site):
+    assert serving.serves(site.host)
+    for resource in ("azureapplicationgatewayrewrites", "azureingressprohibitedtargets"):
+        assert not serving.logged("WARN", resource) and not serving.logged("ERROR", resource)
+
+
 def test_with_the_definition_its_objects_go(api, serving, site, gateway):
     host, made = gateway
     api.apply(made)

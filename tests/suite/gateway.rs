@@ -51,7 +51,7 @@ impl Gateway {
             source: Source::Directory(dir.path().to_owned()),
             controller_name: steadygate::translate::CONTROLLER.to_owned(),
             status: None,
-            serve_controllers: Vec::new(),
+            serve_controllers: vec!["azure/application-gateway".to_owned()],
             tenancy: Tenancy::default(),
             default_certificate: None,
             external_names: true,

@@ -1,5 +1,6 @@
 //! The gateway as a whole: one binary, a file a feature.
 
+mod agic;
 mod convert;
 mod directory;
 mod error_pages;

@@ -16,7 +16,8 @@ const HOSTS: &[&str] =
     &["", "*.example", "a.example", "b.example", "*.b.example", "c.b.example", "d.b.example", "no host"];
 
 fn options() -> Options {
-    Options { serve_controllers: vec!["k8s.io/ingress-nginx".to_owned()], ..Options::default() }
+    let serve_controllers = ["k8s.io/ingress-nginx", "azure/application-gateway"].map(str::to_owned).into();
+    Options { serve_controllers, ..Options::default() }
 }
 
 fn pick<'a>(rng: &mut Rng, texts: &[&'a str]) -> &'a str {
@@ -50,7 +51,12 @@ fn ingress(rng: &mut Rng, namespace: &str, name: &str) -> Value {
         ("nginx.ingress.kubernetes.io/force-ssl-redirect", &["true"][..]),
         ("nginx.ingress.kubernetes.io/server-alias", &["alias.example", "a.example", "*.b.example"]),
         ("steadygate.io/ssl-redirect", &["true", "false", "perhaps"]),
-        ("kubernetes.io/ingress.class", &["nginx", "other"]),
+        ("kubernetes.io/ingress.class", &["nginx", "agic", "agic", "other"]),
+        ("appgw.ingress.kubernetes.io/hostname-extension", &["c*.example", "*.b.example", "a.example, *.example"]),
+        ("appgw.ingress.kubernetes.io/override-frontend-port", &["8080", "443", "0"]),
+        ("appgw.ingress.kubernetes.io/appgw-ssl-certificate", &["c", "missing"]),
+        ("appgw.ingress.kubernetes.io/appgw-trusted-root-certificate", &["r"]),
+        ("appgw.ingress.kubernetes.io/rule-priority", &["5", "9"]),
     ] {
         if rng.u8(..4) == 0 {
             metadata["annotations"][key] = json!(pick(rng, values));
@@ -129,7 +135,7 @@ fn change(rng: &mut Rng, snapshot: &mut Snapshot) {
     let namespace = pick(rng, &["one", "one", "two"]);
     let key = |name: &str| Key::new(namespace, name);
     let is_gone = rng.u8(..4) == 0;
-    let document = match rng.u8(..16) {
+    let document = match rng.u8(..18) {
         0..=5 => {
             let name = pick(rng, &["a", "b", "c", "d"]);
             snapshot.ingresses.remove(&key(name));
@@ -179,13 +185,28 @@ fn change(rng: &mut Rng, snapshot: &mut Snapshot) {
             json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": namespace, "name": "roots"},
                 "data": {"ca.crt": pick(rng, &["{{cert:ca.example}}", "nonsense"])}})
         }
+        15 => {
+            let name = pick(rng, &["x", "y"]);
+            snapshot.azure_prohibited_targets.remove(&key(name));
+            let paths = some(rng, &["/x/*", "/*", "no path"], 1);
+            json!({"apiVersion": "appgw.ingress.k8s.io/v1", "kind": "AzureIngressProhibitedTarget",
+                "metadata": {"namespace": namespace, "name": name}, "spec": {"hostname": pick(rng, HOSTS), "paths": paths}})
+        }
         _ => {
-            let name = pick(rng, &["web", "web", "nginx"]);
+            let name = pick(rng, &["web", "web", "nginx", "agic"]);
             snapshot.ingress_classes.remove(&Key::new("", name));
-            let controller = if name == "web" { "steadygate.io/ingress-controller" } else { "k8s.io/ingress-nginx" };
+            let mut spec = json!({"controller": match name {
+                "web" => "steadygate.io/ingress-controller",
+                "nginx" => "k8s.io/ingress-nginx",
+                _ => "azure/application-gateway",
+            }});
+            if name == "agic" && rng.u8(..4) > 0 {
+                spec["parameters"] = json!({"apiGroup": "steadygate.io", "kind": "ApplicationGateway", "scope": "Namespace",
+                    "namespace": "one", "name": pick(rng, &["a", "e"])});
+            }
             let annotations = json!({"ingressclass.kubernetes.io/is-default-class": pick(rng, &["true", "false"])});
             json!({"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass",
-                "metadata": {"name": name, "annotations": annotations}, "spec": {"controller": controller}})
+                "metadata": {"name": name, "annotations": annotations}, "spec": spec})
         }
     };
     if !is_gone || document["kind"] == "IngressClass" {
@@ -330,4 +351,43 @@ fn only_what_changed_is_rebuilt() {
     replaced(&mut snapshot, one(usize::MAX, "/new"));
     let work = Work { ingresses: 1, hosts: 1, ..Work::default() };
     assert_eq!(expect(&snapshot, work, "the wildcard"), (1, 0, 0));
+}
+
+#[test]
+fn a_gateway_that_gives_defaults_costs_the_ingresses_of_its_class_and_only_where_they_differ() {
+    let mut snapshot = many(100);
+    let parameters = json!({"apiGroup": "steadygate.io", "kind": "ApplicationGateway", "scope": "Namespace",
+        "namespace": "default", "name": "edge"});
+    add(
+        &mut snapshot,
+        json!({"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass", "metadata": {"name": "edge"},
+            "spec": {"controller": "steadygate.io/ingress-controller", "parameters": parameters}}),
+    );
+    for name in ["first", "second"] {
+        let mut ingress = one(0, "/");
+        ingress["metadata"]["name"] = json!(name);
+        ingress["spec"]["ingressClassName"] = json!("edge");
+        ingress["spec"]["rules"][0]["host"] = json!(format!("{name}.test"));
+        add(&mut snapshot, ingress);
+    }
+    let mut translator = Translator::new(Options::default());
+    translator.update(&snapshot);
+    let mut update = |timeout: u32, rules: bool| {
+        snapshot.application_gateways.remove(&Key::new("default", "edge"));
+        let rules =
+            if rules { json!([{"name": "r", "ruleType": "Basic", "httpListener": {"name": "l"}}]) } else { json!([]) };
+        add(
+            &mut snapshot,
+            json!({"apiVersion": "steadygate.io/v1alpha1", "kind": "ApplicationGateway", "metadata": {"name": "edge"},
+                "spec": {"requestRoutingRules": rules, "backendHttpSettingsCollection":
+                    [{"name": "s", "port": 80, "protocol": "Http", "requestTimeout": timeout}]}}),
+        );
+        translator.update(&snapshot);
+        translator.work()
+    };
+    let of_class = Work { ingresses: 2, hosts: 2, application_gateways: 1, ..Work::default() };
+    assert_eq!(update(10, false), of_class, "it comes");
+    assert_eq!(update(20, false), of_class, "a default changes");
+    let unrelated = Work { application_gateways: 1, ..Work::default() };
+    assert_eq!(update(20, true), unrelated, "what is no default changes");
 }

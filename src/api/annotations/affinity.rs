@@ -13,6 +13,8 @@ pub struct AffinitySettings {
     pub by: Option<AffinityBy>,
     /// AGIC: whether the name of the cookie is distinct for each backend.
     pub distinct_name: Option<bool>,
+    /// AGIC: the name of a cookie that is not distinct (`affinityCookieName` of the class's ApplicationGateway).
+    pub agic_cookie: Option<String>,
     /// ingress-nginx: the attributes of its cookie.
     pub cookie: SessionCookie,
 }
@@ -77,8 +79,8 @@ pub(super) const AGIC_DISTINCT: Annotation = Annotation {
     key: "cookie-based-affinity-distinct-name",
     values: bool::VALUES,
     default: "false",
-    meaning: "Whether that cookie has a name of its own for each backend. If not, a client that uses several backends of a \
-              host has the cookie of the last one only.",
+    meaning: "Whether that cookie has a name of its own for each Service, `appgw-affinity-` and the MD5 of `namespace-service`, as \
+              AGIC names it. If not, a client that uses several backends of a host has the cookie of the last one only.",
     read: Some(|settings, text| {
         settings.affinity.distinct_name = Some(bool::from_text(text)?);
         Ok(())

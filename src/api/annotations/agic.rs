@@ -4,7 +4,12 @@ use super::own::SSL_REDIRECT;
 use super::{Annotation, BackendProtocol, affinity};
 use crate::api::read;
 use crate::api::session::DrainTime;
-use crate::api::value::{AllowedValues, ProbeThreshold, ProbeTime, RequestTimeout, ValueKind};
+use crate::api::value::{AllowedValues, Number, ProbeThreshold, ProbeTime, RequestTimeout, ValueKind};
+
+/// Frontend ports that a listener may have (ARM).
+type FrontendPort = Number<1, 64999>;
+/// Priority of a rule (ARM).
+type RulePriority = Number<1, 20000>;
 
 /// The annotations of this family.
 pub(super) const ENTRIES: &[Annotation] = &[
@@ -31,7 +36,7 @@ pub(super) const ENTRIES: &[Annotation] = &[
     Annotation {
         key: "backend-protocol",
         values: AllowedValues::Words("http or https"),
-        default: "http",
+        default: "http; https for port 443, on a class that is taken over from AGIC",
         meaning: "Protocol of the backends.",
         read: Some(|settings, text| {
             settings.backend_protocol = Some(match text.to_ascii_lowercase().as_str() {
@@ -57,7 +62,8 @@ pub(super) const ENTRIES: &[Annotation] = &[
         key: "hostname-extension",
         values: AllowedValues::Words("host names with commas"),
         default: "",
-        meaning: "More hosts for each rule.",
+        meaning: "More hosts for each rule. `*` and `?` are wildcards as in `hostNames` of an ApplicationGateway: `*` stands for any \
+                  characters, also several labels.",
         read: Some(|settings, text| {
             settings.hostname_extension = read::list(text);
             Ok(())
@@ -159,15 +165,95 @@ pub(super) const ENTRIES: &[Annotation] = &[
     },
     affinity::AGIC,
     affinity::AGIC_DISTINCT,
-    unsupported("appgw-ssl-certificate", "name a Secret in spec.tls"),
-    unsupported("appgw-trusted-root-certificate", "use an ApplicationGateway, which has trustedRootCertificates"),
-    unsupported("override-frontend-port", "use an ApplicationGateway, whose listeners name their port"),
-    unsupported("use-private-ip", ""),
+    Annotation {
+        key: "appgw-ssl-certificate",
+        values: ELEMENT,
+        default: "",
+        meaning: "Certificate of all hosts of the Ingress: an element of `sslCertificates` of the class's ApplicationGateway. Of no effect \
+                  beside spec.tls.",
+        read: Some(|settings, text| {
+            settings.agic.certificate = Some(element(text)?);
+            Ok(())
+        }),
+    },
+    Annotation {
+        key: "appgw-trusted-root-certificate",
+        values: AllowedValues::Words("names of elements with commas"),
+        default: "the well-known authorities",
+        meaning: "CA certificates that verify HTTPS backends: elements of `trustedRootCertificates` of the class's ApplicationGateway. \
+                  Backends then see their own address as `Host`, unless backend-hostname says otherwise.",
+        read: Some(|settings, text| {
+            let names = read::list(text);
+            if names.is_empty() {
+                return Err("names of elements with commas".to_owned().into());
+            }
+            settings.agic.trusted_roots = names;
+            Ok(())
+        }),
+    },
+    Annotation {
+        key: "override-frontend-port",
+        values: FrontendPort::VALUES,
+        default: "80, or 443 with TLS",
+        meaning: "Port on which the Ingress is served: over TLS if it has TLS, else in clear text. Redirects from port 80 lead there.",
+        read: Some(|settings, text| {
+            settings.agic.frontend_port = u16::try_from(FrontendPort::from_text(text)?).ok();
+            Ok(())
+        }),
+    },
+    Annotation {
+        key: "use-private-ip",
+        values: bool::VALUES,
+        default: "false",
+        meaning: "Whether the Ingress is served at the private address alone. The class's ApplicationGateway must have a private frontend, \
+                  and no public one; otherwise the Ingress answers 503.",
+        read: Some(|settings, text| {
+            settings.agic.private_ip = Some(bool::from_text(text)?);
+            Ok(())
+        }),
+    },
+    Annotation {
+        key: "rewrite-rule-set",
+        values: ELEMENT,
+        default: "",
+        meaning: "Rewrites of requests and answers: an element of `rewriteRuleSets` of the class's ApplicationGateway.",
+        read: Some(|settings, text| {
+            settings.agic.rewrite_rule_set = Some(element(text)?);
+            Ok(())
+        }),
+    },
+    Annotation {
+        key: "rewrite-rule-set-custom-resource",
+        values: AllowedValues::Words("name of an AzureApplicationGatewayRewrite"),
+        default: "",
+        meaning: "Rewrites of requests and answers: an AzureApplicationGatewayRewrite of the Ingress's namespace. An error beside \
+                  rewrite-rule-set.",
+        read: Some(|settings, text| {
+            settings.agic.rewrite_resource = Some(element(text)?);
+            Ok(())
+        }),
+    },
+    Annotation {
+        key: "rule-priority",
+        values: RulePriority::VALUES,
+        default: "after those that have one",
+        meaning: "Which Ingress of a namespace goes first where several have the same host and path: the lowest number, then the oldest. \
+                  Hosts and paths that differ have the precedence that the Ingress API gives them.",
+        read: Some(|settings, text| {
+            settings.agic.rule_priority = Some(RulePriority::from_text(text)?);
+            Ok(())
+        }),
+    },
     unsupported("waf-policy-for-path", "there is no web application firewall here; put one in front"),
-    unsupported("rewrite-rule-set", ""),
-    unsupported("rewrite-rule-set-custom-resource", ""),
-    unsupported("rule-priority", "hosts and paths have the precedence that the Ingress API gives them"),
 ];
+
+/// The name of an element of an ApplicationGateway.
+const ELEMENT: AllowedValues = AllowedValues::Words("name of an element");
+
+fn element(text: &str) -> Result<String, String> {
+    let name = text.trim();
+    if name.is_empty() { Err("the name of an element".to_owned()) } else { Ok(name.to_owned()) }
+}
 
 const fn unsupported(key: &'static str, instead: &'static str) -> Annotation {
     Annotation { key, values: AllowedValues::Words(""), default: "", meaning: instead, read: None }

@@ -43,6 +43,8 @@ pub struct AnnotationSettings {
     pub server_alias: Vec<String>,
     /// The parts of the probe that annotations set.
     pub probe: ProbeSettings,
+    /// The elements of an ApplicationGateway that the Ingress names, and its frontend, as AGIC has them.
+    pub agic: AgicSettings,
     /// Whether port 80 may serve the Ingress in clear text.
     pub allow_http: Option<bool>,
     /// Tokens that requests have to bring. In a box, since few Ingresses ask for them.
@@ -57,6 +59,26 @@ pub struct AnnotationSettings {
     pub is_closed: bool,
     /// Whether the Ingress is the canary of another.
     pub is_canary: bool,
+}
+
+/// What the annotations of AGIC say beside what other families have too. Elements are those of the ApplicationGateway that the
+/// parameters of the class name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AgicSettings {
+    /// The name of an element of `sslCertificates`.
+    pub certificate: Option<String>,
+    /// Names of elements of `trustedRootCertificates`, which verify the backends.
+    pub trusted_roots: Vec<String>,
+    /// The name of an element of `rewriteRuleSets`.
+    pub rewrite_rule_set: Option<String>,
+    /// The name of an AzureApplicationGatewayRewrite.
+    pub rewrite_resource: Option<String>,
+    /// The frontend port in place of 80 or 443.
+    pub frontend_port: Option<u16>,
+    /// Whether the Ingress is served at the private address alone.
+    pub private_ip: Option<bool>,
+    /// The priority among Ingresses with the same host and path: the lowest number first.
+    pub rule_priority: Option<u32>,
 }
 
 /// Redirects from HTTP to HTTPS.

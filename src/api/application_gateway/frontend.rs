@@ -5,8 +5,6 @@
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Reference;
-
 /// Addresses of the instance on which listeners listen (ARM `frontendIPConfigurations`): one private address, or those that are public.
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -19,9 +17,23 @@ pub struct FrontendIpConfiguration {
     #[serde(default, rename = "privateIPAddress", skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 45))]
     pub private_ip_address: Option<String>,
-    /// The public address in ARM, by name. Its listeners listen on every address of the instance.
+    /// The public address in ARM. Its listeners listen on every address of the instance.
     #[serde(default, rename = "publicIPAddress", skip_serializing_if = "Option::is_none")]
-    pub public_ip_address: Option<Reference>,
+    pub public_ip_address: Option<PublicIpAddress>,
+}
+
+/// A public address in ARM. It says that an address is public, and is not looked at itself.
+#[derive(KubeSchema, Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PublicIpAddress {
+    /// Its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub name: Option<String>,
+    /// Its identity in ARM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub id: Option<String>,
 }
 
 /// A port that listeners listen on (ARM `frontendPorts`).

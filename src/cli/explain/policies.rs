@@ -1,15 +1,25 @@
 //! The policies of a route, one line a step, in the order in which they apply.
 
 use crate::model::{
-    ClientAddresses, ErrorPages, KeySource, Policies, SessionAtTokenEnd, TokenIssuer, TokenPolicy, Unauthorized,
+    ClientAddresses, ErrorPages, KeySource, Policies, ProhibitedTarget, ProhibitedTargets, SessionAtTokenEnd,
+    TokenIssuer, TokenPolicy, Unauthorized,
 };
 
 /// The steps that a request takes, each with the object and field that asked for it.
 pub(super) fn steps(policies: &Policies) -> Vec<String> {
-    let Policies { client_addresses, token: asked, error_pages } = policies;
+    let Policies { prohibited, client_addresses, token: asked, error_pages } = policies;
+    let prohibited = prohibited.as_deref().map(targets).into_iter().flatten();
     let addresses = client_addresses.as_ref().map(addresses).into_iter().flatten();
     let asked = asked.as_deref().map(token);
-    addresses.chain(asked).chain(error_pages.as_deref().map(pages).into_iter().flatten()).collect()
+    let pages = error_pages.as_deref().map(pages).into_iter().flatten();
+    prohibited.chain(addresses).chain(asked).chain(pages).collect()
+}
+
+fn targets(ProhibitedTargets(targets): &ProhibitedTargets) -> impl Iterator<Item = String> {
+    targets.iter().map(|ProhibitedTarget { origin, host, paths }| {
+        let paths: Vec<String> = paths.iter().map(ToString::to_string).collect();
+        format!("prohibited host {host}, path {}: 503 ({origin})", paths.join(" or "))
+    })
 }
 
 fn addresses(ClientAddresses { deny, allow }: &ClientAddresses) -> impl Iterator<Item = String> {

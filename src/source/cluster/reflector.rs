@@ -210,6 +210,7 @@ impl<W: Watched> Reflector<W> {
         self.take_list(ObjectList::new());
         if W::IS_OPTIONAL {
             tracing::debug!(watch = self.label, "the cluster has no such resource, and needs none");
+            self.states.end_trouble(&self.label);
         } else {
             self.states.report_trouble(&self.label, WatchTrouble::Absent);
         }

@@ -14,9 +14,7 @@ impl KindRules for ApplicationGateway {
     const IS_CUSTOM_RESOURCE: bool = true;
 
     fn schema() -> Schema {
-        let mut versions = Self::crd().spec.versions;
-        let schema = versions.pop().and_then(|version| version.schema?.open_api_v3_schema);
-        Schema::new(serde_json::to_value(schema).expect("a schema holds text, numbers and lists alone")).arm()
+        Schema::of_crd(&Self::crd()).arm()
     }
 
     /// All other rules within one gateway are in its schema.

@@ -19,6 +19,7 @@ use super::stream::Streams;
 use super::token::{self, Tokens};
 use super::{error_page, redirect, reference};
 use crate::translate::claim::{Claims, ListenerClaim};
+use crate::translate::class::Classes;
 use crate::translate::draft::Draft;
 use crate::translate::lookup::Lookup;
 use crate::translate::refs::Refs;
@@ -35,6 +36,23 @@ pub(super) struct Gateway<'a> {
     /// The rule that each listener obeys, by the listener's name.
     rules: BTreeMap<&'a str, Element<'a, RequestRoutingRule>>,
     streams: Streams<'a>,
+}
+
+/// What becomes of listeners that no rule names.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum IdleListeners {
+    /// They keep their hosts from others, and serve nothing, which is reported.
+    #[default]
+    Reported,
+    /// They are defaults of the Ingresses of a class, and claim nothing themselves.
+    Defaults,
+}
+
+impl IdleListeners {
+    /// What becomes of those of a gateway.
+    pub(super) fn of(owner: &ObjectRef, classes: &Classes) -> Self {
+        if classes.are_parameters(owner) { Self::Defaults } else { Self::Reported }
+    }
 }
 
 /// Everything that a gateway refers to and may refer to. What is not in it is neither fetched from a cluster nor followed when it changes.
@@ -65,6 +83,7 @@ pub(super) fn refs(owner: &ObjectRef, object: &ApplicationGateway, snapshot: &Sn
             .chain(pages)
             .chain(token::refs(snapshot, owner, spec, Kind::ConfigMap))
             .collect(),
+        ..Refs::default()
     }
 }
 
@@ -73,12 +92,16 @@ impl<'a> Gateway<'a> {
     pub(super) fn read(
         owner: &'a ObjectRef,
         object: &'a ApplicationGateway,
+        idle: IdleListeners,
         lookup: &Lookup<'_>,
         reports: &mut Reports,
     ) -> Self {
         let elements = Elements::read(owner, &object.spec, reports);
-        let listeners = listener::read(owner, &elements, lookup, reports);
+        let mut listeners = listener::read(owner, &elements, lookup, reports);
         let rules = rule::by_listener(owner, &elements.rules, &elements.listeners, RuleKey::of_http, reports);
+        if idle == IdleListeners::Defaults {
+            listeners.retain(|listener| rules.contains_key(listener.name()));
+        }
         let streams = Streams::read(owner, &elements, lookup, reports);
         guard::report_gateway(owner, &object.spec, &elements, reports);
         Self { owner, spec: &object.spec, elements, listeners, rules, streams }

@@ -120,6 +120,18 @@ fn affinity(
     name: Option<&str>,
     reports: &mut Reports,
 ) -> Option<Arc<Affinity>> {
+    let name = cookie_name(owner, field, name, reports).unwrap_or(affinity::AZURE_NAME);
+    let enabled = affinity == Some(CookieBasedAffinity::Enabled);
+    enabled.then(|| Arc::new(affinity::azure(name.to_owned())))
+}
+
+/// The name of the cookie, if one is written that can be a cookie's.
+pub(super) fn cookie_name<'n>(
+    owner: &ObjectRef,
+    field: &str,
+    name: Option<&'n str>,
+    reports: &mut Reports,
+) -> Option<&'n str> {
     let valid = name.filter(|name| cookie::is_name(name));
     if let (Some(name), None) = (name, valid) {
         reports.error(
@@ -130,8 +142,7 @@ fn affinity(
             "write letters, digits, '-' and '_'",
         );
     }
-    let enabled = affinity == Some(CookieBasedAffinity::Enabled);
-    enabled.then(|| Arc::new(affinity::azure(valid.unwrap_or(affinity::AZURE_NAME).to_owned())))
+    valid
 }
 
 fn checked_path<'a>(owner: &ObjectRef, field: &str, path: &'a str, reports: &mut Reports) -> Option<&'a str> {

@@ -10,10 +10,16 @@ pub(in crate::translate) fn canonical(host: &HostPattern) -> HostPattern {
 }
 
 /// A host in the form that an Ingress gives it: the inverse of [`canonical`]. `None`: no Ingress can name this host.
-pub(in crate::translate) fn ingress_form(host: &HostPattern) -> Option<HostPattern> {
+fn ingress_form(host: &HostPattern) -> Option<HostPattern> {
     let HostPattern::Glob(text) = host else { return Some(host.clone()) };
     let parent = text.strip_prefix("*.").filter(|parent| !parent.contains(['*', '?']))?;
     Some(HostPattern::SingleLabel(parent.into()))
+}
+
+/// The forms of one host: as it is, and as the other language would write it, where that is another pattern.
+pub(in crate::translate) fn equivalents(host: &HostPattern) -> impl Iterator<Item = HostPattern> {
+    let other = [Some(canonical(host)), ingress_form(host)].into_iter().flatten().find(|other| other != host);
+    std::iter::once(host.clone()).chain(other)
 }
 
 /// The wildcard hosts of Ingresses that cover `host`, in the order of their precedence: for `a.example.com` these are
@@ -78,6 +84,8 @@ mod tests {
     fn a_wildcard_is_one_host_in_every_language() {
         let ingress = HostPattern::ingress("*.a.example").expect("valid");
         let gateway = HostPattern::gateway("*.a.example").expect("valid");
+        assert_eq!(equivalents(&ingress).collect::<Vec<_>>(), [ingress.clone(), gateway.clone()]);
+        assert_eq!(equivalents(&gateway).collect::<Vec<_>>(), [gateway.clone(), ingress.clone()]);
         assert_eq!(canonical(&ingress), gateway);
         assert_eq!(ingress_form(&gateway), Some(ingress));
         assert_eq!(ingress_form(&HostPattern::gateway("shop?.a.example").expect("valid")), None);

@@ -2,18 +2,20 @@
 
 use std::sync::Arc;
 
-use crate::api::annotations::{AnnotationSettings, BackendProtocol, EncodedSlashesSetting};
+use crate::api::annotations::{BackendProtocol, EncodedSlashesSetting};
 use crate::model::{
-    Action, EncodedSlashes, Forward, ForwardOptions, HostHeader, HostPattern, PathRewrite, Pool, PoolId, Probe,
-    Transport, Unavailable, UpstreamTls,
+    Action, Address, EncodedSlashes, Endpoint, Forward, ForwardOptions, HostHeader, HostPattern, PathRewrite, Pool,
+    PoolId, Probe, Transport, Unavailable, UpstreamTls,
 };
 use crate::report::{Reason, Report};
 
 use super::backend_ref::{BackendField, BackendPort, BackendRef, BackendTarget};
 use super::parsed::{IngressPath, ParsedIngress};
+use super::roots;
+use crate::source::Key;
 use crate::translate::affinity;
 use crate::translate::balance;
-use crate::translate::class::annotation_field;
+use crate::translate::class::{ClassOrigin, annotation_field};
 use crate::translate::lookup::Lookup;
 use crate::translate::probe;
 use crate::translate::report::Reports;
@@ -50,31 +52,23 @@ pub(super) fn action(
     ingress: &ParsedIngress,
     path: &IngressPath,
     resolved: &ResolvedBackend,
-    access: Access,
+    closed: Option<Reason>,
     lookup: &Lookup<'_>,
     reports: &mut Reports,
 ) -> Action {
     reports.extend(&resolved.reports);
-    if access == Access::Closed {
-        return Action::Unavailable(Unavailable { reason: Reason::AccessControl.name() });
+    if let Some(reason) = closed {
+        return Action::Unavailable(Unavailable { reason: reason.name() });
     }
     match &resolved.pool {
         Ok((id, _)) => {
-            let options = lookup.intern_options(options(ingress, path, id));
+            let options = lookup.intern_options(options(ingress, path));
             let field = annotation_field(affinity::annotation_key(&ingress.settings.affinity));
             affinity::check(&ingress.owner, &field, &options, reports);
             Action::Forward(Forward::to(id.clone(), options))
         }
         Err(reason) => Action::Unavailable(Unavailable { reason: reason.name() }),
     }
-}
-
-/// Whether requests for a path may be served.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Access {
-    Open,
-    /// Its Ingress asks for access control that can't be set up.
-    Closed,
 }
 
 /// Resolves a backend of an Ingress.
@@ -146,7 +140,7 @@ fn pool_of(
     let id = PoolId(format!("{namespace}/{service}:{} ({})", resolved.label(), ingress.owner).into());
     let distribution = annotation_field("steadygate.io/load-distribution");
     let pool = Pool {
-        transport: transport(&ingress.settings),
+        transport: transport(ingress, &resolved, lookup, reports)?,
         probe: infer_probe(ingress, service, &resolved, reports),
         balance: balance(
             ingress.settings.load_distribution,
@@ -161,12 +155,28 @@ fn pool_of(
     Ok((id, lookup.intern_pool(pool)))
 }
 
-fn transport(settings: &AnnotationSettings) -> Transport {
-    match settings.backend_protocol {
-        None | Some(BackendProtocol::Http) => Transport::Http,
-        Some(BackendProtocol::Https) => {
-            let server_name = settings.backend_hostname.as_deref().map(without_port).map(str::to_owned);
-            Transport::Https(UpstreamTls { server_name, trusted_roots: None })
+fn transport(
+    ingress: &ParsedIngress,
+    resolved: &ResolvedPort<'_>,
+    lookup: &Lookup<'_>,
+    reports: &mut Reports,
+) -> Result<Transport, Reason> {
+    if !is_https(ingress, resolved) {
+        return Ok(Transport::Http);
+    }
+    let server_name = ingress.settings.backend_hostname.as_deref().map(without_port).map(str::to_owned);
+    Ok(Transport::Https(UpstreamTls { server_name, trusted_roots: roots::read(ingress, lookup, reports)? }))
+}
+
+/// Whether backends speak TLS. AGIC takes it from port 443, where no annotation says so.
+fn is_https(ingress: &ParsedIngress, resolved: &ResolvedPort<'_>) -> bool {
+    match ingress.settings.backend_protocol {
+        Some(protocol) => protocol == BackendProtocol::Https,
+        None => {
+            let is_443 =
+                |endpoint: &Endpoint| matches!(&endpoint.address, Address::Socket(address) if address.port() == 443);
+            let members_are = !resolved.endpoints.is_empty() && resolved.endpoints.iter().all(is_443);
+            ingress.origin == ClassOrigin::Agic && (resolved.number == 443 || members_are)
         }
     }
 }
@@ -179,7 +189,8 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-/// The probe of a pool: declared by its pods or the default, with what annotations set; none where they turn it off.
+/// The probe of a pool: declared by its pods, or that of the class, or the default, with what annotations set; none where they turn it
+/// off.
 fn infer_probe(
     ingress: &ParsedIngress,
     service: &str,
@@ -192,10 +203,13 @@ fn infer_probe(
     let hostname = ingress.settings.backend_hostname.as_deref();
     let mut probe = match probe::infer(resolved, ingress.owner.namespace(), reports) {
         Some(inferred) => Probe { host: inferred.host.or(hostname.map(str::to_owned)), ..inferred },
-        None => {
-            let https = ingress.settings.backend_protocol == Some(BackendProtocol::Https);
-            probe::ingress_default(https, hostname.or(first_host(ingress, service, resolved)))
-        }
+        None => match ingress.gateway().and_then(|gateway| gateway.probe.clone()) {
+            Some(probe) => probe,
+            None => {
+                let https = is_https(ingress, resolved);
+                probe::ingress_default(https, hostname.or(first_host(ingress, service, resolved)))
+            }
+        },
     };
     probe::apply_annotations(&mut probe, &ingress.settings.probe, &resolved.endpoints);
     Some(probe)
@@ -217,13 +231,23 @@ fn first_host<'s>(ingress: &'s ParsedIngress, service: &str, resolved: &Resolved
     })
 }
 
-/// The options for requests of a path that go to `pool`.
-fn options(ingress: &ParsedIngress, path: &IngressPath, pool: &PoolId) -> ForwardOptions {
+/// The options for requests of a path.
+fn options(ingress: &ParsedIngress, path: &IngressPath) -> ForwardOptions {
     let settings = &ingress.settings;
+    let service = match &*ingress.backend_of(path).target {
+        BackendTarget::Service(name, _) => name,
+        BackendTarget::Resource | BackendTarget::Nothing => "",
+    };
+    let service = Key::new(ingress.owner.namespace(), service);
     let request_timeout = ingress.request_timeout();
     ForwardOptions {
-        affinity: affinity::from_annotations(&settings.affinity, pool, &path.path).map(Arc::new),
-        host: settings.backend_hostname.clone().map_or(HostHeader::Preserve, HostHeader::Set),
+        affinity: affinity::from_annotations(&settings.affinity, &service, &path.path).map(Arc::new),
+        host: match &settings.backend_hostname {
+            Some(name) => HostHeader::Set(name.clone()),
+            // As in AGIC, which has the certificate of the backend be for its address then.
+            None if !settings.agic.trusted_roots.is_empty() => HostHeader::Member,
+            None => HostHeader::Preserve,
+        },
         rewrite: settings
             .backend_path_prefix
             .clone()
@@ -233,7 +257,7 @@ fn options(ingress: &ParsedIngress, path: &IngressPath, pool: &PoolId) -> Forwar
             Some(EncodedSlashesSetting::Refuse) => EncodedSlashes::Refuse,
             Some(EncodedSlashesSetting::Decode) => EncodedSlashes::Decode,
             // nginx matches the decoded path.
-            None if ingress.ingress_nginx => EncodedSlashes::Decode,
+            None if ingress.origin == ClassOrigin::IngressNginx => EncodedSlashes::Decode,
             None => EncodedSlashes::Keep,
         },
         request_timeout,

@@ -1,8 +1,8 @@
-//! Builds one host: its routes on port 80, and on port 443 where it is served over TLS.
+//! Builds one host: its routes in clear text, and over TLS where it has that, at each port of its Ingresses.
 
 use std::sync::Arc;
 
-use super::backend::{self, Access};
+use super::backend;
 use super::host_field::HostField;
 use super::host_tls::HostTls;
 use super::merge::{MergedPath, merge};
@@ -10,10 +10,10 @@ use super::parsed::ParsedIngress;
 use super::policies::ResolvedPolicies;
 use super::tenants::Tenants;
 use super::tls_hosts::TlsHost;
-use super::{HTTP, HTTPS, Ingresses, policies, redirect};
-use crate::model::{Action, HostPattern, Kind, ObjectRef, Route};
+use super::{Ingresses, policies, redirect};
+use crate::model::{Action, HostPattern, Kind, ObjectRef, Policies, Protocol, Route, RouteMatch};
 use crate::report::Reason;
-use crate::translate::claim::{Claims, PortProtocol, wider};
+use crate::translate::claim::{Claims, PortProtocol};
 use crate::translate::draft::Draft;
 use crate::translate::lookup::Lookup;
 use crate::translate::report::Reports;
@@ -31,54 +31,72 @@ impl HostBuilder<'_> {
     /// Builds a host.
     pub(super) fn build(&self, host: &HostPattern) -> Draft {
         let mut draft = Draft::default();
-        let hosts = &self.ingresses.hosts;
-        let tls = self.tls(host);
-        self.report_lost_claims(host, tls, &mut draft.reports);
-        let tenants = Tenants { claims: self.claims, hosts, host };
+        let tenants = Tenants { claims: self.claims, hosts: &self.ingresses.hosts, host };
         tenants.report(&mut draft.reports);
-        self.report_without_tls(host, tls, &mut draft.reports);
-
-        // Port 80: the host's own routes.
-        let own = self.merge(host, &mut draft.reports);
-        let is_served = hosts.is_served(host) && tenants.has_any();
-        if is_served && self.holds(HTTP, host) {
-            let routes = self.clear_routes(host, &own, &mut draft);
-            draft.add_host(HTTP.port, HTTP.protocol, host.clone(), routes);
-        }
-
-        // Port 443: the same routes, or those of the narrowest host with routes that covers this one.
-        let Some(tls) = tls.filter(|_| self.holds(HTTPS, host)) else { return draft };
-        let wide = if is_served { None } else { wider(host).find(|wide| hosts.is_served(wide)) };
-        let paths = match &wide {
-            Some(wide) => self.merge(wide, &mut Reports::default()),
-            None => own,
-        };
-        let routes = paths.iter().map(|path| self.forward(path, &mut draft)).collect();
-        draft.add_host(HTTPS.port, HTTPS.protocol, host.clone(), routes);
-        self.certificate(host, tls, &mut draft);
-
-        // A host that stands in `spec.tls` alone is on port 80 only to be redirected from there.
-        if let Some(wide) = wide
-            && self.claims.holder(HTTP, host).is_none()
-            && self.holds(HTTP, &wide)
-        {
-            let routes = self.clear_routes(host, &paths, &mut draft);
-            if routes.iter().any(|route| matches!(route.action, Action::Redirect(_))) {
-                draft.add_host(HTTP.port, HTTP.protocol, host.clone(), routes);
+        let has_tenant = tenants.has_any();
+        for at in self.ingresses.hosts.frontends(host) {
+            let is_served = has_tenant && self.ingresses.hosts.is_served(host, at);
+            match at.protocol {
+                Protocol::Http => self.build_http(host, at, is_served, &mut draft),
+                Protocol::Https => self.build_https(host, at, is_served, &mut draft),
+                // No Ingress is on such a port.
+                Protocol::Tcp | Protocol::Tls => {}
             }
         }
         draft
     }
 
-    /// The paths of a host, but for those of tenants that it does not belong to.
-    fn merge(&self, host: &HostPattern, reports: &mut Reports) -> Vec<MergedPath<'_>> {
-        let ingresses = self.ingresses.hosts.ingresses(host);
-        merge(host, ingresses.iter().filter(|ingress| self.may_serve(ingress, host)), reports)
+    /// Builds a host at a port in clear text: its own routes.
+    fn build_http(&self, host: &HostPattern, at: PortProtocol, is_served: bool, draft: &mut Draft) {
+        self.report_lost_http(host, at, &mut draft.reports);
+        let paths = self.merge(host, at, &mut draft.reports);
+        if is_served && self.holds(at, host) {
+            let routes = self.clear_routes(host, &paths, draft);
+            draft.add_host(at.port, at.protocol, host.clone(), routes);
+        }
     }
 
-    /// How a host comes to be served over TLS, if it does.
-    fn tls(&self, host: &HostPattern) -> Option<HostTls<'_>> {
-        self.ingresses.hosts.tls(host).filter(|tls| self.may_serve(tls.ingress, host))
+    /// Builds a host at a port that serves over TLS: its own routes, or those of the narrowest host with routes that covers it.
+    fn build_https(&self, host: &HostPattern, at: PortProtocol, is_served: bool, draft: &mut Draft) {
+        let hosts = &self.ingresses.hosts;
+        let tls = self.tls(host, at.port);
+        self.report_without_tls(host, at, tls, &mut draft.reports);
+        let Some(tls) = tls else { return };
+        self.report_lost_https(host, at, tls, &mut draft.reports);
+        if !self.holds(at, host) {
+            return;
+        }
+        let wide = if is_served { None } else { hosts.wider(host).into_iter().find(|wide| hosts.is_served(wide, at)) };
+        let paths = match &wide {
+            Some(wide) => self.merge(wide, at, &mut Reports::default()),
+            None => self.merge(host, at, &mut draft.reports),
+        };
+        let routes = paths.iter().map(|path| self.forward(host, path, draft)).collect();
+        draft.add_host(at.port, at.protocol, host.clone(), routes);
+        self.certificate(host, at, tls, draft);
+
+        // A host that stands in `spec.tls` alone is served in clear text only to be redirected from there, or to be closed.
+        let clear = tls.ingress.ports.http.map(|port| PortProtocol { port, protocol: Protocol::Http });
+        if let (Some(wide), Some(clear)) = (wide, clear)
+            && self.claims.holder(clear, host).is_none()
+            && self.holds(clear, &wide)
+        {
+            let routes = self.clear_routes(host, &paths, draft);
+            if routes.iter().any(|route| matches!(route.action, Action::Redirect(_) | Action::NotFound)) {
+                draft.add_host(clear.port, clear.protocol, host.clone(), routes);
+            }
+        }
+    }
+
+    /// The paths of a host at a port, but for those of tenants that it does not belong to.
+    fn merge(&self, host: &HostPattern, at: PortProtocol, reports: &mut Reports) -> Vec<MergedPath<'_>> {
+        let ingresses = self.ingresses.hosts.on(host, at);
+        merge(host, ingresses.filter(|ingress| self.may_serve(ingress, host)), reports)
+    }
+
+    /// How a host comes to be served over TLS at a port, if it does.
+    fn tls(&self, host: &HostPattern, port: u16) -> Option<HostTls<'_>> {
+        self.ingresses.hosts.tls(host, port).filter(|tls| self.may_serve(tls.ingress, host))
     }
 
     fn may_serve(&self, ingress: &ParsedIngress, host: &HostPattern) -> bool {
@@ -86,11 +104,17 @@ impl HostBuilder<'_> {
     }
 
     /// Reports to Ingresses with TLS that a host of theirs has none: it was perhaps forgotten in `spec.tls`.
-    fn report_without_tls(&self, host: &HostPattern, tls: Option<HostTls<'_>>, reports: &mut Reports) {
+    fn report_without_tls(
+        &self,
+        host: &HostPattern,
+        at: PortProtocol,
+        tls: Option<HostTls<'_>>,
+        reports: &mut Reports,
+    ) {
         if tls.is_some() || *host == HostPattern::Any {
             return;
         }
-        for ingress in self.ingresses.hosts.ingresses(host).iter().filter(|ingress| ingress.tls.is_some()) {
+        for ingress in self.ingresses.hosts.on(host, at).filter(|ingress| ingress.tls.is_some()) {
             let is_requested = |covered: &TlsHost| covered.host == *host && !covered.needs_certificate;
             let (message, remedy) = match ingress.field_of(host) {
                 None => continue,
@@ -115,18 +139,22 @@ impl HostBuilder<'_> {
         self.claims.is_held_by(Kind::Ingress, at, host)
     }
 
-    /// Reports to the Ingresses that want the host, but do not get it, which object has it.
-    fn report_lost_claims(&self, host: &HostPattern, tls: Option<HostTls<'_>>, reports: &mut Reports) {
-        let lost_to = |at: PortProtocol| LostTo {
+    /// The objects that came first to a port or to a host of it.
+    fn lost_to(&self, host: &HostPattern, at: PortProtocol) -> LostTo<'_> {
+        LostTo {
             port: self.claims.winner_of_port(at),
             host: self.claims.holder(at, host).map(|claim| claim.owner()).filter(|owner| owner.kind != Kind::Ingress),
-        };
-        let lost = lost_to(HTTP);
-        for ingress in self.ingresses.hosts.ingresses(host) {
+        }
+    }
+
+    /// Reports to the Ingresses that want the host in clear text, but do not get it, which object has it.
+    fn report_lost_http(&self, host: &HostPattern, at: PortProtocol, reports: &mut Reports) {
+        let lost = self.lost_to(host, at);
+        for ingress in self.ingresses.hosts.on(host, at) {
             match (ingress.field_of(host), lost.port, lost.host) {
-                (Some(_), Some(winner), _) => refuse_port(ingress, HTTP.port, winner, reports),
+                (Some(_), Some(winner), _) => refuse_port(ingress, at.port, winner, reports),
                 (Some(field), None, Some(winner)) => {
-                    refuse_host(ingress, field.to_string(), host, HTTP.port, winner, reports);
+                    refuse_host(ingress, field.to_string(), host, at.port, winner, reports);
                 }
                 (None, None, Some(winner)) if ingress.serves(host) => reports.warning(
                     &ingress.owner,
@@ -140,26 +168,31 @@ impl HostBuilder<'_> {
                 _ => {}
             }
         }
-        let Some(tls) = tls else { return };
-        match lost_to(HTTPS) {
-            LostTo { port: Some(winner), .. } => refuse_port(tls.ingress, HTTPS.port, winner, reports),
+    }
+
+    /// Reports to the Ingress that wants the host over TLS, but does not get it, which object has it.
+    fn report_lost_https(&self, host: &HostPattern, at: PortProtocol, tls: HostTls<'_>, reports: &mut Reports) {
+        match self.lost_to(host, at) {
+            LostTo { port: Some(winner), .. } => refuse_port(tls.ingress, at.port, winner, reports),
             LostTo { port: None, host: Some(winner) } => {
-                refuse_host(tls.ingress, tls.field(), host, HTTPS.port, winner, reports);
+                refuse_host(tls.ingress, tls.field(), host, at.port, winner, reports);
             }
             LostTo { port: None, host: None } => {}
         }
     }
 
-    /// The routes of a host on port 80: redirects to HTTPS, or the routes that forward.
+    /// The routes of a host in clear text: redirects to HTTPS, or the routes that forward.
     fn clear_routes(&self, host: &HostPattern, paths: &[MergedPath<'_>], draft: &mut Draft) -> Vec<Route> {
-        let tls = self.tls(host).filter(|_| self.holds(HTTPS, host));
         let mut routes = Vec::with_capacity(paths.len());
         for path in paths {
             let MergedPath { ingress, path: condition } = path;
-            if self.policies(ingress).access(ingress, &condition.path) == Access::Closed {
-                routes.push(self.forward(path, draft));
+            if self.policies(ingress).closed(ingress, &condition.path).is_some() {
+                routes.push(self.forward(host, path, draft));
                 continue;
             }
+            let secure = ingress.ports.https.map(|port| PortProtocol { port, protocol: Protocol::Https });
+            let secure = secure.filter(|at| self.holds(*at, host));
+            let tls = secure.and_then(|at| self.tls(host, at.port));
             let redirect = redirect::decide(ingress, &condition.path, host, tls, self.claims, &mut draft.reports);
             let redirect = redirect.filter(|to| self.has_certificate(host, to.port(), &mut draft.reports));
             let action = match redirect {
@@ -168,24 +201,18 @@ impl HostBuilder<'_> {
                     Action::NotFound
                 }
                 None => {
-                    routes.push(self.forward(path, draft));
+                    routes.push(self.forward(host, path, draft));
                     continue;
                 }
             };
-            routes.push(Route {
-                field: path.field().path(),
-                owner: Arc::clone(&ingress.owner),
-                matches: condition.path.clone().into(),
-                action,
-                policies: policies::of_path(ingress, &condition.path),
-            });
+            routes.push(self.route(host, path, action, policies::of_path(ingress, &condition.path), draft));
         }
         routes
     }
 
     /// Whether a redirect to `port` leads anywhere: a client that can't shake hands there is better served in clear text.
     fn has_certificate(&self, host: &HostPattern, port: u16, reports: &mut Reports) -> bool {
-        let Some(tls) = self.tls(host).filter(|_| port == HTTPS.port) else { return true };
+        let Some(tls) = self.tls(host, port) else { return true };
         let is_default = self.lookup.default_certificate.is_some();
         if is_default || self.ingresses.hosts.certificate(host, tls).is_some() {
             return true;
@@ -205,29 +232,42 @@ impl HostBuilder<'_> {
     }
 
     /// The route that forwards the requests of a path.
-    fn forward(&self, merged: &MergedPath<'_>, draft: &mut Draft) -> Route {
+    fn forward(&self, host: &HostPattern, merged: &MergedPath<'_>, draft: &mut Draft) -> Route {
         let MergedPath { ingress, path } = merged;
         let resolved =
             self.ingresses.resolved(ingress, path.backend()).expect("an Ingress that has hosts is in the list");
         let policies = self.policies(ingress);
         draft.reports.extend(&policies.reports);
-        let access = policies.access(ingress, &path.path);
-        let action = backend::action(ingress, path, resolved, access, self.lookup, &mut draft.reports);
-        Route {
-            field: merged.field().path(),
-            owner: Arc::clone(&ingress.owner),
-            matches: path.path.clone().into(),
-            action,
-            policies: policies.of_path(&path.path),
-        }
+        let closed = policies.closed(ingress, &path.path);
+        let action = backend::action(ingress, path, resolved, closed, self.lookup, &mut draft.reports);
+        self.route(host, merged, action, policies.of_path(&path.path), draft)
     }
 
-    fn certificate(&self, host: &HostPattern, tls: HostTls<'_>, draft: &mut Draft) {
+    /// A route of a path, with its policies, and the prohibited targets among its requests.
+    fn route(
+        &self,
+        host: &HostPattern,
+        merged: &MergedPath<'_>,
+        action: Action,
+        policies: Option<Arc<Policies>>,
+        draft: &mut Draft,
+    ) -> Route {
+        let MergedPath { ingress, path } = merged;
+        let matches = RouteMatch::from(path.path.clone());
+        let prohibited = self.ingresses.prohibitions.of_route(ingress, host, &matches, &mut draft.reports);
+        let policies = match prohibited {
+            None => policies,
+            Some(_) => Policies { prohibited, ..policies.as_deref().cloned().unwrap_or_default() }.into_shared(),
+        };
+        Route { field: merged.field().path(), owner: Arc::clone(&ingress.owner), matches, action, policies }
+    }
+
+    fn certificate(&self, host: &HostPattern, at: PortProtocol, tls: HostTls<'_>, draft: &mut Draft) {
         let Some(id) = self.ingresses.hosts.certificate(host, tls) else { return };
         if !tls.inherited {
             tls::check_names(self.lookup, id, host, &tls.ingress.owner, &tls.field(), &mut draft.reports);
         }
-        draft.set_certificate(HTTPS.port, host, id);
+        draft.set_certificate(at.port, host, id);
     }
 }
 

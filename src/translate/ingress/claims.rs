@@ -1,25 +1,18 @@
-//! What Ingresses claim, answered from their hosts: port 80 for every host with routes, port 443 for those that are served
-//! over TLS.
+//! What Ingresses claim, answered from their hosts: the ports in clear text for every host with routes, the others for those that are
+//! served over TLS.
 
-use crate::model::HostPattern;
+use crate::model::{HostPattern, Protocol};
 
 use super::hosts::IngressHosts;
 use super::parsed::ParsedIngress;
-use super::{HTTP, HTTPS};
-use crate::translate::claim::{CertifiedHost, Claim, LanguageClaims, PortProtocol, Ports, ingress_form, wider};
+use crate::translate::claim::{CertifiedHost, Claim, LanguageClaims, PortProtocol, Ports, equivalents};
 
 impl LanguageClaims for IngressHosts {
     fn ports(&self) -> Vec<PortProtocol> {
-        let mut ports = Vec::new();
-        ports.extend(self.all().any(|host| self.is_served(host)).then_some(HTTP));
-        ports.extend(self.has_tls_requests().then_some(HTTPS));
-        ports
+        self.ports().collect()
     }
 
     fn first_on_port(&self, at: PortProtocol) -> Option<Claim<'_>> {
-        if at != HTTP && at != HTTPS {
-            return None;
-        }
         self.all().filter_map(|host| claimant(self, at, host, None)).map(claim).min()
     }
 
@@ -33,26 +26,29 @@ impl LanguageClaims for IngressHosts {
         if !ports.speaks(at) {
             return None;
         }
-        claimant(self, at, &ingress_form(host)?, tenant).map(claim)
+        equivalents(host).filter_map(|host| claimant(self, at, &host, tenant)).map(claim).min()
     }
 
     fn first_to_name(&self, host: &HostPattern) -> Option<Claim<'_>> {
-        let host = ingress_form(host)?;
-        let wildcards = wider(&host).filter(|wide| *wide != HostPattern::Any);
+        let wildcards = |host: &HostPattern| self.wider(host).into_iter().filter(|wide| *wide != HostPattern::Any);
+        let covering = equivalents(host).flat_map(|host| wildcards(&host).chain([host]));
         let first = |host: HostPattern| self.ingresses(&host).first().map(|ingress| &**ingress);
-        std::iter::once(host.clone()).chain(wildcards).filter_map(first).map(claim).min()
+        covering.filter_map(first).map(claim).min()
     }
 
     fn certified_claim(&self, port: u16, host: &HostPattern, tenant: Option<&str>) -> Option<Claim<'_>> {
-        let tls = self.tls(host).filter(|tls| port == HTTPS.port && tls.certificate.is_some())?;
-        let tls = Some(tls).filter(|tls| is_of(tls.ingress, tenant))?;
+        let tls = self.tls(host, port).filter(|tls| tls.certificate.is_some() && is_of(tls.ingress, tenant))?;
         Some(claim(tls.ingress))
     }
 
     fn certified_covers(&self, host: &HostPattern) -> Vec<CertifiedHost> {
-        let covering = std::iter::once(host.clone()).chain(wider(host));
-        let certified = covering.filter(|host| self.certified_claim(HTTPS.port, host, None).is_some());
-        certified.map(|host| CertifiedHost { port: HTTPS.port, host }).collect()
+        let covering: Vec<HostPattern> = self.wider(host).into_iter().chain([host.clone()]).collect();
+        let secure = self.ports().filter(|at| at.protocol == Protocol::Https);
+        let on_port = |at: PortProtocol| {
+            let certified = covering.iter().filter(move |host| self.certified_claim(at.port, host, None).is_some());
+            certified.map(move |host| CertifiedHost { port: at.port, host: host.clone() })
+        };
+        secure.flat_map(on_port).collect()
     }
 }
 
@@ -63,10 +59,10 @@ fn claimant<'h>(
     host: &HostPattern,
     tenant: Option<&str>,
 ) -> Option<&'h ParsedIngress> {
-    match at {
-        HTTP => hosts.serving(host).find(|ingress| is_of(ingress, tenant)),
-        HTTPS => hosts.tls(host).map(|tls| &**tls.ingress).filter(|ingress| is_of(ingress, tenant)),
-        _ => None,
+    match at.protocol {
+        Protocol::Http => hosts.serving(host, at).find(|ingress| is_of(ingress, tenant)),
+        Protocol::Https => hosts.tls(host, at.port).map(|tls| &**tls.ingress).filter(|ingress| is_of(ingress, tenant)),
+        Protocol::Tcp | Protocol::Tls => None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::model::{HostPattern, HostPatternError};
 use crate::translate::class::annotation_field;
 
 /// A field that names a host. Rules are named by their index.
@@ -25,6 +26,22 @@ pub(super) enum HostAnnotation {
 }
 
 impl HostAnnotation {
+    /// A host of the annotation. The wildcards of AGIC are those of an ApplicationGateway.
+    pub(super) fn read(self, text: &str) -> Result<HostPattern, HostPatternError> {
+        match self {
+            Self::HostnameExtension => HostPattern::gateway(text),
+            Self::ServerAlias => HostPattern::ingress(text),
+        }
+    }
+
+    /// The remedy where a host can't be read.
+    pub(super) fn remedy(self) -> &'static str {
+        match self {
+            Self::HostnameExtension => "correct the host",
+            Self::ServerAlias => "correct the host; regular expressions are not supported",
+        }
+    }
+
     /// The path of the annotation within the Ingress.
     pub(super) fn field(self) -> String {
         annotation_field(match self {

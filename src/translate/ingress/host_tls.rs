@@ -9,8 +9,7 @@ use std::sync::Arc;
 use crate::model::{CertificateId, HostPattern, ObjectRef};
 use crate::report::Reason;
 
-use super::parsed::ParsedIngress;
-use super::tls_hosts::secret_field;
+use super::parsed::{ParsedIngress, SecretName};
 use crate::translate::lookup::Lookup;
 use crate::translate::report::Reports;
 use crate::translate::tls;
@@ -40,6 +39,11 @@ pub(in crate::translate) struct HostTls<'a> {
 }
 
 impl TlsRequest {
+    /// The port that it asks for.
+    pub(super) fn port(&self) -> Option<u16> {
+        self.ingress.ports.https
+    }
+
     /// TLS of the host that the request is for.
     pub(super) fn tls(&self) -> HostTls<'_> {
         let Self { ingress, entry, certificate } = self;
@@ -57,6 +61,7 @@ impl TlsRequest {
 impl PartialEq for TlsRequest {
     fn eq(&self, other: &Self) -> bool {
         (self.ingress.age(), self.entry, &self.certificate) == (other.ingress.age(), other.entry, &other.certificate)
+            && self.port() == other.port()
             && self.ingress.tls_secret(self.entry) == other.ingress.tls_secret(other.entry)
     }
 }
@@ -64,12 +69,12 @@ impl PartialEq for TlsRequest {
 impl HostTls<'_> {
     /// The field that names the Secret.
     pub(super) fn field(&self) -> String {
-        secret_field(self.entry)
+        self.ingress.tls_field(self.entry)
     }
 }
 
-/// The request that decides on the certificate of a host, if there is one. `ingresses` are those that serve or cover
-/// the host, oldest first.
+/// The request that decides on the certificate of a host at one port, if there is one. `ingresses` are those of the port that serve
+/// or cover the host, oldest first.
 pub(super) fn decide<'i>(
     host: &HostPattern,
     ingresses: impl Iterator<Item = &'i Arc<ParsedIngress>>,
@@ -99,10 +104,10 @@ pub(super) fn decide<'i>(
         oldest = oldest.or(ingress.field_of(host).map(|_| &*ingress.owner));
     }
     let mut decided = decided?;
-    if let Some(secret) = decided.ingress.tls_secret(decided.entry) {
-        match lookup.certificate(decided.ingress.owner.namespace(), secret) {
+    if let Some(SecretName { namespace, name }) = decided.ingress.tls_secret(decided.entry) {
+        match lookup.certificate(namespace, name) {
             Ok(id) => decided.certificate = Some(id),
-            Err(fault) => reports.fault(&decided.ingress.owner, &secret_field(decided.entry), &fault),
+            Err(fault) => reports.fault(&decided.ingress.owner, &decided.tls().field(), &fault),
         }
     }
     Some(decided)
@@ -110,8 +115,8 @@ pub(super) fn decide<'i>(
 
 /// Whether the certificate of an entry can be used, and is for a host.
 fn has_certificate_for(ingress: &ParsedIngress, entry: usize, host: &HostPattern, lookup: &Lookup<'_>) -> bool {
-    let Some(secret) = ingress.tls_secret(entry) else { return false };
-    let id = lookup.certificate(ingress.owner.namespace(), secret).ok();
+    let Some(SecretName { namespace, name }) = ingress.tls_secret(entry) else { return false };
+    let id = lookup.certificate(namespace, name).ok();
     let certificate = id.and_then(|id| lookup.usable(&id));
     certificate.is_some_and(|certificate| tls::is_for_host(&certificate, host))
 }
@@ -121,7 +126,7 @@ fn has_certificate_for(ingress: &ParsedIngress, entry: usize, host: &HostPattern
 fn refuse_foreign(ingress: &ParsedIngress, entry: usize, host: &HostPattern, older: &ObjectRef, reports: &mut Reports) {
     reports.error(
         &ingress.owner,
-        secret_field(entry),
+        ingress.tls_field(entry),
         Reason::Conflict,
         format!("{older} of another namespace came first to host {host}, so it alone decides on its certificate"),
         "have that Ingress name a certificate, or remove the host from this entry",
@@ -138,16 +143,17 @@ fn refuse_other_secret(
     reports: &mut Reports,
 ) {
     let (owner, secret) = (&winner.ingress.owner, winner.ingress.tls_secret(winner.entry));
-    let same_secret = secret == ingress.tls_secret(entry) && owner.namespace() == ingress.owner.namespace();
+    let same_secret =
+        secret == ingress.tls_secret(entry) && (secret.is_some() || owner.namespace() == ingress.owner.namespace());
     if same_secret || Arc::ptr_eq(&winner.ingress, ingress) && winner.entry == entry {
         return;
     }
-    let secret = secret.unwrap_or("(none)");
+    let secret = secret.unwrap_or(SecretName { namespace: owner.namespace(), name: "(none)" });
     reports.error(
         &ingress.owner,
-        secret_field(entry),
+        ingress.tls_field(entry),
         Reason::Conflict,
-        format!("{owner} came first and serves host {host} with Secret {}/{secret}", owner.namespace()),
+        format!("{owner} came first and serves host {host} with Secret {}/{}", secret.namespace, secret.name),
         "name the same Secret, or remove the host from one of the two",
     );
 }

@@ -1,5 +1,5 @@
 //! The paths of one host, from all Ingresses. Of equal paths the oldest Ingress's is taken, and within an Ingress the
-//! first.
+//! first. Within a namespace, a priority goes before the age.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,6 +23,12 @@ impl MergedPath<'_> {
     pub(super) fn field(&self) -> BackendField {
         self.ingress.backend_of(self.path).field
     }
+
+    /// Whether it goes before an older one. No namespace takes a path from another.
+    fn goes_before(&self, older: &Self) -> bool {
+        let priority = |path: &Self| path.ingress.settings.agic.rule_priority.unwrap_or(u32::MAX);
+        self.ingress.owner.namespace() == older.ingress.owner.namespace() && priority(self) < priority(older)
+    }
 }
 
 /// The paths of `host`. `ingresses` are those that serve or cover it, oldest first. Paths that are left out are
@@ -32,17 +38,21 @@ pub(super) fn merge<'a>(
     ingresses: impl IntoIterator<Item = &'a Arc<ParsedIngress>>,
     reports: &mut Reports,
 ) -> Vec<MergedPath<'a>> {
-    let mut taken: BTreeMap<&PathMatch, MergedPath<'a>> = BTreeMap::new();
-    let mut merged = Vec::new();
+    // The index in `merged` of each path.
+    let mut taken: BTreeMap<&PathMatch, usize> = BTreeMap::new();
+    let mut merged: Vec<MergedPath<'a>> = Vec::new();
     for ingress in ingresses {
-        for path in ingress.paths.iter().filter(|path| ingress.host_of(path) == host) {
-            let candidate = MergedPath { ingress, path };
-            if let Some(winner) = taken.get(&path.path) {
-                report_conflict(host, candidate, *winner, reports);
+        for path in ingress.paths_of(host) {
+            let mut loser = MergedPath { ingress, path };
+            let Some(winner) = taken.get(&path.path).map(|index| &mut merged[*index]) else {
+                taken.insert(&path.path, merged.len());
+                merged.push(loser);
                 continue;
+            };
+            if loser.goes_before(winner) {
+                std::mem::swap(&mut loser, winner);
             }
-            taken.insert(&path.path, candidate);
-            merged.push(candidate);
+            report_conflict(host, loser, *winner, reports);
         }
     }
     merged
@@ -75,6 +85,8 @@ fn report_conflict(host: &HostPattern, loser: MergedPath<'_>, winner: MergedPath
             "nothing, if the hosts of the rules are all that is meant",
         );
     }
+    let is_older = is_own || winner.ingress.age() < ingress.age();
+    let goes_first = if is_older { "came first" } else { "has the lower rule-priority" };
     let winner = if is_own { "this Ingress".to_owned() } else { winner.ingress.owner.to_string() };
     let has = match &loser.path.path {
         PathMatch::Any => "has the default backend".to_owned(),
@@ -85,7 +97,7 @@ fn report_conflict(host: &HostPattern, loser: MergedPath<'_>, winner: MergedPath
         &ingress.owner,
         field,
         Reason::Conflict,
-        format!("{winner} came first and {has} of host {host}, at {winner_field}"),
+        format!("{winner} {goes_first} and {has} of host {host}, at {winner_field}"),
         "remove one of the two, or change its host or path",
     );
 }

@@ -8,15 +8,17 @@ use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use super::acme;
 use super::backend_ref::{BackendRef, BackendTarget};
 use super::host_field::HostField;
-use super::tls_hosts::TlsHost;
-use crate::api::annotations::{AnnotationSettings, ObjectValue};
-use crate::model::{HostPattern, ObjectRef, PathMatch, Policies, WebSocket};
+use super::tls_hosts::{TlsHost, secret_field};
+use crate::api::annotations::{AnnotationSettings, ObjectValue, SslRedirect};
+use crate::model::{HostPattern, Kind, ObjectRef, PathMatch, Policies, Protocol, WebSocket};
+use crate::report::Reason;
 use crate::source::Key;
-use crate::translate::claim::Age;
+use crate::translate::claim::{Age, PortProtocol};
+use crate::translate::class::{ClassGateway, ClassOrigin, FrontendPorts, Parameters, annotation_field};
 use crate::translate::refs::Refs;
-use crate::translate::websocket;
 
 /// An Ingress that is served.
 #[derive(Debug)]
@@ -29,8 +31,14 @@ pub(in crate::translate) struct ParsedIngress {
     pub(super) websocket: Arc<WebSocket>,
     /// What else may happen to its requests on their way.
     pub(super) policies: Option<Arc<Policies>>,
-    /// Whether its class is taken over from ingress-nginx, whose defaults then hold.
-    pub(super) ingress_nginx: bool,
+    /// The controller whose class it has, and whose defaults hold.
+    pub(super) origin: ClassOrigin,
+    /// The parameters of its class.
+    pub(super) parameters: Parameters,
+    /// The ports on which it is served.
+    pub(super) ports: FrontendPorts,
+    /// Why all of its paths are closed, if they are.
+    pub(super) closed: Option<Reason>,
     /// Hosts of its rules, each once and in the order of the rules, with the field that first names it.
     pub(super) hosts: Box<[(HostPattern, HostField)]>,
     /// Whether its default backend also serves hosts that no rule names.
@@ -39,17 +47,26 @@ pub(in crate::translate) struct ParsedIngress {
     pub(super) paths: Box<[IngressPath]>,
     /// The backends of the paths: one for each path of a rule, and the default backend.
     pub(super) backends: Box<[BackendRef]>,
-    /// `spec.tls`, if it has entries. It is in a box, since most Ingresses have none.
+    /// `spec.tls`, or the annotation in its place, if it has either. It is in a box, since most Ingresses have none.
     pub(super) tls: Option<Box<TlsEntries>>,
 }
 
-/// `spec.tls`, as read.
+/// `spec.tls`, as read. The annotation that names a certificate for all hosts is one entry, without a Secret of its own.
 #[derive(Debug)]
 pub(super) struct TlsEntries {
     /// The hosts that the entries cover.
     pub(super) hosts: Box<[TlsHost]>,
-    /// The name of each entry's Secret.
+    /// The name of each entry's Secret; empty for the annotation.
     pub(super) secrets: Box<[Option<Box<str>>]>,
+    /// The Secret for entries that name none: an element of the class's ApplicationGateway.
+    pub(super) fallback: Option<Key>,
+}
+
+/// A Secret, by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SecretName<'a> {
+    pub(super) namespace: &'a str,
+    pub(super) name: &'a str,
 }
 
 /// One path of one host. The two indexes take 8 bytes together (they would take 24 as `usize`), since there is one of
@@ -96,7 +113,52 @@ pub(super) fn narrow(index: usize) -> u32 {
 impl ParsedIngress {
     /// Time for the header of a backend's answer.
     pub(super) fn request_timeout(&self) -> Duration {
-        websocket::request_timeout(&self.settings, self.ingress_nginx)
+        self.settings.request_timeout.unwrap_or_else(|| self.origin.request_timeout())
+    }
+
+    /// The ApplicationGateway that the parameters of its class name.
+    pub(super) fn gateway(&self) -> Option<&ClassGateway> {
+        self.parameters.gateway()
+    }
+
+    /// Whether it is served on this port, for this protocol.
+    pub(super) fn is_on(&self, at: PortProtocol) -> bool {
+        let FrontendPorts { http, https } = self.ports;
+        Some(at.port)
+            == match at.protocol {
+                Protocol::Http => http,
+                Protocol::Https => https,
+                Protocol::Tcp | Protocol::Tls => None,
+            }
+    }
+
+    /// Its ports with their protocols.
+    pub(super) fn frontends(&self) -> impl Iterator<Item = PortProtocol> {
+        let FrontendPorts { http, https } = self.ports;
+        let http = http.map(|port| PortProtocol { port, protocol: Protocol::Http });
+        http.into_iter().chain(https.map(|port| PortProtocol { port, protocol: Protocol::Https }))
+    }
+
+    /// Whether a path of a host is not for clear text, since its class is AGIC's: there, a host with TLS has no HTTP listener
+    /// unless it redirects. The challenge of a certificate authority comes in clear text.
+    pub(super) fn is_tls_only(&self, host: &HostPattern, path: &PathMatch) -> bool {
+        self.origin == ClassOrigin::Agic
+            && matches!(self.settings.redirect, None | Some(SslRedirect::Off))
+            && self.settings.force_redirect != Some(true)
+            && self.settings.allow_http != Some(true)
+            && self.tls_hosts().iter().any(|covered| covered.host == *host)
+            && !acme::is_challenge(path)
+    }
+
+    /// Whether it answers anything but 404 in clear text for a host.
+    pub(super) fn serves_clear_text(&self, host: &HostPattern) -> bool {
+        self.serves(host)
+            && (self.origin != ClassOrigin::Agic || self.paths_of(host).any(|path| !self.is_tls_only(host, &path.path)))
+    }
+
+    /// The paths of a host.
+    pub(super) fn paths_of(&self, host: &HostPattern) -> impl Iterator<Item = &IngressPath> {
+        self.paths.iter().filter(move |path| self.host_of(path) == host)
     }
 
     /// The age of the Ingress, which decides conflicts.
@@ -136,9 +198,20 @@ impl ParsedIngress {
         self.tls.as_ref().map_or(&[], |tls| &tls.hosts)
     }
 
-    /// The name of the Secret of an entry of `spec.tls`.
-    pub(super) fn tls_secret(&self, entry: usize) -> Option<&str> {
-        self.tls.as_ref()?.secrets.get(entry)?.as_deref()
+    /// The Secret of an entry of `spec.tls`.
+    pub(super) fn tls_secret(&self, entry: usize) -> Option<SecretName<'_>> {
+        let tls = self.tls.as_ref()?;
+        let own = tls.secrets.get(entry).and_then(Option::as_deref);
+        let own = own.map(|name| SecretName { namespace: self.owner.namespace(), name });
+        own.or(tls.fallback.as_ref().map(|key| SecretName { namespace: key.namespace(), name: key.name() }))
+    }
+
+    /// The field that names the Secret of an entry of `spec.tls`.
+    pub(super) fn tls_field(&self, entry: usize) -> String {
+        if self.tls.as_ref().is_some_and(|tls| tls.secrets.is_empty()) {
+            return annotation_field("appgw.ingress.kubernetes.io/appgw-ssl-certificate");
+        }
+        secret_field(entry)
     }
 
     /// Everything that it refers to, wherever it is written. What is not in it is neither fetched from a cluster nor
@@ -149,14 +222,29 @@ impl ParsedIngress {
             BackendTarget::Service(name, _) => Some(key(name)),
             BackendTarget::Resource | BackendTarget::Nothing => None,
         });
+        let tls = self.tls.iter();
+        let secrets = tls.clone().flat_map(|tls| &tls.secrets).flatten().map(|name| key(name));
+        let fallback = tls.filter_map(|tls| tls.fallback.clone());
+        let (root_secrets, root_maps): (Vec<&ObjectRef>, _) =
+            self.trusted_roots().partition(|root| root.kind == Kind::Secret);
         let token = self.settings.token.as_deref();
         let object = |value: Option<&ObjectValue>| value.map(|value| key(&value.name));
-        let secrets = self.tls.iter().flat_map(|tls| &tls.secrets).flatten().map(|name| key(name));
+        let token_secret = token.and_then(|token| object(token.keys_secret.as_ref()));
+        let token_map = token.and_then(|token| object(token.keys_config_map.as_ref()));
+        let roots = |roots: Vec<&ObjectRef>| roots.into_iter().map(|root| root.key.clone()).collect::<Vec<_>>();
         Refs {
             services: services.collect(),
-            secrets: secrets.chain(token.and_then(|token| object(token.keys_secret.as_ref()))).collect(),
-            config_maps: token.and_then(|token| object(token.keys_config_map.as_ref())).into_iter().collect(),
+            secrets: secrets.chain(fallback).chain(roots(root_secrets)).chain(token_secret).collect(),
+            config_maps: roots(root_maps).into_iter().chain(token_map).collect(),
+            application_gateways: self.parameters.gateway_key().cloned().into_iter().collect(),
+            azure_rewrites: self.settings.agic.rewrite_resource.iter().map(|name| key(name)).collect(),
         }
+    }
+
+    /// The Secrets and ConfigMaps with the CA certificates that verify its backends, as far as its class has them.
+    fn trusted_roots(&self) -> impl Iterator<Item = &ObjectRef> {
+        let names = self.settings.agic.trusted_roots.iter();
+        names.filter_map(|name| self.gateway()?.roots.get(name))
     }
 }
 

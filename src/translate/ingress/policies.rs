@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use ipnet::{IpNet, Ipv4Net};
 
-use super::backend::Access;
 use super::parsed::ParsedIngress;
-use super::{redirect, token};
+use super::{acme, token};
 use crate::api::annotations::AnnotationSettings;
 use crate::model::{AddressList, ClientAddresses, ObjectRef, PathMatch, Policies, PolicyOrigin};
-use crate::report::Report;
+use crate::report::{Reason, Report};
 use crate::translate::class::annotation_field;
 use crate::translate::lookup::Lookup;
 use crate::translate::report::Reports;
@@ -41,13 +40,14 @@ impl ResolvedPolicies {
 
     /// The policies of a path.
     pub(super) fn of_path(&self, path: &PathMatch) -> Option<Arc<Policies>> {
-        self.policies.clone().filter(|_| !redirect::is_acme_challenge(path))
+        self.policies.clone().filter(|_| !acme::is_challenge(path))
     }
 
-    /// Whether requests for a path of the Ingress may be served.
-    pub(super) fn access(&self, ingress: &ParsedIngress, path: &PathMatch) -> Access {
-        let is_closed = ingress.settings.is_closed || self.is_closed;
-        if is_closed && !redirect::is_acme_challenge(path) { Access::Closed } else { Access::Open }
+    /// Why requests for a path of the Ingress are not served, if they are not. A certificate authority must get the answer to its
+    /// challenge nevertheless.
+    pub(super) fn closed(&self, ingress: &ParsedIngress, path: &PathMatch) -> Option<Reason> {
+        let reason = if self.is_closed { Some(Reason::AccessControl) } else { ingress.closed };
+        reason.filter(|_| !acme::is_challenge(path))
     }
 }
 
@@ -66,7 +66,7 @@ pub(super) fn read(owner: &Arc<ObjectRef>, settings: &AnnotationSettings) -> Opt
 
 /// The policies of a path that redirects to HTTPS. A certificate authority must get the answer to its challenge, whatever else is asked for.
 pub(super) fn of_path(ingress: &ParsedIngress, path: &PathMatch) -> Option<Arc<Policies>> {
-    ingress.policies.clone().filter(|_| !redirect::is_acme_challenge(path))
+    ingress.policies.clone().filter(|_| !acme::is_challenge(path))
 }
 
 fn has_everybody(networks: &[IpNet]) -> bool {

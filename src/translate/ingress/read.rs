@@ -4,15 +4,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use k8s_openapi::api::networking::v1::{
-    HTTPIngressPath, Ingress, IngressBackend, IngressRule, IngressSpec, IngressTLS,
-};
+use k8s_openapi::api::networking::v1::{HTTPIngressPath, Ingress, IngressBackend, IngressRule, IngressSpec};
 
 use super::backend_ref::{BackendField, BackendRef, BackendTarget};
+use super::elements::ElementReader;
 use super::host_field::{HostAnnotation, HostField};
-use super::parsed::{HostIndex, IngressPath, ParsedIngress, TlsEntries, narrow};
+use super::parsed::{HostIndex, IngressPath, ParsedIngress, narrow};
 use super::recent::RecentSettings;
-use super::{policies, session, tls_hosts};
+use super::{policies, session};
 use crate::api::annotations::AnnotationSettings;
 use crate::model::{HostPattern, ObjectRef, PathMatch};
 use crate::report::Reason;
@@ -30,7 +29,7 @@ impl ParsedIngress {
         reports: &mut Reports,
     ) -> Option<Self> {
         // Annotations. Most Ingresses have none of their own, and then share the settings of their class.
-        let Class { settings: class_settings, ingress_nginx, websocket } = class;
+        let Class { settings: class_settings, origin, parameters, websocket } = class;
         let settings = read_annotations(Arc::clone(&class_settings), &owner, &object.metadata, reports);
         if settings.is_canary {
             return None;
@@ -49,25 +48,27 @@ impl ParsedIngress {
             catches_all = spec.default_backend.as_ref().is_some_and(|backend| rules.read_default(backend, spec));
         }
         let RuleReader { hosts, paths, backends, .. } = rules;
-        // `spec.tls`, which covers the hosts of the rules.
+        // What its class's ApplicationGateway gives, and `spec.tls`, which covers the hosts of the rules.
+        let reader = ElementReader { owner: &owner, settings: &settings, parameters: &parameters };
+        let closed = reader.closed(reports);
         let entries = object.spec.as_ref().and_then(|spec| spec.tls.as_deref()).unwrap_or_default();
-        let secret = |entry: &IngressTLS| entry.secret_name.as_deref().filter(|name| !name.is_empty()).map(Into::into);
-        let tls = (!entries.is_empty()).then(|| TlsEntries {
-            hosts: tls_hosts::read(&owner, &hosts, entries, default, reports),
-            secrets: entries.iter().map(secret).collect(),
-        });
+        let tls = reader.tls(entries, &hosts, default, reports);
+        let ports = reader.ports(tls.is_some());
         Some(Self {
             policies: policies::read(&owner, &settings),
             owner,
             created: object.metadata.creation_timestamp.clone(),
             settings,
             websocket,
-            ingress_nginx,
+            origin,
+            parameters,
+            ports,
+            closed,
             hosts: hosts.into(),
             catches_all,
             paths: paths.into(),
             backends: backends.into(),
-            tls: tls.map(Box::new),
+            tls,
         })
     }
 }
@@ -149,8 +150,17 @@ impl<'a> RuleReader<'a> {
             "Prefix" => PathMatch::prefix(text),
             "ImplementationSpecific" => {
                 // `/*` at the end means the elements below, as in AGIC and GKE.
-                let prefix =
-                    text.strip_suffix("/*").map_or(text, |parent| if parent.is_empty() { "/" } else { parent });
+                let below = text.strip_suffix("/*");
+                let prefix = below.map_or(text, |parent| if parent.is_empty() { "/" } else { parent });
+                if let Some(parent) = below.filter(|parent| !parent.is_empty()) {
+                    self.reports.warning(
+                        self.owner,
+                        format!("{field}.path"),
+                        Reason::Unsupported,
+                        format!("ImplementationSpecific {text:?} is read as Prefix {parent:?}, which takes {parent} itself too"),
+                        "nothing, if that is meant; else write it so, with pathType Prefix",
+                    );
+                }
                 if prefix.contains('*') {
                     self.reports.warning(
                         self.owner,
@@ -209,7 +219,7 @@ impl<'a> RuleReader<'a> {
         let mut hosts = Vec::new();
         for (annotation, texts) in lists {
             for text in texts {
-                match HostPattern::ingress(text) {
+                match annotation.read(text) {
                     Ok(host) if seen.insert(host.clone()) => hosts.push((host, HostField::Annotation(annotation))),
                     Ok(_) => {}
                     Err(error) => self.reports.warning(
@@ -217,7 +227,7 @@ impl<'a> RuleReader<'a> {
                         annotation.field(),
                         Reason::InvalidAnnotation,
                         format!("{text:?} is not a host, so it is left out: {error}"),
-                        "correct the host; regular expressions are not supported",
+                        annotation.remedy(),
                     ),
                 }
             }

@@ -1,13 +1,13 @@
 //! Redirects from port 80 to HTTPS, where an annotation or the class asks for them.
 
-use super::HTTPS;
+use super::acme;
 use super::host_tls::HostTls;
 use super::parsed::ParsedIngress;
 use crate::api::annotations::SslRedirect;
 use crate::model::{HostPattern, PathMatch, Redirect};
 use crate::report::Reason;
 use crate::translate::claim::Claims;
-use crate::translate::class::annotation_field;
+use crate::translate::class::{ClassOrigin, annotation_field};
 use crate::translate::report::Reports;
 
 const MOVED_PERMANENTLY: u16 = 301;
@@ -22,25 +22,27 @@ pub(super) fn decide(
     claims: &Claims<'_>,
     reports: &mut Reports,
 ) -> Option<Redirect> {
-    if is_acme_challenge(path) {
+    if acme::is_challenge(path) {
         return None;
     }
-    // Redirects where the host is served over TLS on port 443.
+    // Redirects where the host is served over TLS.
     let status = match ingress.settings.redirect {
         Some(SslRedirect::Off) => None,
         Some(SslRedirect::MovedPermanently) => tls.map(|_| MOVED_PERMANENTLY),
         Some(SslRedirect::PermanentRedirect) => tls.map(|_| PERMANENT_REDIRECT),
-        None if ingress.ingress_nginx => tls.filter(|tls| !tls.inherited).map(|_| PERMANENT_REDIRECT),
+        None if ingress.origin == ClassOrigin::IngressNginx => {
+            tls.filter(|tls| !tls.inherited).map(|_| PERMANENT_REDIRECT)
+        }
         None => None,
     };
-    if let Some(status) = status {
-        return Some(Redirect::to_https(status, HTTPS.port));
+    if let (Some(status), Some(port)) = (status, ingress.ports.https) {
+        return Some(Redirect::to_https(status, port));
     }
     // Redirects to whatever serves the host over HTTPS, be it another object.
     if ingress.settings.force_redirect != Some(true) {
         return None;
     }
-    let port = tls.map(|_| HTTPS.port).or_else(|| claims.https_port(ingress.owner.namespace(), host));
+    let port = tls.and(ingress.ports.https).or_else(|| claims.https_port(ingress.owner.namespace(), host));
     if port.is_none() {
         reports.warning(
             &ingress.owner,
@@ -61,7 +63,10 @@ pub(super) fn refuses_clear_text(
     tls: Option<HostTls<'_>>,
     reports: &mut Reports,
 ) -> bool {
-    let refuses = ingress.settings.allow_http == Some(false) && !is_acme_challenge(path);
+    if ingress.is_tls_only(host, path) {
+        return true;
+    }
+    let refuses = ingress.settings.allow_http == Some(false) && !acme::is_challenge(path);
     if refuses && tls.is_none() {
         reports.warning(
             &ingress.owner,
@@ -72,11 +77,4 @@ pub(super) fn refuses_clear_text(
         );
     }
     refuses
-}
-
-/// Whether a path is for the challenge of a certificate authority, which asks for it on port 80 and often before there
-/// is a certificate (RFC 8555 section 8.3).
-pub(super) fn is_acme_challenge(path: &PathMatch) -> bool {
-    let (PathMatch::Exact(text) | PathMatch::Prefix(text)) = path else { return false };
-    text.strip_prefix("/.well-known/acme-challenge").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

@@ -4,7 +4,7 @@ use super::hosts::IngressHosts;
 use super::parsed::ParsedIngress;
 use crate::model::{HostPattern, ObjectRef};
 use crate::report::Reason;
-use crate::translate::claim::{Claims, wider};
+use crate::translate::claim::Claims;
 use crate::translate::report::Reports;
 
 /// One host, and the claims that say whom it belongs to.
@@ -56,7 +56,7 @@ impl Tenants<'_> {
 
     /// Which wildcard of another namespace covers the host, if one does.
     fn foreign_wildcard(&self, namespace: &str) -> Option<String> {
-        let wildcards = wider(self.host).filter(|wide| *wide != HostPattern::Any);
+        let wildcards = self.hosts.wider(self.host).into_iter().filter(|wide| *wide != HostPattern::Any);
         let mut covering = wildcards.filter_map(|wide| Some((&self.hosts.first(&wide)?.owner, wide)));
         let (owner, wide) = covering.find(|(owner, _)| owner.namespace() != namespace)?;
         Some(format!("{owner} of another namespace serves {wide}, which covers host {}", self.host))

@@ -6,12 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::model::{HostPattern, Kind, ObjectRef};
+use crate::model::{HostPattern, Kind, ObjectRef, Protocol};
 
 use super::host_tls::TlsRequest;
 use super::hosts::IngressHosts;
-use super::{HTTP, HTTPS};
-use crate::translate::claim::{Claims, wider};
+use crate::translate::claim::{Claims, PortProtocol, covers};
 use crate::translate::draft::DraftHost;
 
 /// The state of each wildcard host as the narrower hosts were built with it; those in the default state are left out.
@@ -22,14 +21,26 @@ pub(super) struct WildcardHosts(BTreeMap<HostPattern, WildcardState>);
 /// certificate of another language, of which all hosts that it covers take notice anyway.
 #[derive(Debug, Default, PartialEq)]
 struct WildcardState {
-    tls_request: Option<TlsRequest>,
-    is_served: bool,
+    tls_requests: Box<[TlsRequest]>,
+    /// The ports at which it has routes of its own.
+    served: BTreeSet<PortProtocol>,
     /// The oldest Ingress that serves it.
     first: Option<Arc<ObjectRef>>,
-    /// Whether the claim of the Ingresses holds it on port 80.
-    is_held_on_http: bool,
-    /// Whether it holds it on port 443.
-    is_held_on_https: bool,
+    /// The ports at which the claim of the Ingresses holds it.
+    held: BTreeSet<PortProtocol>,
+}
+
+impl WildcardState {
+    /// The state in which the claims of Ingresses hold a host at the ports that `holds` accepts.
+    fn of(host: &HostPattern, all: &IngressHosts, holds: impl Fn(PortProtocol) -> bool) -> Self {
+        let frontends = all.frontends(host);
+        Self {
+            tls_requests: all.tls_requests(host).into(),
+            served: frontends.iter().copied().filter(|at| all.is_served(host, *at)).collect(),
+            first: all.first(host).map(|ingress| Arc::clone(&ingress.owner)),
+            held: frontends.into_iter().filter(|at| holds(*at)).collect(),
+        }
+    }
 }
 
 impl WildcardHosts {
@@ -54,22 +65,20 @@ impl WildcardHosts {
                 _ => None,
             });
             let parents: BTreeSet<&str> = parents.collect();
-            dependents.extend(all.all().filter(|host| is_below(host, &parents)).cloned());
+            let globs: Vec<&HostPattern> =
+                changed.iter().copied().filter(|host| matches!(host, HostPattern::Glob(_))).collect();
+            let is_below =
+                |host: &&HostPattern| is_below(host, &parents) || globs.iter().any(|glob| covers(glob, host));
+            dependents.extend(all.all().filter(is_below).cloned());
         }
         // A host without routes of its own is served by the routes of the wildcard.
-        let borrowing = all.borrowing().filter(|host| wider(host).any(|wide| hosts.contains(&wide)));
+        let borrowing = all.borrowing().filter(|host| all.wider(host).iter().any(|wide| hosts.contains(wide)));
         dependents.extend(borrowing.cloned());
         dependents
     }
 
     fn has_changed(&self, host: &HostPattern, all: &IngressHosts, claims: &Claims<'_>) -> bool {
-        let now = WildcardState {
-            tls_request: all.tls_request(host).cloned(),
-            is_served: all.is_served(host),
-            first: all.first(host).map(|ingress| Arc::clone(&ingress.owner)),
-            is_held_on_http: claims.is_held_by(Kind::Ingress, HTTP, host),
-            is_held_on_https: claims.is_held_by(Kind::Ingress, HTTPS, host),
-        };
+        let now = WildcardState::of(host, all, |at| claims.is_held_by(Kind::Ingress, at, host));
         now != *self.0.get(host).unwrap_or(&WildcardState::default())
     }
 
@@ -83,15 +92,10 @@ impl WildcardHosts {
         if !is_wildcard(host) {
             return;
         }
-        let is_served = all.is_served(host);
-        let state = WildcardState {
-            tls_request: all.tls_request(host).cloned(),
-            is_served,
-            first: all.first(host).map(|ingress| Arc::clone(&ingress.owner)),
-            // A host that is not served itself may be on port 80 to be redirected.
-            is_held_on_http: is_served && built.contains_key(&(HTTP.port, host.clone())),
-            is_held_on_https: built.contains_key(&(HTTPS.port, host.clone())),
-        };
+        // A host that is not served itself may be on a port in clear text to be redirected.
+        let state = WildcardState::of(host, all, |at| {
+            built.contains_key(&(at.port, host.clone())) && (at.protocol == Protocol::Https || all.is_served(host, at))
+        });
         if state == WildcardState::default() {
             self.0.remove(host);
         } else {

@@ -1,0 +1,56 @@
+//! What an ApplicationGateway gives to the Ingresses of a class whose parameters name it. Plain data: the language of
+//! ApplicationGateways makes it, and the language of Ingresses uses it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::api::annotations::AnnotationSettings;
+use crate::model::{ObjectRef, Probe};
+use crate::source::Key;
+
+/// The defaults of the Ingresses of a class, and the elements that their annotations may name.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::translate) struct ClassGateway {
+    /// The ApplicationGateway.
+    pub(in crate::translate) object: ObjectRef,
+    /// The ports of its first listener of each protocol.
+    pub(in crate::translate) ports: FrontendPorts,
+    /// The Secret of the certificate of its first listener of protocol Https, for hosts of `spec.tls` that name none.
+    pub(in crate::translate) certificate: Option<Key>,
+    /// Its first settings, as annotations would have them.
+    pub(in crate::translate) settings: Arc<AnnotationSettings>,
+    /// The probe of its first settings, or else its first probe: for backends whose pods declare none.
+    pub(in crate::translate) probe: Option<Probe>,
+    /// The Secrets of `sslCertificates`, by their names.
+    pub(in crate::translate) certificates: BTreeMap<String, Key>,
+    /// The Secrets and ConfigMaps of `trustedRootCertificates`, by their names.
+    pub(in crate::translate) roots: BTreeMap<String, ObjectRef>,
+    /// Whether its first listener of protocol Https names a profile, which may ask for client certificates.
+    pub(in crate::translate) has_ssl_profile: bool,
+    /// Its `frontendIPConfigurations`.
+    pub(in crate::translate) frontends: ClassFrontends,
+}
+
+/// The kinds of addresses that a gateway listens on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::translate) struct ClassFrontends {
+    /// Whether some are private.
+    pub(in crate::translate) has_private: bool,
+    /// Whether some are public.
+    pub(in crate::translate) has_public: bool,
+}
+
+/// The frontend ports of an Ingress. `None`: it is not served over that protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::translate) struct FrontendPorts {
+    /// The port that serves in clear text.
+    pub(in crate::translate) http: Option<u16>,
+    /// The port that serves over TLS.
+    pub(in crate::translate) https: Option<u16>,
+}
+
+impl Default for FrontendPorts {
+    fn default() -> Self {
+        Self { http: Some(80), https: Some(443) }
+    }
+}
