@@ -216,7 +216,8 @@ pub(super) const ENTRIES: &[Annotation] = &[
         key: "rewrite-rule-set",
         values: ELEMENT,
         default: "",
-        meaning: "Rewrites of requests and answers: an element of `rewriteRuleSets` of the class's ApplicationGateway.",
+        meaning: "Rewrites of requests and answers: an element of `rewriteRuleSets` of the class's ApplicationGateway. This version reports \
+                  it, and serves without.",
         read: Some(|settings, text| {
             settings.agic.rewrite_rule_set = Some(element(text)?);
             Ok(())
@@ -226,8 +227,8 @@ pub(super) const ENTRIES: &[Annotation] = &[
         key: "rewrite-rule-set-custom-resource",
         values: AllowedValues::Words("name of an AzureApplicationGatewayRewrite"),
         default: "",
-        meaning: "Rewrites of requests and answers: an AzureApplicationGatewayRewrite of the Ingress's namespace. An error beside \
-                  rewrite-rule-set.",
+        meaning: "Rewrites of requests and answers: an AzureApplicationGatewayRewrite of the Ingress's namespace. This version reports it, \
+                  and serves without.",
         read: Some(|settings, text| {
             settings.agic.rewrite_resource = Some(element(text)?);
             Ok(())
