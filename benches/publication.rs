@@ -13,7 +13,7 @@ use imbl::OrdMap;
 use steadygate::model::{
     Action, Address, AddressPolicy, Balance, Certificate, CertificateId, EncodedSlashes, Endpoint, EndpointState,
     Forward, ForwardOptions, Host, HostHeader, HostPattern, Kind, Listener, MatchInput, Model, ObjectRef, PathMatch,
-    Pool, PoolId, Probe, Protocol, Route, SecretBytes, Transport,
+    Pool, PoolId, Probe, Protocol, Route, SecretBytes, Transport, Weight,
 };
 use steadygate::pool::{AffinityKey, Registry};
 use steadygate::table::{Handle, compile};
@@ -50,7 +50,12 @@ fn pool(number: usize, members: usize, version: usize) -> Arc<Pool> {
         let address = IpAddr::from([10, (number >> 16) as u8, (number >> 8) as u8, number as u8]);
         let target = Some(format!("Pod tenant-{}/chat-{number}-{member}", number % 977));
         let port = 8000 + (member + version) as u16;
-        Endpoint { address: Address::Socket(SocketAddr::new(address, port)), state: EndpointState::Ready, target }
+        Endpoint {
+            address: Address::Socket(SocketAddr::new(address, port)),
+            state: EndpointState::Ready,
+            weight: Weight::ONE,
+            target,
+        }
     };
     Arc::new(Pool {
         endpoints: (0..members).map(endpoint).collect(),

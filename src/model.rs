@@ -12,6 +12,7 @@ mod kind;
 mod listener;
 mod order;
 mod path;
+mod pattern;
 mod policy;
 mod pool;
 mod precedence;
@@ -38,13 +39,17 @@ pub use key::{Key, ObjectRef};
 pub use kind::Kind;
 pub use listener::{Host, Listener, Protocol};
 pub use order::alternating;
-pub use path::{PathMatch, PathMatchError, decode_slashes, escape_target, has_encoded_slashes, normalise_path};
+pub use path::{
+    PathMatch, PathMatchError, decode_slashes, escape_target, has_dots, has_encoded_slashes, normalise_path,
+};
+pub use pattern::{Case, Pattern, PatternError};
 pub use policy::{
     AddressList, ClaimHeader, ClientAddresses, EntraTenant, EntraTenantError, ErrorPage, ErrorPages, KeySet,
     KeySetError, KeySource, KeyUrl, KeyUrlError, MAX_PAGE_BYTES, PAGE_STATUSES, PageBytes, Policies, PolicyOrigin,
-    ProhibitedTarget, ProhibitedTargets, SessionAtTokenEnd, TokenIssuer, TokenPolicy, Unauthorized, VerificationKey,
+    ProhibitedTarget, ProhibitedTargets, RewriteSet, SessionAtTokenEnd, TokenIssuer, TokenPolicy, Unauthorized,
+    VerificationKey, rewrite,
 };
-pub use pool::{Address, Balance, Endpoint, EndpointState, Endpoints, Pool, PoolId, Transport, UpstreamTls};
+pub use pool::{Address, Balance, Endpoint, EndpointState, Endpoints, Pool, PoolId, Transport, UpstreamTls, Weight};
 pub use precedence::{HostPrecedence, MatchPrecedence};
 pub use probe::{MAX_PROBE_BODY_CHARS, Probe, ProbeHeader, ProbeKind, StatusRange, StatusRangeError};
 pub use redirect::{Redirect, RedirectPath, RedirectPort, RedirectQuery, RedirectedRequest, UrlScheme};

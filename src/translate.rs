@@ -36,6 +36,7 @@ mod ref_tracker;
 mod refs;
 mod report;
 mod rewrite;
+mod rewrite_rules;
 mod service;
 mod slice_index;
 mod tls;

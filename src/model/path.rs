@@ -176,6 +176,20 @@ pub fn has_encoded_slashes(path: &str) -> bool {
     path.iter().any(|byte| matches!(byte, b';' | b'\\')) || path.windows(3).any(is_slash)
 }
 
+/// Whether a path has elements that are `.` or `..`, however they are encoded.
+pub fn has_dots(path: &str) -> bool {
+    path.split('/').any(is_dots)
+}
+
+/// Whether a path element is `.` or `..`, however it is encoded.
+fn is_dots(element: &str) -> bool {
+    let (mut rest, mut dots) = (element, 0);
+    while let Some(after) = [".", "%2e", "%2E"].iter().find_map(|dot| rest.strip_prefix(dot)) {
+        (rest, dots) = (after, dots + 1);
+    }
+    rest.is_empty() && (1..=2).contains(&dots)
+}
+
 /// The normal form of a path in which encoded slashes and backslashes are slashes, and the parameters behind a `;` are left out;
 /// and whether `.` or `..` elements have come to light by that. `path` is in its normal form.
 pub fn decode_slashes(path: &str) -> (String, bool) {

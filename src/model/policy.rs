@@ -7,6 +7,7 @@
 mod client_addresses;
 mod error_pages;
 mod prohibited;
+pub mod rewrite;
 mod token;
 
 use std::fmt;
@@ -19,6 +20,7 @@ use super::ObjectRef;
 pub use client_addresses::{AddressList, ClientAddresses};
 pub use error_pages::{ErrorPage, ErrorPages, MAX_PAGE_BYTES, PAGE_STATUSES, PageBytes};
 pub use prohibited::{ProhibitedTarget, ProhibitedTargets};
+pub use rewrite::RewriteSet;
 pub use token::{
     ClaimHeader, EntraTenant, EntraTenantError, KeySet, KeySetError, KeySource, KeyUrl, KeyUrlError, SessionAtTokenEnd,
     TokenIssuer, TokenPolicy, Unauthorized, VerificationKey,
@@ -36,6 +38,9 @@ pub struct Policies {
     /// The token that a request has to bring.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<Arc<TokenPolicy>>,
+    /// Rewrites of headers and URLs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rewrites: Option<Arc<RewriteSet>>,
     /// Pages for the gateway's own errors.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_pages: Option<Arc<ErrorPages>>,

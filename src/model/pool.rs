@@ -4,6 +4,7 @@ use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
@@ -114,9 +115,41 @@ pub struct Endpoint {
     pub address: Address,
     /// Whether the endpoint takes requests. An address that a user listed is always ready.
     pub state: EndpointState,
+    /// The share of requests that each member of the endpoint takes, relative to other members of the pool. 1 for nearly all.
+    #[serde(skip_serializing_if = "Weight::is_one")]
+    pub weight: Weight,
     /// The object behind the address, for people: `Pod default/chat-7d9f`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
+}
+
+/// The weight of an endpoint: from 1. The weights of two pools that have an address both are added up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct Weight(NonZeroU16);
+
+impl Weight {
+    /// The weight of members that share requests evenly.
+    pub const ONE: Self = Self(NonZeroU16::MIN);
+
+    /// A weight; `None` for 0.
+    pub fn new(weight: u16) -> Option<Self> {
+        NonZeroU16::new(weight).map(Self)
+    }
+
+    /// The number.
+    pub fn number(self) -> u16 {
+        self.0.get()
+    }
+
+    /// Both weights together.
+    pub fn plus(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.number()))
+    }
+
+    fn is_one(&self) -> bool {
+        *self == Self::ONE
+    }
 }
 
 /// The state of an endpoint according to the source (EndpointSlice `conditions`, KEP-1672). The order is that of preference: where
@@ -209,6 +242,7 @@ pub enum Balance {
     RoundRobin,
     /// The member with the fewest requests and WebSocket sessions in progress.
     LeastConnections,
-    /// The member that a hash of the client's address gives (`sessionAffinity: ClientIP` of a Service).
+    /// The member that a hash of the client's address gives (`sessionAffinity: ClientIP` of a Service, `IpHash` of an
+    /// ApplicationGateway).
     ClientAddress,
 }

@@ -1,5 +1,6 @@
 //! Load balancing: which of the members that are up takes the next request.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,7 +9,7 @@ use super::client_hash;
 use super::member::Member;
 use super::pool_state::PoolState;
 use super::preference::{self, Patience, Preference};
-use crate::model::Balance;
+use crate::model::{Balance, Weight};
 
 /// Chooses one of the best members for a request, but none of `tried`.
 pub(super) fn pick(
@@ -19,20 +20,59 @@ pub(super) fn pick(
 ) -> Option<Arc<Member>> {
     let terms = state.terms(patience);
     let best = state.best(tried, terms)?;
-    // The turn is counted among the best members, so that the neighbour of a member that is down gets no double share.
-    let turn = cursor.fetch_add(1, Ordering::Relaxed) % best.count;
-    let is_best = |entry: &&(Arc<Member>, _)| {
-        Preference::of(&entry.0, entry.1, terms) == Some(best.preference) && !tried.contains(&entry.0.id)
+    let is_best = |index: &usize| {
+        let (member, endpoint) = &state.members[*index];
+        Preference::of(member, *endpoint, terms) == Some(best.preference) && !tried.contains(&member.id)
     };
-    let candidates = state.members.iter().filter(is_best).map(|(member, _)| member);
-    let mut candidates = candidates.cycle().skip(turn).take(best.count);
-    match (state.balance, client) {
-        (Balance::ClientAddress, Some(client)) => {
-            candidates.max_by_key(|member| client_hash::score(client, member.key.address)).cloned()
-        }
-        (Balance::RoundRobin | Balance::ClientAddress, _) => candidates.next().cloned(),
+    let candidates = (0..state.members.len()).filter(is_best);
+    let turn = cursor.fetch_add(1, Ordering::Relaxed);
+    // The turn is counted among the best members, so that the neighbour of a member that is down gets no double share.
+    let mut in_turn = candidates.clone().cycle().skip(turn % best.count).take(best.count);
+    let chosen = match (state.balance, client) {
+        (Balance::ClientAddress, Some(client)) => of_client(state, client, candidates),
+        (Balance::RoundRobin | Balance::ClientAddress, _) if state.weights.is_empty() => in_turn.next(),
+        (Balance::RoundRobin | Balance::ClientAddress, _) => by_weight(&state.weights, candidates, turn),
         // Of members with equal load the one whose turn it is.
-        (Balance::LeastConnections, _) => candidates.min_by_key(|member| member.load()).cloned(),
+        (Balance::LeastConnections, _) => in_turn.min_by_key(|index| weighted_load(state, *index)),
+    };
+    chosen.map(|index| Arc::clone(&state.members[index].0))
+}
+
+/// The member whose turn it is, where members have weights. Turns are spread over the members, not given to each in a row: multiples of the
+/// golden ratio fall evenly into every interval, however many there are (Weyl's sequence).
+fn by_weight(weights: &[Weight], candidates: impl Iterator<Item = usize> + Clone, turn: usize) -> Option<usize> {
+    const GOLDEN_RATIO: u64 = 0x9e37_79b9_7f4a_7c15;
+    let weight = |index: usize| u64::from(weights[index].number());
+    let total: u64 = candidates.clone().map(weight).sum();
+    let fraction = (turn as u64).wrapping_mul(GOLDEN_RATIO);
+    let mut point = (u128::from(fraction) * u128::from(total) >> 64) as u64;
+    candidates.into_iter().find(|index| {
+        let is_within = point < weight(*index);
+        point = point.saturating_sub(weight(*index));
+        is_within
+    })
+}
+
+/// The load of a member, for each of its share. With weights, the request that it would take counts: of two unused members the one with the
+/// greater weight has less to bear.
+fn weighted_load(state: &PoolState, index: usize) -> usize {
+    const ONE_REQUEST: usize = 1 << 20;
+    let load = state.members[index].0.load();
+    match state.weights.get(index) {
+        Some(weight) => load.saturating_add(1).saturating_mul(ONE_REQUEST) / usize::from(weight.number()),
+        None => load,
+    }
+}
+
+/// The member that a client's address gives.
+fn of_client(state: &PoolState, client: IpAddr, candidates: impl Iterator<Item = usize>) -> Option<usize> {
+    let address = |index: usize| state.members[index].0.key.address;
+    match &*state.weights {
+        [] => candidates.max_by_key(|index| client_hash::score(client, address(*index))),
+        weights => {
+            let score = |index: usize| client_hash::weighted_score(client, address(index), weights[index].number());
+            candidates.max_by(|a, b| score(*a).total_cmp(&score(*b)))
+        }
     }
 }
 
@@ -44,10 +84,12 @@ pub(super) fn is_own_pending(state: &PoolState, MemberQuery { tried, client, wan
     let terms = state.terms(Patience::Waiting);
     let is_up =
         |(member, endpoint): &(Arc<Member>, _)| Preference::of(member, *endpoint, terms).is_some_and(Preference::is_up);
-    let candidates =
-        state.members.iter().filter(|entry| !tried.contains(&entry.0.id) && (is_up(entry) || pending(entry)));
-    let own = candidates.max_by_key(|(member, _)| client_hash::score(client, member.key.address));
-    state.resolving > 0 || own.is_some_and(pending)
+    let candidates = (0..state.members.len()).filter(|index| {
+        let entry = &state.members[*index];
+        !tried.contains(&entry.0.id) && (is_up(entry) || pending(entry))
+    });
+    let own = of_client(state, client, candidates);
+    state.resolving > 0 || own.is_some_and(|index| pending(&state.members[index]))
 }
 
 #[cfg(test)]
@@ -66,6 +108,70 @@ mod tests {
     ) -> Option<Arc<Member>> {
         let state = PoolState { balance, members: members.into(), ..PoolState::default() };
         super::pick(&state, cursor, MemberQuery { tried, ..MemberQuery::default() }, Patience::Waiting)
+    }
+
+    /// Four members that are up, with these weights.
+    fn weighted(balance: Balance, weights: [u16; 4]) -> PoolState {
+        let weights = weights.map(|weight| Weight::new(weight).expect("not 0")).into();
+        PoolState { balance, members: up(4).into(), weights, ..PoolState::default() }
+    }
+
+    /// How often each of four members is chosen by a number of requests. Each client sends one.
+    fn shares(state: &PoolState, tried: &[u64], requests: u32) -> [u32; 4] {
+        let (cursor, mut counts) = (AtomicUsize::new(0), [0; 4]);
+        for number in 0..requests {
+            let client = Some(std::net::Ipv4Addr::from(0x0a00_0000 + number).into());
+            let query = MemberQuery { tried, client, ..MemberQuery::default() };
+            let chosen = super::pick(state, &cursor, query, Patience::Waiting).expect("one is up");
+            counts[chosen.id as usize] += 1;
+        }
+        counts
+    }
+
+    #[test]
+    fn members_take_turns_by_weight_and_none_takes_all_its_turns_in_a_row() {
+        let state = weighted(Balance::RoundRobin, [1, 2, 3, 4]);
+        for (tried, expected) in [(&[][..], [100, 200, 300, 400]), (&[3], [167, 333, 500, 0])] {
+            let counts = shares(&state, tried, 1000);
+            let close = counts.iter().zip(expected).all(|(count, expected)| count.abs_diff(expected) <= 3);
+            assert!(close, "{counts:?}");
+        }
+        let counts = shares(&weighted(Balance::RoundRobin, [100, 100, 1, 1]), &[], 8);
+        assert!(counts[0] >= 3 && counts[1] >= 3, "{counts:?}");
+    }
+
+    #[test]
+    fn members_have_loads_by_weight() {
+        let state = weighted(Balance::LeastConnections, [1, 2, 3, 4]);
+        let mut leases = Vec::new();
+        for _ in 0..100 {
+            let query = MemberQuery::default();
+            let chosen = super::pick(&state, &AtomicUsize::new(0), query, Patience::Waiting).expect("one is up");
+            leases.push(Lease::new(chosen));
+        }
+        let loads: Vec<_> = state.members.iter().map(|(member, _)| member.load()).collect();
+        assert_eq!(loads, [10, 20, 30, 40]);
+    }
+
+    #[test]
+    fn clients_are_spread_by_weight_and_stay_where_they_are() {
+        let of = |weights, tried: &[u64], client: u32| {
+            let client = Some(std::net::Ipv4Addr::from(client).into());
+            let state = weighted(Balance::ClientAddress, weights);
+            let query = MemberQuery { tried, client, ..MemberQuery::default() };
+            super::pick(&state, &AtomicUsize::new(0), query, Patience::Waiting).expect("one is up").id
+        };
+        let counts = shares(&weighted(Balance::ClientAddress, [1, 2, 3, 4]), &[], 10_000);
+        let close =
+            counts.iter().zip([1000u32, 2000, 3000, 4000]).all(|(count, share)| count.abs_diff(share) < share / 8);
+        assert!(close, "{counts:?}");
+        for client in 0..500 {
+            let before = of([1, 2, 3, 4], &[], client);
+            // A member that goes moves its own clients alone, and so does a weight that grows take clients for its own member alone.
+            assert!(before == 3 || of([1, 2, 3, 4], &[3], client) == before);
+            let after = of([1, 2, 3, 8], &[], client);
+            assert!(after == before || after == 3);
+        }
     }
 
     fn member(n: usize, state: EndpointState, health: Health) -> (Arc<Member>, EndpointState) {

@@ -9,6 +9,14 @@ pub(super) fn score(client: IpAddr, member: SocketAddr) -> u64 {
     mix(hash(client, 0) ^ mix(hash(member.ip(), member.port())))
 }
 
+/// The score of a member that has a weight: the highest one falls to each member in the proportion of the weights (weighted rendezvous
+/// hashing, `-weight / ln(hash)`). A weight that changes moves clients to or from its own member alone.
+pub(super) fn weighted_score(client: IpAddr, member: SocketAddr, weight: u16) -> f64 {
+    // The middle of one of 2^53 intervals of equal length: neither 0 nor 1.
+    let uniform = ((score(client, member) >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
+    -f64::from(weight) / uniform.ln()
+}
+
 /// A hash of an address; one of IPv4 and its form in IPv6 (RFC 4291 section 2.5.5.2) are the same.
 fn hash(ip: IpAddr, port: u16) -> u64 {
     let bits = match ip {

@@ -8,7 +8,7 @@ use super::member::{Health, Member};
 use super::no_member::NoMember;
 use super::preference::{self, Patience, Preference, Terms};
 use super::standing::{CountingProbes, Standing};
-use crate::model::{Balance, EndpointState};
+use crate::model::{Balance, EndpointState, Weight};
 
 /// The members of a pool at one instant. Pools with equal endpoints share one state.
 #[derive(Debug, Default)]
@@ -18,6 +18,8 @@ pub(super) struct PoolState {
     pub(super) min_up: usize,
     /// Every member, and the state of its endpoint.
     pub(super) members: Box<[(Arc<Member>, EndpointState)]>,
+    /// The weight of each member. Empty: they share requests evenly, as nearly always.
+    pub(super) weights: Box<[Weight]>,
     /// The number of DNS names that resolve to no address.
     pub(super) unresolved: usize,
     /// The number of addresses that may not be backends.

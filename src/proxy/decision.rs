@@ -9,8 +9,9 @@ use http::{Method, Request, Response, StatusCode, Version};
 use super::client::body::ClientBody;
 use super::forward;
 use super::forward::response_body::ResponseBody;
-use super::policy;
+use super::policy::{self, RequestRewrite};
 use super::request::context::ConnectionContext;
+use super::request::edits::RequestEdits;
 use super::request::header_size;
 use super::request::headers::{self, ClientFacts};
 use super::request::metrics::RefusedFor;
@@ -18,7 +19,8 @@ use super::request::record::RequestRecord;
 use super::request::refusal::{Refusal, RefusalReason};
 use super::request::target::RequestTarget;
 use crate::model::{
-    Action, EncodedSlashes, Forward, MatchInput, Policies, Protocol, Redirect, RedirectedRequest, escape_target,
+    Action, EncodedSlashes, Forward, MatchInput, Policies, Protocol, Redirect, RedirectedRequest, RewriteSet,
+    escape_target,
 };
 use crate::table::Target;
 
@@ -45,7 +47,7 @@ pub(super) async fn answer(context: Arc<ConnectionContext>, request: Request<Cli
     // The answer that opens a tunnel says no more than that (RFC 9110 section 9.3.6).
     let opens_tunnel = connect && response.status().is_success();
     if context.state.settings.server_header && !opens_tunnel {
-        headers::add_server(response.headers_mut());
+        headers::add_server(&mut response);
     }
     response
 }
@@ -53,9 +55,12 @@ pub(super) async fn answer(context: Arc<ConnectionContext>, request: Request<Cli
 /// Refuses, redirects or forwards a request.
 async fn decide(context: &ConnectionContext, request: Request<ClientBody>, mut record: Box<RequestRecord>) -> Decision {
     let (parts, body) = request.into_parts();
-    if let Err(refusal) = header_size::check(&parts) {
-        context.state.metrics.client_refused(RefusedFor::Header);
-        return Err((refusal, record));
+    match header_size::check(&parts) {
+        Ok(bytes) => record.header_bytes = bytes,
+        Err(refusal) => {
+            context.state.metrics.client_refused(RefusedFor::Header);
+            return Err((refusal, record));
+        }
     }
     let mut requested = match RequestTarget::read(&parts) {
         Ok(requested) => requested,
@@ -69,7 +74,7 @@ async fn decide(context: &ConnectionContext, request: Request<ClientBody>, mut r
     record.target = Some(Arc::clone(&target));
     let request = Request::from_parts(parts, body);
     match &target.route.policies {
-        None => act(context, request, &requested, &target, record).await,
+        None => act(context, request, &requested, None, &target, record).await,
         Some(policies) => Box::pin(act_with_policies(context, request, requested, &target, policies, record)).await,
     }
 }
@@ -85,7 +90,71 @@ async fn act_with_policies(
 ) -> Decision {
     let (mut parts, body) = request.into_parts();
     let decided = match policy::admit(policies, context, &mut parts, &mut requested, &mut record).await {
-        Ok(()) => act(context, Request::from_parts(parts, body), &requested, target, record).await,
+        Err(refusal) => Err((refusal, record)),
+        Ok(()) => {
+            let request = Request::from_parts(parts, body);
+            match policies.rewrites.as_ref().filter(|_| matches!(target.route.action, Action::Forward(_))) {
+                None => act(context, request, &requested, None, target, record).await,
+                Some(rewrites) => act_rewritten(context, request, requested, target, rewrites, record).await,
+            }
+        }
+    };
+    decided.map_err(|(refusal, record)| (policy::refuse(policies, refusal), record))
+}
+
+/// Forwards a request whose route rewrites it or its answer. Where a rule asks for it, the new path decides on the route, once: the rewrites
+/// of that route do not apply. What the gateway itself answers is not rewritten.
+async fn act_rewritten(
+    context: &ConnectionContext,
+    request: Request<ClientBody>,
+    requested: RequestTarget,
+    target: &Target,
+    rewrites: &Arc<RewriteSet>,
+    mut record: Box<RequestRecord>,
+) -> Decision {
+    let rewritten = match policy::rewrite(rewrites, context, &requested, request.headers(), &record) {
+        Ok(rewritten) => rewritten,
+        Err(refusal) => return Err((refusal, record)),
+    };
+    let RequestRewrite { edits, reroute, answer } = rewritten;
+    let mut decided = match edits.path.as_deref().filter(|_| reroute) {
+        None => act(context, request, &requested, Some(&edits), target, record).await,
+        Some(path) => {
+            let mut requested = requested.with_path(path);
+            let target = match resolve(context, &mut requested, &mut record) {
+                Ok(target) => target,
+                Err(refusal) => return Err((refusal, record)),
+            };
+            record.target = Some(Arc::clone(&target));
+            let decided = match &target.route.policies {
+                None => act(context, request, &requested, Some(&edits), &target, record).await,
+                Some(policies) => act_rerouted(context, request, requested, &edits, &target, policies, record).await,
+            };
+            if !matches!(target.route.action, Action::Forward(_)) {
+                return decided;
+            }
+            decided
+        }
+    };
+    if let (Ok(response), Some(answer)) = (&mut decided, answer) {
+        answer.apply(context, response);
+    }
+    decided
+}
+
+/// Does what the route does to which a rewritten path has led, if its own policies admit the request.
+async fn act_rerouted(
+    context: &ConnectionContext,
+    request: Request<ClientBody>,
+    mut requested: RequestTarget,
+    edits: &RequestEdits,
+    target: &Target,
+    policies: &Policies,
+    mut record: Box<RequestRecord>,
+) -> Decision {
+    let (mut parts, body) = request.into_parts();
+    let decided = match policy::admit(policies, context, &mut parts, &mut requested, &mut record).await {
+        Ok(()) => act(context, Request::from_parts(parts, body), &requested, Some(edits), target, record).await,
         Err(refusal) => Err((refusal, record)),
     };
     decided.map_err(|(refusal, record)| (policy::refuse(policies, refusal), record))
@@ -96,6 +165,7 @@ async fn act(
     context: &ConnectionContext,
     request: Request<ClientBody>,
     requested: &RequestTarget,
+    edits: Option<&RequestEdits>,
     target: &Target,
     mut record: Box<RequestRecord>,
 ) -> Decision {
@@ -116,7 +186,7 @@ async fn act(
                 let message = "this route's backend is not configured";
                 return Err((Refusal::new(RefusalReason::PoolNotFound, message), record));
             };
-            forward::forward(context, request, requested, options, pool, record).await
+            forward::forward(context, request, requested, edits, options, pool, record).await
         }
         // The port has just been given to streams.
         Action::Stream(_) | Action::NotFound => Err((Refusal::not_found(), record)),

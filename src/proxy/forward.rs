@@ -24,6 +24,7 @@ use self::retry::RetryPolicy;
 use super::client::body::ClientBody;
 use super::limits::MAX_OWN_HOPS;
 use super::request::context::ConnectionContext;
+use super::request::edits::RequestEdits;
 use super::request::headers;
 use super::request::metrics::RefusedFor;
 use super::request::record::RequestRecord;
@@ -40,7 +41,7 @@ const CONTINUE_TIMEOUT: Duration = Duration::from_secs(1);
 
 type Answer = Result<Response<ResponseBody>, (Refusal, Box<RequestRecord>)>;
 
-/// Forwards a request along its route.
+/// Forwards a request along its route, with the edits that the route's policies make.
 ///
 /// # Errors
 /// No member can answer it: the refusal says why, and the record comes back with it.
@@ -48,6 +49,7 @@ pub(super) async fn forward(
     context: &ConnectionContext,
     request: Request<ClientBody>,
     target: &RequestTarget,
+    edits: Option<&RequestEdits>,
     options: &ForwardOptions,
     pool: &Pool,
     mut record: Box<RequestRecord>,
@@ -72,13 +74,16 @@ pub(super) async fn forward(
         headers::add_upgrade(&mut parts.headers, session.upgrade_header());
     }
     parts.version = Version::HTTP_11;
+    let cookies = AffinityCookies::read(options.affinity.as_deref(), &parts.headers, record.client.tls);
+    if let Some(edits) = edits {
+        edits.apply(&mut parts.headers);
+    }
     record.forwarded(&parts.headers);
-    let Some(uri) = rewrite::target(target, options.rewrite.as_ref()) else {
+    let Some(uri) = rewrite::target(target, edits, options.rewrite.as_ref()) else {
         fail(session, HandshakeOutcome::Malformed);
         return Err((Refusal::malformed("the request target is not a path"), record));
     };
     parts.uri = uri;
-    let cookies = AffinityCookies::read(options.affinity.as_deref(), &parts.headers, record.client.tls);
     headers::add_framing(&mut parts.headers, &parts.method, has_body);
     let silence = options.request_timeout;
     let (body, progress) = if has_body { with_body(&parts, body, silence) } else { (RequestBody::empty(), None) };
@@ -88,6 +93,7 @@ pub(super) async fn forward(
         options,
         pool,
         target,
+        host: edits.and_then(|edits| edits.host.as_ref()),
         wanted: cookies.wanted(),
         client: pool.chooses_by_client().then_some(record.client.address),
         handshake: session.as_ref().map(SessionRequest::protocol),

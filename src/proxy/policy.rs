@@ -17,6 +17,7 @@
 mod client_addresses;
 mod error_pages;
 mod prohibited;
+mod rewrite;
 mod token;
 
 use http::request;
@@ -26,6 +27,8 @@ use super::request::record::RequestRecord;
 use super::request::refusal::Refusal;
 use super::request::target::RequestTarget;
 use crate::model::Policies;
+
+pub(super) use rewrite::{RequestRewrite, request as rewrite};
 
 /// Admits a request to its route: steps 3 to 7, after the prohibited targets of the route.
 ///
@@ -38,7 +41,7 @@ pub(super) async fn admit(
     requested: &mut RequestTarget,
     record: &mut RequestRecord,
 ) -> Result<(), Refusal> {
-    let Policies { prohibited, client_addresses, token, error_pages: _ } = policies;
+    let Policies { prohibited, client_addresses, token, rewrites: _, error_pages: _ } = policies;
     if let Some(targets) = prohibited {
         prohibited::admit(targets, requested)?;
     }
@@ -46,14 +49,16 @@ pub(super) async fn admit(
         client_addresses::admit(addresses, record.client.address)?;
     }
     if let Some(policy) = token {
-        record.token_end = token::admit(policy, context, &mut parts.headers, requested).await?;
+        // A request whose path was rewritten may have been admitted by another token before.
+        let end = token::admit(policy, context, &mut parts.headers, requested).await?;
+        record.token_end = [record.token_end, end].into_iter().flatten().min();
     }
     Ok(())
 }
 
 /// The gateway's own answer, as the policies of the route have it.
 pub(super) fn refuse(policies: &Policies, refusal: Refusal) -> Refusal {
-    let Policies { prohibited: _, client_addresses: _, token: _, error_pages } = policies;
+    let Policies { prohibited: _, client_addresses: _, token: _, rewrites: _, error_pages } = policies;
     match error_pages {
         Some(pages) => error_pages::apply(pages, refusal),
         None => refusal,

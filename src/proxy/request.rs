@@ -3,8 +3,9 @@
 //!
 //! Decides nothing, and knows neither members nor sessions.
 
-mod authority;
+pub(super) mod authority;
 pub(super) mod context;
+pub(super) mod edits;
 pub(super) mod header_size;
 pub(super) mod headers;
 pub(super) mod metrics;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use super::{ListenerTable, RoutingTable};
-use crate::model::{MatchInput, RouteId};
+use crate::model::{MatchInput, RouteId, Weight};
 
 /// The request that opened a session, the route that it took and the member that it is with.
 #[derive(Debug, Clone, Copy)]
@@ -72,8 +72,12 @@ mod tests {
 
     /// A model with one route for any host on port 80, and a pool with one member by each name.
     fn model(route: Arc<Route>, members: &[(&str, SocketAddr)]) -> Model {
-        let endpoint =
-            |address| Endpoint { address: Address::Socket(address), state: EndpointState::Ready, target: None };
+        let endpoint = |address| Endpoint {
+            address: Address::Socket(address),
+            state: EndpointState::Ready,
+            weight: Weight::ONE,
+            target: None,
+        };
         let pool = |(name, address): &(&str, SocketAddr)| {
             let pool = Pool {
                 endpoints: [endpoint(*address)].into_iter().collect(),

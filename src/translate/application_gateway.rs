@@ -10,6 +10,7 @@ mod error_page;
 mod gateway;
 mod guard;
 mod listener;
+mod load_distribution;
 mod parameters;
 mod pool;
 mod probe;

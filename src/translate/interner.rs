@@ -1,11 +1,11 @@
 //! Interning: equal parts of routes and pools become one object in memory. Many routes lead to one Service, and most
 //! routes are forwarded with equal options.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::recent::Recent;
-use crate::model::{Endpoint, Endpoints, ForwardOptions, Pool};
+use crate::model::{Case, Endpoint, Endpoints, ForwardOptions, Pattern, PatternError, Pool};
 
 /// How many unused pools and lists of endpoints are tolerated, however few are in use.
 const MIN_UNUSED: usize = 16;
@@ -19,7 +19,9 @@ pub(super) struct Interner {
     endpoints: BTreeSet<Endpoints>,
     pools: BTreeSet<Arc<Pool>>,
     options: Recent<ForwardOptions, MAX_RECENT_OPTIONS>,
-    /// The count of pools and lists of endpoints above which unused ones are removed.
+    /// Regular expressions by their text: each is compiled once, however often its object is read.
+    patterns: BTreeMap<(String, Case), Pattern>,
+    /// The count of pools, lists of endpoints and patterns above which unused ones are removed.
     capacity: usize,
 }
 
@@ -49,13 +51,29 @@ impl Interner {
         self.options.share(options)
     }
 
-    /// Removes the pools and endpoints that nobody uses, once the count has doubled since this was last done. The cost
+    /// The pattern of a text.
+    pub(super) fn pattern(&mut self, text: &str, case: Case) -> Result<Pattern, PatternError> {
+        let key = (text.to_owned(), case);
+        if let Some(equal) = self.patterns.get(&key) {
+            return Ok(equal.clone());
+        }
+        let pattern = Pattern::compile(text, case)?;
+        self.patterns.insert(key, pattern.clone());
+        Ok(pattern)
+    }
+
+    /// Removes the parts that nobody uses, once the count has doubled since this was last done. The cost
     /// is thus that of what was added.
     pub(super) fn remove_unused(&mut self) {
-        if self.endpoints.len() + self.pools.len() > self.capacity {
+        if self.count() > self.capacity {
+            self.patterns.retain(|_, pattern| pattern.is_shared());
             self.pools.retain(|pool| Arc::strong_count(pool) > 1);
             self.endpoints.retain(Endpoints::is_shared);
-            self.capacity = (self.endpoints.len() + self.pools.len()) * 2 + MIN_UNUSED;
+            self.capacity = self.count() * 2 + MIN_UNUSED;
         }
+    }
+
+    fn count(&self) -> usize {
+        self.endpoints.len() + self.pools.len() + self.patterns.len()
     }
 }

@@ -12,7 +12,9 @@ use super::certificate::CertificateCache;
 use super::interner::Interner;
 use super::report::Fault;
 use super::slice_index::SliceIndex;
-use crate::model::{Certificate, CertificateId, Endpoint, Endpoints, ForwardOptions, Pool};
+use crate::model::{
+    Case, Certificate, CertificateId, Endpoint, Endpoints, ForwardOptions, Pattern, PatternError, Pool,
+};
 use crate::source::{Key, Snapshot};
 
 /// Objects by name. Cheap to copy.
@@ -65,6 +67,11 @@ impl<'a> Lookup<'a> {
     /// Forward options equal to these, shared with other routes.
     pub(super) fn intern_options(&self, options: ForwardOptions) -> Arc<ForwardOptions> {
         self.interner.borrow_mut().options(options)
+    }
+
+    /// The pattern of a text, compiled once.
+    pub(super) fn pattern(&self, text: &str, case: Case) -> Result<Pattern, PatternError> {
+        self.interner.borrow_mut().pattern(text, case)
     }
 
     /// The identity of the certificate in a Secret, if the certificate can be used.

@@ -7,7 +7,7 @@ mod session_affinity;
 use k8s_openapi::api::core::v1::{Pod, Service, ServicePort};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use crate::model::{Address, Endpoint, EndpointState, Kind, ObjectRef};
+use crate::model::{Address, Endpoint, EndpointState, Kind, ObjectRef, Weight};
 use crate::report::Reason;
 
 use super::lookup::Lookup;
@@ -182,7 +182,12 @@ fn external<'a>(
     Ok(ResolvedPort {
         name: port_name,
         number: number.into(),
-        endpoints: vec![Endpoint { address: Address::Name(host, number), state: EndpointState::Ready, target: None }],
+        endpoints: vec![Endpoint {
+            address: Address::Name(host, number),
+            state: EndpointState::Ready,
+            weight: Weight::ONE,
+            target: None,
+        }],
         target: IntOrString::Int(number.into()),
         pod: None,
         keeps_clients: false,

@@ -104,8 +104,8 @@ class HttpBackend(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, name="backend", port=0, tls=None):
-        super().__init__(("127.0.0.1", port), Handler)
+    def __init__(self, name="backend", port=0, tls=None, address="127.0.0.1"):
+        super().__init__((address, port), Handler)
         self.name, self.port, self.health, self.sent = name, self.server_address[1], 200, 0
         self.reached, self.release = threading.Event(), threading.Event()
         self.connections, self.tls = [], tls

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use steadygate::api::annotations::FAMILIES;
+use steadygate::model::rewrite::ServerVariable;
 use steadygate::proxy::{RefusalReason, SIZE_LIMITS, SizeLimit};
 use steadygate::report::Reason;
 use steadygate::websocket::HandshakeOutcome;
@@ -58,6 +59,17 @@ fn row(page: &mut String, key: &str, cells: &[&str]) {
         let _infallible = write!(page, " {} |", cell.replace('|', "\\|"));
     }
     page.push('\n');
+}
+
+#[test]
+fn the_server_variables_on_the_page_are_those_of_the_code() {
+    let mut table = "Generated from `src/model/policy/rewrite/variable.rs`. All of Azure's are there; what is not known is empty.\n\n\
+        | variable | value |\n| --- | --- |\n"
+        .to_owned();
+    for variable in ServerVariable::ALL {
+        row(&mut table, variable.name(), &[variable.meaning()]);
+    }
+    hold_section("docs/rewrites.md", "## Server variables", &table);
 }
 
 #[test]

@@ -1,18 +1,20 @@
 //! The policies of a route, one line a step, in the order in which they apply.
 
+use crate::model::rewrite::{HeaderRewrite, RewriteCondition, RewriteRule, UrlRewrite, ValueMatcher};
 use crate::model::{
-    ClientAddresses, ErrorPages, KeySource, Policies, ProhibitedTarget, ProhibitedTargets, SessionAtTokenEnd,
-    TokenIssuer, TokenPolicy, Unauthorized,
+    ClientAddresses, ErrorPages, KeySource, Policies, ProhibitedTarget, ProhibitedTargets, RewriteSet,
+    SessionAtTokenEnd, TokenIssuer, TokenPolicy, Unauthorized,
 };
 
 /// The steps that a request takes, each with the object and field that asked for it.
 pub(super) fn steps(policies: &Policies) -> Vec<String> {
-    let Policies { prohibited, client_addresses, token: asked, error_pages } = policies;
+    let Policies { prohibited, client_addresses, token: asked, rewrites: set, error_pages } = policies;
     let prohibited = prohibited.as_deref().map(targets).into_iter().flatten();
     let addresses = client_addresses.as_ref().map(addresses).into_iter().flatten();
     let asked = asked.as_deref().map(token);
+    let set = set.as_deref().map(rewrites).into_iter().flatten();
     let pages = error_pages.as_deref().map(pages).into_iter().flatten();
-    prohibited.chain(addresses).chain(asked).chain(pages).collect()
+    prohibited.chain(addresses).chain(asked).chain(set).chain(pages).collect()
 }
 
 fn targets(ProhibitedTargets(targets): &ProhibitedTargets) -> impl Iterator<Item = String> {
@@ -55,4 +57,39 @@ fn token(policy: &TokenPolicy) -> String {
     };
     let audiences = audiences.join(" or ");
     format!("token      of {issuer}, for {audiences}, keys from {keys}; {without}; {session} ({origin})")
+}
+
+fn rewrites(RewriteSet { origin, rules, .. }: &RewriteSet) -> impl Iterator<Item = String> {
+    rules.iter().map(move |rule| format!("rewrite    {} ({origin}, rule {})", effect(rule), rule.name))
+}
+
+/// What a rule does, and in which case.
+fn effect(RewriteRule { name: _, conditions, request_headers, response_headers, url }: &RewriteRule) -> String {
+    let header = |of: &str, header: &HeaderRewrite| {
+        let HeaderRewrite { name, matcher, value } = header;
+        let only = match matcher {
+            Some(ValueMatcher { pattern, negate: false }) => format!(" values that match {pattern}"),
+            Some(ValueMatcher { pattern, negate: true }) => format!(" values that do not match {pattern}"),
+            None => String::new(),
+        };
+        if value.is_empty() { format!("{of} {name}{only} removed") } else { format!("{of} {name}{only}: {value}") }
+    };
+    let request = request_headers.iter().map(|each| header("request", each));
+    let answer = response_headers.iter().map(|each| header("answer", each));
+    let url = url.iter().flat_map(|UrlRewrite { path, query, reroute }| {
+        let path = path.as_ref().map(|path| format!("path {path}"));
+        let query = query.as_ref().map(|query| match query.is_empty() {
+            true => "no query".to_owned(),
+            false => format!("query {query}"),
+        });
+        path.into_iter().chain(query).chain(reroute.then(|| "which decides on the route".to_owned()))
+    });
+    let effects: Vec<String> = request.chain(url).chain(answer).collect();
+    let met = |RewriteCondition { variable, pattern, negate }: &RewriteCondition| {
+        format!("{variable} {} {pattern}", if *negate { "does not match" } else { "matches" })
+    };
+    match conditions.iter().map(met).collect::<Vec<_>>() {
+        none if none.is_empty() => effects.join(", "),
+        conditions => format!("{}; if {}", effects.join(", "), conditions.join(" and ")),
+    }
 }

@@ -52,7 +52,7 @@ impl Registry {
         spec: &Arc<model::Pool>,
         changes: &mut PoolChanges,
     ) -> Arc<PoolState> {
-        let (mut members, mut resolving, mut unresolved) = (Vec::new(), 0, 0);
+        let (mut members, mut weights, mut resolving, mut unresolved) = (Vec::new(), Vec::new(), 0, 0);
         let (mut refused, mut complete) = (BTreeSet::new(), true);
         for endpoint in &spec.endpoints {
             let (addresses, name) = match &endpoint.address {
@@ -77,14 +77,21 @@ impl Registry {
                     continue;
                 }
                 match self.member(registered, address, name, spec) {
-                    Some(member) => members.push((member, endpoint.state)),
+                    Some(member) => {
+                        members.push((member, endpoint.state));
+                        weights.push(endpoint.weight);
+                    }
                     None => complete = false,
                 }
             }
         }
-        let (members, forbidden) = (members.into(), refused.len());
+        if weights.windows(2).all(|pair| pair[0] == pair[1]) {
+            weights = Vec::new();
+        }
+        let (members, weights, forbidden) = (members.into(), weights.into(), refused.len());
         let min_up = usize::try_from(spec.min_up).unwrap_or(usize::MAX);
-        let state = Arc::new(PoolState { balance: spec.balance, min_up, members, unresolved, resolving, forbidden });
+        let state =
+            Arc::new(PoolState { balance: spec.balance, min_up, members, weights, unresolved, resolving, forbidden });
         // A state with fewer members than endpoints is not shared: the reason is logged for each pool.
         changes.last = (complete && refused.is_empty()).then(|| (Arc::clone(spec), Arc::clone(&state)));
         match refused.is_empty() {

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::retire::RETIREMENT_PERIOD;
 use super::*;
-use crate::model::{Address, Balance, Endpoint};
+use crate::model::{Address, Balance, Endpoint, Weight};
 use crate::pool::address_state::AddressState;
 use crate::pool::lease::Lease;
 use crate::pool::state_votes::{AddressSource, AddressStates};
@@ -15,6 +15,7 @@ fn specs(ports: &[u16], path: &str) -> OrdMap<PoolId, Arc<model::Pool>> {
     let endpoint = |port: &u16| Endpoint {
         address: Address::Socket(SocketAddr::from(([127, 0, 0, 1], *port))),
         state: EndpointState::Ready,
+        weight: Weight::ONE,
         target: None,
     };
     let pool = model::Pool {
@@ -154,7 +155,8 @@ fn pool() -> impl Strategy<Value = Arc<model::Pool>> {
         4 => socket().prop_map(Address::Socket),
         1 => Just(Address::Name(NAME.to_owned(), 1)),
     ];
-    let endpoint = (address, state()).prop_map(|(address, state)| Endpoint { address, state, target: None });
+    let endpoint =
+        (address, state()).prop_map(|(address, state)| Endpoint { address, state, weight: Weight::ONE, target: None });
     (prop::collection::vec(endpoint, 0..4), prop::sample::select(vec!["/", "/ready"])).prop_map(|(endpoints, path)| {
         let probe = Some(Probe { path: path.to_owned(), ..Probe::arm_default(false) });
         Arc::new(model::Pool {

@@ -9,9 +9,9 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use rustls::ServerConfig;
 use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
 use rustls::unbuffered::{AppDataRecord, ConnectionState, EncodeError, EncodeTlsData, UnbufferedStatus};
+use rustls::{CipherSuite, ProtocolVersion, ServerConfig};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -37,6 +37,13 @@ thread_local! {
 /// Notes the server name of a ClientHello, for the connection whose handshake is being read.
 pub(super) fn note_server_name(name: Option<String>) {
     SERVER_NAME.set(name);
+}
+
+/// What client and gateway have agreed on in a TLS handshake.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::proxy) struct NegotiatedTls {
+    pub(in crate::proxy) version: ProtocolVersion,
+    pub(in crate::proxy) cipher_suite: CipherSuite,
 }
 
 /// The TLS of a client connection. The TCP connection is given to each call.
@@ -87,6 +94,12 @@ impl TlsConnection {
         })
         .await?;
         Ok((tls, server_name))
+    }
+
+    /// What was agreed on. `None`: the handshake has not ended.
+    pub(in crate::proxy) fn negotiated(&self) -> Option<NegotiatedTls> {
+        let cipher_suite = self.session.negotiated_cipher_suite()?.suite();
+        Some(NegotiatedTls { version: self.session.protocol_version()?, cipher_suite })
     }
 
     /// Whether HTTP/2 was agreed on.

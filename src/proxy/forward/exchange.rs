@@ -34,6 +34,8 @@ pub(super) struct Exchange<'a> {
     pub(super) options: &'a ForwardOptions,
     pub(super) pool: &'a Pool,
     pub(super) target: &'a RequestTarget,
+    /// The `Host` that every member gets, whatever the options say.
+    pub(super) host: Option<&'a HeaderValue>,
     /// The members that the request's cookies name.
     pub(super) wanted: &'a [Token],
     /// The client's own address, where it decides on the member.
@@ -92,7 +94,10 @@ impl Exchange<'_> {
             };
             let member = Arc::clone(lease.member());
             record.member = Some(member.key.address);
-            let host = rewrite::host(&self.options.host, self.target, &member);
+            let host = match self.host {
+                Some(host) => Some(host.clone()),
+                None => rewrite::host(&self.options.host, self.target, &member),
+            };
             let kept = if on_new_connection { None } else { upstream::take(&lease, self.idle_check()) };
             let is_kept = kept.is_some();
             let opened = match kept {

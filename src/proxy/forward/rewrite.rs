@@ -7,22 +7,31 @@ use http::{HeaderValue, Uri};
 
 use crate::model::{HostHeader, PathRewrite, Transport};
 use crate::pool::Member;
+use crate::proxy::request::edits::RequestEdits;
 use crate::proxy::request::target::RequestTarget;
 
 /// The request target that the backend gets. A path that is rewritten, or that has `.` or `..` elements, goes out in the form
-/// that was matched, so that the backend can't read it in another way. Any other path goes out as it came.
-pub(super) fn target(target: &RequestTarget, rewrite: Option<&PathRewrite>) -> Option<Uri> {
-    let (uri, path) = (&target.uri, target.path());
-    let dots = target.has_dots();
-    if rewrite.is_none() && !dots && path != "*" && uri.scheme().is_none() {
+/// that was matched, so that the backend can't read it in another way. Any other path goes out as it came. What the route's settings do
+/// with paths, they do with the path that a policy has written.
+pub(super) fn target(
+    target: &RequestTarget,
+    edits: Option<&RequestEdits>,
+    rewrite: Option<&PathRewrite>,
+) -> Option<Uri> {
+    let uri = &target.uri;
+    let (new_path, new_query) = edits.map(|edits| (edits.path.as_deref(), edits.query.as_deref())).unwrap_or_default();
+    let path = new_path.unwrap_or(target.path());
+    let normal = new_path.is_some() || target.has_dots() || path == "*";
+    if rewrite.is_none() && !normal && new_query.is_none() && uri.scheme().is_none() {
         return Some(uri.clone());
     }
     let path = match rewrite {
         Some(rewrite) if path != "*" => Cow::Owned(rewritten(path, rewrite)),
-        _ if dots || path == "*" => Cow::Borrowed(path),
+        _ if normal => Cow::Borrowed(path),
         _ => Cow::Borrowed(uri.path()),
     };
-    let text = match uri.query() {
+    let query = new_query.or(uri.query()).filter(|query| new_query.is_none() || !query.is_empty());
+    let text = match query {
         Some(query) => format!("{path}?{query}"),
         None => path.into_owned(),
     };
@@ -65,7 +74,7 @@ mod tests {
         let request = http::Request::get(uri).header("host", "a").body(()).expect("a request");
         let Ok(asked) = RequestTarget::read(&request.into_parts().0) else { panic!("refused") };
         let rewrite = rewrite.map(|(strip, prepend)| PathRewrite { strip: strip.into(), prepend: prepend.into() });
-        target(&asked, rewrite.as_ref()).expect("a target").to_string()
+        target(&asked, None, rewrite.as_ref()).expect("a target").to_string()
     }
 
     #[test]
@@ -73,6 +82,26 @@ mod tests {
         assert_eq!(sent("/a//b/%7Ex?q=../1", None), "/a//b/%7Ex?q=../1");
         assert_eq!(sent("/public/../admin?x", None), "/admin?x");
         assert_eq!(sent("/public/%2e%2E/admin", None), "/admin");
+    }
+
+    #[test]
+    fn a_path_that_a_policy_has_written_goes_out_and_the_rest_stays() {
+        let request = http::Request::get("/a//b?x=1").header("host", "a").body(()).expect("a request");
+        let Ok(asked) = RequestTarget::read(&request.into_parts().0) else { panic!("refused") };
+        let sent = |path: Option<&str>, query: Option<&str>| {
+            let mut edits = RequestEdits::default();
+            (edits.path, edits.query) = (path.map(Into::into), query.map(Into::into));
+            target(&asked, Some(&edits), None).expect("a target").to_string()
+        };
+        assert_eq!(sent(None, None), "/a//b?x=1");
+        assert_eq!(sent(Some("/new"), None), "/new?x=1");
+        assert_eq!(sent(None, Some("y=2")), "/a//b?y=2");
+        assert_eq!(sent(Some("/new"), Some("")), "/new");
+        let mut edits = RequestEdits::default();
+        edits.path = Some("/rule/home".into());
+        let settings = PathRewrite { strip: "/rule".into(), prepend: "/override/".into() };
+        let sent = target(&asked, Some(&edits), Some(&settings)).expect("a target");
+        assert_eq!(sent.to_string(), "/override/home?x=1");
     }
 
     #[test]

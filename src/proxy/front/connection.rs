@@ -1,7 +1,7 @@
 //! One client connection: TLS if the listener's protocol is HTTPS, then HTTP/1.1 or HTTP/2, request by request.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,6 +60,7 @@ pub(super) async fn serve(
         () = drained(&state) => return,
     };
     let Some(Opened { mut stream, opening, client }) = opened else { return };
+    let (client, peer_port) = (client.ip().to_canonical(), client.port());
     if !state.settings.trusts(client)
         && let Err(refused) = slot.claim(client)
     {
@@ -83,7 +84,9 @@ pub(super) async fn serve(
         state,
         listener,
         peer: client,
+        peer_port,
         server_name: None,
+        tls: None,
         alive,
         requests: Arc::default(),
     };
@@ -98,7 +101,7 @@ pub(super) async fn serve(
         Ok(Err(error)) => return tracing::debug!(%peer, %error, "TLS handshake failed"),
         Err(_) => return tracing::debug!(%peer, "TLS handshake took too long"),
     };
-    context.server_name = server_name;
+    (context.server_name, context.tls) = (server_name, tls.negotiated());
     let version = if tls.speaks_http2() { HttpVersion::Http2 } else { HttpVersion::Http1 };
     serve_http(Arc::new(context), ClientStream { tcp: stream, tls: Some(tls), _slot: slot }, version).await;
 }
@@ -108,7 +111,7 @@ struct Opened {
     stream: TcpStream,
     opening: Opening,
     /// The client's address: the peer's, or the one that the peer names by the PROXY protocol.
-    client: IpAddr,
+    client: SocketAddr,
 }
 
 /// Takes the header of the PROXY protocol where a connection is to have one, and looks at the first bytes of HTTP. Those of a stream are
@@ -121,7 +124,7 @@ async fn open(
     peer: SocketAddr,
     protocol: Protocol,
 ) -> Option<Opened> {
-    let mut client = peer.ip().to_canonical();
+    let mut client = peer;
     let refuse = async |stream: TcpStream, fault: String| {
         state.metrics.client_refused(RefusedFor::ProxyHeader);
         tracing::debug!(%peer, port = listener.port, fault, "connection refused");
@@ -130,14 +133,15 @@ async fn open(
         }
     };
     if state.settings.proxy_protocol.contains(&listener.port) {
-        if !state.settings.trusts(client) {
+        let proxy = peer.ip().to_canonical();
+        if !state.settings.trusts(proxy) {
             let fault =
-                format!("{client} is no --trusted-proxy, and only these are served at this port (--proxy-protocol)");
+                format!("{proxy} is no --trusted-proxy, and only these are served at this port (--proxy-protocol)");
             refuse(stream, fault).await;
             return None;
         }
         match tokio::time::timeout(PROXY_HEADER_TIMEOUT, opening::take_proxy_header(&mut stream)).await {
-            Ok(Ok(ProxyHeader::Client(named))) => client = named.ip().to_canonical(),
+            Ok(Ok(ProxyHeader::Client(named))) => client = named,
             Ok(Ok(ProxyHeader::Unknown)) => {}
             Ok(Err(ProxyHeaderError::Connection(error))) => {
                 tracing::debug!(%peer, %error, "connection ended before its PROXY header");

@@ -7,11 +7,11 @@ use crate::proxy::limits::MAX_HOST_BYTES;
 
 /// Host and port of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Authority<'a> {
+pub(in crate::proxy) struct Authority<'a> {
     /// The host as it was written: a name, an IPv4 address, or an IPv6 address in brackets.
-    pub(super) host: &'a str,
+    pub(in crate::proxy) host: &'a str,
     /// The port, where one is given.
-    pub(super) port: Option<u16>,
+    pub(in crate::proxy) port: Option<u16>,
 }
 
 impl<'a> Authority<'a> {
@@ -20,7 +20,7 @@ impl<'a> Authority<'a> {
     ///
     /// # Errors
     /// The text is no authority: a sentence for people.
-    pub(super) fn parse(text: &'a str) -> Result<Self, &'static str> {
+    pub(in crate::proxy) fn parse(text: &'a str) -> Result<Self, &'static str> {
         let end = if text.starts_with('[') {
             text.find(']').map_or(0, |at| at + 1)
         } else {

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::headers::ClientHop;
 use super::state::{BoundListener, WorkerState};
+use crate::proxy::client::tls_connection::NegotiatedTls;
 
 /// The state that the requests of one client connection share.
 pub(in crate::proxy) struct ConnectionContext {
@@ -16,10 +17,14 @@ pub(in crate::proxy) struct ConnectionContext {
     pub(in crate::proxy) listener: Arc<BoundListener>,
     /// The peer's address.
     pub(in crate::proxy) peer: IpAddr,
+    /// The port that the peer came from.
+    pub(in crate::proxy) peer_port: u16,
     /// The hop from the client, as backends are told of it.
     pub(in crate::proxy) hop: ClientHop,
     /// The server name of the client's TLS handshake.
     pub(in crate::proxy) server_name: Option<String>,
+    /// What the client's TLS handshake has agreed on. `None`: the connection has no TLS.
+    pub(in crate::proxy) tls: Option<NegotiatedTls>,
     /// Held by everything that has to end before the process may.
     pub(in crate::proxy) alive: mpsc::Sender<()>,
     pub(in crate::proxy) requests: Arc<RequestCounter>,

@@ -19,11 +19,11 @@ struct HeaderSize {
     fields: usize,
 }
 
-/// Refuses a header that is beyond the limits.
+/// Refuses a header that is beyond the limits. Gives its bytes.
 ///
 /// # Errors
 /// It is: the answer is 431.
-pub(in crate::proxy) fn check(parts: &request::Parts) -> Result<(), Refusal> {
+pub(in crate::proxy) fn check(parts: &request::Parts) -> Result<usize, Refusal> {
     let HeaderSize { bytes, fields } = HeaderSize::of(parts);
     if fields > MAX_HEADER_FIELDS {
         return Err(Refusal::header_too_large(format!(
@@ -35,7 +35,7 @@ pub(in crate::proxy) fn check(parts: &request::Parts) -> Result<(), Refusal> {
             "the request's header has {bytes} bytes, of which no more than {MAX_HEADER_BYTES} are taken"
         )));
     }
-    Ok(())
+    Ok(bytes)
 }
 
 impl HeaderSize {

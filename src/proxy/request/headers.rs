@@ -5,11 +5,12 @@ mod forwarded;
 mod forwarded_field;
 
 use http::header::{self, Entry, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, StatusCode, Version};
+use http::{Method, Response, StatusCode, Version};
 
 use crate::proxy::limits::MAX_REQUEST_ID_BYTES;
 
 pub(in crate::proxy) use client_facts::{ClientFacts, ClientHop};
+pub(in crate::proxy) use forwarded::forwarded_for;
 
 /// The header that carries the reason of the gateway's own answers, and of no other.
 pub(super) const REASON_HEADER: HeaderName = HeaderName::from_static("x-steadygate-reason");
@@ -80,6 +81,10 @@ hop_by_hop!("keep-alive", "proxy-connection", "http2-settings", "transfer-encodi
 /// A backend's answer has a `Transfer-Encoding` other than chunked.
 #[derive(Debug)]
 pub(in crate::proxy) struct UnknownCoding;
+
+/// Marks an answer whose `Server` has been removed by a rule.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::proxy) struct ServerRemoved;
 
 /// The kinds of headers in a request, found in one pass over the names: each look-up in the map has its price.
 #[derive(Debug, Default)]
@@ -192,9 +197,11 @@ fn has_no_length(status: StatusCode) -> bool {
     status.is_informational() || status == StatusCode::NO_CONTENT
 }
 
-/// Says in an answer who has made it, if it does not say so.
-pub(in crate::proxy) fn add_server(headers: &mut HeaderMap) {
-    headers.entry(header::SERVER).or_insert(HeaderValue::from_static(PRODUCT));
+/// Says in an answer who has made it, if it does not say so, unless a rule has removed that.
+pub(in crate::proxy) fn add_server<B>(answer: &mut Response<B>) {
+    if answer.extensions().get::<ServerRemoved>().is_none() {
+        answer.headers_mut().entry(header::SERVER).or_insert(HeaderValue::from_static(PRODUCT));
+    }
 }
 
 /// Removes from trailers, of a client or a member, the fields that only a header may have.
@@ -293,10 +300,20 @@ fn join(headers: &mut HeaderMap, name: HeaderName, separator: &[u8]) {
     if headers.get_all(&name).iter().nth(1).is_none() {
         return;
     }
-    let parts: Vec<&[u8]> = headers.get_all(&name).iter().map(HeaderValue::as_bytes).collect();
-    if let Ok(joined) = HeaderValue::from_bytes(&parts.join(separator)) {
+    if let Some(joined) = joined(headers, &name, separator) {
         headers.insert(name, joined);
     }
+}
+
+/// The values of a header, joined to one (RFC 9110 section 5.2). `None`: there is none.
+pub(in crate::proxy) fn joined(headers: &HeaderMap, name: &HeaderName, separator: &[u8]) -> Option<HeaderValue> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next()?;
+    if values.next().is_none() {
+        return Some(first.clone());
+    }
+    let parts: Vec<&[u8]> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
+    HeaderValue::from_bytes(&parts.join(separator)).ok()
 }
 
 #[cfg(test)]

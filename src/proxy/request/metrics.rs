@@ -118,6 +118,7 @@ pub struct Metrics {
     requests: Family<AnswerLabels, Counter>,
     durations: Family<ObjectLabels, Histogram>,
     refused: Family<RefusedLabels, Counter>,
+    rewrite_failures: Family<ObjectLabels, Counter>,
     /// Open connections of clients.
     pub(in crate::proxy) connections: Gauge,
     /// Bytes of HTTP/2 requests that no backend has answered yet.
@@ -130,6 +131,7 @@ impl Default for Metrics {
             requests: Family::default(),
             durations: Family::new_with_constructor(|| Histogram::new(DURATION_BUCKETS)),
             refused: Family::default(),
+            rewrite_failures: Family::default(),
             connections: Gauge::default(),
             unanswered_bytes: Gauge::default(),
         }
@@ -147,6 +149,8 @@ impl Metrics {
         );
         let help = "Connections and requests of clients that were refused for what they are, by cause";
         registry.register("clients_refused", help, self.refused.clone());
+        let help = "Headers that a rewrite rule could not write, since its value can't be one, by object";
+        registry.register("rewrites_left_out", help, self.rewrite_failures.clone());
         registry.register("client_connections", "Open connections of clients", self.connections.clone());
         let help = "Bytes of HTTP/2 requests that no backend has answered yet";
         registry.register("unanswered_bytes", help, self.unanswered_bytes.clone());
@@ -157,11 +161,17 @@ impl Metrics {
         self.refused.get_or_create_owned(&RefusedLabels { cause }).inc();
     }
 
+    /// Counts headers that rewrite rules could not write.
+    pub(in crate::proxy) fn rewrites_left_out(&self, object: &ObjectRef, count: u64) {
+        self.rewrite_failures.get_or_create_owned(&ObjectLabels::of(Some(object))).inc_by(count);
+    }
+
     /// Removes the counters of an object that has no route any more: so there are as many as there are objects that are
     /// served.
     pub fn forget(&self, object: &ObjectRef) {
         let object = ObjectLabels::of(Some(object));
         self.durations.remove(&object);
+        self.rewrite_failures.remove(&object);
         for code in 100..600 {
             self.requests.remove(&AnswerLabels { object: object.clone(), code });
         }

@@ -34,8 +34,10 @@ pub(in crate::proxy) struct RequestRecord {
     pub(in crate::proxy) client: ClientFacts,
     /// The frontend port whose routes the request takes.
     pub(in crate::proxy) port: u16,
-    method: Method,
+    pub(in crate::proxy) method: Method,
     pub(in crate::proxy) version: Version,
+    /// Bytes of the request's header, once it has been measured.
+    pub(in crate::proxy) header_bytes: usize,
     /// The host, once it has been read.
     pub(in crate::proxy) host: Option<HeaderValue>,
     uri: Uri,
@@ -69,6 +71,7 @@ impl RequestRecord {
             context,
             method: request.method().clone(),
             version: request.version(),
+            header_bytes: 0,
             host: None,
             uri: request.uri().clone(),
             request_id: None,

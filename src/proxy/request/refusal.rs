@@ -66,9 +66,9 @@ impl Refusal {
         Self { retry_after: Some(seconds), ..self }
     }
 
-    /// The same refusal, with a page (HTML in UTF-8) instead of its sentence.
+    /// The same refusal, with a page (HTML in UTF-8) instead of its sentence. A page that it has stays.
     pub(in crate::proxy) fn with_page(self, page: Arc<[u8]>) -> Self {
-        Self { page: Some(page), ..self }
+        Self { page: self.page.or(Some(page)), ..self }
     }
 
     /// The status of the answer.

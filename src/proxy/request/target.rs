@@ -10,10 +10,11 @@ use http::{Method, Uri, Version, request};
 use super::authority::Authority;
 use super::headers::ClientFacts;
 use super::refusal::{Refusal, RefusalReason};
-use crate::model::{decode_slashes, has_encoded_slashes, normalise_host, normalise_path};
+use crate::model::{decode_slashes, has_dots, has_encoded_slashes, normalise_host, normalise_path};
 use crate::proxy::limits::MAX_HOST_BYTES;
 
-/// The target of a request. Nearly always its texts are those that the client wrote, and share their memory.
+/// The target of a request. Cheap to clone. Nearly always its texts are those that the client wrote, and share their memory.
+#[derive(Clone)]
 pub(in crate::proxy) struct RequestTarget {
     /// Host and port as the client wrote them. Empty in HTTP/1.0 without `Host`.
     pub(in crate::proxy) authority: HeaderValue,
@@ -71,9 +72,14 @@ impl RequestTarget {
         (self.normalised, self.revealed_dots) = (Some(path), revealed_dots);
     }
 
+    /// The target as a policy has it: with another path, in its normal form, which decides on the route from now on.
+    pub(in crate::proxy) fn with_path(&self, path: &str) -> Self {
+        Self { normalised: Some(path.to_owned()), ..self.clone() }
+    }
+
     /// Whether the path has `.` or `..` elements, or may have them for a backend: it goes out in its normal form.
     pub(in crate::proxy) fn has_dots(&self) -> bool {
-        self.revealed_dots || self.uri.path().split('/').any(is_dots)
+        self.revealed_dots || has_dots(self.uri.path())
     }
 
     /// Host and port as the client wrote them.
@@ -111,15 +117,6 @@ fn host(authority: &HeaderValue) -> Result<HeaderValue, Refusal> {
     }
     let Authority { host, port: _ } = Authority::parse(text).map_err(Refusal::malformed)?;
     HeaderValue::from_str(&normalise_host(host)).map_err(|_| no_host())
-}
-
-/// Whether a path element is `.` or `..`, however it is encoded.
-fn is_dots(element: &str) -> bool {
-    let (mut rest, mut dots) = (element, 0);
-    while let Some(after) = [".", "%2e", "%2E"].iter().find_map(|dot| rest.strip_prefix(dot)) {
-        (rest, dots) = (after, dots + 1);
-    }
-    rest.is_empty() && (1..=2).contains(&dots)
 }
 
 /// Checks that the headers tell the body's end in one way at most.

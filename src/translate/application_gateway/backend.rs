@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::api::application_gateway::{BackendAddressPool, BackendHttpSettings, Reference, TrustedRootCertificate};
 use crate::model::{
     EncodedSlashes, Forward, ForwardOptions, HostHeader, Kind, ObjectRef, PathMatch, PathRewrite, Pool, PoolId,
-    SecretBytes, Transport, UpstreamTls,
+    RewriteSet, SecretBytes, Transport, UpstreamTls,
 };
 use crate::report::Reason;
 
@@ -15,28 +15,29 @@ use super::pool::{self, PoolMembers, PoolTarget};
 use super::settings::{self, BackendSettings};
 use super::stream_settings::StreamSettings;
 use super::{probe, reference};
-use crate::translate::Options;
 use crate::translate::draft::Draft;
 use crate::translate::lookup::Lookup;
 use crate::translate::report::{Fault, Reports};
-use crate::translate::{affinity, balance, rewrite, tls};
+use crate::translate::{affinity, balance, rewrite, rewrite_rules, tls};
 
 /// The settings and pools of a gateway, read: what backends are made of.
 #[derive(Debug)]
 pub(super) struct Backends<'a> {
     pub(super) owner: &'a ObjectRef,
     pub(super) elements: &'a Elements<'a>,
-    settings: BTreeMap<String, BackendSettings<'a>>,
+    pub(super) settings: BTreeMap<String, BackendSettings<'a>>,
     pub(super) stream_settings: BTreeMap<String, StreamSettings<'a>>,
     pub(super) targets: BTreeMap<String, Vec<PoolTarget>>,
+    /// The sets of rewrite rules, by their fields.
+    pub(super) rewrites: BTreeMap<String, Arc<RewriteSet>>,
 }
 
 impl<'a> Backends<'a> {
-    /// Reads every settings element, pool and probe, in use or not, so that each mistake is reported.
+    /// Reads every settings element, pool, probe and rewrite set, in use or not, so that each mistake is reported.
     pub(super) fn read(
         owner: &'a ObjectRef,
         elements: &'a Elements<'a>,
-        options: &Options,
+        lookup: &Lookup<'_>,
         reports: &mut Reports,
     ) -> Self {
         let settings = elements.settings.iter();
@@ -47,24 +48,29 @@ impl<'a> Backends<'a> {
             .map(|element| (element.field.clone(), StreamSettings::read(owner, &element, reports)))
             .collect();
         let pools = elements.pools.iter();
-        let targets =
-            pools.map(|element| (element.field.clone(), pool::addresses(owner, &element, options, reports))).collect();
+        let targets = pools
+            .map(|element| (element.field.clone(), pool::addresses(owner, &element, lookup.options, reports)))
+            .collect();
         for element in elements.probes.iter() {
             probe::read(owner, &element, &HostHeader::Member, reports);
             probe::min_servers(owner, &element, reports);
         }
-        Self { owner, elements, settings, stream_settings, targets }
+        let sets = elements.rewrites.iter();
+        let rewrites = sets.map(|Element { field, value }| {
+            let set = rewrite_rules::read(owner, &field, value, lookup, reports);
+            (field, Arc::new(set))
+        });
+        Self { owner, elements, settings, stream_settings, targets, rewrites: rewrites.collect() }
     }
 
-    /// The backend that a pool and settings make for requests to `path`. Its pool is put into the draft.
-    pub(super) fn backend(
+    /// The pool that a pool and settings make together. It is put into the draft.
+    pub(super) fn pool_id(
         &self,
         pool: &Element<'a, BackendAddressPool>,
         settings: &Element<'a, BackendHttpSettings>,
-        path: &PathMatch,
         lookup: &Lookup<'_>,
         draft: &mut Draft,
-    ) -> Result<Forward, Reason> {
+    ) -> Result<PoolId, Reason> {
         // No schema may have seen the names, and two pairs must never be one pool.
         let [pool_name, settings_name] = [&pool.value.name, &settings.value.name].map(|name| name.replace('/', "%2F"));
         let id = PoolId(format!("{pool_name}/{settings_name} ({})", self.owner).into());
@@ -74,6 +80,18 @@ impl<'a> Backends<'a> {
             draft.pools.insert(id.clone(), made);
         }
         draft.parts.pools.entry(pool.value.name.clone()).or_default().insert(id.clone());
+        Ok(id)
+    }
+
+    /// Forwarding to a pool with the settings, for requests to `path`.
+    pub(super) fn forward(
+        &self,
+        pool: PoolId,
+        settings: &Element<'a, BackendHttpSettings>,
+        path: &PathMatch,
+        reports: &mut Reports,
+    ) -> Forward {
+        let read = &self.settings[&settings.field];
         let options = ForwardOptions {
             host: read.host.clone(),
             rewrite: read
@@ -86,8 +104,8 @@ impl<'a> Backends<'a> {
             affinity: read.affinity.clone(),
         };
         let asked = format!("{}.cookieBasedAffinity", settings.field);
-        affinity::check(self.owner, &asked, &options, &mut draft.reports);
-        Ok(Forward::to(id, Arc::new(options)))
+        affinity::check(self.owner, &asked, &options, reports);
+        Forward::to(pool, Arc::new(options))
     }
 
     fn pool(

@@ -139,7 +139,7 @@ impl<'a> Gateway<'a> {
 
     /// Puts hosts, routes and pools into the draft.
     pub(super) fn build(&self, lookup: &Lookup<'a>, claims: &Claims<'_>, draft: &mut Draft) {
-        let backends = Backends::read(self.owner, &self.elements, lookup.options, &mut draft.reports);
+        let backends = Backends::read(self.owner, &self.elements, lookup, &mut draft.reports);
         // Every redirect, in use or not, so that each mistake is reported.
         for element in self.elements.redirects.iter() {
             let _reported = redirect::read(self.owner, &self.elements, &element, &mut draft.reports);

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::api::ApplicationGatewaySpec;
-use crate::api::application_gateway::{HttpListener, PathRule, Reference, RuleReference, RuleTarget, SslProfile};
+use crate::api::application_gateway::{HttpListener, PathRule, Reference, SslProfile};
 use crate::model::ObjectRef;
 use crate::report::Reason;
 use crate::translate::report::Reports;
@@ -111,36 +111,6 @@ pub(super) fn of_guards(
         }
     }
     access
-}
-
-/// What a rule, a path rule or the default of a path map at `field` asks for. An error is why it can't be served.
-pub(super) fn of_target(
-    owner: &ObjectRef,
-    elements: &Elements<'_>,
-    field: &str,
-    target: RuleTarget<'_>,
-    reports: &mut Reports,
-) -> Result<(), Reason> {
-    let RuleTarget { pool: _, load_distribution, settings: _, redirect: _, rewrites, token: _ } = target;
-    let at = |reference: RuleReference<'_>| format!("{field}.{}", reference.field);
-    if let Some(reference) = rewrites.reference
-        && elements.rewrites.find(owner, reference, &at(rewrites), reports).is_ok()
-    {
-        unsupported(owner, at(rewrites), "headers and URLs stay as they are", reports);
-    }
-    let mut result = Ok(());
-    let mut close = |name: RuleReference<'_>, found: Result<(), Reason>, reports: &mut Reports| {
-        result = found.and_then(|()| {
-            let message = format!("{} is not supported by this version, so the rule answers 503", name.field);
-            reports.error(owner, at(name), Reason::Unsupported, message, "name a pool and settings in its place");
-            Err(Reason::Unsupported)
-        });
-    };
-    if let Some(reference) = load_distribution.reference {
-        let found = elements.load_distributions.find(owner, reference, &at(load_distribution), reports).map(drop);
-        close(load_distribution, found, reports);
-    }
-    result
 }
 
 fn check_profile(

@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::api::application_gateway::{BackendAddress, BackendAddressPool, ServiceRef};
-use crate::model::{Address, Endpoint, EndpointState, ObjectRef, Probe};
+use crate::model::{Address, Endpoint, EndpointState, ObjectRef, Probe, Weight};
 use crate::report::Reason;
 
 use super::element::Element;
@@ -130,7 +130,7 @@ fn endpoint(target: &PoolTarget, port: u16) -> Endpoint {
         PoolTarget::Ip(ip) => Address::Socket(SocketAddr::new(*ip, port)),
         PoolTarget::Name(name) => Address::Name(name.clone(), port),
     };
-    Endpoint { address, state: EndpointState::Ready, target: None }
+    Endpoint { address, state: EndpointState::Ready, weight: Weight::ONE, target: None }
 }
 
 fn service<'a>(

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use crate::api::application_gateway::{Reference, RequestRoutingRule, RuleReference, RuleTarget, RuleType, UrlPathMap};
 use crate::model::{
-    Action, Forward, ObjectRef, PathMatch, Policies, Redirect, RedirectPath, Route, TokenPolicy, Unavailable,
+    Action, Forward, ObjectRef, PathMatch, Policies, Redirect, RedirectPath, RewriteSet, Route, TokenPolicy,
+    Unavailable,
 };
 use crate::report::Reason;
 
 use super::backend::Backends;
 use super::element::{Element, ElementList, Elements, in_range};
 use super::guard::{self, Access};
+use super::load_distribution;
 use super::redirect::{self, ReadRedirect};
 use super::token::Tokens;
 use crate::translate::draft::Draft;
@@ -113,7 +115,9 @@ pub(super) fn routes<'a>(
     };
     match rule.rule_type {
         RuleType::Basic => {
-            made.add(field, PathMatch::Any, rule.target());
+            let target = rule.target();
+            made.add(field, PathMatch::Any, target);
+            made.report_reroute(field, target);
         }
         RuleType::PathBasedRouting => {
             let map = match &rule.url_path_map {
@@ -122,7 +126,7 @@ pub(super) fn routes<'a>(
             };
             match map {
                 Ok(map) => made.add_map(&map),
-                Err(reason) => made.push(field, PathMatch::Any, unavailable(reason), None),
+                Err(reason) => made.push(field, PathMatch::Any, unavailable(reason), Policies::default()),
             }
         }
     }
@@ -130,6 +134,28 @@ pub(super) fn routes<'a>(
 }
 
 impl<'a> RuleRoutes<'_, 'a> {
+    /// Reports that the rewrites of a Basic rule ask for a path map again, of which there is none.
+    fn report_reroute(&mut self, field: &str, RuleTarget { rewrites, .. }: RuleTarget<'_>) {
+        let set = rewrites.reference.and_then(|reference| {
+            let found = self.backends.elements.rewrites.find(
+                self.owner,
+                reference,
+                &format!("{field}.{}", rewrites.field),
+                &mut self.draft.reports,
+            );
+            self.backends.rewrites.get(&found.ok()?.field)
+        });
+        if set.is_some_and(|set| set.may_reroute()) {
+            self.draft.reports.warning(
+                self.owner,
+                format!("{field}.{}", rewrites.field),
+                Reason::InvalidValue,
+                "the set has a rule with reroute, which has no effect: a Basic rule has no path map",
+                "make the rule PathBasedRouting, or name a set without reroute",
+            );
+        }
+    }
+
     fn add_map(&mut self, Element { field, value: map }: &Element<'a, UrlPathMap>) {
         let mut seen: BTreeSet<PathMatch> = BTreeSet::new();
         for (index, rule) in map.path_rules.iter().enumerate() {
@@ -181,24 +207,45 @@ impl<'a> RuleRoutes<'_, 'a> {
 
     /// Adds a route for a target at `field`, whose path is at `path_field`.
     fn add_at(&mut self, field: &str, path_field: &str, path: PathMatch, target: RuleTarget<'a>) {
-        let action = self.action(field, &path, target);
+        let (action, rewrites) = self.action(field, &path, target);
         let token = match target.token.reference {
             Some(_) => self.tokens.of(self.owner, self.backends.elements, field, target.token, &mut self.draft.reports),
             None => self.token.clone(),
         };
         match token {
-            Ok(token) => self.push(path_field, path, action, Policies { token, ..Policies::default() }.into_shared()),
-            Err(_) => self.push(path_field, path, unavailable(Reason::AccessControl), None),
+            Ok(token) => self.push(path_field, path, action, Policies { token, rewrites, ..Policies::default() }),
+            Err(_) => self.push(path_field, path, unavailable(Reason::AccessControl), Policies::default()),
         }
     }
 
-    fn action(&mut self, field: &str, path: &PathMatch, target: RuleTarget<'a>) -> Action {
-        let made = guard::of_target(self.owner, self.backends.elements, field, target, &mut self.draft.reports)
-            .and_then(|()| self.target_action(field, path, target));
-        match self.access {
-            Access::Closed => unavailable(Reason::AccessControl),
-            Access::Open => made.unwrap_or_else(unavailable),
+    /// What is done with the requests of a target, and the rewrites that they go through.
+    fn action(&mut self, field: &str, path: &PathMatch, target: RuleTarget<'a>) -> (Action, Option<Arc<RewriteSet>>) {
+        let rewrites = self.rewrites(field, target);
+        let made = self.target_action(field, path, target);
+        match (self.access, made.and_then(|action| Ok((action, rewrites?)))) {
+            (Access::Closed, _) => (unavailable(Reason::AccessControl), None),
+            (Access::Open, Err(reason)) => (unavailable(reason), None),
+            (Access::Open, Ok(made)) => made,
         }
+    }
+
+    /// The rewrites of a target. What the gateway answers by itself is not rewritten.
+    fn rewrites(
+        &mut self,
+        field: &str,
+        RuleTarget { rewrites, redirect, .. }: RuleTarget<'a>,
+    ) -> Result<Option<Arc<RewriteSet>>, Reason> {
+        let Some(reference) = rewrites.reference else { return Ok(None) };
+        let (owner, field) = (self.owner, format!("{field}.{}", rewrites.field));
+        let reports = &mut self.draft.reports;
+        let found = self.backends.elements.rewrites.find(owner, reference, &field, reports)?;
+        if redirect.reference.is_some() {
+            let message = "it has no effect beside a redirect: what the gateway answers by itself is not rewritten";
+            reports.warning(owner, field, Reason::InvalidValue, message, "remove it");
+            return Ok(None);
+        }
+        let set = self.backends.rewrites.get(&found.field);
+        Ok(set.filter(|set| !set.rules.is_empty()).cloned())
     }
 
     fn target_action(&mut self, field: &str, path: &PathMatch, target: RuleTarget<'a>) -> Result<Action, Reason> {
@@ -245,26 +292,39 @@ impl<'a> RuleRoutes<'_, 'a> {
     /// Forwards to the backend of a target.
     fn forward(&mut self, field: &str, path: &PathMatch, target: RuleTarget<'a>) -> Result<Forward, Reason> {
         let Self { owner, backends, lookup, draft, .. } = self;
-        let Elements { pools, settings, .. } = backends.elements;
+        let Elements { pools, settings, load_distributions, .. } = backends.elements;
         let named = |RuleReference { field: name, reference }: RuleReference<'a>, reports: &mut Reports| {
             reference.ok_or_else(|| missing(owner, field, name, reports))
         };
         // Only the first reference that is missing is reported; if both are there, each may lead nowhere.
-        let pool = named(target.pool, &mut draft.reports)?;
-        let setting = named(target.settings, &mut draft.reports)?;
         let at = |reference: RuleReference<'_>| format!("{field}.{}", reference.field);
-        let pool = pools.find(owner, pool, &at(target.pool), &mut draft.reports);
-        let setting = settings.find(owner, setting, &at(target.settings), &mut draft.reports);
-        backends.backend(&pool?, &setting?, path, lookup, draft)
+        let (setting, id) = if let Some(policy) = target.load_distribution.reference {
+            // It takes the place of a pool that is named as well.
+            let setting = named(target.settings, &mut draft.reports)?;
+            let policy = load_distributions.find(owner, policy, &at(target.load_distribution), &mut draft.reports);
+            let setting = settings.find(owner, setting, &at(target.settings), &mut draft.reports);
+            let (policy, setting) = (policy?, setting?);
+            let id = load_distribution::pool(backends, &policy, &setting, lookup, draft)?;
+            (setting, id)
+        } else {
+            let pool = named(target.pool, &mut draft.reports)?;
+            let setting = named(target.settings, &mut draft.reports)?;
+            let pool = pools.find(owner, pool, &at(target.pool), &mut draft.reports);
+            let setting = settings.find(owner, setting, &at(target.settings), &mut draft.reports);
+            let (pool, setting) = (pool?, setting?);
+            let id = backends.pool_id(&pool, &setting, lookup, draft)?;
+            (setting, id)
+        };
+        Ok(backends.forward(id, &setting, path, &mut draft.reports))
     }
 
-    fn push(&mut self, field: &str, path: PathMatch, action: Action, policies: Option<Arc<Policies>>) {
+    fn push(&mut self, field: &str, path: PathMatch, action: Action, policies: Policies) {
         self.routes.push(Route {
             field: field.into(),
             owner: Arc::clone(&self.shared_owner),
             matches: path.into(),
             action,
-            policies,
+            policies: policies.into_shared(),
         });
     }
 }

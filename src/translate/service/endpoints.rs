@@ -7,7 +7,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{Pod, ServicePort};
 use k8s_openapi::api::discovery::v1::{EndpointConditions, EndpointSlice};
 
-use crate::model::{Address, Endpoint, EndpointState, ObjectRef};
+use crate::model::{Address, Endpoint, EndpointState, ObjectRef, Weight};
 use crate::report::Reason;
 use crate::source::Key;
 use crate::translate::lookup::Lookup;
@@ -82,7 +82,7 @@ impl MergedEndpoints {
     /// takes over the address of a terminating one. Of two states the better one is right.
     fn add(&mut self, address: SocketAddr, state: EndpointState, target: Option<String>) {
         let address = Address::Socket(address);
-        let new = Endpoint { address: address.clone(), state, target };
+        let new = Endpoint { address: address.clone(), state, weight: Weight::ONE, target };
         let endpoint = self.endpoints.entry(address).or_insert_with(|| new.clone());
         if state < endpoint.state {
             let target = new.target.or(endpoint.target.take());

@@ -13,7 +13,7 @@ use std::time::Duration;
 use steadygate::model::{
     Action, Affinity, Certificate, Endpoint, EndpointState, Forward, ForwardOptions, Host, HostHeader, Listener, Model,
     ObjectRef, PathRewrite, Ping, Policies, Pool, PoolId, Probe, ProbeHeader, Route, SessionLimits, Stream, Transport,
-    Unavailable, UpstreamTls, WebSocket, WeightedPool, WeightedPools,
+    Unavailable, UpstreamTls, WebSocket, Weight, WeightedPool, WeightedPools,
 };
 use steadygate::translate::Translation;
 
@@ -155,9 +155,10 @@ impl Lines {
         }
     }
 
-    fn endpoint(&self, Endpoint { address, state, target }: &Endpoint) -> String {
+    fn endpoint(&self, Endpoint { address, state, weight, target }: &Endpoint) -> String {
         let state = (self.full || *state != EndpointState::Ready).then(|| endpoint_state(*state));
-        let parts = [Some(address.to_string()), state, target.clone()];
+        let weight = (*weight != Weight::ONE).then(|| format!("weight {}", weight.number()));
+        let parts = [Some(address.to_string()), state, weight, target.clone()];
         parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
     }
 }

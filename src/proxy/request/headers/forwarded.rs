@@ -7,7 +7,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use super::client_facts::{
     self, ClientFacts, ClientHop, FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PORT, FORWARDED_PROTO, REAL_IP,
 };
-use super::join;
+use super::joined;
 
 /// Adds the headers that say who the client is. The claims of a peer that is not trusted have been removed; what a trusted peer
 /// has said stays, as far as it is said once and can be read.
@@ -33,19 +33,26 @@ pub(super) fn add(headers: &mut HeaderMap, hop: &ClientHop, client: &ClientFacts
     };
 }
 
-/// Adds the peer to the hops before it: to `X-Forwarded-For`, and to `Forwarded` if there is one.
-fn add_chain(headers: &mut HeaderMap, hop: &ClientHop, client: &ClientFacts) {
+/// The `X-Forwarded-For` of a request that has these headers of its client: the peer, behind the hops that a trusted peer has noted.
+pub(in crate::proxy) fn forwarded_for(headers: &HeaderMap, hop: &ClientHop, client: &ClientFacts) -> HeaderValue {
     if !hop.is_trusted() {
-        headers.insert(FORWARDED_FOR, hop.peer.clone());
-        return;
+        return hop.peer.clone();
     }
-    join(headers, FORWARDED_FOR, b", ");
-    let noted = headers.get(FORWARDED_FOR).filter(|noted| noted.to_str().is_ok()).cloned();
+    let noted = joined(headers, &FORWARDED_FOR, b", ").filter(|noted| noted.to_str().is_ok());
     // Who was named in another way is the first of the chain.
     let earlier = noted.or_else(|| (client.address != hop.address).then(|| address(client.address)));
     let chain = earlier
         .and_then(|earlier| HeaderValue::from_bytes(&[earlier.as_bytes(), b", ", hop.peer.as_bytes()].concat()).ok());
-    headers.insert(FORWARDED_FOR, chain.unwrap_or_else(|| hop.peer.clone()));
+    chain.unwrap_or_else(|| hop.peer.clone())
+}
+
+/// Adds the peer to the hops before it: to `X-Forwarded-For`, and to `Forwarded` if there is one.
+fn add_chain(headers: &mut HeaderMap, hop: &ClientHop, client: &ClientFacts) {
+    let chain = forwarded_for(headers, hop, client);
+    headers.insert(FORWARDED_FOR, chain);
+    if !hop.is_trusted() {
+        return;
+    }
     if headers.contains_key(header::FORWARDED) {
         let node = match hop.address {
             IpAddr::V4(address) => format!("for={address}"),
