@@ -45,7 +45,7 @@ fn by_weight(weights: &[Weight], candidates: impl Iterator<Item = usize> + Clone
     let weight = |index: usize| u64::from(weights[index].number());
     let total: u64 = candidates.clone().map(weight).sum();
     let fraction = (turn as u64).wrapping_mul(GOLDEN_RATIO);
-    let mut point = (u128::from(fraction) * u128::from(total) >> 64) as u64;
+    let mut point = ((u128::from(fraction) * u128::from(total)) >> 64) as u64;
     candidates.into_iter().find(|index| {
         let is_within = point < weight(*index);
         point = point.saturating_sub(weight(*index));

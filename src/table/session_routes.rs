@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use super::{ListenerTable, RoutingTable};
-use crate::model::{MatchInput, RouteId, Weight};
+use crate::model::{MatchInput, RouteId};
 
 /// The request that opened a session, the route that it took and the member that it is with.
 #[derive(Debug, Clone, Copy)]
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
     use crate::model::{
         Address, AddressPolicy, Balance, Endpoint, EndpointState, Host, HostPattern, Listener, Model, ObjectRef, Pool,
-        PoolId, Probe, Protocol, Route, Transport,
+        PoolId, Probe, Protocol, Route, Transport, Weight,
     };
     use crate::pool::{AffinityKey, Registry};
     use crate::table::compile;
