@@ -14,6 +14,7 @@ SERVED = {
     ("networking.k8s.io", "ingresses/status"): {"patch"},
     ("steadygate.io", "applicationgateways"): {"list", "watch"},
     ("steadygate.io", "applicationgateways/status"): {"patch"},
+    ("gateway.networking.k8s.io", "referencegrants"): {"list", "watch"},
     ("appgw.ingress.azure.io", "azureapplicationgatewayrewrites"): {"list", "watch"},
     ("appgw.ingress.k8s.io", "azureingressprohibitedtargets"): {"list", "watch"},
     ("events.k8s.io", "events"): {"create"},

@@ -247,6 +247,7 @@ RULES = (
     ("discovery.k8s.io", "endpointslices", "list watch"),
     ("networking.k8s.io", "ingresses ingressclasses", "list watch"),
     ("steadygate.io", "applicationgateways", "list watch"),
+    ("gateway.networking.k8s.io", "referencegrants", "list watch"),
     ("appgw.ingress.azure.io", "azureapplicationgatewayrewrites", "list watch"),
     ("appgw.ingress.k8s.io", "azureingressprohibitedtargets", "list watch"),
     # Status, events, and the lease of the one who writes them.
