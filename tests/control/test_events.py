@@ -72,7 +72,7 @@ def test_events_of_objects_without_a_namespace_are_in_default(api, site, leader)
 
     def told():
         about = [event for event in events(api, "default") if event["regarding"]["kind"] == "IngressClass"]
-        return [event["reason"] for event in about] == ["Unsupported"]
+        return [event["reason"] for event in about] == ["InvalidParameters"]
 
     wait_for(told, "an event", 10)
     api.delete(ingress_class)
