@@ -1,6 +1,6 @@
 //! Requests for hosts and paths that must not be served.
 
-use crate::model::{ProhibitedTargets, Unavailable};
+use crate::model::ProhibitedTargets;
 use crate::proxy::request::refusal::Refusal;
 use crate::proxy::request::target::RequestTarget;
 
@@ -10,7 +10,7 @@ use crate::proxy::request::target::RequestTarget;
 /// It is: the answer is 503.
 pub(super) fn admit(targets: &ProhibitedTargets, requested: &RequestTarget) -> Result<(), Refusal> {
     match targets.find(requested.host(), requested.path()) {
-        Some(_) => Err(Refusal::unavailable(&Unavailable { reason: "ProhibitedTarget" })),
+        Some(_) => Err(Refusal::prohibited_target()),
         None => Ok(()),
     }
 }

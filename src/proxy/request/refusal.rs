@@ -108,6 +108,12 @@ impl Refusal {
         Self { reason: unavailable.reason, ..Self::new(RefusalReason::PoolNotFound, message) }
     }
 
+    /// 503: the host and path must not be served, whatever route takes them. The reason is that of reports on the objects that say so.
+    pub(in crate::proxy) fn prohibited_target() -> Self {
+        let message = "an AzureIngressProhibitedTarget says that this host and path must not be served";
+        Self { reason: "ProhibitedTarget", ..Self::new(RefusalReason::PoolNotFound, message) }
+    }
+
     /// 421 (RFC 9110 section 15.5.20): the connection's certificate is not this host's.
     pub(in crate::proxy) fn misdirected() -> Self {
         let message = "this connection was made for another host; connect again for this one";
