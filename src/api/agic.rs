@@ -60,15 +60,25 @@ pub struct AzureRewriteActions {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AzureHeaderConfiguration {
-    /// `set` or `delete`. Default: set.
+    /// What is done with it. Default: it is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub action_type: Option<String>,
+    pub action_type: Option<AzureHeaderAction>,
     /// The name of the header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub header_name: Option<String>,
     /// The value that is set. Of no effect where the header is deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub header_value: Option<String>,
+}
+
+/// What is done with a header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AzureHeaderAction {
+    /// It gets a value.
+    Set,
+    /// It is removed. AGIC itself sets it instead, against its own definition.
+    Delete,
 }
 
 /// The path and query that requests get.

@@ -24,6 +24,7 @@ mod prohibited;
 mod read;
 mod recent;
 mod redirect;
+mod rewrites;
 mod roots;
 mod session;
 mod tenants;

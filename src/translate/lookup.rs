@@ -13,7 +13,7 @@ use super::interner::Interner;
 use super::report::Fault;
 use super::slice_index::SliceIndex;
 use crate::model::{
-    Case, Certificate, CertificateId, Endpoint, Endpoints, ForwardOptions, Pattern, PatternError, Pool,
+    Case, Certificate, CertificateId, Endpoint, Endpoints, ForwardOptions, Pattern, PatternError, Pool, RewriteSet,
 };
 use crate::source::{Key, Snapshot};
 
@@ -67,6 +67,11 @@ impl<'a> Lookup<'a> {
     /// Forward options equal to these, shared with other routes.
     pub(super) fn intern_options(&self, options: ForwardOptions) -> Arc<ForwardOptions> {
         self.interner.borrow_mut().options(options)
+    }
+
+    /// A set of rewrite rules equal to this one, shared with other routes.
+    pub(super) fn intern_rewrites(&self, set: RewriteSet) -> Arc<RewriteSet> {
+        self.interner.borrow_mut().rewrites(set)
     }
 
     /// The pattern of a text, compiled once.

@@ -23,10 +23,19 @@ use super::report::Reports;
 /// The sequence number of a rule that has none.
 const DEFAULT_SEQUENCE: i32 = 100;
 
-/// Reads a set that stands in `field` of `owner`.
+/// Where a set is written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SetField<'a> {
+    pub(super) owner: &'a ObjectRef,
+    /// The field of the set: `spec.rewriteRuleSets[0]`.
+    pub(super) field: &'a str,
+    /// The name of the field in which a rule has its actions.
+    pub(super) actions: &'static str,
+}
+
+/// Reads a set.
 pub(super) fn read(
-    owner: &ObjectRef,
-    field: &str,
+    SetField { owner, field, actions }: SetField<'_>,
     RewriteRuleSet { name: _, rewrite_rules }: &RewriteRuleSet,
     lookup: &Lookup<'_>,
     reports: &mut Reports,
@@ -34,7 +43,7 @@ pub(super) fn read(
     let mut rules: Vec<(usize, &WrittenRule)> = rewrite_rules.iter().enumerate().collect();
     rules.sort_by_key(|(_, rule)| rule.rule_sequence.unwrap_or(DEFAULT_SEQUENCE));
     let rules = rules.into_iter().filter_map(|(index, rule)| {
-        RuleReader { owner, field: format!("{field}.rewriteRules[{index}]"), lookup, reports }.rule(rule)
+        RuleReader { owner, field: format!("{field}.rewriteRules[{index}]"), actions, lookup, reports }.rule(rule)
     });
     let origin = PolicyOrigin { owner: Arc::new(owner.clone()), field: field.into() };
     RewriteSet::new(origin, rules.collect())
@@ -45,6 +54,8 @@ struct RuleReader<'r> {
     owner: &'r ObjectRef,
     /// The field of the rule.
     field: String,
+    /// The name of the field that has its actions.
+    actions: &'static str,
     lookup: &'r Lookup<'r>,
     reports: &'r mut Reports,
 }
@@ -56,6 +67,11 @@ impl RuleReader<'_> {
     /// Reports something that is left out.
     fn error(&mut self, part: &str, message: String, remedy: &str) {
         self.reports.error(self.owner, format!("{}.{part}", self.field), Reason::InvalidValue, message, remedy);
+    }
+
+    /// Reports something among the actions that is left out.
+    fn action_error(&mut self, part: &str, message: String, remedy: &str) {
+        self.error(&format!("{}.{part}", self.actions), message, remedy);
     }
 
     fn rule(mut self, written: &WrittenRule) -> Option<RewriteRule> {
@@ -76,8 +92,14 @@ impl RuleReader<'_> {
         let Some(RewriteActionSet { request_header_configurations, response_header_configurations, url_configuration }) =
             action_set
         else {
-            let message = "the rule has no actionSet, so it changes nothing";
-            self.reports.warning(self.owner, &self.field, Reason::InvalidValue, message, "add one, or remove the rule");
+            let message = format!("the rule has no {}, so it changes nothing", self.actions);
+            self.reports.warning(
+                self.owner,
+                &self.field,
+                Reason::InvalidValue,
+                message,
+                "add what it is to do, or remove the rule",
+            );
             return None;
         };
         let request = ("requestHeaderConfigurations", &request_header_configurations[..], Direction::Request);
@@ -93,7 +115,7 @@ impl RuleReader<'_> {
                 "conditions[{late}] looks at {}, which is not known when a request is rewritten, so this rule rewrites no request",
                 conditions[late].variable
             );
-            self.error(&format!("actionSet.{early}"), message, "put what rewrites requests into a rule of its own");
+            self.action_error(early, message, "put what rewrites requests into a rule of its own");
         } else {
             request_headers = self.headers(request, &conditions);
             url = url_configuration.as_ref().and_then(|url| self.url(url, &conditions));
@@ -134,7 +156,7 @@ impl RuleReader<'_> {
         (part, written, direction): (&str, &[HeaderConfiguration], Direction),
         conditions: &[RewriteCondition],
     ) -> Vec<HeaderRewrite> {
-        let fields = written.iter().enumerate().map(|(index, header)| (format!("actionSet.{part}[{index}]"), header));
+        let fields = written.iter().enumerate().map(|(index, header)| (format!("{part}[{index}]"), header));
         fields.filter_map(|(part, header)| self.header(&part, header, direction, conditions).ok()).collect()
     }
 
@@ -147,19 +169,23 @@ impl RuleReader<'_> {
     ) -> Result<HeaderRewrite, LeftOut> {
         let name = rewritable_header(header_name, direction).map_err(|error| {
             let message = format!("{error}, so it is not rewritten");
-            self.error(&format!("{part}.headerName"), message, "remove it, or name another header");
+            self.action_error(&format!("{part}.headerName"), message, "remove it, or name another header");
             LeftOut
         })?;
         if direction == Direction::Request && header_value_matcher.is_some() {
             let message =
                 "only headers of answers can be chosen by their values, so this one is not rewritten".to_owned();
-            self.error(&format!("{part}.headerValueMatcher"), message, "remove it: one value takes the place of all");
+            self.action_error(
+                &format!("{part}.headerValueMatcher"),
+                message,
+                "remove it: one value takes the place of all",
+            );
             return Err(LeftOut);
         }
         let matcher = header_value_matcher
             .as_ref()
             .map(|HeaderValueMatcher { pattern, ignore_case, negate }| {
-                let field = format!("{part}.headerValueMatcher.pattern");
+                let field = format!("{}.{part}.headerValueMatcher.pattern", self.actions);
                 let pattern = self.pattern(&field, pattern, *ignore_case, "this header")?;
                 Ok(ValueMatcher { pattern, negate: negate.unwrap_or_default() })
             })
@@ -171,7 +197,7 @@ impl RuleReader<'_> {
             self.template(&format!("{part}.headerValue"), header_value.as_deref().unwrap_or_default(), scope)?;
         if name == header::HOST && direction == Direction::Request && value.is_empty() {
             let message = "every request has a Host, so it can't be removed, and stays as it is".to_owned();
-            self.error(&format!("{part}.headerValue"), message, "write the host that the backend is to see");
+            self.action_error(&format!("{part}.headerValue"), message, "write the host that the backend is to see");
             return Err(LeftOut);
         }
         Ok(HeaderRewrite { name, matcher, value })
@@ -180,7 +206,7 @@ impl RuleReader<'_> {
     fn template(&mut self, part: &str, text: &str, scope: TemplateScope<'_>) -> Result<Template, LeftOut> {
         Template::parse(text, scope).map_err(|error| {
             let remedy = "correct it: variables stand in braces, as in {var_host}";
-            self.error(part, format!("{error}, so this is not rewritten"), remedy);
+            self.action_error(part, format!("{error}, so this is not rewritten"), remedy);
             LeftOut
         })
     }
@@ -196,14 +222,14 @@ impl RuleReader<'_> {
         let mut reroute = reroute.unwrap_or_default();
         if reroute && path.is_none() {
             let message = "there is no modifiedPath that could decide on the route, so it has no effect".to_owned();
-            self.error("actionSet.urlConfiguration.reroute", message, "write one, or remove reroute");
+            self.action_error("urlConfiguration.reroute", message, "write one, or remove reroute");
             reroute = false;
         }
         (path.is_some() || query.is_some()).then_some(UrlRewrite { path, query, reroute })
     }
 
     fn path(&mut self, text: &str, scope: TemplateScope<'_>) -> Result<Template, LeftOut> {
-        let part = "actionSet.urlConfiguration.modifiedPath";
+        let part = "urlConfiguration.modifiedPath";
         let template = self.template(part, text, scope)?;
         let example = template.example();
         let fault = match () {
@@ -212,17 +238,17 @@ impl RuleReader<'_> {
             () => return Ok(template),
         };
         let message = format!("{fault}, so the URL is not rewritten by {text:?}");
-        self.error(part, message, "write the path alone; its query is modifiedQueryString");
+        self.action_error(part, message, "write the path alone; its query is modifiedQueryString");
         Err(LeftOut)
     }
 
     fn query(&mut self, text: &str, scope: TemplateScope<'_>) -> Result<Template, LeftOut> {
-        let part = "actionSet.urlConfiguration.modifiedQueryString";
+        let part = "urlConfiguration.modifiedQueryString";
         let template = self.template(part, text, scope)?;
         if template.example().starts_with('?') || template.example().contains('#') {
             let message =
                 format!("a query begins behind its '?' and has no '#', so the URL is not rewritten by {text:?}");
-            self.error(part, message, "write it without");
+            self.action_error(part, message, "write it without");
             return Err(LeftOut);
         }
         Ok(template)

@@ -206,7 +206,8 @@ async fn answer(
     requests.fetch_add(1, Ordering::Relaxed);
     let Some(key) = request.headers().get("sec-websocket-key") else {
         let text = format!("{name} {}", request.uri().path());
-        return Ok(Response::new(Full::new(Bytes::from(text))));
+        let response = Response::builder().header("x-backend", name);
+        return Ok(response.body(Full::new(Bytes::from(text))).expect("a response"));
     };
     let accept = tokio_tungstenite::tungstenite::handshake::derive_accept_key(key.as_bytes());
     let upgrade = hyper::upgrade::on(&mut request);

@@ -26,8 +26,13 @@ struct Case {
 
 impl Case {
     fn read(folder: &Path) -> Self {
+        Self::of(folder, &fs::read_to_string(folder.join("input.yaml")).expect("input.yaml"))
+    }
+
+    /// A case whose objects are those of `manifest`.
+    fn of(folder: &Path, manifest: &str) -> Self {
         let manifests = tempfile::tempdir().expect("a folder");
-        fs::copy(folder.join("input.yaml"), manifests.path().join("input.yaml")).expect("input.yaml");
+        fs::write(manifests.path().join("input.yaml"), manifest).expect("written");
         let input = directory::read(manifests.path()).expect("readable");
         let options = Options {
             serve_controllers: vec!["azure/application-gateway".to_owned()],
@@ -150,6 +155,19 @@ fn the_listeners_are_those_of_agic_with_their_certificates() {
         }
         assert_eq!(actual, expected);
     });
+}
+
+#[test]
+fn exactly_the_backends_of_agics_rewrites_have_them() {
+    let mut cases_with_rewrites = 0;
+    for folder in cases() {
+        let manifest = fs::read_to_string(folder.join("input.yaml")).expect("input.yaml");
+        // `xx` names no variable, and leaves the rule out.
+        let case = Case::of(&folder, &manifest.replace("variable: xx", "variable: http_req_xx"));
+        facts::assert_rewrites(&case.model, &case.expected);
+        cases_with_rewrites += usize::from(case.expected.get("rewriteSets").is_some());
+    }
+    assert_eq!(cases_with_rewrites, 4);
 }
 
 #[test]

@@ -216,8 +216,8 @@ pub(super) const ENTRIES: &[Annotation] = &[
         key: "rewrite-rule-set",
         values: ELEMENT,
         default: "",
-        meaning: "Rewrites of requests and answers: an element of `rewriteRuleSets` of the class's ApplicationGateway. This version reports \
-                  it, and serves without.",
+        meaning: "Rewrites of requests and answers: an element of `rewriteRuleSets` of the class's ApplicationGateway. One that is not \
+                  there is reported, and requests are served without.",
         read: Some(|settings, text| {
             settings.agic.rewrite_rule_set = Some(element(text)?);
             Ok(())
@@ -227,8 +227,8 @@ pub(super) const ENTRIES: &[Annotation] = &[
         key: "rewrite-rule-set-custom-resource",
         values: AllowedValues::Words("name of an AzureApplicationGatewayRewrite"),
         default: "",
-        meaning: "Rewrites of requests and answers: an AzureApplicationGatewayRewrite of the Ingress's namespace. This version reports it, \
-                  and serves without.",
+        meaning: "Rewrites of requests and answers: an AzureApplicationGatewayRewrite of the Ingress's namespace. It can't stand beside \
+                  `rewrite-rule-set`. One that is not there is reported, and requests are served without.",
         read: Some(|settings, text| {
             settings.agic.rewrite_resource = Some(element(text)?);
             Ok(())

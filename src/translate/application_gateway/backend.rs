@@ -18,6 +18,7 @@ use super::{probe, reference};
 use crate::translate::draft::Draft;
 use crate::translate::lookup::Lookup;
 use crate::translate::report::{Fault, Reports};
+use crate::translate::rewrite_rules::SetField;
 use crate::translate::{affinity, balance, rewrite, rewrite_rules, tls};
 
 /// The settings and pools of a gateway, read: what backends are made of.
@@ -57,7 +58,8 @@ impl<'a> Backends<'a> {
         }
         let sets = elements.rewrites.iter();
         let rewrites = sets.map(|Element { field, value }| {
-            let set = rewrite_rules::read(owner, &field, value, lookup, reports);
+            let source = SetField { owner, field: &field, actions: "actionSet" };
+            let set = rewrite_rules::read(source, value, lookup, reports);
             (field, Arc::new(set))
         });
         Self { owner, elements, settings, stream_settings, targets, rewrites: rewrites.collect() }

@@ -19,7 +19,7 @@ use crate::source::Snapshot;
 
 use super::element::{Element, Elements, read_number};
 use super::{listener, probe, reference, settings, websocket};
-use crate::translate::class::{ClassFrontends, ClassGateway, FrontendPorts};
+use crate::translate::class::{ClassFrontends, ClassGateway, ClassRewrites, FrontendPorts};
 use crate::translate::report::Reports;
 
 /// Reads a gateway. A value that can't be read is reported on the gateway, and is no default.
@@ -71,6 +71,9 @@ pub(super) fn read(
         let secret = config(snapshot, owner, &field, Kind::Secret, &value.secret_ref, reports);
         certificates.extend(secret.map(|secret| (value.name.clone(), secret.key)));
     }
+    let rewrites = elements.rewrites.iter();
+    let rewrites =
+        rewrites.map(|Element { field, value }| (value.name.clone(), ClassRewrites { field, set: value.clone() }));
     ClassGateway {
         object: owner.clone(),
         ports,
@@ -79,6 +82,7 @@ pub(super) fn read(
         probe,
         certificates,
         roots,
+        rewrites: rewrites.collect(),
         has_ssl_profile,
         frontends: frontends(&elements),
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::api::annotations::AnnotationSettings;
+use crate::api::application_gateway::RewriteRuleSet;
 use crate::model::{ObjectRef, Probe};
 use crate::source::Key;
 
@@ -25,10 +26,20 @@ pub(in crate::translate) struct ClassGateway {
     pub(in crate::translate) certificates: BTreeMap<String, Key>,
     /// The Secrets and ConfigMaps of `trustedRootCertificates`, by their names.
     pub(in crate::translate) roots: BTreeMap<String, ObjectRef>,
+    /// Its `rewriteRuleSets`, by their names. They are read where an Ingress names them.
+    pub(in crate::translate) rewrites: BTreeMap<String, ClassRewrites>,
     /// Whether its first listener of protocol Https names a profile, which may ask for client certificates.
     pub(in crate::translate) has_ssl_profile: bool,
     /// Its `frontendIPConfigurations`.
     pub(in crate::translate) frontends: ClassFrontends,
+}
+
+/// A set of rewrite rules, as it is written.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::translate) struct ClassRewrites {
+    /// Its field: `spec.rewriteRuleSets[0]`.
+    pub(in crate::translate) field: String,
+    pub(in crate::translate) set: RewriteRuleSet,
 }
 
 /// The kinds of addresses that a gateway listens on.

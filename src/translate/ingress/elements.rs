@@ -6,7 +6,7 @@ use k8s_openapi::api::networking::v1::IngressTLS;
 use super::host_field::HostField;
 use super::parsed::TlsEntries;
 use super::tls_hosts::{self, TlsHost};
-use crate::api::annotations::{AgicSettings, AnnotationSettings};
+use crate::api::annotations::AnnotationSettings;
 use crate::model::{HostPattern, ObjectRef};
 use crate::report::Reason;
 use crate::source::Key;
@@ -14,8 +14,6 @@ use crate::translate::class::{
     ClassFrontends, ClassGateway, DefaultCertificate, FrontendPorts, Parameters, annotation_field,
 };
 use crate::translate::report::Reports;
-
-const UNSUPPORTED: &str = "rewrites are not supported by this version, so requests and answers stay as they are";
 
 const CERTIFICATE: &str = "appgw.ingress.kubernetes.io/appgw-ssl-certificate";
 
@@ -30,7 +28,6 @@ impl ElementReader<'_> {
     /// Why the Ingress answers 503 on all of its paths, if it does. What asks for access control has been reported where it is
     /// written.
     pub(super) fn closed(&self, reports: &mut Reports) -> Option<Reason> {
-        self.report_rewrites(reports);
         if let Parameters::Broken(_) = self.parameters {
             reports.error(
                 self.owner,
@@ -57,23 +54,6 @@ impl ElementReader<'_> {
         let remedy = "let the backend verify client certificates, and then remove the sslProfile";
         reports.error(self.owner, "spec.ingressClassName", Reason::AccessControl, message, remedy);
         true
-    }
-
-    /// Reports rewrites that the Ingress names. They adorn, so it is served without them.
-    fn report_rewrites(&self, reports: &mut Reports) {
-        let AgicSettings { rewrite_rule_set, rewrite_resource, .. } = &self.settings.agic;
-        let (key, message, remedy) = match (rewrite_rule_set, rewrite_resource) {
-            (None, None) => return,
-            (Some(_), Some(_)) => (
-                "rewrite-rule-set-custom-resource",
-                "it can't stand beside rewrite-rule-set, so neither is applied",
-                "remove one of the two",
-            ),
-            (Some(_), None) => ("rewrite-rule-set", UNSUPPORTED, "have the backend do it"),
-            (None, Some(_)) => ("rewrite-rule-set-custom-resource", UNSUPPORTED, "have the backend do it"),
-        };
-        let field = annotation_field(&format!("appgw.ingress.kubernetes.io/{key}"));
-        reports.error(self.owner, field, Reason::Unsupported, message, remedy);
     }
 
     /// Whether the Ingress asks for the private address alone, and would be served elsewhere too. That is reported.

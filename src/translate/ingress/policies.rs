@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ipnet::{IpNet, Ipv4Net};
 
 use super::parsed::ParsedIngress;
-use super::{acme, token};
+use super::{acme, rewrites, token};
 use crate::api::annotations::AnnotationSettings;
 use crate::model::{AddressList, ClientAddresses, ObjectRef, PathMatch, Policies, PolicyOrigin};
 use crate::report::{Reason, Report};
@@ -16,7 +16,7 @@ use crate::translate::report::Reports;
 /// The policies of an Ingress with what it names in other objects.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct ResolvedPolicies {
-    /// The policies of its routes, but for those that redirect to HTTPS: these need no token.
+    /// The policies of its routes, but for those that redirect to HTTPS: these need no token, and are not rewritten.
     policies: Option<Arc<Policies>>,
     /// Whether a policy that guards can't be made.
     is_closed: bool,
@@ -30,9 +30,13 @@ impl ResolvedPolicies {
         let mut reports = Reports::default();
         let token = token::policy(ingress, lookup, &mut reports);
         let is_closed = token.is_err();
-        let policies = match token.unwrap_or_default() {
-            None => ingress.policies.clone(),
-            token => Policies { token, ..ingress.policies.as_deref().cloned().unwrap_or_default() }.into_shared(),
+        let rewrites = rewrites::policy(ingress, lookup, &mut reports);
+        let policies = match (token.unwrap_or_default(), rewrites) {
+            (None, None) => ingress.policies.clone(),
+            (token, rewrites) => {
+                let own = ingress.policies.as_deref().cloned().unwrap_or_default();
+                Policies { token, rewrites, ..own }.into_shared()
+            }
         };
         let policies = if policies == before.policies { before.policies.clone() } else { policies };
         Self { policies, is_closed, reports: reports.into_sorted() }

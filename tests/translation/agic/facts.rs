@@ -37,6 +37,62 @@ pub(super) fn assert_backend(model: &Model, backend: &Value) {
     }
 }
 
+/// The rewrites of each route are those of the rules that lead to its backend.
+pub(super) fn assert_rewrites(model: &Model, expected: &Value) {
+    for (name, backend) in expected["backends"].as_object().expect("backends") {
+        if backend.get("service").is_none() {
+            continue;
+        }
+        let id = PoolId(pool_id(backend).into());
+        let to_backend = |route: &&Value| route.get("to").and_then(Value::as_str) == Some(name);
+        let rule = expected["routes"].as_array().expect("routes").iter().find(to_backend);
+        let set = rule.and_then(|rule| Some(&expected["rewriteSets"][text(rule.get("rewrite")?)]));
+        let set = set.map(|set| Value::from_iter([("origin", set_origin(set)), ("rules", rules(&set["rules"]))]));
+        for route in model.listeners.values().flat_map(|listener| listener.hosts.values()).flat_map(|host| &host.routes)
+        {
+            let leads =
+                matches!(&route.action, Action::Forward(forward) if forward.pools.ids().any(|pool| *pool == id));
+            if leads {
+                let rewrites = route.policies.as_ref().and_then(|policies| policies.rewrites.as_ref());
+                assert_eq!(rewrites.map(|set| serde_json::to_value(set).expect("JSON")), set, "{id:?}");
+            }
+        }
+    }
+}
+
+fn set_origin(set: &Value) -> Value {
+    format!("{}: spec", text(&set["input"])).into()
+}
+
+/// Rules of `expected.yaml` as the model shows them.
+fn rules(expected: &Value) -> Value {
+    let headers = |list: &Value| -> Value {
+        let list = list.get("input").unwrap_or(list).as_array().expect("headers").iter();
+        let header = |header: &Value| match header.get("delete") {
+            Some(name) => serde_json::json!({"name": name, "value": ""}),
+            None => serde_json::json!({"name": header["set"], "value": header["to"]}),
+        };
+        list.map(header).collect()
+    };
+    let rule = |rule: &Value| {
+        let conditions = rule["conditions"].as_array().expect("conditions").iter().map(|condition| {
+            let pattern = format!("{:?}", text(&condition["pattern"]));
+            serde_json::json!({"variable": format!("http_req_{}", text(&condition["variable"])), "pattern": pattern})
+        });
+        let mut shown = serde_json::json!({
+            "name": rule["name"],
+            "conditions": conditions.collect::<Value>(),
+            "request_headers": headers(&rule["request"]),
+            "response_headers": headers(&rule["response"]),
+        });
+        if let Some(path) = rule["url"].get("modifiedPath") {
+            shown["url"] = serde_json::json!({"path": path, "query": rule["url"]["modifiedQueryString"]});
+        }
+        shown
+    };
+    expected.as_array().expect("rules").iter().map(rule).collect()
+}
+
 fn assert_transport(pool: &Pool, sends: &Value) {
     let (protocol, has_roots) = match &pool.transport {
         Transport::Http => ("Http", false),
