@@ -254,6 +254,27 @@ proptest! {
     }
 }
 
+#[test]
+fn a_host_that_borrows_routes_at_one_of_its_ports_follows_them() {
+    let ingress = |name, annotations: Value, tls: Option<&str>, host: &str| {
+        let rule = json!({"host": host, "http": {"paths": [{"path": format!("/{name}"), "pathType": "Prefix",
+            "backend": {"service": {"name": name, "port": {"number": 80}}}}]}});
+        json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": name, "annotations": annotations},
+            "spec": {"tls": tls.iter().map(|host| json!({"hosts": [host]})).collect::<Value>(), "rules": [rule]}})
+    };
+    let elsewhere = json!({"appgw.ingress.kubernetes.io/override-frontend-port": "8443"});
+    let mut snapshot = Snapshot::default();
+    add(&mut snapshot, ingress("wide", json!({}), None, "*.example"));
+    add(&mut snapshot, ingress("tls", json!({}), Some("a.example"), "*.example"));
+    add(&mut snapshot, ingress("elsewhere", elsewhere, Some("a.example"), "a.example"));
+    let options = Options { everything_without_class: true, ..options() };
+    let mut translator = Translator::new(options.clone());
+    translator.update(&snapshot);
+    let ports = json!({"ports": [{"name": "http", "port": 80}]});
+    add(&mut snapshot, json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "wide"}, "spec": ports}));
+    assert_eq!(translator.update(&snapshot).model, translate(&snapshot, &options).model);
+}
+
 fn add(snapshot: &mut Snapshot, document: Value) {
     manifests::add_filled(snapshot, document);
 }

@@ -23,7 +23,7 @@ pub(super) struct IngressHosts {
     ports: BTreeMap<PortProtocol, usize>,
     /// Hosts with wildcards that are none of the Ingress API. There are few.
     globs: BTreeSet<HostPattern>,
-    /// Hosts that stand in `spec.tls` alone: the routes of a wider host serve them.
+    /// Hosts that stand in `spec.tls` alone at some port: the routes of a wider host serve them there.
     borrowing: BTreeSet<HostPattern>,
 }
 
@@ -145,13 +145,13 @@ impl IngressHosts {
         let before = std::mem::replace(&mut entry.tls_requests, requests);
         let now: Vec<u16> = entry.tls_requests.iter().filter_map(TlsRequest::port).collect();
         entry.put_reports(|reports| &mut reports.tls, reports.into_sorted(), all_reports);
-        let is_borrowing = !now.is_empty() && !entry.ingresses.iter().any(|ingress| ingress.serves(host));
-        if is_borrowing {
+        let at = |port| PortProtocol { port, protocol: Protocol::Https };
+        let is_served = |port| entry.ingresses.iter().any(|ingress| ingress.is_on(at(port)) && ingress.serves(host));
+        if now.iter().any(|port| !is_served(*port)) {
             self.borrowing.insert(host.clone());
         } else {
             self.borrowing.remove(host);
         }
-        let at = |port| PortProtocol { port, protocol: Protocol::Https };
         before.iter().filter_map(TlsRequest::port).for_each(|port| self.count(at(port), Counted::Removed));
         now.into_iter().for_each(|port| self.count(at(port), Counted::Added));
     }
