@@ -42,7 +42,11 @@ fn host(number: usize, pool: &str, version: usize) -> Arc<Host> {
         action: Action::Forward(Forward::to(PoolId(pool.into()), Arc::new(options))),
         policies: None,
     };
-    Arc::new(Host { certificate: Some(CertificateId("default/wildcard".to_owned())), routes: vec![route.into()] })
+    Arc::new(Host {
+        certificate: Some(CertificateId("default/wildcard".to_owned())),
+        tls: None,
+        routes: vec![route.into()],
+    })
 }
 
 fn pool(number: usize, members: usize, version: usize) -> Arc<Pool> {

@@ -21,6 +21,7 @@ mod redirect;
 mod route;
 mod stream;
 mod tls;
+mod tls_policy;
 mod upgrade;
 mod websocket;
 
@@ -56,6 +57,7 @@ pub use redirect::{Redirect, RedirectPath, RedirectPort, RedirectQuery, Redirect
 pub use route::{Action, MatchInput, Route, RouteId, RouteMatch, Unavailable};
 pub use stream::{Stream, TlsMode};
 pub use tls::{Certificate, CertificateId, SecretBytes};
+pub use tls_policy::{CipherSuite, TlsPolicy, TlsTerms, TlsVersion};
 pub use upgrade::{UpgradeProtocols, carries_http};
 pub use websocket::{IdleCounts, Ping, SessionLimits, WebSocket};
 

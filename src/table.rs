@@ -9,6 +9,7 @@ mod compile;
 mod look_up;
 mod session_routes;
 mod target;
+mod tls;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -21,12 +22,14 @@ use crate::pool::Pool;
 
 use by_name::ByName;
 use certificate::Certificates;
+use tls::TlsPolicies;
 
 pub use certificate::ServedCertificate;
 pub use compile::compile;
 pub use look_up::{Considered, Explanation, Miss};
 pub use session_routes::{SessionOrigin, SessionRoutes};
 pub use target::{PoolIndex, Target};
+pub use tls::ServedTls;
 
 /// Everything that the proxy looks up, compiled from one model.
 #[derive(Debug, Default)]
@@ -55,6 +58,7 @@ pub struct ListenerTable {
     default_certificate: Option<CertificateId>,
     /// The certificate of the model for hosts that have none.
     fallback_certificate: Option<CertificateId>,
+    tls_policies: TlsPolicies,
 }
 
 /// The routes of one host.
@@ -64,6 +68,8 @@ pub struct HostTable {
     host: Arc<Host>,
     /// A target for each route of the host, in the order of the routes.
     targets: Box<[Arc<Target>]>,
+    /// What connections must be like.
+    tls: Option<Arc<ServedTls>>,
     /// Whether the first route accepts every path and has no other condition ([`crate::model::RouteMatch::is_unconditional`]). No
     /// other is looked at then: since routes are in the order of their precedence, none goes before it.
     takes_all: bool,

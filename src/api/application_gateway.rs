@@ -13,6 +13,7 @@ mod frontend;
 mod global;
 mod listener;
 mod load_distribution;
+mod predefined_policy;
 mod redirect;
 mod reference;
 mod rewrite;
@@ -36,6 +37,7 @@ pub use frontend::{FrontendIpConfiguration, FrontendPort, PublicIpAddress};
 pub use global::GlobalConfiguration;
 pub use listener::{HttpListener, SslCertificate, TrustedRootCertificate};
 pub use load_distribution::{LoadDistributionAlgorithm, LoadDistributionPolicy, LoadDistributionTarget};
+pub use predefined_policy::{MANDATORY_SUITES, PredefinedPolicy};
 pub use redirect::{RedirectConfiguration, RedirectType};
 pub use reference::{ConfigKeyReference, ConfigReference, Reference};
 pub use rewrite::{

@@ -173,6 +173,9 @@ async fn explain_on(listener: &ListenerTable, port: u16, host: &str, input: Matc
         (Some(TlsMode::Terminate), None) => ", no certificate for this host: the TLS handshake would fail".to_owned(),
     };
     print_line!("listener   {port} {:?}{shown}", listener.protocol);
+    if let Some(policy) = explanation.chosen.as_deref().and_then(|target| listener.tls_policy_asked_of(target)) {
+        print_line!("{}", policies::tls(policy));
+    }
     let refusals = Refusals::of(listener.protocol);
     let served = match &explanation.chosen {
         Some(target) => print_route(target, refusals, host, input).await,
@@ -541,7 +544,7 @@ mod tests {
             action: Action::Redirect(Redirect::to_https(308, 443).into()),
             policies: None,
         };
-        let host = Arc::new(Host { certificate: None, routes: vec![route.into()] });
+        let host = Arc::new(Host { certificate: None, tls: None, routes: vec![route.into()] });
         for (protocol, expected) in [(Protocol::Http, true), (Protocol::Https, false)] {
             let hosts = OrdMap::unit(HostPattern::Any, host.clone());
             let listeners = BTreeMap::from([(443, Listener { protocol, hosts, default_certificate: None })]);

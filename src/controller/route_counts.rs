@@ -129,7 +129,7 @@ mod tests {
                 policies: None,
             };
             let routes = owners.iter().map(|owner| Arc::new(route(owner))).collect();
-            let host_routes = Host { certificate: None, routes };
+            let host_routes = Host { certificate: None, tls: None, routes };
             listener.hosts.insert(HostPattern::Exact(host.to_string().into()), Arc::new(host_routes));
         }
         model

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use imbl::OrdMap;
 use serde::Serialize;
 
-use super::{CertificateId, HostPattern, Route};
+use super::{CertificateId, HostPattern, Route, TlsPolicy};
 
 /// What is served on one frontend port.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -38,6 +38,9 @@ pub struct Host {
     /// The certificate of the host. `None`: the listener has clear text, or its default certificate is shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub certificate: Option<CertificateId>,
+    /// What connections must be like. `None`: as [`super::TlsTerms::default`] has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Arc<TlsPolicy>>,
     /// Routes in the order of their precedence ([`super::RouteMatch::precedence`]), patterns as they are listed.
     pub routes: Vec<Arc<Route>>,
 }

@@ -8,6 +8,7 @@ pub(super) mod http2_tunnel;
 pub(super) mod last_bytes;
 pub(super) mod proxy_header;
 pub(super) mod resets;
+pub(super) mod tls_acceptor;
 pub(super) mod tls_config;
 pub(super) mod tls_connection;
 pub(super) mod unanswered_bytes;

@@ -235,6 +235,9 @@ fn find(
         return Err(Refusal::misdirected());
     }
     let target = listener.find(host, input).ok_or_else(Refusal::not_found)?;
+    if listener.has_tls_policies() {
+        policy::admit_connection(context, listener, target, record.version)?;
+    }
     // Who has come by HTTPS, to a trusted proxy, is where the redirect leads to.
     if let Action::Redirect(redirect) = &target.route.action
         && record.client.tls

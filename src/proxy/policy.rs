@@ -3,8 +3,8 @@
 //! This file is the one place that knows their order:
 //!
 //! ```text
-//!  1 client certificate    in the TLS handshake
-//!  2 route                 decision
+//!  1 connection            in the TLS handshake: cipher suites, HTTP/2
+//!  2 route                 decision; whether the connection is as its host asks for
 //!    prohibited targets
 //!  3 client address  4 size of the body  5 CORS preflight  6 rates  7 password, token, external authorisation
 //!  8 redirect              decision: the action of the route
@@ -12,12 +12,13 @@
 //! 13 page for an error  14 response headers, cookies, CORS
 //! ```
 //!
-//! A request whose route has no policies never comes here.
+//! A request whose route has no policies, on a port whose hosts ask nothing of connections, never comes here.
 
 mod client_addresses;
 mod error_pages;
 mod prohibited;
 mod rewrite;
+mod tls;
 mod token;
 
 use http::request;
@@ -29,6 +30,7 @@ use super::request::target::RequestTarget;
 use crate::model::Policies;
 
 pub(super) use rewrite::{RequestRewrite, request as rewrite};
+pub(super) use tls::admit_connection;
 
 /// Admits a request to its route: steps 3 to 7, after the prohibited targets of the route.
 ///

@@ -4,6 +4,7 @@
 mod member;
 mod refusal;
 
+use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -24,7 +25,7 @@ use super::session::peer::PeerStream;
 use super::session::record;
 use crate::model::{Action, HostPattern, MatchInput, Stream, TlsMode};
 use crate::pool::Pool;
-use crate::table::Target;
+use crate::table::{ServedTls, Target};
 use crate::websocket::{self, HandshakeTexts, Permit, SessionInfo, SessionProtocol};
 
 /// A client's connection of which nothing has been read.
@@ -46,6 +47,8 @@ pub(super) struct StreamConnection {
 struct StreamRoute {
     target: Arc<Target>,
     host: String,
+    /// What the client's TLS must be like, where the gateway answers it.
+    tls: Option<Arc<ServedTls>>,
 }
 
 /// What a session needs besides the client's connection.
@@ -82,9 +85,12 @@ async fn find(connection: &StreamConnection) -> Result<(StreamRoute, Option<Clie
         HostPattern::of_port(port).to_string()
     };
     let table = state.table.load();
-    let target = table.listener(port).and_then(|listener| listener.find(&host, MatchInput::from_path("")).cloned());
-    match target {
-        Some(target) => Ok((StreamRoute { target, host }, hello)),
+    let found = table.listener(port).and_then(|listener| {
+        let target = listener.find(&host, MatchInput::from_path(""))?;
+        Some((Arc::clone(target), listener.tls_policy_of(target).cloned()))
+    });
+    match found {
+        Some((target, tls)) => Ok((StreamRoute { target, host, tls }, hello)),
         None => Err(StreamRefusal::UnknownServerName(host)),
     }
 }
@@ -99,7 +105,7 @@ async fn open(
     let permit = connection.state.sessions.admit(&route.target, connection.client)?;
     // Who is no client of TLS gets no member to know it.
     let tls = match stream.tls {
-        Some(TlsMode::Terminate) => Some(terminate(connection, hello.unwrap_or_default()).await?),
+        Some(TlsMode::Terminate) => Some(terminate(connection, route.tls.as_deref(), hello.unwrap_or_default()).await?),
         Some(TlsMode::Passthrough) | None => None,
     };
     let end_of_descriptors = connection.state.settings.connections.end_of_descriptors;
@@ -120,8 +126,20 @@ fn backend(target: &Target) -> Result<(&Stream, Arc<Pool>), StreamRefusal> {
 }
 
 /// Answers the client's TLS handshake, as the host's certificate says.
-async fn terminate(connection: &mut StreamConnection, hello: ClientHello) -> Result<Box<TlsConnection>, StreamRefusal> {
-    let config = tls_config::for_stream(&connection.listener.tls, hello.only_protocol);
+async fn terminate(
+    connection: &mut StreamConnection,
+    policy: Option<&ServedTls>,
+    hello: ClientHello,
+) -> Result<Box<TlsConnection>, StreamRefusal> {
+    let default = &connection.listener.tls;
+    let config = match policy {
+        None => Arc::clone(default),
+        Some(policy) => {
+            let config = tls_config::of_policy(default, policy);
+            config.ok_or_else(|| StreamRefusal::TlsFailed(io::ErrorKind::Unsupported.into()))?
+        }
+    };
+    let config = tls_config::for_stream(&config, hello.only_protocol);
     match timeout(TLS_TIMEOUT, TlsConnection::accept(config, &mut connection.tcp)).await {
         Ok(Ok((tls, _))) => Ok(tls),
         Ok(Err(error)) => Err(StreamRefusal::TlsFailed(error)),
@@ -132,7 +150,7 @@ async fn terminate(connection: &mut StreamConnection, hello: ClientHello) -> Res
 /// Enters the session in the list, from which it can be closed, and relays it until it ends.
 fn relay(connection: StreamConnection, route: StreamRoute, opening: Opening) {
     let StreamConnection { state, listener, tcp, is_tls: _, client, slot, alive } = connection;
-    let StreamRoute { target, host } = route;
+    let StreamRoute { target, host, tls: _ } = route;
     let Opening { tls, member: ConnectedMember { stream: member, lease }, pool, permit } = opening;
     let info = SessionInfo {
         target,

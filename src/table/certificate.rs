@@ -132,7 +132,7 @@ mod tests {
     /// A listener with a certificate of its own for each of these hosts, and one for all others.
     fn model(hosts: &[(HostPattern, &str)]) -> Model {
         let host = |(pattern, name): &(HostPattern, &str)| {
-            (pattern.clone(), Arc::new(Host { certificate: Some(id(name)), routes: Vec::new() }))
+            (pattern.clone(), Arc::new(Host { certificate: Some(id(name)), tls: None, routes: Vec::new() }))
         };
         let names = hosts.iter().map(|(_, name)| *name).chain(["default"]);
         let listener = Listener {
@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn a_client_without_a_server_name_gets_the_hosts_of_whose_default_it_was_shown() {
         let mut model = model(&[]);
-        let own = Host { certificate: Some(id("a/own")), routes: Vec::new() };
+        let own = Host { certificate: Some(id("a/own")), tls: None, routes: Vec::new() };
         model
             .certificates
             .extend(["a/own", "a/default", "b/default", "gate/default"].map(|name| (id(name), certificate())));

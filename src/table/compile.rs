@@ -6,7 +6,7 @@ use std::sync::Arc;
 use imbl::OrdMap;
 use imbl::ordmap::DiffItem;
 
-use super::{ByName, Certificates, HostTable, ListenerTable, Paths, RoutingTable, Target};
+use super::{ByName, Certificates, HostTable, ListenerTable, Paths, RoutingTable, Target, TlsPolicies};
 use crate::model::{Host, HostPattern, Listener, Model, PathMatch, PoolId, Route};
 use crate::pool::Pool;
 
@@ -50,6 +50,7 @@ impl ListenerTable {
             certificates: OrdMap::new(),
             default_certificate: None,
             fallback_certificate: None,
+            tls_policies: TlsPolicies::default(),
         }
     }
 
@@ -57,11 +58,12 @@ impl ListenerTable {
         self.protocol = listener.protocol;
         self.certificates = certificates.served.clone();
         self.default_certificate.clone_from(&listener.default_certificate);
+        self.tls_policies.sweep();
         let before = std::mem::replace(&mut self.hosts, listener.hosts.clone());
         for change in before.diff(&listener.hosts) {
             let (pattern, routes) = match change {
                 DiffItem::Add(pattern, host) | DiffItem::Update { new: (pattern, host), .. } => {
-                    (pattern, Some(Arc::new(HostTable::new(pattern, host, pools))))
+                    (pattern, Some(Arc::new(HostTable::new(pattern, host, pools, &mut self.tls_policies))))
                 }
                 DiffItem::Remove(pattern, _) => (pattern, None),
             };
@@ -82,7 +84,7 @@ impl ListenerTable {
 }
 
 impl HostTable {
-    fn new(pattern: &HostPattern, host: &Arc<Host>, pools: &Pools) -> Self {
+    fn new(pattern: &HostPattern, host: &Arc<Host>, pools: &Pools, tls_policies: &mut TlsPolicies) -> Self {
         let target = |route: &Arc<Route>| Arc::new(Target::new(pattern, Arc::clone(route), pools));
         debug_assert!(
             host.routes.is_sorted_by(|a, b| a.matches.precedence() <= b.matches.precedence()),
@@ -91,7 +93,8 @@ impl HostTable {
         let paths = (host.routes.len() > MAX_SCANNED_ROUTES).then(|| Box::new(Paths::new(host)));
         let targets = host.routes.iter().map(target).collect();
         let takes_all = host.routes.first().is_some_and(|route| route.matches.is_unconditional());
-        Self { pattern: pattern.clone(), host: Arc::clone(host), targets, takes_all, paths }
+        let tls = host.tls.as_ref().map(|policy| tls_policies.shared(&policy.terms));
+        Self { pattern: pattern.clone(), host: Arc::clone(host), targets, tls, takes_all, paths }
     }
 
     /// The text of the pattern, by which hosts are hashed.

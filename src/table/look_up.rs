@@ -37,7 +37,7 @@ impl ListenerTable {
     }
 
     /// The routes of the host with exactly this pattern.
-    fn host(&self, pattern: &HostPattern) -> Option<&Arc<HostTable>> {
+    pub(super) fn host(&self, pattern: &HostPattern) -> Option<&Arc<HostTable>> {
         match pattern {
             HostPattern::Exact(name) => self.exact.get(name),
             HostPattern::SingleLabel(parent) => self.single_label.get(parent),
@@ -186,7 +186,9 @@ pub(super) mod tests {
     fn model_of(routes: Vec<(HostPattern, PathMatch)>) -> Model {
         let mut hosts: OrdMap<HostPattern, Arc<Host>> = OrdMap::new();
         for (index, (pattern, path)) in routes.into_iter().enumerate() {
-            let host = hosts.entry(pattern).or_insert_with(|| Arc::new(Host { certificate: None, routes: Vec::new() }));
+            let host = hosts
+                .entry(pattern)
+                .or_insert_with(|| Arc::new(Host { certificate: None, tls: None, routes: Vec::new() }));
             let host = Arc::make_mut(host);
             if host.routes.iter().any(|route| route.matches.path == path) {
                 continue;

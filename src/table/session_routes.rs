@@ -88,7 +88,7 @@ mod tests {
             };
             (PoolId((*name).into()), Arc::new(pool))
         };
-        let host = Arc::new(Host { certificate: None, routes: vec![route] });
+        let host = Arc::new(Host { certificate: None, tls: None, routes: vec![route] });
         let hosts = OrdMap::unit(HostPattern::Any, host);
         let listener = Listener { protocol: Protocol::Http, hosts, default_certificate: None };
         Model {

@@ -59,6 +59,11 @@ impl Target {
         &self.route.owner
     }
 
+    /// The host that the route belongs to.
+    pub fn host(&self) -> &HostPattern {
+        &self.host
+    }
+
     /// The identity of the route.
     pub fn id(&self) -> RouteId {
         let Route { owner, matches, .. } = &*self.route;

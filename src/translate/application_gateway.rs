@@ -18,6 +18,8 @@ mod redirect;
 mod reference;
 mod rule;
 mod settings;
+mod ssl_policy;
+mod ssl_profile;
 mod stream;
 mod stream_settings;
 mod token;

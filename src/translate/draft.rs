@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::model::{CertificateId, Host, HostPattern, Pool, PoolId, Protocol, Route};
+use crate::model::{CertificateId, Host, HostPattern, Pool, PoolId, Protocol, Route, TlsPolicy};
 use crate::status::ServedElements;
 
 use super::report::Reports;
@@ -38,7 +38,8 @@ impl Draft {
         let mut routes: Vec<_> = routes.into_iter().map(Arc::new).collect();
         // `collect` reuses the memory of the routes themselves, which is several times too much.
         routes.shrink_to_fit();
-        let draft = DraftHost { protocol, host: Host { certificate: None, routes }, default_certificate: None };
+        let draft =
+            DraftHost { protocol, host: Host { certificate: None, tls: None, routes }, default_certificate: None };
         self.hosts.entry((port, host)).or_insert(draft);
     }
 
@@ -48,5 +49,12 @@ impl Draft {
         let shown =
             if *host == HostPattern::Any { &mut draft.default_certificate } else { &mut draft.host.certificate };
         *shown = Some(id.clone());
+    }
+
+    /// Sets what the connections of a host must be like.
+    pub(super) fn set_tls(&mut self, port: u16, host: &HostPattern, policy: Option<&Arc<TlsPolicy>>) {
+        if let Some(draft) = self.hosts.get_mut(&(port, host.clone())) {
+            draft.host.tls = policy.cloned();
+        }
     }
 }

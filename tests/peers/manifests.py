@@ -114,6 +114,41 @@ def application_gateway(name, port, *, settings=None, probe=None, hosts=None):
     ]
 
 
+def secure_gateway(name, port, *listeners, certificate="tls", probe=None, **lists):
+    """An ApplicationGateway of listeners over TLS on port 443 that lead to one backend of this machine.
+
+    Each listener is a dict of what `httpListeners` takes besides: `hostName` at the least. `lists` are added as they are, and win.
+    """
+    references = {"backendAddressPool": {"name": "servers"}, "backendHttpSettings": {"name": "settings"}}
+    spec = {
+        "frontendPorts": [{"name": "https", "port": 443}],
+        "sslCertificates": [{"name": "c", "secretRef": {"name": certificate}}],
+        "httpListeners": [
+            {"name": f"l{number}", "frontendPort": {"name": "https"}, "protocol": "Https", "sslCertificate": {"name": "c"}}
+            | listener
+            for number, listener in enumerate(listeners)
+        ],
+        "backendAddressPools": [{"name": "servers", "backendAddresses": [{"ipAddress": "127.0.0.1"}]}],
+        "backendHttpSettingsCollection": [{"name": "settings", "port": port, "protocol": "Http"}],
+        "requestRoutingRules": [
+            {"name": f"r{number}", "ruleType": "Basic", "priority": number + 1, "httpListener": {"name": f"l{number}"}}
+            | references
+            for number, _ in enumerate(listeners)
+        ],
+    }
+    if probe:
+        spec["probes"] = [{"name": "probe", "protocol": "Http", "host": "localhost"} | probe]
+        spec["backendHttpSettingsCollection"][0]["probe"] = {"name": "probe"}
+    return [
+        {
+            "apiVersion": "steadygate.io/v1alpha1",
+            "kind": "ApplicationGateway",
+            "metadata": {"name": name, "namespace": "default"},
+            "spec": spec | lists,
+        }
+    ]
+
+
 def stream_gateway(name, *listeners, certificates=(), **lists):
     """An ApplicationGateway of streams. Each listener is a dict: `port`, `service`, `settings`, and what else `listeners` takes.
 

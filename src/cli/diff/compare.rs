@@ -154,6 +154,7 @@ fn listeners(view: &ConfigView) -> NamedParts {
         for (host, of) in &listener.hosts {
             fields.insert(format!("host {host}"), "served".into());
             fields.insert(format!("certificate of {host}"), certificate(&of.certificate));
+            fields.insert(format!("TLS of {host}"), of.tls.clone().unwrap_or_default());
         }
         fields.into()
     };

@@ -67,6 +67,8 @@ pub(super) struct ListenerView {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(super) struct HostView {
     pub(super) certificate: Option<String>,
+    #[serde(default)]
+    pub(super) tls: Option<Value>,
     pub(super) routes: Vec<RouteView>,
 }
 

@@ -3,8 +3,19 @@
 use crate::model::rewrite::{HeaderRewrite, RewriteCondition, RewriteRule, UrlRewrite, ValueMatcher};
 use crate::model::{
     ClientAddresses, ErrorPages, KeySource, Policies, ProhibitedTarget, ProhibitedTargets, RewriteSet,
-    SessionAtTokenEnd, TokenIssuer, TokenPolicy, Unauthorized,
+    SessionAtTokenEnd, TlsPolicy, TlsTerms, TokenIssuer, TokenPolicy, Unauthorized,
 };
+
+/// What the host asks of connections.
+pub(super) fn tls(TlsPolicy { origin, terms }: &TlsPolicy) -> String {
+    let TlsTerms { cipher_suites, http2 } = &**terms;
+    let suites = cipher_suites.as_ref().map(|suites| {
+        let names: Vec<_> = suites.iter().map(|suite| suite.name()).collect();
+        format!("TLS with {}", names.join(", "))
+    });
+    let asked: Vec<_> = suites.into_iter().chain((!http2).then(|| "no HTTP/2".to_owned())).collect();
+    format!("connection {} ({origin})", asked.join("; "))
+}
 
 /// The steps that a request takes, each with the object and field that asked for it.
 pub(super) fn steps(policies: &Policies) -> Vec<String> {

@@ -20,7 +20,8 @@ use crate::proxy::client::ClientStream;
 use crate::proxy::client::body::ClientBody;
 use crate::proxy::client::connections::ConnectionSlot;
 use crate::proxy::client::proxy_header::ProxyHeader;
-use crate::proxy::client::tls_connection::{TLS_TIMEOUT, TlsConnection};
+use crate::proxy::client::tls_acceptor::{self, AcceptedTls};
+use crate::proxy::client::tls_connection::TLS_TIMEOUT;
 use crate::proxy::decision::answer;
 use crate::proxy::limits::MAX_HEADER_BYTES;
 use crate::proxy::request::context::ConnectionContext;
@@ -95,8 +96,9 @@ pub(super) async fn serve(
         let version = if http2 { HttpVersion::Http2 } else { HttpVersion::Http1 };
         return serve_http(Arc::new(context), ClientStream { tcp: stream, tls: None, _slot: slot }, version).await;
     }
-    let accepting = TlsConnection::accept(Arc::clone(&context.listener.tls), &mut stream);
-    let (tls, server_name) = match tokio::time::timeout(TLS_TIMEOUT, accepting).await {
+    let accepting =
+        tls_acceptor::accept(&context.state.table, context.listener.port, &context.listener.tls, &mut stream);
+    let AcceptedTls { tls, server_name } = match tokio::time::timeout(TLS_TIMEOUT, accepting).await {
         Ok(Ok(accepted)) => accepted,
         Ok(Err(error)) => return tracing::debug!(%peer, %error, "TLS handshake failed"),
         Err(_) => return tracing::debug!(%peer, "TLS handshake took too long"),

@@ -120,6 +120,11 @@ impl Refusal {
         Self::new(RefusalReason::Misdirected, message)
     }
 
+    /// 505 (RFC 9110 section 15.6.6): the host is not served by HTTP/2, and the connection has no TLS to agree on another version.
+    pub(in crate::proxy) fn http_version() -> Self {
+        Self::new(RefusalReason::HttpVersion, "this host is not served by HTTP/2; ask for it by HTTP/1.1")
+    }
+
     /// 508 (RFC 5842 section 7.2): the request has come through too many gateways of this kind.
     pub(in crate::proxy) fn loop_detected() -> Self {
         let message = "the request goes round: its route's backend leads back to the gateway";

@@ -15,6 +15,7 @@ use super::element::{Element, Elements};
 use super::guard;
 use super::listener::{self, ParsedListener};
 use super::rule::{self, RuleKey};
+use super::ssl_profile::Profiles;
 use super::stream::Streams;
 use super::token::{self, Tokens};
 use super::{error_page, redirect, reference};
@@ -97,13 +98,14 @@ impl<'a> Gateway<'a> {
         reports: &mut Reports,
     ) -> Self {
         let elements = Elements::read(owner, &object.spec, reports);
-        let mut listeners = listener::read(owner, &elements, lookup, reports);
+        let profiles = Profiles::read(owner, &object.spec, &elements, reports);
+        let mut listeners = listener::read(owner, &elements, &profiles, lookup, reports);
         let rules = rule::by_listener(owner, &elements.rules, &elements.listeners, RuleKey::of_http, reports);
         if idle == IdleListeners::Defaults {
             listeners.retain(|listener| rules.contains_key(listener.name()));
         }
-        let streams = Streams::read(owner, &elements, lookup, reports);
-        guard::report_gateway(owner, &object.spec, &elements, reports);
+        let streams = Streams::read(owner, &elements, &profiles, lookup, reports);
+        guard::report_gateway(owner, &object.spec, reports);
         Self { owner, spec: &object.spec, elements, listeners, rules, streams }
     }
 
@@ -157,7 +159,9 @@ impl<'a> Gateway<'a> {
 
             // The routes of its rule are those of each of these hosts.
             let mut routes = match self.rules.get(listener.name()) {
-                Some(rule) => rule::routes(self.owner, rule, listener.access, &backends, &tokens, lookup, draft),
+                Some(rule) => {
+                    rule::routes(self.owner, rule, listener.guarded.access, &backends, &tokens, lookup, draft)
+                }
                 None => {
                     draft.reports.warning(
                         self.owner,
@@ -187,6 +191,7 @@ impl<'a> Gateway<'a> {
             show_pages(&mut routes, pages);
             for host in &held {
                 draft.add_host(at.port, at.protocol, (*host).clone(), routes.clone());
+                draft.set_tls(at.port, host, listener.guarded.tls.as_ref());
             }
             self.certify(listener, &held, lookup, draft);
         }

@@ -1,15 +1,18 @@
 //! What an ApplicationGateway asks for that this version does not support: the one list of it. What decides where requests go, or who may
 //! send them, is closed; what adorns is reported, and requests are served without it.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use crate::api::ApplicationGatewaySpec;
-use crate::api::application_gateway::{HttpListener, PathRule, Reference, SslProfile};
-use crate::model::ObjectRef;
+use crate::api::application_gateway::{HttpListener, PathRule, Reference};
+use crate::model::{ObjectRef, TlsPolicy};
 use crate::report::Reason;
 use crate::translate::report::Reports;
 
-use super::element::{Element, Elements};
+use super::element::Elements;
+use super::ssl_profile::{NotSetUp, Profiles};
 
 /// Whether requests may be served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,23 +23,12 @@ pub(super) enum Access {
 }
 
 /// Reports what a whole gateway asks for.
-pub(super) fn report_gateway(
-    owner: &ObjectRef,
-    spec: &ApplicationGatewaySpec,
-    elements: &Elements<'_>,
-    reports: &mut Reports,
-) {
+pub(super) fn report_gateway(owner: &ObjectRef, spec: &ApplicationGatewaySpec, reports: &mut Reports) {
     let firewall = spec.web_application_firewall_configuration.as_ref();
     let enabled = firewall.filter(|firewall| firewall.get("enabled") != Some(&Value::Bool(false)));
     report_firewall(owner, "spec.firewallPolicy", spec.firewall_policy.as_ref(), reports);
     report_firewall(owner, "spec.webApplicationFirewallConfiguration", enabled, reports);
 
-    if spec.ssl_policy.is_some() {
-        unsupported(owner, "spec.sslPolicy", "clients may use TLS 1.2 and 1.3", reports);
-    }
-    if spec.enable_http2 == Some(false) {
-        unsupported(owner, "spec.enableHttp2", "clients may speak HTTP/2", reports);
-    }
     if let Some(global) = &spec.global_configuration {
         let named = [
             ("enableRequestBuffering", global.enable_request_buffering),
@@ -48,7 +40,6 @@ pub(super) fn report_gateway(
             reports.warning(owner, field, Reason::Unsupported, message, "remove it: nothing is lost");
         }
     }
-    elements.profiles.iter().for_each(|profile| check_profile(owner, elements, &profile, reports));
 }
 
 /// Reports the firewall of a path rule.
@@ -56,52 +47,64 @@ pub(super) fn report_path_rule(owner: &ObjectRef, field: &str, rule: &PathRule, 
     report_firewall(owner, &format!("{field}.firewallPolicy"), rule.firewall_policy.as_ref(), reports);
 }
 
-/// The access to one listener. What it asks for is reported.
-pub(super) fn of_listener(
-    owner: &ObjectRef,
-    elements: &Elements<'_>,
-    field: &str,
-    listener: &HttpListener,
-    reports: &mut Reports,
-) -> Access {
+/// Reports what a listener of HTTP asks for.
+pub(super) fn report_listener(owner: &ObjectRef, field: &str, listener: &HttpListener, reports: &mut Reports) {
     report_firewall(owner, &format!("{field}.firewallPolicy"), listener.firewall_policy.as_ref(), reports);
     if listener.require_server_name_indication == Some(true) {
         let field = format!("{field}.requireServerNameIndication");
         unsupported(owner, field, "clients without a server name are served", reports);
     }
-    let guards = ListenerGuards {
-        ssl_profile: listener.ssl_profile.as_ref(),
-        frontend_ip_configuration: listener.frontend_ip_configuration.as_ref(),
-    };
-    of_guards(owner, elements, field, guards, reports)
 }
 
 /// What guards a listener, of HTTP or of streams.
 pub(super) struct ListenerGuards<'a> {
+    /// Whether the gateway is the TLS server of its clients.
+    pub(super) terminates_tls: bool,
     pub(super) ssl_profile: Option<&'a Reference>,
     pub(super) frontend_ip_configuration: Option<&'a Reference>,
+}
+
+/// What a listener's guards come to.
+#[derive(Debug)]
+pub(super) struct Guarded {
+    pub(super) access: Access,
+    /// What the connections of its clients must be like.
+    pub(super) tls: Option<Arc<TlsPolicy>>,
 }
 
 /// The access to one listener by what guards it.
 pub(super) fn of_guards(
     owner: &ObjectRef,
     elements: &Elements<'_>,
+    profiles: &Profiles<'_>,
     field: &str,
-    ListenerGuards { ssl_profile, frontend_ip_configuration }: ListenerGuards<'_>,
+    ListenerGuards { terminates_tls, ssl_profile, frontend_ip_configuration }: ListenerGuards<'_>,
     reports: &mut Reports,
-) -> Access {
+) -> Guarded {
     let mut access = Access::Open;
     let mut close = |name: &str, message: &str, remedy: &str, reports: &mut Reports| {
         reports.error(owner, format!("{field}.{name}"), Reason::AccessControl, message, remedy);
         access = Access::Closed;
     };
-    if let Some(reference) = ssl_profile {
-        let message =
-            "sslProfile asks for access control that this version does not have, so what it guards answers 503";
-        let remedy = "let the backend verify client certificates, and then remove the field";
-        let _reported = elements.profiles.find(owner, reference, &format!("{field}.sslProfile"), reports);
-        close("sslProfile", message, remedy, reports);
-    }
+    let tls = match ssl_profile {
+        Some(_) if !terminates_tls => {
+            let message = "a profile is for TLS that ends here, which this listener does not have, so it answers 503";
+            close("sslProfile", message, "remove it, or have the listener speak TLS with an sslCertificate", reports);
+            None
+        }
+        _ if !terminates_tls => profiles.of_clear_text(),
+        profile => match profiles.of_tls(&format!("{field}.sslProfile"), profile, elements, reports) {
+            Ok(policy) => policy,
+            Err(NotSetUp) => {
+                let (name, message) = match profile {
+                    Some(_) => ("sslProfile", "its profile can't be set up, so the listener answers 503"),
+                    None => ("protocol", "the gateway's sslPolicy can't be set up, so the listener answers 503"),
+                };
+                close(name, message, "see what is reported of the profile or policy", reports);
+                None
+            }
+        },
+    };
     if let Some(reference) = frontend_ip_configuration {
         let field = format!("{field}.frontendIPConfiguration");
         let found = elements.frontend_ips.find(owner, reference, &field, reports);
@@ -110,19 +113,7 @@ pub(super) fn of_guards(
             close("frontendIPConfiguration", message, "remove it where every address may serve the listener", reports);
         }
     }
-    access
-}
-
-fn check_profile(
-    owner: &ObjectRef,
-    elements: &Elements<'_>,
-    Element { field, value }: &Element<'_, SslProfile>,
-    reports: &mut Reports,
-) {
-    for (index, reference) in value.trusted_client_certificates.iter().enumerate() {
-        let field = format!("{field}.trustedClientCertificates[{index}]");
-        let _reported = elements.client_roots.find(owner, reference, &field, reports);
-    }
+    Guarded { access, tls }
 }
 
 fn unsupported(owner: &ObjectRef, field: impl Into<String>, instead: &str, reports: &mut Reports) {

@@ -7,8 +7,9 @@ use crate::model::{CertificateId, HostPattern, Kind, ObjectRef, Protocol};
 use crate::report::Reason;
 
 use super::element::{Element, Elements, in_range};
-use super::guard::{self, Access};
+use super::guard::{self, Guarded, ListenerGuards};
 use super::reference;
+use super::ssl_profile::Profiles;
 use crate::translate::claim::PortProtocol;
 use crate::translate::lookup::Lookup;
 use crate::translate::report::{Fault, Reports};
@@ -24,8 +25,8 @@ pub(super) struct ParsedListener<'a> {
     pub(super) hosts: Vec<(HostPattern, String)>,
     /// Its certificate, if one can be used.
     pub(super) certificate: Option<CertificateId>,
-    /// Whether its requests may be served.
-    pub(super) access: Access,
+    /// Whether its requests may be served, and what its connections must be like.
+    pub(super) guarded: Guarded,
 }
 
 /// How many hosts one listener may name (ARM's limit).
@@ -54,6 +55,7 @@ impl ParsedListener<'_> {
 pub(super) fn read<'a>(
     owner: &ObjectRef,
     elements: &Elements<'a>,
+    profiles: &Profiles<'a>,
     lookup: &Lookup<'_>,
     reports: &mut Reports,
 ) -> Vec<ParsedListener<'a>> {
@@ -61,12 +63,14 @@ pub(super) fn read<'a>(
         let range = (*FRONTEND_PORTS.start(), *FRONTEND_PORTS.end());
         let _reported: Option<u16> = in_range(owner, format!("{field}.port"), value.port, range, reports);
     }
-    elements.listeners.iter().filter_map(|element| read_one(owner, elements, element, lookup, reports)).collect()
+    let listeners = elements.listeners.iter();
+    listeners.filter_map(|element| read_one(owner, elements, profiles, element, lookup, reports)).collect()
 }
 
 fn read_one<'a>(
     owner: &ObjectRef,
     elements: &Elements<'a>,
+    profiles: &Profiles<'a>,
     Element { field, value: listener }: Element<'a, HttpListener>,
     lookup: &Lookup<'_>,
     reports: &mut Reports,
@@ -91,8 +95,14 @@ fn read_one<'a>(
         }
         Spoken::Https => (Protocol::Https, own_certificate(owner, elements, &field, listener, lookup, reports)),
     };
-    let access = guard::of_listener(owner, elements, &field, listener, reports);
-    Some(ParsedListener { listener, field, at: PortProtocol { port, protocol }, hosts, certificate, access })
+    guard::report_listener(owner, &field, listener, reports);
+    let guards = ListenerGuards {
+        terminates_tls: protocol == Protocol::Https,
+        ssl_profile: listener.ssl_profile.as_ref(),
+        frontend_ip_configuration: listener.frontend_ip_configuration.as_ref(),
+    };
+    let guarded = guard::of_guards(owner, elements, profiles, &field, guards, reports);
+    Some(ParsedListener { listener, field, at: PortProtocol { port, protocol }, hosts, certificate, guarded })
 }
 
 /// The number of the frontend port that a listener names.

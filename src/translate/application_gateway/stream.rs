@@ -15,6 +15,7 @@ use super::claimed::ClaimedListener;
 use super::element::{Element, Elements};
 use super::guard::Access;
 use super::rule::{self, RuleKey};
+use super::ssl_profile::Profiles;
 use crate::translate::claim::{Claims, ListenerClaim};
 use crate::translate::draft::Draft;
 use crate::translate::lookup::Lookup;
@@ -37,10 +38,11 @@ impl<'a> Streams<'a> {
     pub(super) fn read(
         owner: &'a ObjectRef,
         elements: &Elements<'a>,
+        profiles: &Profiles<'a>,
         lookup: &Lookup<'_>,
         reports: &mut Reports,
     ) -> Self {
-        let listeners = listener::read(owner, elements, lookup, reports);
+        let listeners = listener::read(owner, elements, profiles, lookup, reports);
         let key = |rule: &'a StreamRoutingRule| RuleKey {
             name: &rule.name,
             priority: rule.priority,
@@ -123,6 +125,7 @@ impl<'a> Streams<'a> {
             let route = Route { field, owner, matches: PathMatch::Any.into(), policies: None, action };
             for host in held {
                 draft.add_host(listener.at.port, listener.at.protocol, host.clone(), vec![route.clone()]);
+                draft.set_tls(listener.at.port, host, listener.guarded.tls.as_ref());
                 if let Some(id) = &listener.certificate {
                     let field = format!("{}.sslCertificate", listener.field);
                     tls::check_names(lookup, id, host, self.owner, &field, &mut draft.reports);
@@ -154,7 +157,7 @@ impl<'a> Streams<'a> {
         let settings =
             stream_settings.find(self.owner, &rule.backend_settings, &at("backendSettings"), &mut draft.reports);
         let stream = backends.stream(&pool?, &settings?, listener.tls, lookup, draft)?;
-        match listener.access {
+        match listener.guarded.access {
             Access::Open if listener.tls == Some(TlsMode::Terminate) && listener.certificate.is_none() => {
                 // Reported with the certificate.
                 Err(Reason::InvalidCertificate)

@@ -101,10 +101,14 @@ impl Lines {
         }
     }
 
-    fn host(&mut self, place: impl Display, Host { certificate, routes }: &Host) {
+    fn host(&mut self, place: impl Display, Host { certificate, tls, routes }: &Host) {
         let certificate = certificate.as_ref().map(|id| format!(" cert {id}")).unwrap_or_default();
         if routes.is_empty() {
             self.line(0, format_args!("{place} has no routes{certificate}"));
+        }
+        if let Some(policy) = tls {
+            let policy = serde_json::to_string(&**policy).expect("serialises");
+            self.line(0, format_args!("{place} TLS {policy}"));
         }
         for route in routes {
             let Route { field, owner, matches, action, policies } = &**route;

@@ -9,6 +9,7 @@ use http::{Method, StatusCode, Version};
 use rustls::ProtocolVersion;
 
 use crate::model::rewrite::{ServerVariable, Variable};
+use crate::proxy::client::tls_config;
 use crate::proxy::client::tls_connection::NegotiatedTls;
 use crate::proxy::request::context::ConnectionContext;
 use crate::proxy::request::headers::{self, ClientFacts, ClientHop};
@@ -112,11 +113,7 @@ impl<'a> Facts<'a> {
                 Cow::Owned(chain.as_bytes().to_vec())
             }
             ServerVariable::CiphersUsed => match tls {
-                // rustls names those of TLS 1.3 apart from those before.
-                Some(tls) => {
-                    let name = tls.cipher_suite.as_str().unwrap_or_default();
-                    Cow::Owned(name.replacen("TLS13_", "TLS_", 1).into_bytes())
-                }
+                Some(tls) => Cow::Owned(tls_config::name_of(tls.cipher_suite).into_bytes()),
                 None => Cow::default(),
             },
             ServerVariable::ClientIp => Cow::Owned(request.client.address.to_string().into_bytes()),

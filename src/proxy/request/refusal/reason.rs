@@ -53,8 +53,10 @@ refusal_reasons! {
     MethodNotAllowed [METHOD_NOT_ALLOWED],
     /// An extended CONNECT names another `:protocol` than `websocket`.
     ProtocolNotSupported [NOT_IMPLEMENTED],
-    /// The TLS connection was made for a host with another certificate (RFC 9110 section 15.5.20).
+    /// The TLS connection was made for a host with another certificate or another TLS policy (RFC 9110 section 15.5.20).
     Misdirected [MISDIRECTED_REQUEST],
+    /// The request came by HTTP/2 in clear text for a host that does not speak it (`enableHttp2: false`).
+    HttpVersion [HTTP_VERSION_NOT_SUPPORTED],
     /// The client's address is not among those that the route admits, or is among those that it refuses.
     ClientAddress [FORBIDDEN],
     /// No route is configured for this host and path.

@@ -5,8 +5,9 @@ use crate::model::{CertificateId, HostPattern, ObjectRef, Protocol, TlsMode};
 use crate::report::Reason;
 
 use super::super::element::{Element, Elements};
-use super::super::guard::{self, Access};
+use super::super::guard::{self, Guarded, ListenerGuards};
 use super::super::listener;
+use super::super::ssl_profile::Profiles;
 use crate::translate::claim::PortProtocol;
 use crate::translate::lookup::Lookup;
 use crate::translate::report::Reports;
@@ -23,8 +24,8 @@ pub(super) struct ParsedStreamListener<'a> {
     pub(super) tls: Option<TlsMode>,
     /// Its certificate, if it has one that can be used.
     pub(super) certificate: Option<CertificateId>,
-    /// Whether its connections may be served.
-    pub(super) access: Access,
+    /// Whether its connections may be served, and what they must be like.
+    pub(super) guarded: Guarded,
 }
 
 impl ParsedStreamListener<'_> {
@@ -42,15 +43,18 @@ impl ParsedStreamListener<'_> {
 pub(super) fn read<'a>(
     owner: &ObjectRef,
     elements: &Elements<'a>,
+    profiles: &Profiles<'a>,
     lookup: &Lookup<'_>,
     reports: &mut Reports,
 ) -> Vec<ParsedStreamListener<'a>> {
-    elements.stream_listeners.iter().filter_map(|element| read_one(owner, elements, element, lookup, reports)).collect()
+    let listeners = elements.stream_listeners.iter();
+    listeners.filter_map(|element| read_one(owner, elements, profiles, element, lookup, reports)).collect()
 }
 
 fn read_one<'a>(
     owner: &ObjectRef,
     elements: &Elements<'a>,
+    profiles: &Profiles<'a>,
     Element { field, value }: Element<'a, StreamListener>,
     lookup: &Lookup<'_>,
     reports: &mut Reports,
@@ -100,11 +104,12 @@ fn read_one<'a>(
     if hosts.is_empty() {
         return None;
     }
-    let guards = guard::ListenerGuards {
+    let guards = ListenerGuards {
+        terminates_tls: tls == Some(TlsMode::Terminate),
         ssl_profile: ssl_profile.as_ref(),
         frontend_ip_configuration: frontend_ip_configuration.as_ref(),
     };
-    let access = guard::of_guards(owner, elements, &field, guards, reports);
+    let guarded = guard::of_guards(owner, elements, profiles, &field, guards, reports);
     let at = PortProtocol { port, protocol };
-    Some(ParsedStreamListener { listener: value, field, at, hosts, tls, certificate, access })
+    Some(ParsedStreamListener { listener: value, field, at, hosts, tls, certificate, guarded })
 }
