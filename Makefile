@@ -85,7 +85,7 @@ SUITE_ENVIRONMENT := STEADYGATE=$(CURDIR)/$(or $(STEADYGATE),target/debug/steady
 # Tests the gateway as its users meet it, with real clients and servers on loopback. PYTEST='-k NAME' selects tests, here and
 # in the suites below.
 peers: $(VENV)/installed $(NODE)/installed $(H2SPEC) $(GO_PEER) $(JAVA_PEER)
-	$(call need,curl curl openssl openssl chromium chromium ip iproute2 unshare util-linux redis-server redis-server)
+	$(call need,curl curl openssl openssl chromium chromium ip iproute2 unshare util-linux redis-server redis-server nginx nginx-light)
 	cargo build --locked --workspace --bins --examples
 	$(SUITE_ENVIRONMENT) H2SPEC=$(CURDIR)/$(H2SPEC) CHROMIUM=$(CHROMIUM) NODE_PATH=$(CURDIR)/$(NODE)/node_modules \
 	  $(VENV)/bin/pytest -c tests/peers/pytest.ini tests/peers $(PYTEST)

@@ -6,52 +6,10 @@ What reaches the backend is read there by a reader that forgives nothing.
 import pytest
 
 from manifests import ingress, service
-from wire import Client, response
+from strict_reader import StrictReader
+from wire import Client
 
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n"
-
-
-class StrictReader:
-    """A script for a backend: answers each request, and notes what is ambiguous in it."""
-
-    def __init__(self):
-        self.targets, self.bodies, self.faults = [], [], []
-
-    def __call__(self, exchange):
-        head = exchange.head
-        method, target, version = (head.first.split(" ") + ["", ""])[:3]
-        self.targets.append(target)
-        lengths, codings = head.values("content-length"), head.values("transfer-encoding")
-        if version != "HTTP/1.1" or head.first.count(" ") != 2:
-            self.faults.append(f"request line {head.first!r}")
-        if len(head.values("host")) != 1:
-            self.faults.append(f"hosts {head.values('host')}")
-        if len(lengths) + len(codings) > 1 or codings not in ([], ["chunked"]):
-            self.faults.append(f"lengths {lengths}, codings {codings}")
-        if lengths and not lengths[0].isdigit():
-            self.faults.append(f"length {lengths[0]!r}")
-        for line in head.raw.split(b"\r\n")[1:-2]:
-            name = line.split(b":")[0]
-            if not name or name.strip() != name or b" " in name or any(bad in line for bad in (b"\n", b"\r", b"\0")):
-                self.faults.append(f"field {line!r}")
-        if codings:
-            self.bodies.append(self.chunked(exchange))
-        else:
-            self.bodies.append(exchange.read(int(lengths[0]) if lengths and lengths[0].isdigit() else 0))
-        exchange.send(response())
-
-    def chunked(self, exchange):
-        body = b""
-        while True:
-            size = exchange.read_until(b"\r\n")[:-2]
-            if not size or size.strip(b"0123456789abcdefABCDEF"):
-                self.faults.append(f"chunk size {size!r}")
-            if int(size, 16) == 0:
-                exchange.read_until(b"\r\n")
-                return body
-            body += exchange.read(int(size, 16))
-            if exchange.read(2) != b"\r\n":
-                self.faults.append("a chunk has no end")
 
 
 def request(*lines, head="POST /first HTTP/1.1", host="Host: localhost", body=b""):

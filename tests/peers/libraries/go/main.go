@@ -41,6 +41,8 @@ func main() {
 	case "server":
 		serve()
 		_, _ = io.Copy(io.Discard, os.Stdin)
+	case "http-server":
+		orFail(serveHTTP())
 	case "spdy-server":
 		orFail(serveSpdy())
 	case "spdy-client":

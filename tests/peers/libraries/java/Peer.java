@@ -13,16 +13,23 @@ public final class Peer {
         if (arguments[0].equals("server")) {
             EchoServer.serve();
             System.in.transferTo(java.io.OutputStream.nullOutputStream());
+        } else if (arguments[0].equals("http-server")) {
+            HttpServer.serve();
+            System.in.transferTo(java.io.OutputStream.nullOutputStream());
         } else {
             new Client(arguments[1], arguments[2]).run(List.of(arguments).subList(3, arguments.length));
         }
         System.exit(0);
     }
 
-    static synchronized void tell(String session, Map<String, ?> what) {
+    static void tell(String session, Map<String, ?> what) {
         Map<String, Object> line = new LinkedHashMap<>();
         line.put("session", session);
         line.putAll(what);
+        print(line);
+    }
+
+    static synchronized void print(Map<String, ?> line) {
         System.out.println(line.entrySet().stream()
             .map(entry -> quoted(entry.getKey()) + ": " + json(entry.getValue()))
             .collect(Collectors.joining(", ", "{", "}")));
