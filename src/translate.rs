@@ -21,6 +21,7 @@ mod change;
 mod claim;
 mod class;
 mod draft;
+mod error_page;
 mod grant;
 mod ingress;
 mod interner;

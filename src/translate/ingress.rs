@@ -14,6 +14,7 @@ mod build;
 mod claims;
 mod elements;
 mod entry;
+mod error_pages;
 mod host_field;
 mod host_tls;
 mod hosts;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::recent::Recent;
-use crate::model::{Case, Endpoint, Endpoints, ForwardOptions, Pattern, PatternError, Pool, RewriteSet};
+use crate::model::{Case, Endpoint, Endpoints, ErrorPages, ForwardOptions, Pattern, PatternError, Pool, RewriteSet};
 
 /// How many unused pools and lists of endpoints are tolerated, however few are in use.
 const MIN_UNUSED: usize = 16;
@@ -13,8 +13,8 @@ const MIN_UNUSED: usize = 16;
 /// How many forward options are compared: routes that are made one after the other mostly have equal ones.
 const MAX_RECENT_OPTIONS: usize = 8;
 
-/// How many sets of rewrite rules are compared: a few sets are named by many objects.
-const MAX_RECENT_REWRITES: usize = 8;
+/// How many sets of rewrite rules, and of pages, are compared: a few are those of many objects.
+const MAX_RECENT_SETS: usize = 8;
 
 /// The parts that are shared.
 #[derive(Debug, Default)]
@@ -22,7 +22,8 @@ pub(super) struct Interner {
     endpoints: BTreeSet<Endpoints>,
     pools: BTreeSet<Arc<Pool>>,
     options: Recent<ForwardOptions, MAX_RECENT_OPTIONS>,
-    rewrites: Recent<RewriteSet, MAX_RECENT_REWRITES>,
+    rewrites: Recent<RewriteSet, MAX_RECENT_SETS>,
+    pages: Recent<ErrorPages, MAX_RECENT_SETS>,
     /// Regular expressions by their text: each is compiled once, however often its object is read.
     patterns: BTreeMap<(String, Case), Pattern>,
     /// The count of pools, lists of endpoints and patterns above which unused ones are removed.
@@ -58,6 +59,11 @@ impl Interner {
     /// A set of rewrite rules equal to this one, shared with other routes.
     pub(super) fn rewrites(&mut self, set: RewriteSet) -> Arc<RewriteSet> {
         self.rewrites.share(set)
+    }
+
+    /// Pages equal to these, shared with other routes.
+    pub(super) fn pages(&mut self, pages: ErrorPages) -> Arc<ErrorPages> {
+        self.pages.share(pages)
     }
 
     /// The pattern of a text.

@@ -13,7 +13,8 @@ use super::interner::Interner;
 use super::report::Fault;
 use super::slice_index::SliceIndex;
 use crate::model::{
-    Case, Certificate, CertificateId, Endpoint, Endpoints, ForwardOptions, Pattern, PatternError, Pool, RewriteSet,
+    Case, Certificate, CertificateId, Endpoint, Endpoints, ErrorPages, ForwardOptions, Pattern, PatternError, Pool,
+    RewriteSet,
 };
 use crate::source::{Key, Snapshot};
 
@@ -72,6 +73,11 @@ impl<'a> Lookup<'a> {
     /// A set of rewrite rules equal to this one, shared with other routes.
     pub(super) fn intern_rewrites(&self, set: RewriteSet) -> Arc<RewriteSet> {
         self.interner.borrow_mut().rewrites(set)
+    }
+
+    /// Pages equal to these, shared with other routes.
+    pub(super) fn intern_pages(&self, pages: ErrorPages) -> Arc<ErrorPages> {
+        self.interner.borrow_mut().pages(pages)
     }
 
     /// The pattern of a text, compiled once.

@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite;
 
-use crate::gateway::{Backend, Gateway, echo, session};
+use crate::gateway::{Backend, Gateway, echo, ingress, service, session};
 
 /// A backend for each pool: `/web` answers by itself, `/refused` can't be connected to, `/absent` is no pool.
 fn application_gateway(web: SocketAddr, refused: SocketAddr) -> String {
@@ -118,4 +118,31 @@ async fn the_gateways_own_errors_have_pages_and_those_of_backends_stay() {
         assert!(!answer.body.contains("<h1>") && !answer.body.is_empty(), "{:.200}", answer.body);
     }
     assert_eq!(echo(&mut live, "still here").await, "still here");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_of_the_gateway_that_a_class_names_are_those_of_its_ingresses_as_they_are_now() {
+    let web = Backend::start("web").await;
+    let class = "apiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata:\n  name: edge\n  annotations: \
+                 {ingressclass.kubernetes.io/is-default-class: 'true'}\nspec:\n  controller: steadygate.io/ingress-controller\n  \
+                 parameters: {apiGroup: steadygate.io, kind: ApplicationGateway, scope: Namespace, namespace: default, name: edge}\n";
+    let parameters = "apiVersion: steadygate.io/v1alpha1\nkind: ApplicationGateway\nmetadata: {name: edge, namespace: default}\nspec:\n  \
+                      customErrorConfigurations: [{statusCode: 503, configMapRef: {name: pages, key: '503'}}]\n";
+    let gateway = Gateway::start(&[
+        ("class.yaml", class),
+        ("edge.yaml", parameters),
+        ("pages.yaml", &pages("first")),
+        ("services.yaml", &service("web", &[(web.address, true)])),
+        ("site.yaml", &ingress("site", "site.example", &[], &[("/", "web"), ("/absent", "absent")])),
+    ])
+    .await;
+    let mut open = gateway.session("site.example", "/").await;
+    let page = async |text: &str| {
+        let answer = gateway.get("site.example", "/absent").await;
+        assert_eq!((answer.status, &answer.body[..]), (StatusCode::SERVICE_UNAVAILABLE, text));
+    };
+    page("<h1>first 503</h1>").await;
+    gateway.edit("pages.yaml", &pages("second")).await;
+    page("<h1>second 503</h1>").await;
+    assert_eq!(echo(&mut open, "still here").await, "still here");
 }

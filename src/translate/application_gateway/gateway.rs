@@ -25,7 +25,7 @@ use crate::translate::draft::Draft;
 use crate::translate::lookup::Lookup;
 use crate::translate::refs::Refs;
 use crate::translate::report::Reports;
-use crate::translate::tls;
+use crate::translate::{self, tls};
 
 /// A gateway that is served, read.
 #[derive(Debug)]
@@ -148,7 +148,7 @@ impl<'a> Gateway<'a> {
         }
         let owner = Arc::new(self.owner.clone());
         let pages = &self.spec.custom_error_configurations;
-        let pages = error_page::read(&owner, "spec", pages, lookup, &mut draft.reports);
+        let pages = error_page::read(&owner, "spec", pages, lookup.snapshot, &mut draft.reports);
         let tokens = Tokens::read(self.owner, &self.elements, lookup, &mut draft.reports);
         for (index, listener) in self.listeners.iter().enumerate() {
             let at = listener.at;
@@ -179,8 +179,9 @@ impl<'a> Gateway<'a> {
             if self.serves(listener) {
                 self.note_served(listener, &routes, draft);
             }
-            let own = error_page::read(&owner, &listener.field, listener.error_pages(), lookup, &mut draft.reports);
-            let pages = error_page::of_listener(own, &pages);
+            let (field, own) = (&listener.field, listener.error_pages());
+            let own = error_page::read(&owner, field, own, lookup.snapshot, &mut draft.reports);
+            let pages = translate::error_page::load(&owner, &own, &pages, lookup, &mut draft.reports);
             // What no rule takes is not for a wider host, which may be another tenant's.
             let every_path = RouteMatch::from(PathMatch::Any);
             if !routes.iter().any(|route| route.matches == every_path) {

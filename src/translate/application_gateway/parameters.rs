@@ -18,8 +18,9 @@ use crate::report::Reason;
 use crate::source::Snapshot;
 
 use super::element::{Element, Elements, read_number};
-use super::{listener, probe, reference, settings, websocket};
-use crate::translate::class::{ClassFrontends, ClassGateway, ClassRewrites, FrontendPorts};
+use super::{error_page, listener, probe, reference, settings, websocket};
+use crate::translate::class::{ClassFrontends, ClassGateway, ClassPages, ClassRewrites, FrontendPorts};
+use crate::translate::error_page::PageRefs;
 use crate::translate::report::Reports;
 
 /// Reads a gateway. A value that can't be read is reported on the gateway, and is no default.
@@ -49,6 +50,18 @@ pub(super) fn read(
             "have the clients choose what they speak",
         );
     }
+    let mut of_listener = |listener: &Option<Element<'_, HttpListener>>| match listener {
+        Some(Element { field, value }) => {
+            error_page::read(owner, field, &value.custom_error_configurations, snapshot, reports)
+        }
+        None => PageRefs::default(),
+    };
+    let (http_pages, https_pages) = (of_listener(&http), of_listener(&https));
+    let pages = ClassPages {
+        gateway: error_page::read(owner, "spec", &object.spec.custom_error_configurations, snapshot, reports),
+        http: http_pages,
+        https: https_pages,
+    };
     let certificate = https.and_then(|Element { field, value }| {
         let reference = value.ssl_certificate.as_ref()?;
         let field = format!("{field}.sslCertificate");
@@ -83,6 +96,7 @@ pub(super) fn read(
         certificates,
         roots,
         rewrites: rewrites.collect(),
+        pages,
         has_ssl_profile,
         frontends: frontends(&elements),
     }

@@ -8,6 +8,7 @@ use crate::api::annotations::AnnotationSettings;
 use crate::api::application_gateway::RewriteRuleSet;
 use crate::model::{ObjectRef, Probe};
 use crate::source::Key;
+use crate::translate::error_page::PageRefs;
 
 /// The defaults of the Ingresses of a class, and the elements that their annotations may name.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +29,8 @@ pub(in crate::translate) struct ClassGateway {
     pub(in crate::translate) roots: BTreeMap<String, ObjectRef>,
     /// Its `rewriteRuleSets`, by their names. They are read where an Ingress names them.
     pub(in crate::translate) rewrites: BTreeMap<String, ClassRewrites>,
+    /// Its pages for errors.
+    pub(in crate::translate) pages: ClassPages,
     /// Whether its first listener of protocol Https names a profile, which may ask for client certificates.
     pub(in crate::translate) has_ssl_profile: bool,
     /// Its `frontendIPConfigurations`.
@@ -40,6 +43,25 @@ pub(in crate::translate) struct ClassRewrites {
     /// Its field: `spec.rewriteRuleSets[0]`.
     pub(in crate::translate) field: String,
     pub(in crate::translate) set: RewriteRuleSet,
+}
+
+/// Where the pages for errors are.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(in crate::translate) struct ClassPages {
+    /// Those of the gateway, for all listeners.
+    pub(in crate::translate) gateway: PageRefs,
+    /// Those of its first listener of protocol Http, which go before.
+    pub(in crate::translate) http: PageRefs,
+    /// Those of its first listener of protocol Https, which go before.
+    pub(in crate::translate) https: PageRefs,
+}
+
+impl ClassPages {
+    /// The ConfigMaps that have them.
+    pub(in crate::translate) fn config_maps(&self) -> impl Iterator<Item = &Key> {
+        let Self { gateway, http, https } = self;
+        gateway.values().chain(http.values()).chain(https.values()).map(|page| &page.map.key)
+    }
 }
 
 /// The kinds of addresses that a gateway listens on.

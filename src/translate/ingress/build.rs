@@ -7,10 +7,10 @@ use super::host_field::HostField;
 use super::host_tls::HostTls;
 use super::merge::{MergedPath, merge};
 use super::parsed::ParsedIngress;
-use super::policies::ResolvedPolicies;
+use super::policies::{ResolvedPolicies, RouteUse};
 use super::tenants::Tenants;
 use super::tls_hosts::TlsHost;
-use super::{Ingresses, policies, redirect};
+use super::{Ingresses, redirect};
 use crate::model::{Action, HostPattern, Kind, ObjectRef, Policies, Protocol, Route, RouteMatch};
 use crate::report::Reason;
 use crate::translate::claim::{Claims, PortProtocol};
@@ -71,7 +71,7 @@ impl HostBuilder<'_> {
             Some(wide) => self.merge(wide, at, &mut Reports::default()),
             None => self.merge(host, at, &mut draft.reports),
         };
-        let routes = paths.iter().map(|path| self.forward(host, path, draft)).collect();
+        let routes = paths.iter().map(|path| self.forward(host, path, RouteUse::Https, draft)).collect();
         draft.add_host(at.port, at.protocol, host.clone(), routes);
         self.certificate(host, at, tls, draft);
 
@@ -187,7 +187,7 @@ impl HostBuilder<'_> {
         for path in paths {
             let MergedPath { ingress, path: condition } = path;
             if self.policies(ingress).closed(ingress, &condition.path).is_some() {
-                routes.push(self.forward(host, path, draft));
+                routes.push(self.forward(host, path, RouteUse::Http, draft));
                 continue;
             }
             let secure = ingress.ports.https.map(|port| PortProtocol { port, protocol: Protocol::Https });
@@ -201,11 +201,17 @@ impl HostBuilder<'_> {
                     Action::NotFound
                 }
                 None => {
-                    routes.push(self.forward(host, path, draft));
+                    routes.push(self.forward(host, path, RouteUse::Http, draft));
                     continue;
                 }
             };
-            routes.push(self.route(host, path, action, policies::of_path(ingress, &condition.path), draft));
+            routes.push(self.route(
+                host,
+                path,
+                action,
+                self.policies(ingress).of_path(&condition.path, RouteUse::Redirect),
+                draft,
+            ));
         }
         routes
     }
@@ -232,7 +238,7 @@ impl HostBuilder<'_> {
     }
 
     /// The route that forwards the requests of a path.
-    fn forward(&self, host: &HostPattern, merged: &MergedPath<'_>, draft: &mut Draft) -> Route {
+    fn forward(&self, host: &HostPattern, merged: &MergedPath<'_>, route_use: RouteUse, draft: &mut Draft) -> Route {
         let MergedPath { ingress, path } = merged;
         let resolved =
             self.ingresses.resolved(ingress, path.backend()).expect("an Ingress that has hosts is in the list");
@@ -240,7 +246,7 @@ impl HostBuilder<'_> {
         draft.reports.extend(&policies.reports);
         let closed = policies.closed(ingress, &path.path);
         let action = backend::action(ingress, path, resolved, closed, self.lookup, &mut draft.reports);
-        self.route(host, merged, action, policies.of_path(&path.path), draft)
+        self.route(host, merged, action, policies.of_path(&path.path, route_use), draft)
     }
 
     /// A route of a path, with its policies, and the prohibited targets among its requests.

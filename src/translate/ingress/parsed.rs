@@ -231,11 +231,12 @@ impl ParsedIngress {
         let object = |value: Option<&ObjectValue>| value.map(|value| key(&value.name));
         let token_secret = token.and_then(|token| object(token.keys_secret.as_ref()));
         let token_map = token.and_then(|token| object(token.keys_config_map.as_ref()));
+        let pages = self.gateway().into_iter().flat_map(|gateway| gateway.pages.config_maps()).cloned();
         let roots = |roots: Vec<&ObjectRef>| roots.into_iter().map(|root| root.key.clone()).collect::<Vec<_>>();
         Refs {
             services: services.collect(),
             secrets: secrets.chain(fallback).chain(roots(root_secrets)).chain(token_secret).collect(),
-            config_maps: roots(root_maps).into_iter().chain(token_map).collect(),
+            config_maps: roots(root_maps).into_iter().chain(token_map).chain(pages).collect(),
             application_gateways: self.parameters.gateway_key().cloned().into_iter().collect(),
             azure_rewrites: self.settings.agic.rewrite_resource.iter().map(|name| key(name)).collect(),
         }

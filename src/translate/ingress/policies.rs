@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ipnet::{IpNet, Ipv4Net};
 
 use super::parsed::ParsedIngress;
-use super::{acme, rewrites, token};
+use super::{acme, error_pages, rewrites, token};
 use crate::api::annotations::AnnotationSettings;
 use crate::model::{AddressList, ClientAddresses, ObjectRef, PathMatch, Policies, PolicyOrigin};
 use crate::report::{Reason, Report};
@@ -16,12 +16,27 @@ use crate::translate::report::Reports;
 /// The policies of an Ingress with what it names in other objects.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct ResolvedPolicies {
-    /// The policies of its routes, but for those that redirect to HTTPS: these need no token, and are not rewritten.
-    policies: Option<Arc<Policies>>,
+    /// The policies of its routes in clear text.
+    http: Option<Arc<Policies>>,
+    /// The policies of its routes over TLS. They differ by the pages of the class's listeners.
+    https: Option<Arc<Policies>>,
+    /// The policies of its routes that redirect to HTTPS: these need no token, and are not rewritten.
+    redirect: Option<Arc<Policies>>,
     /// Whether a policy that guards can't be made.
     is_closed: bool,
     /// The reports of each route.
     pub(super) reports: Box<[Report]>,
+}
+
+/// What a route is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RouteUse {
+    /// It forwards requests that came in clear text.
+    Http,
+    /// It forwards requests that came over TLS.
+    Https,
+    /// It redirects to HTTPS.
+    Redirect,
 }
 
 impl ResolvedPolicies {
@@ -30,21 +45,35 @@ impl ResolvedPolicies {
         let mut reports = Reports::default();
         let token = token::policy(ingress, lookup, &mut reports);
         let is_closed = token.is_err();
+        let token = token.unwrap_or_default();
         let rewrites = rewrites::policy(ingress, lookup, &mut reports);
-        let policies = match (token.unwrap_or_default(), rewrites) {
-            (None, None) => ingress.policies.clone(),
-            (token, rewrites) => {
-                let own = ingress.policies.as_deref().cloned().unwrap_or_default();
-                Policies { token, rewrites, ..own }.into_shared()
-            }
-        };
-        let policies = if policies == before.policies { before.policies.clone() } else { policies };
-        Self { policies, is_closed, reports: reports.into_sorted() }
+        let (http_pages, https_pages) = error_pages::of_class(ingress, lookup, &mut reports);
+        let own = &ingress.policies;
+        let with =
+            |token: &Option<_>, rewrites: &Option<_>, error_pages: &Option<_>, before: &Option<Arc<Policies>>| {
+                if token.is_none() && rewrites.is_none() && error_pages.is_none() {
+                    return own.clone();
+                }
+                let (token, rewrites, error_pages) = (token.clone(), rewrites.clone(), error_pages.clone());
+                let own = own.as_deref().cloned().unwrap_or_default();
+                let policies = Policies { token, rewrites, error_pages, ..own }.into_shared();
+                if policies == *before { before.clone() } else { policies }
+            };
+        let http = with(&token, &rewrites, &http_pages, &before.http);
+        let https =
+            if https_pages == http_pages { http.clone() } else { with(&token, &rewrites, &https_pages, &before.https) };
+        let redirect = with(&None, &None, &http_pages, &before.redirect);
+        Self { http, https, redirect, is_closed, reports: reports.into_sorted() }
     }
 
-    /// The policies of a path.
-    pub(super) fn of_path(&self, path: &PathMatch) -> Option<Arc<Policies>> {
-        self.policies.clone().filter(|_| !acme::is_challenge(path))
+    /// The policies of a path. A certificate authority must get the answer to its challenge, whatever is asked for.
+    pub(super) fn of_path(&self, path: &PathMatch, route_use: RouteUse) -> Option<Arc<Policies>> {
+        let policies = match route_use {
+            RouteUse::Http => &self.http,
+            RouteUse::Https => &self.https,
+            RouteUse::Redirect => &self.redirect,
+        };
+        policies.clone().filter(|_| !acme::is_challenge(path))
     }
 
     /// Why requests for a path of the Ingress are not served, if they are not. A certificate authority must get the answer to its
@@ -55,7 +84,7 @@ impl ResolvedPolicies {
     }
 }
 
-/// The policies of an Ingress by its annotations alone. [`of_path`] gives those of a path that redirects.
+/// The policies of an Ingress by its annotations alone.
 pub(super) fn read(owner: &Arc<ObjectRef>, settings: &AnnotationSettings) -> Option<Arc<Policies>> {
     let list = |(key, networks): &(&str, Vec<IpNet>)| AddressList {
         origin: PolicyOrigin { owner: Arc::clone(owner), field: annotation_field(key).into() },
@@ -66,11 +95,6 @@ pub(super) fn read(owner: &Arc<ObjectRef>, settings: &AnnotationSettings) -> Opt
     let client_addresses =
         (deny.is_some() || allow.is_some()).then(|| ClientAddresses { deny: deny.map(list), allow: allow.map(list) });
     Policies { client_addresses, ..Policies::default() }.into_shared()
-}
-
-/// The policies of a path that redirects to HTTPS. A certificate authority must get the answer to its challenge, whatever else is asked for.
-pub(super) fn of_path(ingress: &ParsedIngress, path: &PathMatch) -> Option<Arc<Policies>> {
-    ingress.policies.clone().filter(|_| !acme::is_challenge(path))
 }
 
 fn has_everybody(networks: &[IpNet]) -> bool {
