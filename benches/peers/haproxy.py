@@ -1,5 +1,6 @@
 """haproxy, as the management guide advises for reloads (master-worker mode) and the configuration manual for maps (`map_beg`
-on `base`, as its own ingress controller does it); `maxconn` is what the limit of open files leaves."""
+on `base`, as its own ingress controller does it). `maxconn` has room for clients that are idle, and need one open file each: it
+may be more than the limit of open files has for proxied sessions, which need two (`no strict-limits`)."""
 
 import os
 import signal
@@ -9,7 +10,8 @@ from peers import HOST, OTHER, SESSIONS, Peer, path
 CONFIGURATION = """\
 global
     nbthread 1
-    maxconn {sessions}
+    maxconn {connections}
+    no strict-limits
     {stop}
     ssl-default-bind-options ssl-min-ver TLSv1.2
 
@@ -52,7 +54,7 @@ class Haproxy(Peer):
         routes = [(HOST, "/"), (OTHER, path(revision)), *site.more()]
         self.write("routes.map", "".join(f"{host}{at} backend\n" for host, at in routes))
         self.write("haproxy.cfg", CONFIGURATION.format(
-            sessions=SESSIONS, stop=self.stop, directory=self.directory, backend=site.backend,
+            connections=SESSIONS + 1_000, stop=self.stop, directory=self.directory, backend=site.backend,
             http=site.http, https=site.https, tcp=site.tcp, tls=site.tls,
         ))  # fmt: skip
 

@@ -23,7 +23,9 @@ final class HttpServer {
                 Map<String, String> told = new LinkedHashMap<>();
                 told.put("client", Optional.ofNullable(request.getHeaders().get("X-Forwarded-For")).orElse(""));
                 told.put("method", request.getMethod());
-                told.put("target", request.getHttpURI().getPathQuery());
+                // Jetty has read its bytes as UTF-8.
+                byte[] target = request.getHttpURI().getPathQuery().getBytes(StandardCharsets.UTF_8);
+                told.put("target", new String(target, StandardCharsets.ISO_8859_1));
                 told.put("body", Content.Source.asString(request, StandardCharsets.ISO_8859_1));
                 Peer.print(told);
                 callback.succeeded();
