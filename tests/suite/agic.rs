@@ -1,6 +1,7 @@
 //! Ingresses of AGIC's class on the wire: hosts, cookies, prohibited targets, and parameters of the class that change under a session.
 
 use http::StatusCode;
+use steadygate::proxy::ProxySettings;
 
 use crate::gateway::{Backend, Gateway, echo, get, ingress, service, session};
 
@@ -37,23 +38,24 @@ async fn what_a_prohibited_target_names_answers_503_and_the_rest_is_served() {
     let one = Backend::start("one").await;
     let target = "apiVersion: appgw.ingress.k8s.io/v1\nkind: AzureIngressProhibitedTarget\n\
                   metadata: {name: fox, namespace: default}\nspec: {hostname: fox.example, paths: [/fox/*]}\n";
-    let gateway = Gateway::start(&[
-        ("services.yaml", &service("one", &[(one.address, true)])),
+    let files = [
+        ("services.yaml", &*service("one", &[(one.address, true)])),
         ("site.yaml", &ingress("site", "'*.example'", &[CLASS], &[("/", "one")])),
         ("target.yaml", target),
-    ])
-    .await;
+    ];
+    let settings = ProxySettings { clear_text_http2: true, ..ProxySettings::default() };
+    let gateway = Gateway::start_with(settings, &files).await;
+    let prohibited = (StatusCode::SERVICE_UNAVAILABLE, Some("ProhibitedTarget"));
     for path in ["/fox", "/fox/den", "/FOX/den", "//fox/./den", "/%66ox/den?x=1"] {
         let answer = gateway.get("fox.example", path).await;
-        assert_eq!(
-            (answer.status, answer.reason()),
-            (StatusCode::SERVICE_UNAVAILABLE, Some("ProhibitedTarget")),
-            "{path}"
-        );
+        assert_eq!((answer.status, answer.reason()), prohibited, "{path}");
+        let answer = gateway.get_over_http2("fox.example", path).await;
+        assert_eq!((answer.status, answer.reason()), prohibited, "{path}, HTTP/2");
     }
     session(gateway.address(80), "fox.example", "/fox/den").await.expect_err("no session opens");
     for (host, path) in [("fox.example", "/foxes"), ("hen.example", "/fox/den")] {
         assert_eq!(gateway.get(host, path).await.body, format!("one {path}"), "{host}");
+        assert_eq!(gateway.get_over_http2(host, path).await.body, format!("one {path}"), "{host}, HTTP/2");
     }
     // It goes, and comes back narrower: a session that is open stays.
     gateway.edit("target.yaml", "").await;

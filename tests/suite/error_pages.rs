@@ -2,11 +2,8 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use bytes::Bytes;
+use http::StatusCode;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use http::{Request, StatusCode};
-use http_body_util::{BodyExt, Empty};
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use steadygate::proxy::ProxySettings;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -86,15 +83,8 @@ async fn the_gateways_own_errors_have_pages_and_those_of_backends_stay() {
         assert_eq!(answer.status().as_u16(), status, "{path}, ws");
         assert_eq!(answer.headers()[CONTENT_LENGTH], page.len().to_string(), "{path}, ws");
 
-        let stream = TokioIo::new(TcpStream::connect(gateway.address(80)).await.expect("connects"));
-        let (mut sender, connection) =
-            hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.expect("HTTP/2");
-        tokio::spawn(connection);
-        let uri = format!("http://site.example{path}");
-        let request = Request::get(uri).body(Empty::<Bytes>::new()).expect("a request");
-        let (parts, body) = sender.send_request(request).await.expect("an answer").into_parts();
-        let body = body.collect().await.expect("whole").to_bytes();
-        assert_eq!((parts.status.as_u16(), &*body), (status, page.as_bytes()), "{path}, HTTP/2");
+        let answer = gateway.get_over_http2("site.example", path).await;
+        assert_eq!((answer.status.as_u16(), &*answer.body), (status, &*page), "{path}, HTTP/2");
     }
     assert_eq!(gateway.get("site.example", "/web").await.body, "web /web");
 

@@ -13,7 +13,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use steadygate::app::{App, Config, Source, start};
 use steadygate::proxy::{Bindings, ProxySettings};
 use steadygate::translate::Tenancy;
@@ -101,6 +101,11 @@ impl Gateway {
         get(self.address(80), host, path).await
     }
 
+    /// GET over HTTP/2 on frontend port 80, which has to serve that without TLS.
+    pub(crate) async fn get_over_http2(&self, host: &str, path: &str) -> Answer {
+        get_over_http2(self.address(80), host, path).await
+    }
+
     /// Opens a session on frontend port 80.
     pub(crate) async fn session(&self, host: &str, path: &str) -> Session {
         session(self.address(80), host, path).await.expect("a session opens")
@@ -116,6 +121,12 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    async fn read(response: Response<Incoming>) -> Self {
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.expect("a whole body").to_bytes();
+        Self { status: parts.status, headers: parts.headers, body: String::from_utf8_lossy(&body).into_owned() }
+    }
+
     /// The reason of a response that the gateway itself made.
     pub(crate) fn reason(&self) -> Option<&str> {
         self.headers.get("x-steadygate-reason").and_then(|reason| reason.to_str().ok())
@@ -128,9 +139,17 @@ pub(crate) async fn get(address: SocketAddr, host: &str, path: &str) -> Answer {
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("HTTP");
     tokio::spawn(connection);
     let request = Request::get(path).header("host", host).body(Full::<Bytes>::default()).expect("a request");
-    let (parts, body) = sender.send_request(request).await.expect("an answer").into_parts();
-    let body = body.collect().await.expect("a whole body").to_bytes();
-    Answer { status: parts.status, headers: parts.headers, body: String::from_utf8_lossy(&body).into_owned() }
+    Answer::read(sender.send_request(request).await.expect("an answer")).await
+}
+
+/// GET over HTTP/2 without TLS, on a connection of its own.
+pub(crate) async fn get_over_http2(address: SocketAddr, host: &str, path: &str) -> Answer {
+    let stream = TokioIo::new(TcpStream::connect(address).await.expect("connects"));
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.expect("HTTP/2");
+    tokio::spawn(connection);
+    let request = Request::get(format!("http://{host}{path}")).body(Full::<Bytes>::default()).expect("a request");
+    Answer::read(sender.send_request(request).await.expect("an answer")).await
 }
 
 /// Opens a session.

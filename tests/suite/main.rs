@@ -4,6 +4,7 @@ mod agic;
 mod convert;
 mod directory;
 mod error_pages;
+mod examples;
 mod front;
 mod gateway;
 mod grants;

@@ -1,5 +1,6 @@
 //! Which members take requests: by readiness and probe, at once when they are new. All pools with a member share its probe.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
@@ -67,6 +68,48 @@ async fn a_ready_member_that_fails_its_probe_gets_no_requests_and_no_sessions() 
     assert_eq!(echo(&mut open, "the open session goes on").await, "the open session goes on");
     one.health.store(200, Ordering::Relaxed);
     eventually("one success heals", async || gateway.get("site.example", "/").await.status == StatusCode::OK).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pool_with_min_servers_takes_requests_and_sessions_while_its_probes_fail() {
+    let (one, two) = (Backend::start("one").await, Backend::start("two").await);
+    let edge = |min_servers| {
+        format!(
+            "apiVersion: steadygate.io/v1alpha1\nkind: ApplicationGateway\nmetadata: {{name: edge, namespace: default}}\nspec:\n  \
+             frontendPorts: [{{name: p, port: 80}}]\n  httpListeners: [{{name: l, frontendPort: {{name: p}}, protocol: Http}}]\n  \
+             backendAddressPools: [{{name: web, serviceRef: {{name: web}}}}]\n  probes: [{{name: health, protocol: Http, path: /healthz, \
+             interval: 1, unhealthyThreshold: 1, minServers: {min_servers}}}]\n  backendHttpSettingsCollection: [{{name: s, port: 80, \
+             protocol: Http, probe: {{name: health}}}}]\n  requestRoutingRules: [{{name: r, ruleType: Basic, httpListener: {{name: l}}, \
+             backendAddressPool: {{name: web}}, backendHttpSettings: {{name: s}}}}]\n"
+        )
+    };
+    let members = service("web", &[(one.address, true), (two.address, true)]);
+    let gateway = Gateway::start(&[("edge.yaml", &edge(1)), ("web.yaml", &members)]).await;
+    let answers = async || {
+        let mut answers = BTreeSet::new();
+        for _ in 0..8 {
+            answers.insert(gateway.get("site.example", "/").await.body);
+        }
+        answers
+    };
+    // One is enough, so the other is left out.
+    one.health.store(500, Ordering::Relaxed);
+    let only_two = BTreeSet::from(["two /".to_owned()]);
+    eventually("the probe of one fails", async || answers().await == only_two).await;
+    // With too few, the probes decide nothing.
+    two.health.store(500, Ordering::Relaxed);
+    let both = BTreeSet::from(["one /".to_owned(), "two /".to_owned()]);
+    eventually("the probe of two fails too", async || answers().await == both).await;
+    let mut open = gateway.session("site.example", "/").await;
+
+    gateway.edit("edge.yaml", &edge(0)).await;
+    assert_eq!(gateway.get("site.example", "/").await.reason(), Some("ProbeFailing"));
+    gateway.edit("edge.yaml", &edge(2)).await;
+    one.health.store(200, Ordering::Relaxed);
+    let healed = one.probes.load(Ordering::Relaxed) + 2;
+    eventually("one is probed", async || one.probes.load(Ordering::Relaxed) >= healed).await;
+    assert_eq!(answers().await, both, "two have to count as up");
+    assert_eq!(echo(&mut open, "still here").await, "still here");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
