@@ -17,7 +17,7 @@ METRICS = [
     Metric("cpu none", "CPU in a second before there were any", "ms", 2),
     Metric("left", "more memory than before any, 3 s after all were closed", "MiB"),
 ]
-SETTLE, IDLE, LEFT = 1, 10, 3
+SETTLE, IDLE, LEFT = 1, 3, 3
 
 
 def measure(world):
