@@ -2,14 +2,14 @@
 
 import pytest
 
-from corpora import harmless, http11probe, llhttp, smuggling
+from corpora import further, harmless, http11probe, llhttp, smuggling
 from corpora.runner import Result, run
 from gateway import Gateway, wait_for
 from manifests import ingress, service
 from strict_reader import StrictReader
 from wire import ScriptedBackend
 
-TABLES = http11probe, smuggling, llhttp, harmless
+TABLES = http11probe, smuggling, llhttp, harmless, further
 CASES = {case.name: case for table in TABLES for case in table.CASES}
 
 #: What hyper reads otherwise on the clients' side: it takes a request that is framed twice, drops a fragment, answers `PRI *` with nothing,

@@ -29,19 +29,25 @@ class Result:
 
     raw: bytes = b""
     requests: list = field(default_factory=list)
+    #: The records of the access log.
+    records: list = field(default_factory=list)
+
+    @property
+    def answers(self):
+        """The answers, but for interim ones. `None`: bytes that are no answer."""
+        stream, answers = Answers(self.raw), []
+        methods = [request.method for request in self.requests if request.is_whole]
+        while stream.buffer:
+            try:
+                answer = stream.next("".join(methods[len(answers) : len(answers) + 1]))
+            except (EOFError, IndexError, ValueError):
+                return [*answers, None]
+            answers += [answer] if answer.status >= 200 else []
+        return answers
 
     @property
     def statuses(self):
-        """The statuses of the answers, but for interim ones; 0: bytes that are no answer."""
-        answers, statuses = Answers(self.raw), []
-        methods = [request.method for request in self.requests if request.is_whole]
-        while answers.buffer:
-            try:
-                answer = answers.next("".join(methods[len(statuses) : len(statuses) + 1]))
-            except (EOFError, IndexError, ValueError):
-                return [*statuses, 0]
-            statuses += [answer.status] if answer.status >= 200 else []
-        return statuses
+        return [answer.status if answer else 0 for answer in self.answers]
 
     @property
     def reads(self):
