@@ -18,6 +18,7 @@ mod pool;
 mod precedence;
 mod probe;
 mod redirect;
+mod redirect_url;
 mod route;
 mod stream;
 mod tls;
@@ -41,19 +42,20 @@ pub use kind::Kind;
 pub use listener::{Host, Listener, Protocol};
 pub use order::alternating;
 pub use path::{
-    PathMatch, PathMatchError, decode_slashes, escape_target, has_dots, has_encoded_slashes, normalise_path,
+    PathMatch, PathMatchError, PathRegex, decode_slashes, escape_target, has_dots, has_encoded_slashes, normalise_path,
 };
 pub use pattern::{Case, Pattern, PatternError};
 pub use policy::{
-    AddressList, ClaimHeader, ClientAddresses, EntraTenant, EntraTenantError, ErrorPage, ErrorPages, KeySet,
-    KeySetError, KeySource, KeyUrl, KeyUrlError, MAX_PAGE_BYTES, PAGE_STATUSES, PageBytes, Policies, PolicyOrigin,
-    ProhibitedTarget, ProhibitedTargets, RewriteSet, SessionAtTokenEnd, TokenIssuer, TokenPolicy, Unauthorized,
-    VerificationKey, rewrite,
+    AddressList, ClaimHeader, ClearTextRedirect, ClientAddresses, EntraTenant, EntraTenantError, ErrorPage, ErrorPages,
+    Hsts, KeySet, KeySetError, KeySource, KeyUrl, KeyUrlError, MAX_PAGE_BYTES, PAGE_STATUSES, PageBytes, Policies,
+    PolicyOrigin, ProhibitedTarget, ProhibitedTargets, RewriteSet, SessionAtTokenEnd, TokenIssuer, TokenPolicy,
+    Unauthorized, VerificationKey, rewrite,
 };
 pub use pool::{Address, Balance, Endpoint, EndpointState, Endpoints, Pool, PoolId, Transport, UpstreamTls, Weight};
 pub use precedence::{HostPrecedence, MatchPrecedence};
 pub use probe::{MAX_PROBE_BODY_CHARS, Probe, ProbeHeader, ProbeKind, StatusRange, StatusRangeError};
 pub use redirect::{Redirect, RedirectPath, RedirectPort, RedirectQuery, RedirectedRequest, UrlScheme};
+pub use redirect_url::RedirectUrl;
 pub use route::{Action, MatchInput, Route, RouteId, RouteMatch, Unavailable};
 pub use stream::{Stream, TlsMode};
 pub use tls::{Certificate, CertificateId, SecretBytes};

@@ -97,6 +97,8 @@ struct Paths {
     prefix: HashMap<Box<str>, usize>,
     /// Length of the longest prefix, so that a long path is looked up by no more than that.
     longest_prefix: usize,
+    /// The routes with a regular expression, in their order.
+    regexes: Vec<usize>,
     /// The other routes in their order: patterns, then the route for every path.
     others: Vec<usize>,
 }

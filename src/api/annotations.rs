@@ -10,6 +10,8 @@ mod guard;
 mod kubernetes;
 mod nginx;
 mod own;
+mod paths;
+mod redirects;
 mod settings;
 mod snippet;
 mod token;
@@ -21,9 +23,9 @@ use super::value::AllowedValues;
 
 pub use affinity::{AffinityBy, AffinitySettings, SameSiteSetting, SessionCookie};
 pub use guard::Guard;
-pub use settings::{
-    AgicSettings, AnnotationSettings, BackendProtocol, EncodedSlashesSetting, ProbeSettings, SslRedirect,
-};
+pub use paths::PathSettings;
+pub use redirects::{RedirectSettings, SslRedirect};
+pub use settings::{AgicSettings, AnnotationSettings, BackendProtocol, EncodedSlashesSetting, ProbeSettings};
 pub use token::{ObjectValue, TokenSettings};
 
 /// One annotation: a row of the reference page, and the reader of its value.
@@ -63,6 +65,8 @@ pub struct AnnotationFamily {
     /// Its annotations that guard, none of which is supported by this version. One that may or may not guard, such as a snippet,
     /// is among the entries too.
     pub guards: &'static [Guard],
+    /// Whether an annotation with an empty value is none.
+    pub ignores_empty: bool,
     /// Whether the tables have every key. Others are then reported; in a family of others they are not ours to judge.
     pub is_complete: bool,
 }
@@ -90,7 +94,7 @@ impl AnnotationFamily {
 
     /// A family of another controller, of which only what guards is read.
     const fn foreign(prefix: &'static str, guards: &'static [Guard]) -> Self {
-        Self { prefix, entries: &[], session_settings: &[], guards, is_complete: false }
+        Self { prefix, entries: &[], session_settings: &[], guards, ignores_empty: false, is_complete: false }
     }
 }
 
@@ -102,6 +106,7 @@ pub const FAMILIES: &[AnnotationFamily] = &[
         entries: nginx::ENTRIES,
         session_settings: &[],
         guards: guard::NGINX,
+        ignores_empty: true,
         is_complete: true,
     },
     AnnotationFamily {
@@ -109,6 +114,7 @@ pub const FAMILIES: &[AnnotationFamily] = &[
         entries: agic::ENTRIES,
         session_settings: &[],
         guards: guard::AGIC,
+        ignores_empty: false,
         is_complete: true,
     },
     AnnotationFamily {
@@ -116,6 +122,7 @@ pub const FAMILIES: &[AnnotationFamily] = &[
         entries: kubernetes::ENTRIES,
         session_settings: &[],
         guards: &[],
+        ignores_empty: false,
         is_complete: false,
     },
     AnnotationFamily::foreign("alb.ingress.kubernetes.io/", foreign::ALB),
@@ -130,6 +137,7 @@ pub const FAMILIES: &[AnnotationFamily] = &[
         entries: own::ENTRIES,
         session_settings: SESSION_SETTINGS,
         guards: &[],
+        ignores_empty: false,
         is_complete: true,
     },
 ];
@@ -209,6 +217,7 @@ impl AnnotationSettings {
             return (setting.read)(&mut self.session, value).map_err(AnnotationProblemKind::Invalid);
         }
         match family.entry(key).map(|entry| entry.read) {
+            Some(_) if family.ignores_empty && value.trim().is_empty() => Ok(()),
             _ if family.guard(key).is_some() => Ok(()),
             Some(Some(read)) => read(self, value),
             Some(None) => Err(family.unsupported(key)),

@@ -1,11 +1,17 @@
 //! Conditions on request paths, and the form in which paths are compared.
 
+mod regex;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
 use serde::de::{Error, Unexpected};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::PatternError;
+
+pub use regex::PathRegex;
 
 /// A condition on the path of a request.
 ///
@@ -21,6 +27,8 @@ pub enum PathMatch {
     PatternExact(Arc<str>),
     /// Paths that begin with this text, compared without case (`/images/*`). The text is in lower case.
     PatternPrefix(Arc<str>),
+    /// Paths at whose start a regular expression matches (ingress-nginx `use-regex`).
+    Regex(Arc<PathRegex>),
     /// Every path: the default of a host.
     Any,
 }
@@ -69,6 +77,14 @@ impl PathMatch {
         Ok(if star { Self::PatternPrefix(literal) } else { Self::PatternExact(literal) })
     }
 
+    /// Parses a regular expression.
+    ///
+    /// # Errors
+    /// The text is none that can be used.
+    pub fn regex(text: &str) -> Result<Self, PatternError> {
+        Ok(Self::Regex(Arc::new(PathRegex::compile(text)?)))
+    }
+
     /// Whether `path`, normalised by [`normalise_path`], meets the condition.
     pub fn matches(&self, path: &str) -> bool {
         match self {
@@ -80,6 +96,7 @@ impl PathMatch {
             Self::PatternPrefix(text) => {
                 path.as_bytes().get(..text.len()).is_some_and(|start| start.eq_ignore_ascii_case(text.as_bytes()))
             }
+            Self::Regex(regex) => regex.matches(path),
             Self::Any => true,
         }
     }
@@ -89,7 +106,7 @@ impl PathMatch {
         match self {
             Self::Prefix(prefix) => prefix.is_empty(),
             Self::Any => true,
-            Self::Exact(_) | Self::PatternExact(_) | Self::PatternPrefix(_) => false,
+            Self::Exact(_) | Self::PatternExact(_) | Self::PatternPrefix(_) | Self::Regex(_) => false,
         }
     }
 
@@ -97,7 +114,7 @@ impl PathMatch {
     pub fn is_pattern(&self) -> bool {
         match self {
             Self::PatternExact(_) | Self::PatternPrefix(_) => true,
-            Self::Exact(_) | Self::Prefix(_) | Self::Any => false,
+            Self::Exact(_) | Self::Prefix(_) | Self::Regex(_) | Self::Any => false,
         }
     }
 
@@ -107,6 +124,7 @@ impl PathMatch {
             Self::Any => "/",
             Self::Prefix(prefix) if prefix.is_empty() => "/",
             Self::Exact(text) | Self::Prefix(text) | Self::PatternExact(text) | Self::PatternPrefix(text) => text,
+            Self::Regex(regex) => regex.example(),
         }
     }
 }
@@ -251,6 +269,7 @@ impl fmt::Display for PathMatch {
             Self::Prefix(path) => f.write_str(path),
             Self::PatternExact(path) => write!(f, "~ {path}"),
             Self::PatternPrefix(path) => write!(f, "~ {path}*"),
+            Self::Regex(regex) => write!(f, "~* {}", regex.as_str()),
             Self::Any => f.write_str("*"),
         }
     }
@@ -268,6 +287,9 @@ impl<'de> Deserialize<'de> for PathMatch {
         let text = String::deserialize(deserializer)?;
         if let Some(exact) = text.strip_prefix("= ") {
             return Ok(Self::Exact(exact.into()));
+        }
+        if let Some(regex) = text.strip_prefix("~* ") {
+            return Self::regex(regex).map_err(D::Error::custom);
         }
         if let Some(pattern) = text.strip_prefix("~ ") {
             let prefix = pattern.strip_suffix('*').map(|prefix| Self::PatternPrefix(prefix.into()));
@@ -363,6 +385,7 @@ mod tests {
             PathMatch::prefix("/a*"),
             PathMatch::pattern("/A"),
             PathMatch::pattern("/A/*"),
+            Ok(PathMatch::regex("/A(/|$)(.*)").expect("a pattern")),
             Ok(PathMatch::Any),
         ] {
             let path = path.expect("valid");

@@ -110,6 +110,12 @@ impl Pattern {
         self.regex.is_match(text)
     }
 
+    /// Whether it matches at the start of a text. The text of the pattern is not put into another one for that.
+    pub fn is_prefix_match(&self, text: &[u8]) -> bool {
+        // The leftmost match is found: if one begins at the start, it is that.
+        self.regex.find(text).is_some_and(|found| found.start() == 0)
+    }
+
     /// What it and its groups match in a text.
     pub fn captures<'t>(&self, text: &'t [u8]) -> Option<Captures<'t>> {
         self.regex.captures(text)

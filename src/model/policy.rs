@@ -6,6 +6,7 @@
 
 mod client_addresses;
 mod error_pages;
+mod hsts;
 mod prohibited;
 pub mod rewrite;
 mod token;
@@ -15,10 +16,11 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use super::ObjectRef;
+use super::{ObjectRef, Redirect};
 
 pub use client_addresses::{AddressList, ClientAddresses};
 pub use error_pages::{ErrorPage, ErrorPages, MAX_PAGE_BYTES, PAGE_STATUSES, PageBytes};
+pub use hsts::Hsts;
 pub use prohibited::{ProhibitedTarget, ProhibitedTargets};
 pub use rewrite::RewriteSet;
 pub use token::{
@@ -35,6 +37,9 @@ pub struct Policies {
     /// Clients that are admitted by their address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_addresses: Option<ClientAddresses>,
+    /// Where requests are redirected that come in clear text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clear_text: Option<ClearTextRedirect>,
     /// The token that a request has to bring.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<Arc<TokenPolicy>>,
@@ -44,6 +49,19 @@ pub struct Policies {
     /// Pages for the gateway's own errors.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_pages: Option<Arc<ErrorPages>>,
+    /// That clients come by HTTPS alone from now on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hsts: Option<Hsts>,
+}
+
+/// The redirect of requests whose client came in clear text, and who asked for it. A client that came over TLS to a trusted proxy is
+/// served.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ClearTextRedirect {
+    /// Who asked for it.
+    pub origin: PolicyOrigin,
+    /// The redirect.
+    pub redirect: Arc<Redirect>,
 }
 
 impl Policies {

@@ -40,8 +40,8 @@ enum Wildcard {
     Glob,
 }
 
-/// The precedence of a match among those that match a request for one host: an exact path, then the longest prefix, then patterns,
-/// then every path.
+/// The precedence of a match among those that match a request for one host: an exact path, then the longest prefix or regular
+/// expression, then patterns, then every path.
 ///
 /// The path decides first, then the other conditions. So the routes of one path are adjacent wherever routes are sorted, and
 /// `table` relies on it.
@@ -58,9 +58,16 @@ pub struct MatchPrecedence<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum PathPrecedence {
     Exact,
-    Prefix { length: Reverse<usize> },
+    Prefix { length: Reverse<usize>, form: PrefixForm },
     Pattern,
     Any,
+}
+
+/// How the start of a path is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum PrefixForm {
+    Literal,
+    Regex,
 }
 
 impl HostPattern {
@@ -82,12 +89,17 @@ impl RouteMatch {
         let Self { path } = self;
         let (path, text) = match path {
             PathMatch::Exact(path) => (PathPrecedence::Exact, &**path),
-            PathMatch::Prefix(path) => (PathPrecedence::Prefix { length: Reverse(path.len()) }, &**path),
+            PathMatch::Prefix(path) => (prefix(path, PrefixForm::Literal), &**path),
+            PathMatch::Regex(regex) => (prefix(regex.as_str(), PrefixForm::Regex), regex.as_str()),
             PathMatch::PatternExact(_) | PathMatch::PatternPrefix(_) => (PathPrecedence::Pattern, ""),
             PathMatch::Any => (PathPrecedence::Any, ""),
         };
         MatchPrecedence { path, text }
     }
+}
+
+fn prefix(text: &str, form: PrefixForm) -> PathPrecedence {
+    PathPrecedence::Prefix { length: Reverse(text.len()), form }
 }
 
 #[cfg(test)]
@@ -152,6 +164,19 @@ mod tests {
     #[test]
     fn the_longest_prefix_goes_first() {
         assert_matches_in_order(&[prefix("/long/prefix"), prefix("/a"), prefix("/z"), prefix("/")]);
+    }
+
+    #[test]
+    fn among_prefixes_and_regular_expressions_the_longest_text_goes_first() {
+        let regex = |text| PathMatch::regex(text).expect("a pattern");
+        assert_matches_in_order(&[
+            exact("/a"),
+            regex("/foo/bar/[a-z]{3}"),
+            prefix("/foo/bar/bar"),
+            regex("/foo(.*)"),
+            prefix("/"),
+            pattern("/longest/of/all"),
+        ]);
     }
 
     #[test]

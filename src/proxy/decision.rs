@@ -9,11 +9,11 @@ use http::{Method, Request, Response, StatusCode, Version};
 use super::client::body::ClientBody;
 use super::forward;
 use super::forward::response_body::ResponseBody;
-use super::policy::{self, RequestRewrite};
+use super::policy::{self, Admission, AnswerEdits, RequestRewrite};
 use super::request::context::ConnectionContext;
 use super::request::edits::RequestEdits;
 use super::request::header_size;
-use super::request::headers::{self, ClientFacts};
+use super::request::headers;
 use super::request::metrics::RefusedFor;
 use super::request::record::RequestRecord;
 use super::request::refusal::{Refusal, RefusalReason};
@@ -30,16 +30,11 @@ type Decision = Result<Response<ResponseBody>, (Refusal, Box<RequestRecord>)>;
 /// Answers one request.
 pub(super) async fn answer(context: Arc<ConnectionContext>, request: Request<ClientBody>) -> Response<ResponseBody> {
     let record = Box::new(RequestRecord::new(Arc::clone(&context), &request));
-    let (head, http1) = (*request.method() == Method::HEAD, request.version() < Version::HTTP_2);
+    let http1 = request.version() < Version::HTTP_2;
     let connect = *request.method() == Method::CONNECT;
     let mut response = match decide(&context, request, record).await {
         Ok(response) => response,
-        Err((refusal, mut record)) => {
-            let mut response = refusal.into_response(head).map(ResponseBody::full);
-            record.answered(response.status(), response.headers());
-            response.body_mut().record = Some(record);
-            response
-        }
+        Err((refusal, record)) => refused(refusal, record),
     };
     if http1 && response.status() != StatusCode::SWITCHING_PROTOCOLS && context.state.is_draining() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -49,6 +44,14 @@ pub(super) async fn answer(context: Arc<ConnectionContext>, request: Request<Cli
     if context.state.settings.server_header && !opens_tunnel {
         headers::add_server(&mut response);
     }
+    response
+}
+
+/// The gateway's own answer to a request that is refused.
+fn refused(refusal: Refusal, mut record: Box<RequestRecord>) -> Response<ResponseBody> {
+    let mut response = refusal.into_response(record.is_head()).map(ResponseBody::full);
+    record.answered(response.status(), response.headers());
+    response.body_mut().record = Some(record);
     response
 }
 
@@ -89,9 +92,11 @@ async fn act_with_policies(
     mut record: Box<RequestRecord>,
 ) -> Decision {
     let (mut parts, body) = request.into_parts();
+    let edits = AnswerEdits::of(policies, &record);
     let decided = match policy::admit(policies, context, &mut parts, &mut requested, &mut record).await {
         Err(refusal) => Err((refusal, record)),
-        Ok(()) => {
+        Ok(Admission::Redirected(redirect)) => redirected(context, &requested, redirect, record),
+        Ok(Admission::Admitted) => {
             let request = Request::from_parts(parts, body);
             match policies.rewrites.as_ref().filter(|_| matches!(target.route.action, Action::Forward(_))) {
                 None => act(context, request, &requested, None, target, record).await,
@@ -99,7 +104,11 @@ async fn act_with_policies(
             }
         }
     };
-    decided.map_err(|(refusal, record)| (policy::refuse(policies, refusal), record))
+    let decided = decided.map_err(|(refusal, record)| (policy::refuse(policies, refusal), record));
+    let Some(edits) = edits else { return decided };
+    let mut response = decided.unwrap_or_else(|(refusal, record)| refused(refusal, record));
+    edits.apply(response.headers_mut());
+    Ok(response)
 }
 
 /// Forwards a request whose route rewrites it or its answer. Where a rule asks for it, the new path decides on the route, once: the rewrites
@@ -154,7 +163,10 @@ async fn act_rerouted(
 ) -> Decision {
     let (mut parts, body) = request.into_parts();
     let decided = match policy::admit(policies, context, &mut parts, &mut requested, &mut record).await {
-        Ok(()) => act(context, Request::from_parts(parts, body), &requested, Some(edits), target, record).await,
+        Ok(Admission::Admitted) => {
+            act(context, Request::from_parts(parts, body), &requested, Some(edits), target, record).await
+        }
+        Ok(Admission::Redirected(redirect)) => redirected(context, &requested, redirect, record),
         Err(refusal) => Err((refusal, record)),
     };
     decided.map_err(|(refusal, record)| (policy::refuse(policies, refusal), record))
@@ -170,13 +182,7 @@ async fn act(
     mut record: Box<RequestRecord>,
 ) -> Decision {
     match &target.route.action {
-        Action::Redirect(_) if requested.host().is_empty() => Err((Refusal::malformed("no Host is given"), record)),
-        Action::Redirect(redirect) => {
-            let mut response = redirected(context, requested, redirect, &record.client);
-            record.answered(response.status(), response.headers());
-            response.body_mut().record = Some(record);
-            Ok(response)
-        }
+        Action::Redirect(redirect) => redirected(context, requested, redirect, record),
         Action::Forward(Forward { options, pools: _ }) => {
             record.pool = target.choose_pool();
             let Some(chosen) = record.pool else {
@@ -256,17 +262,24 @@ fn redirected(
     context: &ConnectionContext,
     requested: &RequestTarget,
     redirect: &Redirect,
-    client: &ClientFacts,
-) -> Response<ResponseBody> {
+    mut record: Box<RequestRecord>,
+) -> Decision {
+    if requested.host().is_empty() {
+        return Err((Refusal::malformed("no Host is given"), record));
+    }
+    let client = &record.client;
     let (host, given) = requested.client_host(client);
     // A client that came to the port where the listener is bound is led to the port where the other listener is bound.
-    let bound = context.state.addresses.borrow().get(&redirect.port()).map(SocketAddr::port);
+    let listener = redirect.listener().unwrap_or(context.listener.port);
+    let bound = context.state.addresses.borrow().get(&listener).map(SocketAddr::port);
     let direct = given == Some(context.listener.bound.port()) && given != Some(context.listener.port);
-    let listener_port = if direct { bound.unwrap_or(redirect.port()) } else { redirect.port() };
     let [path, query] = [Some(requested.uri.path()), requested.uri.query()].map(|part| part.map(escape_target));
     let request = RedirectedRequest {
         host: &host,
-        listener_port,
+        scheme: if client.tls { "https" } else { "http" },
+        written_port: given,
+        port: &client.port.to_string(),
+        listener_port: bound.filter(|_| direct).unwrap_or(listener),
         path: path.as_deref().filter(|path| path.starts_with('/')).unwrap_or("/"),
         query: query.as_deref(),
     };
@@ -275,5 +288,7 @@ fn redirected(
     if let Ok(location) = HeaderValue::from_str(&redirect.location(request)) {
         response.headers_mut().insert(header::LOCATION, location);
     }
-    response
+    record.answered(response.status(), response.headers());
+    response.body_mut().record = Some(record);
+    Ok(response)
 }

@@ -6,7 +6,9 @@
 //!  1 connection            in the TLS handshake: cipher suites, HTTP/2
 //!  2 route                 decision; whether the connection is as its host asks for
 //!    prohibited targets
-//!  3 client address  4 size of the body  5 CORS preflight  6 rates  7 password, token, external authorisation
+//!  3 client address  4 size of the body  5 CORS preflight  6 rates
+//!    redirect of clear text
+//!  7 password, token, external authorisation
 //!  8 redirect              decision: the action of the route
 //!  9 request headers, URL  10 mirror  11 backend  12 retries
 //! 13 page for an error  14 response headers, cookies, CORS
@@ -16,53 +18,89 @@
 
 mod client_addresses;
 mod error_pages;
+mod hsts;
 mod prohibited;
 mod rewrite;
 mod tls;
 mod token;
 
-use http::request;
+use http::{HeaderMap, request};
 
 use super::request::context::ConnectionContext;
 use super::request::record::RequestRecord;
 use super::request::refusal::Refusal;
 use super::request::target::RequestTarget;
-use crate::model::Policies;
+use crate::model::{Policies, Redirect};
 
 pub(super) use rewrite::{RequestRewrite, request as rewrite};
 pub(super) use tls::admit_connection;
+
+/// What becomes of a request that no policy has refused.
+pub(super) enum Admission<'p> {
+    /// The route does with it what it does.
+    Admitted,
+    /// It is redirected.
+    Redirected(&'p Redirect),
+}
 
 /// Admits a request to its route: steps 3 to 7, after the prohibited targets of the route.
 ///
 /// # Errors
 /// A policy that guards does not admit it.
-pub(super) async fn admit(
-    policies: &Policies,
+pub(super) async fn admit<'p>(
+    policies: &'p Policies,
     context: &ConnectionContext,
     parts: &mut request::Parts,
     requested: &mut RequestTarget,
     record: &mut RequestRecord,
-) -> Result<(), Refusal> {
-    let Policies { prohibited, client_addresses, token, rewrites: _, error_pages: _ } = policies;
+) -> Result<Admission<'p>, Refusal> {
+    let Policies { prohibited, client_addresses, clear_text, token, rewrites: _, error_pages: _, hsts: _ } = policies;
     if let Some(targets) = prohibited {
         prohibited::admit(targets, requested)?;
     }
     if let Some(addresses) = client_addresses {
         client_addresses::admit(addresses, record.client.address)?;
     }
+    if let Some(clear_text) = clear_text
+        && !record.client.tls
+    {
+        return Ok(Admission::Redirected(&clear_text.redirect));
+    }
     if let Some(policy) = token {
         // A request whose path was rewritten may have been admitted by another token before.
         let end = token::admit(policy, context, &mut parts.headers, requested).await?;
         record.token_end = [record.token_end, end].into_iter().flatten().min();
     }
-    Ok(())
+    Ok(Admission::Admitted)
 }
 
 /// The gateway's own answer, as the policies of the route have it.
 pub(super) fn refuse(policies: &Policies, refusal: Refusal) -> Refusal {
-    let Policies { prohibited: _, client_addresses: _, token: _, rewrites: _, error_pages } = policies;
-    match error_pages {
+    match &policies.error_pages {
         Some(pages) => error_pages::apply(pages, refusal),
         None => refusal,
+    }
+}
+
+/// What the policies of a route do with every answer, be it a backend's or the gateway's own: step 14.
+pub(super) struct AnswerEdits<'p> {
+    policies: &'p Policies,
+    tls: bool,
+}
+
+impl<'p> AnswerEdits<'p> {
+    /// The edits of the answer to a request. `None`: there are none.
+    pub(super) fn of(policies: &'p Policies, record: &RequestRecord) -> Option<Self> {
+        let tls = record.client.tls;
+        (policies.hsts.is_some() && tls).then_some(Self { policies, tls })
+    }
+
+    /// Edits the headers of the answer.
+    pub(super) fn apply(&self, headers: &mut HeaderMap) {
+        let Policies { prohibited: _, client_addresses: _, clear_text: _, token: _, rewrites: _, error_pages: _, hsts } =
+            self.policies;
+        if let Some(hsts) = hsts.as_ref().filter(|_| self.tls) {
+            hsts::apply(hsts, headers);
+        }
     }
 }

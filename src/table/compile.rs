@@ -121,6 +121,10 @@ impl Paths {
                     paths.longest_prefix = paths.longest_prefix.max(path.len());
                     paths.prefix.insert((&**path).into(), index)
                 }
+                PathMatch::Regex(_) => {
+                    paths.regexes.push(index);
+                    None
+                }
                 PathMatch::PatternExact(_) | PathMatch::PatternPrefix(_) | PathMatch::Any => {
                     paths.others.push(index);
                     None

@@ -103,10 +103,22 @@ impl Paths {
     /// The index of the first route that accepts a request. `routes` are those of the host.
     fn find(&self, routes: &[Arc<Route>], input: MatchInput<'_>) -> Option<usize> {
         let accepted = |first: &usize| first_accepted(routes, *first, input);
-        self.exact.get(input.path).and_then(accepted).or_else(|| self.find_prefix(input.path, accepted)).or_else(|| {
-            let mut others = self.others.iter().copied();
-            others.find(|index| routes[*index].matches.accepts(input))
-        })
+        let first_of = |indices: &[usize]| indices.iter().copied().find(|index| routes[*index].matches.accepts(input));
+        let exact = self.exact.get(input.path).and_then(accepted);
+        exact.or_else(|| self.find_start(input.path, accepted, first_of)).or_else(|| first_of(&self.others))
+    }
+
+    /// The prefix or the regular expression that goes first of those that accept a path.
+    fn find_start(
+        &self,
+        path: &str,
+        accepted: impl Fn(&usize) -> Option<usize>,
+        first_of: impl Fn(&[usize]) -> Option<usize>,
+    ) -> Option<usize> {
+        let prefix = self.find_prefix(path, accepted);
+        // Routes are in the order of their precedence.
+        let before = prefix.map_or(self.regexes.len(), |prefix| self.regexes.partition_point(|index| *index < prefix));
+        first_of(&self.regexes[..before]).or(prefix)
     }
 
     /// Goes through the prefixes of a path, the longest first. `accepted` gets the index of the first route of each.
@@ -218,9 +230,11 @@ pub(super) mod tests {
             let (by_path, length) = match path {
                 PathMatch::Exact(text) => (2, text.len()),
                 PathMatch::Prefix(text) => (1, text.len()),
+                PathMatch::Regex(regex) => (1, regex.as_str().len()),
                 _ => (0, 0),
             };
-            (by_host, pattern.literal_length(), single, by_path, length)
+            let is_literal = !matches!(path, PathMatch::Regex(_));
+            (by_host, pattern.literal_length(), single, by_path, length, is_literal)
         };
         let hosts = model.listeners[&80].hosts.iter().filter(|(pattern, _)| pattern.matches(host));
         let routes =
@@ -253,6 +267,7 @@ pub(super) mod tests {
         let path = prop_oneof![
             path().prop_map(|path| PathMatch::exact(&path).expect("a path")),
             path().prop_map(|path| PathMatch::prefix(&path).expect("a path")),
+            path().prop_map(|path| PathMatch::regex(&format!("{path}(y|$)")).expect("a pattern")),
             Just(PathMatch::Any),
         ];
         (pattern, path)
@@ -345,20 +360,24 @@ pub(super) mod tests {
 
     #[test]
     fn many_paths_of_one_host_are_found_as_few_are() {
-        let path = |number: usize| match number % 3 {
-            0 => PathMatch::exact(&format!("/exact/{number}")),
-            1 => PathMatch::prefix(&format!("/prefix/{}", "x/".repeat(number))),
-            _ => PathMatch::pattern(&format!("/pattern/{number}*")),
+        let path = |number: usize| match number % 4 {
+            0 => PathMatch::exact(&format!("/exact/{number}")).expect("a path"),
+            1 => PathMatch::prefix(&format!("/prefix/{}", "x/".repeat(number))).expect("a path"),
+            2 => PathMatch::regex(&format!("/prefix/x{{{}}}.*", number / 2)).expect("a pattern"),
+            _ => PathMatch::pattern(&format!("/pattern/{number}*")).expect("a path"),
         };
-        let paths = (0..30).map(|number| path(number).expect("a path")).chain([PathMatch::Any]);
+        let paths = (0..30).map(path).chain([PathMatch::Any]);
         let model = model_of(paths.map(|path| (HostPattern::Any, path)).collect());
         let table = compile(&model, 1, &OrdMap::new());
         let (listener, routes) =
             (table.listener(80).expect("port 80"), &model.listeners[&80].hosts[&HostPattern::Any].routes);
         for number in 0..30 {
-            for path in
-                [format!("/exact/{number}"), format!("/prefix/{}y", "x/".repeat(number)), format!("/pattern/{number}")]
-            {
+            for path in [
+                format!("/exact/{number}"),
+                format!("/prefix/{}y", "x/".repeat(number)),
+                format!("/prefix/{}y", "x".repeat(number)),
+                format!("/pattern/{number}"),
+            ] {
                 let expected =
                     routes.iter().map(|route| &route.matches.path).find(|route| route.matches(&path)).cloned();
                 assert_eq!(

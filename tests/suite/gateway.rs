@@ -51,7 +51,7 @@ impl Gateway {
             source: Source::Directory(dir.path().to_owned()),
             controller_name: steadygate::translate::CONTROLLER.to_owned(),
             status: None,
-            serve_controllers: vec!["azure/application-gateway".to_owned()],
+            serve_controllers: vec!["azure/application-gateway".to_owned(), "k8s.io/ingress-nginx".to_owned()],
             tenancy: Tenancy::default(),
             default_certificate: None,
             external_names: true,

@@ -11,6 +11,7 @@ mod grants;
 mod hostile;
 mod hostile_served;
 mod hosts;
+mod ingress_nginx;
 mod limits;
 mod members;
 mod pages;

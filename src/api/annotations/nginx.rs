@@ -1,32 +1,25 @@
 //! `nginx.ingress.kubernetes.io/`: the annotations of ingress-nginx that migrations need.
 
-use super::{Annotation, AnnotationProblemKind, BackendProtocol, SslRedirect, affinity, guard};
+use super::{Annotation, AnnotationProblemKind, BackendProtocol, affinity, guard, paths, redirects};
 use crate::api::read;
 use crate::api::value::{AllowedValues, RequestTimeout, ValueKind};
 
 /// The annotations of this family.
 pub(super) const ENTRIES: &[Annotation] = &[
-    Annotation {
-        key: "ssl-redirect",
-        values: bool::VALUES,
-        default: "true on a class of ingress-nginx, else false",
-        meaning: "Whether port 80 answers 308 to HTTPS where the host has TLS.",
-        read: Some(|settings, text| {
-            let redirect = if bool::from_text(text)? { SslRedirect::PermanentRedirect } else { SslRedirect::Off };
-            settings.redirect = Some(redirect);
-            Ok(())
-        }),
-    },
-    Annotation {
-        key: "force-ssl-redirect",
-        values: bool::VALUES,
-        default: "false",
-        meaning: "Whether port 80 answers 308 to HTTPS although this Ingress has no TLS.",
-        read: Some(|settings, text| {
-            settings.force_redirect = Some(bool::from_text(text)?);
-            Ok(())
-        }),
-    },
+    redirects::SSL,
+    redirects::FORCE_SSL,
+    redirects::PRESERVE_TRAILING_SLASH,
+    redirects::PORT,
+    redirects::PERMANENT,
+    redirects::PERMANENT_CODE,
+    redirects::TEMPORAL,
+    redirects::TEMPORAL_CODE,
+    redirects::RELATIVE,
+    redirects::WWW,
+    paths::USE_REGEX,
+    paths::REWRITE_TARGET,
+    paths::FORWARDED_PREFIX,
+    paths::APP_ROOT,
     Annotation {
         key: "backend-protocol",
         values: AllowedValues::Words("HTTP or HTTPS"),
@@ -142,7 +135,6 @@ pub(super) const ENTRIES: &[Annotation] = &[
     unsupported("affinity-canary-behavior", ""),
     unsupported("session-cookie-change-on-failure", "a client whose member fails always gets a new cookie"),
     unsupported("session-cookie-conditional-samesite-none", ""),
-    unsupported("app-root", ""),
     unsupported("canary-by-header", ""),
     unsupported("canary-by-header-value", ""),
     unsupported("canary-by-header-pattern", ""),
@@ -157,11 +149,6 @@ pub(super) const ENTRIES: &[Annotation] = &[
     unsupported("cors-expose-headers", ""),
     unsupported("cors-max-age", ""),
     unsupported("custom-headers", ""),
-    unsupported("from-to-www-redirect", ""),
-    unsupported("permanent-redirect", ""),
-    unsupported("permanent-redirect-code", ""),
-    unsupported("temporal-redirect", ""),
-    unsupported("temporal-redirect-code", ""),
     unsupported("proxy-body-size", "bodies of any size are streamed; the annotation can go"),
     unsupported("client-body-buffer-size", "bodies are streamed, not buffered; the annotation can go"),
     unsupported("proxy-buffering", "bodies are streamed, not buffered; the annotation can go"),
@@ -182,12 +169,9 @@ pub(super) const ENTRIES: &[Annotation] = &[
     unsupported("proxy-ssl-verify-depth", ""),
     unsupported("proxy-ssl-ciphers", ""),
     unsupported("proxy-ssl-protocols", ""),
-    unsupported("rewrite-target", "for a plain prefix use appgw.ingress.kubernetes.io/backend-path-prefix"),
-    unsupported("use-regex", "paths are read by their pathType"),
     unsupported("ssl-passthrough", ""),
     unsupported("upstream-hash-by", ""),
     unsupported("load-balance", "use steadygate.io/load-distribution"),
-    unsupported("x-forwarded-prefix", ""),
     unsupported("service-upstream", ""),
     unsupported("default-backend", "use spec.defaultBackend"),
     unsupported("custom-http-errors", ""),
@@ -215,7 +199,6 @@ pub(super) const ENTRIES: &[Annotation] = &[
     unsupported("limit-allowlist", ""),
     unsupported("enable-access-log", ""),
     unsupported("mirror-target", ""),
-    unsupported("preserve-trailing-slash", ""),
 ];
 
 const ADDRESSES: AllowedValues = AllowedValues::Words("IP addresses and CIDRs with commas");

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::paths::PathSettings;
+use super::redirects::{RedirectSettings, SslRedirect};
 use super::{AffinitySettings, AnnotationProblemKind, TokenSettings};
 use crate::api::SessionSettings;
 use crate::api::application_gateway::LoadDistributionAlgorithm;
@@ -15,6 +17,10 @@ pub struct AnnotationSettings {
     pub redirect: Option<SslRedirect>,
     /// Whether it redirects even if this Ingress has no TLS of its own.
     pub force_redirect: Option<bool>,
+    /// Redirects to URLs, and how the URLs of all redirects are written.
+    pub redirects: RedirectSettings,
+    /// How paths are read, and what backends get of them.
+    pub paths: PathSettings,
     /// Time for the header of the backend's answer, and the longest silence within its body.
     pub request_timeout: Option<Duration>,
     /// Settings of WebSocket sessions.
@@ -79,17 +85,6 @@ pub struct AgicSettings {
     pub private_ip: Option<bool>,
     /// The priority among Ingresses with the same host and path: the lowest number first.
     pub rule_priority: Option<u32>,
-}
-
-/// Redirects from HTTP to HTTPS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SslRedirect {
-    /// No redirect.
-    Off,
-    /// 301, as AGIC sends it.
-    MovedPermanently,
-    /// 308, as ingress-nginx sends it.
-    PermanentRedirect,
 }
 
 /// What becomes of requests whose path has `%2F`, `%5C`, `\\` or `;`.

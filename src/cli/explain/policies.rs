@@ -2,8 +2,8 @@
 
 use crate::model::rewrite::{HeaderRewrite, RewriteCondition, RewriteRule, UrlRewrite, ValueMatcher};
 use crate::model::{
-    ClientAddresses, ErrorPages, KeySource, Policies, ProhibitedTarget, ProhibitedTargets, RewriteSet,
-    SessionAtTokenEnd, TlsPolicy, TlsTerms, TokenIssuer, TokenPolicy, Unauthorized,
+    ClearTextRedirect, ClientAddresses, ErrorPages, Hsts, KeySource, Policies, ProhibitedTarget, ProhibitedTargets,
+    RewriteSet, SessionAtTokenEnd, TlsPolicy, TlsTerms, TokenIssuer, TokenPolicy, Unauthorized,
 };
 
 /// What the host asks of connections.
@@ -19,13 +19,20 @@ pub(super) fn tls(TlsPolicy { origin, terms }: &TlsPolicy) -> String {
 
 /// The steps that a request takes, each with the object and field that asked for it.
 pub(super) fn steps(policies: &Policies) -> Vec<String> {
-    let Policies { prohibited, client_addresses, token: asked, rewrites: set, error_pages } = policies;
+    let Policies { prohibited, client_addresses, clear_text, token: asked, rewrites: set, error_pages, hsts } =
+        policies;
     let prohibited = prohibited.as_deref().map(targets).into_iter().flatten();
     let addresses = client_addresses.as_ref().map(addresses).into_iter().flatten();
     let asked = asked.as_deref().map(token);
     let set = set.as_deref().map(rewrites).into_iter().flatten();
     let pages = error_pages.as_deref().map(pages).into_iter().flatten();
-    prohibited.chain(addresses).chain(asked).chain(set).chain(pages).collect()
+    let clear_text = clear_text.as_ref().map(|ClearTextRedirect { origin, redirect }| {
+        format!("redirect   {redirect}, of requests in clear text ({origin})")
+    });
+    let hsts = hsts.as_ref().map(|Hsts { origin, value }| {
+        format!("answer     Strict-Transport-Security {} over HTTPS ({origin})", value.to_str().unwrap_or_default())
+    });
+    prohibited.chain(addresses).chain(clear_text).chain(asked).chain(set).chain(pages).chain(hsts).collect()
 }
 
 fn targets(ProhibitedTargets(targets): &ProhibitedTargets) -> impl Iterator<Item = String> {

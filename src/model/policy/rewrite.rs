@@ -119,6 +119,11 @@ impl RewriteSet {
         Self { origin, kept_headers: kept.into(), looks_at_answers, rules }
     }
 
+    /// The rules of this set, and then those of another.
+    pub fn followed_by(&self, other: &Self) -> Self {
+        Self::new(self.origin.clone(), self.rules.iter().chain(&other.rules).cloned().collect())
+    }
+
     /// The headers of the request that the rules look at once there is an answer.
     pub fn kept_headers(&self) -> &[HeaderName] {
         &self.kept_headers

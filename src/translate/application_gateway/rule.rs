@@ -277,7 +277,7 @@ impl<'a> RuleRoutes<'_, 'a> {
             return refuse(message, "remove one of the two");
         }
         let returns = match &redirect.path {
-            RedirectPath::Keep | RedirectPath::Prepend(_) => true,
+            RedirectPath::Keep | RedirectPath::KeepTrimmed | RedirectPath::Prepend(_) => true,
             RedirectPath::Replace(to) => {
                 path.matches(to) && !self.routes.iter().any(|earlier| earlier.matches.path.matches(to))
             }

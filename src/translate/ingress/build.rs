@@ -3,17 +3,19 @@
 use std::sync::Arc;
 
 use super::backend;
-use super::host_field::HostField;
+use super::host_field::{HostAnnotation, HostField};
 use super::host_tls::HostTls;
 use super::merge::{MergedPath, merge};
 use super::parsed::ParsedIngress;
 use super::policies::{ResolvedPolicies, RouteUse};
+use super::redirect::{HttpsRedirect, app_root, www};
 use super::tenants::Tenants;
 use super::tls_hosts::TlsHost;
-use super::{Ingresses, redirect};
-use crate::model::{Action, HostPattern, Kind, ObjectRef, Policies, Protocol, Route, RouteMatch};
+use super::{Ingresses, acme, policies, redirect};
+use crate::model::{Action, HostPattern, Kind, ObjectRef, PathMatch, Policies, Protocol, Redirect, Route, RouteMatch};
 use crate::report::Reason;
 use crate::translate::claim::{Claims, PortProtocol};
+use crate::translate::class::annotation_field;
 use crate::translate::draft::Draft;
 use crate::translate::lookup::Lookup;
 use crate::translate::report::Reports;
@@ -49,9 +51,11 @@ impl HostBuilder<'_> {
     /// Builds a host at a port in clear text: its own routes.
     fn build_http(&self, host: &HostPattern, at: PortProtocol, is_served: bool, draft: &mut Draft) {
         self.report_lost_http(host, at, &mut draft.reports);
-        let paths = self.merge(host, at, &mut draft.reports);
+        let mut paths = self.merge(host, at, &mut draft.reports);
         if is_served && self.holds(at, host) {
-            let routes = self.clear_routes(host, &paths, draft);
+            let redirects = self.host_redirects(host, at, &mut paths, draft);
+            let mut routes = self.clear_routes(host, &paths, draft);
+            routes.extend(redirects);
             draft.add_host(at.port, at.protocol, host.clone(), routes);
         }
     }
@@ -67,11 +71,14 @@ impl HostBuilder<'_> {
             return;
         }
         let wide = if is_served { None } else { hosts.wider(host).into_iter().find(|wide| hosts.is_served(wide, at)) };
-        let paths = match &wide {
+        let mut paths = match &wide {
             Some(wide) => self.merge(wide, at, &mut Reports::default()),
             None => self.merge(host, at, &mut draft.reports),
         };
-        let routes = paths.iter().map(|path| self.forward(host, path, RouteUse::Https, draft)).collect();
+        let redirects = self.host_redirects(wide.as_ref().unwrap_or(host), at, &mut paths, draft);
+        let mut routes: Vec<Route> =
+            paths.iter().map(|path| self.forward(host, path, RouteUse::Https, draft)).collect();
+        routes.extend(redirects);
         draft.add_host(at.port, at.protocol, host.clone(), routes);
         self.certificate(host, at, tls, draft);
 
@@ -81,7 +88,8 @@ impl HostBuilder<'_> {
             && self.claims.holder(clear, host).is_none()
             && self.holds(clear, &wide)
         {
-            let routes = self.clear_routes(host, &paths, draft);
+            let mut routes = self.clear_routes(host, &paths, draft);
+            routes.extend(self.host_redirects(&wide, clear, &mut paths, draft));
             if routes.iter().any(|route| matches!(route.action, Action::Redirect(_) | Action::NotFound)) {
                 draft.add_host(clear.port, clear.protocol, host.clone(), routes);
             }
@@ -186,21 +194,30 @@ impl HostBuilder<'_> {
         let mut routes = Vec::with_capacity(paths.len());
         for path in paths {
             let MergedPath { ingress, path: condition } = path;
-            if self.policies(ingress).closed(ingress, &condition.path).is_some() {
+            if ingress.redirect.is_some() || self.policies(ingress).closed(ingress, &condition.path).is_some() {
                 routes.push(self.forward(host, path, RouteUse::Http, draft));
                 continue;
             }
             let secure = ingress.ports.https.map(|port| PortProtocol { port, protocol: Protocol::Https });
             let secure = secure.filter(|at| self.holds(*at, host));
             let tls = secure.and_then(|at| self.tls(host, at.port));
-            let redirect = redirect::decide(ingress, &condition.path, host, tls, self.claims, &mut draft.reports);
-            let redirect = redirect.filter(|to| self.has_certificate(host, to.port(), &mut draft.reports));
-            let action = match redirect {
-                Some(redirect) => Action::Redirect(Arc::new(redirect)),
-                None if redirect::refuses_clear_text(ingress, &condition.path, host, tls, &mut draft.reports) => {
+            let action = match redirect::decide(ingress, &condition.path, host, tls, self.claims, &mut draft.reports) {
+                Some(HttpsRedirect::ClearText(redirect)) => {
+                    let route = self.forward(host, path, RouteUse::Http, draft);
+                    let clear_text = Some(redirect::of_clear_text(ingress, redirect));
+                    let policies = policies::with(route.policies, |policies| policies.clear_text = clear_text);
+                    routes.push(Route { policies, ..route });
+                    continue;
+                }
+                Some(HttpsRedirect::All(redirect))
+                    if self.leads_to_certificate(host, &redirect, &mut draft.reports) =>
+                {
+                    Action::Redirect(Arc::new(redirect))
+                }
+                _ if redirect::refuses_clear_text(ingress, &condition.path, host, tls, &mut draft.reports) => {
                     Action::NotFound
                 }
-                None => {
+                _ => {
                     routes.push(self.forward(host, path, RouteUse::Http, draft));
                     continue;
                 }
@@ -209,11 +226,46 @@ impl HostBuilder<'_> {
                 host,
                 path,
                 action,
-                self.policies(ingress).of_path(&condition.path, RouteUse::Redirect),
+                self.policies(ingress).of_path(ingress, condition, RouteUse::Redirect),
                 draft,
             ));
         }
         routes
+    }
+
+    /// The redirects that annotations ask for on a host as a whole. Paths that one of them takes are taken out.
+    fn host_redirects(
+        &self,
+        host: &HostPattern,
+        at: PortProtocol,
+        paths: &mut Vec<MergedPath<'_>>,
+        draft: &mut Draft,
+    ) -> Option<Route> {
+        let is_open = |ingress: &&Arc<ParsedIngress>| {
+            ingress.closed.is_none() && ingress.serves(host) && self.may_serve(ingress, host)
+        };
+        let ingresses = || self.ingresses.hosts.on(host, at).filter(is_open);
+        let route = |ingress: &Arc<ParsedIngress>, key: &str, path: PathMatch, action| Route {
+            field: annotation_field(key).into(),
+            owner: Arc::clone(&ingress.owner),
+            policies: self.policies(ingress).of_host(),
+            matches: path.into(),
+            action,
+        };
+        // The host of a redirect between it and `www.` before it has no paths of its own.
+        if paths.is_empty() {
+            let www = HostField::Annotation(HostAnnotation::FromToWww);
+            let ingress = ingresses().find(|ingress| ingress.field_of(host) == Some(www))?;
+            return Some(route(ingress, www::ANNOTATION, PathMatch::Any, www::action(host)?));
+        }
+        let (ingress, (path, action)) = ingresses().find_map(|ingress| Some((ingress, app_root::route(ingress)?)))?;
+        app_root::take_path(ingress, host, &path, paths, &mut draft.reports);
+        Some(route(ingress, app_root::ANNOTATION, path, action))
+    }
+
+    /// Whether a redirect leads anywhere: a client that can't shake hands there is better served in clear text.
+    fn leads_to_certificate(&self, host: &HostPattern, redirect: &Redirect, reports: &mut Reports) -> bool {
+        redirect.listener().is_none_or(|port| self.has_certificate(host, port, reports))
     }
 
     /// Whether a redirect to `port` leads anywhere: a client that can't shake hands there is better served in clear text.
@@ -237,7 +289,7 @@ impl HostBuilder<'_> {
         self.ingresses.policies(ingress).expect("an Ingress that has hosts is in the list")
     }
 
-    /// The route that forwards the requests of a path.
+    /// The route that forwards the requests of a path, or redirects them to the URL of an annotation.
     fn forward(&self, host: &HostPattern, merged: &MergedPath<'_>, route_use: RouteUse, draft: &mut Draft) -> Route {
         let MergedPath { ingress, path } = merged;
         let resolved =
@@ -245,8 +297,13 @@ impl HostBuilder<'_> {
         let policies = self.policies(ingress);
         draft.reports.extend(&policies.reports);
         let closed = policies.closed(ingress, &path.path);
+        let is_redirected = closed.is_none() && !acme::is_challenge(&path.path);
+        if let Some(redirect) = ingress.redirect.as_ref().filter(|_| is_redirected) {
+            let policies = policies.of_path(ingress, path, RouteUse::Redirect);
+            return self.route(host, merged, Action::Redirect(Arc::clone(redirect)), policies, draft);
+        }
         let action = backend::action(ingress, path, resolved, closed, self.lookup, &mut draft.reports);
-        self.route(host, merged, action, policies.of_path(&path.path, route_use), draft)
+        self.route(host, merged, action, policies.of_path(ingress, path, route_use), draft)
     }
 
     /// A route of a path, with its policies, and the prohibited targets among its requests.
@@ -263,7 +320,7 @@ impl HostBuilder<'_> {
         let prohibited = self.ingresses.prohibitions.of_route(ingress, host, &matches, &mut draft.reports);
         let policies = match prohibited {
             None => policies,
-            Some(_) => Policies { prohibited, ..policies.as_deref().cloned().unwrap_or_default() }.into_shared(),
+            Some(_) => policies::with(policies, |policies| policies.prohibited = prohibited),
         };
         Route { field: merged.field().path(), owner: Arc::clone(&ingress.owner), matches, action, policies }
     }

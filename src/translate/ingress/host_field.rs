@@ -23,6 +23,8 @@ pub(super) enum HostField {
 pub(super) enum HostAnnotation {
     HostnameExtension,
     ServerAlias,
+    /// It has no paths: its requests are redirected.
+    FromToWww,
 }
 
 impl HostAnnotation {
@@ -30,14 +32,14 @@ impl HostAnnotation {
     pub(super) fn read(self, text: &str) -> Result<HostPattern, HostPatternError> {
         match self {
             Self::HostnameExtension => HostPattern::gateway(text),
-            Self::ServerAlias => HostPattern::ingress(text),
+            Self::ServerAlias | Self::FromToWww => HostPattern::ingress(text),
         }
     }
 
     /// The remedy where a host can't be read.
     pub(super) fn remedy(self) -> &'static str {
         match self {
-            Self::HostnameExtension => "correct the host",
+            Self::HostnameExtension | Self::FromToWww => "correct the host",
             Self::ServerAlias => "correct the host; regular expressions are not supported",
         }
     }
@@ -47,6 +49,7 @@ impl HostAnnotation {
         annotation_field(match self {
             Self::HostnameExtension => "appgw.ingress.kubernetes.io/hostname-extension",
             Self::ServerAlias => "nginx.ingress.kubernetes.io/server-alias",
+            Self::FromToWww => "nginx.ingress.kubernetes.io/from-to-www-redirect",
         })
     }
 }

@@ -1,6 +1,7 @@
 //! The paths of one host, from all Ingresses. Of equal paths the oldest Ingress's is taken, and within an Ingress the
 //! first. Within a namespace, a priority goes before the age.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -39,13 +40,14 @@ pub(super) fn merge<'a>(
     reports: &mut Reports,
 ) -> Vec<MergedPath<'a>> {
     // The index in `merged` of each path.
-    let mut taken: BTreeMap<&PathMatch, usize> = BTreeMap::new();
+    let mut taken: BTreeMap<Cow<'_, PathMatch>, usize> = BTreeMap::new();
     let mut merged: Vec<MergedPath<'a>> = Vec::new();
     for ingress in ingresses {
         for path in ingress.paths_of(host) {
             let mut loser = MergedPath { ingress, path };
-            let Some(winner) = taken.get(&path.path).map(|index| &mut merged[*index]) else {
-                taken.insert(&path.path, merged.len());
+            let key = key(&path.path);
+            let Some(winner) = taken.get(&key).map(|index| &mut merged[*index]) else {
+                taken.insert(key, merged.len());
                 merged.push(loser);
                 continue;
             };
@@ -56,6 +58,14 @@ pub(super) fn merge<'a>(
         }
     }
     merged
+}
+
+/// What paths that are the same have in common: their text, be it read as a regular expression or not.
+fn key(path: &PathMatch) -> Cow<'_, PathMatch> {
+    match path {
+        PathMatch::Regex(regex) => PathMatch::prefix(regex.as_str()).map_or(Cow::Borrowed(path), Cow::Owned),
+        other => Cow::Borrowed(other),
+    }
 }
 
 /// Reports a path that is left out, since `winner` has an equal one.
@@ -91,6 +101,7 @@ fn report_conflict(host: &HostPattern, loser: MergedPath<'_>, winner: MergedPath
     let has = match &loser.path.path {
         PathMatch::Any => "has the default backend".to_owned(),
         PathMatch::Exact(path) => format!("has the path {path} (Exact)"),
+        PathMatch::Regex(regex) => format!("has the path {}", regex.as_str()),
         other => format!("has the path {other} (Prefix)"),
     };
     reports.error(

@@ -13,7 +13,7 @@ use super::backend_ref::{BackendRef, BackendTarget};
 use super::host_field::HostField;
 use super::tls_hosts::{TlsHost, secret_field};
 use crate::api::annotations::{AnnotationSettings, ObjectValue, SslRedirect};
-use crate::model::{HostPattern, Kind, ObjectRef, PathMatch, Policies, Protocol, WebSocket};
+use crate::model::{HostPattern, Kind, ObjectRef, PathMatch, Policies, Protocol, Redirect, RewriteSet, WebSocket};
 use crate::report::Reason;
 use crate::source::Key;
 use crate::translate::claim::{Age, PortProtocol};
@@ -31,6 +31,10 @@ pub(in crate::translate) struct ParsedIngress {
     pub(super) websocket: Arc<WebSocket>,
     /// What else may happen to its requests on their way.
     pub(super) policies: Option<Arc<Policies>>,
+    /// Where all of its requests are redirected, if they are.
+    pub(super) redirect: Option<Arc<Redirect>>,
+    /// What is rewritten of the requests for each backend; empty where nothing is.
+    pub(super) rewrites: Box<[Option<Arc<RewriteSet>>]>,
     /// The controller whose class it has, and whose defaults hold.
     pub(super) origin: ClassOrigin,
     /// The parameters of its class.
@@ -174,6 +178,11 @@ impl ParsedIngress {
     /// The backend of a path.
     pub(super) fn backend_of(&self, path: &IngressPath) -> &BackendRef {
         &self.backends[path.backend()]
+    }
+
+    /// What is rewritten of the requests of a path.
+    pub(super) fn rewrites_of(&self, path: &IngressPath) -> Option<&Arc<RewriteSet>> {
+        self.rewrites.get(path.backend())?.as_ref()
     }
 
     /// The field that names a host. `None`: no field does; the default backend may serve it nevertheless.

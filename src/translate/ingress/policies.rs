@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use http::HeaderValue;
 use ipnet::{IpNet, Ipv4Net};
 
-use super::parsed::ParsedIngress;
+use super::parsed::{IngressPath, ParsedIngress};
 use super::{acme, error_pages, rewrites, token};
 use crate::api::annotations::AnnotationSettings;
-use crate::model::{AddressList, ClientAddresses, ObjectRef, PathMatch, Policies, PolicyOrigin};
+use crate::model::{AddressList, ClientAddresses, Hsts, ObjectRef, PathMatch, Policies, PolicyOrigin};
 use crate::report::{Reason, Report};
-use crate::translate::class::annotation_field;
+use crate::translate::class::{ClassOrigin, annotation_field};
 use crate::translate::lookup::Lookup;
 use crate::translate::report::Reports;
 
@@ -20,7 +21,7 @@ pub(super) struct ResolvedPolicies {
     http: Option<Arc<Policies>>,
     /// The policies of its routes over TLS. They differ by the pages of the class's listeners.
     https: Option<Arc<Policies>>,
-    /// The policies of its routes that redirect to HTTPS: these need no token, and are not rewritten.
+    /// The policies of its routes that redirect: these need no token, and are not rewritten.
     redirect: Option<Arc<Policies>>,
     /// Whether a policy that guards can't be made.
     is_closed: bool,
@@ -35,7 +36,7 @@ pub(super) enum RouteUse {
     Http,
     /// It forwards requests that came over TLS.
     Https,
-    /// It redirects to HTTPS.
+    /// It redirects, to HTTPS or elsewhere.
     Redirect,
 }
 
@@ -67,13 +68,33 @@ impl ResolvedPolicies {
     }
 
     /// The policies of a path. A certificate authority must get the answer to its challenge, whatever is asked for.
-    pub(super) fn of_path(&self, path: &PathMatch, route_use: RouteUse) -> Option<Arc<Policies>> {
+    pub(super) fn of_path(
+        &self,
+        ingress: &ParsedIngress,
+        path: &IngressPath,
+        route_use: RouteUse,
+    ) -> Option<Arc<Policies>> {
         let policies = match route_use {
             RouteUse::Http => &self.http,
             RouteUse::Https => &self.https,
             RouteUse::Redirect => &self.redirect,
         };
-        policies.clone().filter(|_| !acme::is_challenge(path))
+        let policies = policies.clone().filter(|_| !acme::is_challenge(&path.path));
+        let Some(rewrites) = ingress.rewrites_of(path).filter(|_| route_use != RouteUse::Redirect) else {
+            return policies;
+        };
+        with(policies, |policies| {
+            let of_path = Arc::clone(rewrites);
+            policies.rewrites = Some(match &policies.rewrites {
+                Some(of_ingress) => Arc::new(of_ingress.followed_by(&of_path)),
+                None => of_path,
+            });
+        })
+    }
+
+    /// The policies of a redirect for a host as a whole.
+    pub(super) fn of_host(&self) -> Option<Arc<Policies>> {
+        self.redirect.clone()
     }
 
     /// Why requests for a path of the Ingress are not served, if they are not. A certificate authority must get the answer to its
@@ -84,8 +105,19 @@ impl ResolvedPolicies {
     }
 }
 
-/// The policies of an Ingress by its annotations alone.
-pub(super) fn read(owner: &Arc<ObjectRef>, settings: &AnnotationSettings) -> Option<Arc<Policies>> {
+/// Policies with something else.
+pub(super) fn with(policies: Option<Arc<Policies>>, edit: impl FnOnce(&mut Policies)) -> Option<Arc<Policies>> {
+    let mut policies = policies.map(Arc::unwrap_or_clone).unwrap_or_default();
+    edit(&mut policies);
+    policies.into_shared()
+}
+
+/// The policies of an Ingress by its annotations and its class alone.
+pub(super) fn read(
+    owner: &Arc<ObjectRef>,
+    settings: &AnnotationSettings,
+    origin: ClassOrigin,
+) -> Option<Arc<Policies>> {
     let list = |(key, networks): &(&str, Vec<IpNet>)| AddressList {
         origin: PolicyOrigin { owner: Arc::clone(owner), field: annotation_field(key).into() },
         networks: networks.as_slice().into(),
@@ -94,7 +126,14 @@ pub(super) fn read(owner: &Arc<ObjectRef>, settings: &AnnotationSettings) -> Opt
     let allow = allow.filter(|(_, networks)| !has_everybody(networks));
     let client_addresses =
         (deny.is_some() || allow.is_some()).then(|| ClientAddresses { deny: deny.map(list), allow: allow.map(list) });
-    Policies { client_addresses, ..Policies::default() }.into_shared()
+    Policies { client_addresses, hsts: hsts(owner, origin), ..Policies::default() }.into_shared()
+}
+
+/// The default of ingress-nginx.
+fn hsts(owner: &Arc<ObjectRef>, origin: ClassOrigin) -> Option<Hsts> {
+    let origin_of_class = || PolicyOrigin { owner: Arc::clone(owner), field: "spec.ingressClassName".into() };
+    let value = HeaderValue::from_static("max-age=31536000; includeSubDomains");
+    (origin == ClassOrigin::IngressNginx).then(|| Hsts { origin: origin_of_class(), value })
 }
 
 fn has_everybody(networks: &[IpNet]) -> bool {

@@ -82,9 +82,10 @@ pub(super) fn overlaps(one: &HostPattern, other: &HostPattern) -> bool {
     }
 }
 
-/// Whether some path may meet both conditions: one that is an example of the one or of the other.
+/// Whether some path may meet both conditions: one that is an example of the one or of the other. A regular expression may have any path.
 fn meets(one: &PathMatch, other: &PathMatch) -> bool {
-    one.matches(other.example())
+    matches!(other, PathMatch::Regex(_))
+        || one.matches(other.example())
         || other.matches(one.example())
         || is_wide(one) && is_wide(other) && shares_start(one, other)
 }

@@ -4,16 +4,19 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use k8s_openapi::api::networking::v1::{HTTPIngressPath, Ingress, IngressBackend, IngressRule, IngressSpec};
+use k8s_openapi::api::networking::v1::{HTTPIngressPath, Ingress, IngressBackend, IngressRule};
 
 use super::backend_ref::{BackendField, BackendRef, BackendTarget};
 use super::elements::ElementReader;
 use super::host_field::{HostAnnotation, HostField};
 use super::parsed::{HostIndex, IngressPath, ParsedIngress, narrow};
+use super::path::{self, PathReader, PathSyntax};
 use super::recent::RecentSettings;
+use super::redirect::{to_url, www};
+use super::rewrite_target::RewrittenPath;
 use super::{policies, session};
 use crate::api::annotations::AnnotationSettings;
-use crate::model::{HostPattern, ObjectRef, PathMatch};
+use crate::model::{HostPattern, ObjectRef, PathMatch, RewriteSet};
 use crate::report::Reason;
 use crate::translate::class::{Class, DefaultCertificate, read_annotations};
 use crate::translate::report::Reports;
@@ -24,7 +27,7 @@ impl ParsedIngress {
         owner: Arc<ObjectRef>,
         object: &Ingress,
         class: Class,
-        default: DefaultCertificate,
+        default_certificate: DefaultCertificate,
         recent: &mut RecentSettings,
         reports: &mut Reports,
     ) -> Option<Self> {
@@ -41,21 +44,35 @@ impl ParsedIngress {
             recent.share_settings(settings)
         };
         // Rules, and then the default backend, which serves what they leave.
-        let mut rules = RuleReader::new(&owner, recent, reports);
-        let mut catches_all = false;
-        if let Some(spec) = &object.spec {
-            rules.read_rules(spec.rules.as_deref().unwrap_or_default(), &settings);
-            catches_all = spec.default_backend.as_ref().is_some_and(|backend| rules.read_default(backend, spec));
+        let written = object.spec.as_ref().and_then(|spec| spec.rules.as_deref()).unwrap_or_default();
+        let mut rules = RuleReader {
+            owner: &owner,
+            settings: &settings,
+            syntax: PathSyntax::of(&settings.paths, written),
+            recent,
+            reports,
+            hosts: Vec::new(),
+            paths: Vec::new(),
+            backends: Vec::new(),
+            rewrites: Vec::new(),
+        };
+        rules.read_rules(written);
+        let default = object.spec.as_ref().and_then(|spec| spec.default_backend.as_ref());
+        let catches_all = default.is_some_and(|backend| rules.read_default(backend, written));
+        if settings.redirects.www == Some(true) {
+            rules.read_www();
         }
-        let RuleReader { hosts, paths, backends, .. } = rules;
+        let RuleReader { hosts, paths, backends, rewrites, .. } = rules;
         // What its class's ApplicationGateway gives, and `spec.tls`, which covers the hosts of the rules.
         let reader = ElementReader { owner: &owner, settings: &settings, parameters: &parameters };
         let closed = reader.closed(reports);
         let entries = object.spec.as_ref().and_then(|spec| spec.tls.as_deref()).unwrap_or_default();
-        let tls = reader.tls(entries, &hosts, default, reports);
+        let tls = reader.tls(entries, &hosts, default_certificate, reports);
         let ports = reader.ports(tls.is_some());
         Some(Self {
-            policies: policies::read(&owner, &settings),
+            policies: policies::read(&owner, &settings, origin),
+            redirect: to_url::read(&owner, &settings.redirects, reports),
+            rewrites: rewrites.into(),
             owner,
             created: object.metadata.creation_timestamp.clone(),
             settings,
@@ -75,21 +92,21 @@ impl ParsedIngress {
 
 /// Reads the rules and the default backend of an Ingress.
 struct RuleReader<'a> {
-    owner: &'a ObjectRef,
+    owner: &'a Arc<ObjectRef>,
+    settings: &'a AnnotationSettings,
+    syntax: PathSyntax,
     recent: &'a mut RecentSettings,
     reports: &'a mut Reports,
     hosts: Vec<(HostPattern, HostField)>,
     paths: Vec<IngressPath>,
     backends: Vec<BackendRef>,
+    /// By the index of the backend.
+    rewrites: Vec<Option<Arc<RewriteSet>>>,
 }
 
-impl<'a> RuleReader<'a> {
-    fn new(owner: &'a ObjectRef, recent: &'a mut RecentSettings, reports: &'a mut Reports) -> Self {
-        Self { owner, recent, reports, hosts: Vec::new(), paths: Vec::new(), backends: Vec::new() }
-    }
-
-    fn read_rules(&mut self, rules: &[IngressRule], settings: &AnnotationSettings) {
-        let extra = self.read_extra_hosts(settings);
+impl RuleReader<'_> {
+    fn read_rules(&mut self, rules: &[IngressRule]) {
+        let extra = self.read_extra_hosts();
         for (index, rule) in rules.iter().enumerate() {
             self.read_rule(index, rule, &extra);
         }
@@ -112,17 +129,29 @@ impl<'a> RuleReader<'a> {
             }
         };
         let field = if text.is_empty() { HostField::Rule(rule_number) } else { HostField::Host(rule_number) };
-        let paths = rule.http.as_ref().map_or(&[][..], |http| &http.paths);
-        let first_backend = self.backends.len();
-        for (index, path) in paths.iter().enumerate() {
-            self.add_backend(BackendField::Path(rule_index, index), &path.backend);
+        let written = rule.http.as_ref().map_or(&[][..], |http| &http.paths);
+        let mut paths = Vec::with_capacity(written.len());
+        for (index, path) in written.iter().enumerate() {
+            let field = BackendField::Path(rule_index, index);
+            let backend = self.add_backend(field, &path.backend);
+            paths.extend(self.read_path(field, path).map(|path| (path, backend)));
         }
         for (host, field) in [(host, field)].iter().chain(extra) {
             let host = self.add_host(host, *field);
-            for (index, path) in paths.iter().enumerate() {
-                self.read_path(host, path, first_backend + index);
-            }
+            self.paths.extend(paths.iter().map(|(path, backend)| IngressPath::new(Some(host), path.clone(), *backend)));
         }
+    }
+
+    /// Reads a path, and what is rewritten of its requests. Its backend has been added just before.
+    fn read_path(&mut self, field: BackendField, path: &HTTPIngressPath) -> Option<PathMatch> {
+        let Self { owner, syntax, recent, reports, .. } = self;
+        let matches = PathReader { owner, syntax: *syntax, recent, reports }.read(field, path)?;
+        let rewritten = RewrittenPath { owner, field, text: path::text(path), path: &matches };
+        if let Some(rewrites) = rewritten.rewrites(&self.settings.paths, reports) {
+            self.rewrites.resize(self.backends.len() - 1, None);
+            self.rewrites.push(Some(rewrites));
+        }
+        Some(matches)
     }
 
     /// Adds a host, unless an earlier rule has it.
@@ -141,63 +170,10 @@ impl<'a> RuleReader<'a> {
         self.backends.len() - 1
     }
 
-    /// Reads one path. `ImplementationSpecific` is read as `Prefix`, which the Ingress API permits.
-    fn read_path(&mut self, host: HostIndex, path: &HTTPIngressPath, backend: usize) {
-        let field = self.backends[backend].field;
-        let text = path.path.as_deref().filter(|path| !path.is_empty()).unwrap_or("/");
-        let read = match path.path_type.as_str() {
-            "Exact" => PathMatch::exact(text),
-            "Prefix" => PathMatch::prefix(text),
-            "ImplementationSpecific" => {
-                // `/*` at the end means the elements below, as in AGIC and GKE.
-                let below = text.strip_suffix("/*");
-                let prefix = below.map_or(text, |parent| if parent.is_empty() { "/" } else { parent });
-                if let Some(parent) = below.filter(|parent| !parent.is_empty()) {
-                    self.reports.warning(
-                        self.owner,
-                        format!("{field}.path"),
-                        Reason::Unsupported,
-                        format!("ImplementationSpecific {text:?} is read as Prefix {parent:?}, which takes {parent} itself too"),
-                        "nothing, if that is meant; else write it so, with pathType Prefix",
-                    );
-                }
-                if prefix.contains('*') {
-                    self.reports.warning(
-                        self.owner,
-                        format!("{field}.path"),
-                        Reason::Unsupported,
-                        format!("ImplementationSpecific is read as Prefix, so the '*' of {text:?} stands for itself"),
-                        "write the path without '*', with pathType Prefix",
-                    );
-                }
-                PathMatch::prefix(prefix)
-            }
-            other => {
-                return self.reports.error(
-                    self.owner,
-                    format!("{field}.pathType"),
-                    Reason::InvalidValue,
-                    format!("{other:?} is no path type, so the path is not served"),
-                    "write Exact, Prefix or ImplementationSpecific",
-                );
-            }
-        };
-        match read {
-            Ok(path) => self.paths.push(IngressPath::new(Some(host), path, backend)),
-            Err(error) => self.reports.error(
-                self.owner,
-                format!("{field}.path"),
-                Reason::InvalidValue,
-                format!("{text:?} is not a path, so it is not served: {error}"),
-                "correct the path",
-            ),
-        }
-    }
-
     /// Reads the default backend. It serves each host of the rules where no path matches, and the hosts that no rule
     /// names, unless a rule is for any host. Gives whether it serves those hosts.
-    fn read_default(&mut self, backend: &IngressBackend, spec: &IngressSpec) -> bool {
-        if spec.rules.as_ref().is_none_or(|rules| rules.is_empty()) {
+    fn read_default(&mut self, backend: &IngressBackend, rules: &[IngressRule]) -> bool {
+        if rules.is_empty() {
             self.hosts.push((HostPattern::Any, HostField::Default));
         }
         let catches_all = self.hosts.iter().all(|(host, _)| *host != HostPattern::Any);
@@ -209,11 +185,19 @@ impl<'a> RuleReader<'a> {
         catches_all
     }
 
+    /// Adds the hosts that are redirected to those of the rules, or from there. They have no paths.
+    fn read_www(&mut self) {
+        let hosts = self.hosts.iter().filter(|(_, field)| matches!(field, HostField::Host(_)));
+        for host in hosts.filter_map(|(host, _)| www::counterpart(host)).collect::<Vec<_>>() {
+            self.add_host(&host, HostField::Annotation(HostAnnotation::FromToWww));
+        }
+    }
+
     /// The hosts that annotations add to each rule.
-    fn read_extra_hosts(&mut self, settings: &AnnotationSettings) -> Vec<(HostPattern, HostField)> {
+    fn read_extra_hosts(&mut self) -> Vec<(HostPattern, HostField)> {
         let lists = [
-            (HostAnnotation::HostnameExtension, &settings.hostname_extension),
-            (HostAnnotation::ServerAlias, &settings.server_alias),
+            (HostAnnotation::HostnameExtension, &self.settings.hostname_extension),
+            (HostAnnotation::ServerAlias, &self.settings.server_alias),
         ];
         let mut seen = BTreeSet::new();
         let mut hosts = Vec::new();

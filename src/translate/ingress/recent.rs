@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::backend_ref::BackendTarget;
 use crate::api::annotations::AnnotationSettings;
-use crate::model::WebSocket;
+use crate::model::{PathRegex, PatternError, WebSocket};
 use crate::translate::recent::Recent;
 use crate::translate::websocket;
 
@@ -18,6 +18,8 @@ const MAX_RECENT: usize = 16;
 pub(super) struct RecentSettings {
     settings: VecDeque<OwnSettings>,
     targets: Recent<BackendTarget, MAX_RECENT>,
+    /// Each is compiled once for all Ingresses that are read one after the other.
+    regexes: VecDeque<Arc<PathRegex>>,
 }
 
 /// Settings of an Ingress that differ from those of its class, with what is derived from them.
@@ -41,6 +43,17 @@ impl RecentSettings {
         let (own, shared) = (Arc::clone(&settings), Arc::clone(&websocket));
         self.settings.push_front(OwnSettings { settings: own, websocket: shared });
         (settings, websocket)
+    }
+
+    /// The regular expression of a text.
+    pub(super) fn share_regex(&mut self, text: &str) -> Result<Arc<PathRegex>, PatternError> {
+        if let Some(known) = self.regexes.iter().find(|known| known.as_str() == text) {
+            return Ok(Arc::clone(known));
+        }
+        let regex = Arc::new(PathRegex::compile(text)?);
+        self.regexes.truncate(MAX_RECENT - 1);
+        self.regexes.push_front(Arc::clone(&regex));
+        Ok(regex)
     }
 
     /// A target equal to this one.
