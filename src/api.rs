@@ -1,4 +1,4 @@
-//! What users write: the `ApplicationGateway` resource and the annotations of an Ingress.
+//! What users write: the `ApplicationGateway` resource, the kinds of Gateway API, and the annotations of an Ingress.
 //!
 //! Only shapes, ranges and defaults are here. What they mean together is up to `translate`. Nothing here uses the rest
 //! of the program.
@@ -7,6 +7,7 @@ pub mod agic;
 pub mod annotations;
 pub mod application_gateway;
 pub mod cookie;
+pub mod gateway_api;
 mod read;
 mod reference_grant;
 pub mod session;

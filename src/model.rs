@@ -5,6 +5,7 @@
 
 mod affinity;
 mod backend_address;
+mod condition;
 mod forward;
 mod host;
 mod key;
@@ -12,6 +13,7 @@ mod kind;
 mod listener;
 mod order;
 mod path;
+mod path_replacement;
 mod pattern;
 mod policy;
 mod pool;
@@ -35,6 +37,7 @@ use serde::Serialize;
 
 pub use affinity::{Affinity, CookieSecure, SameSite};
 pub use backend_address::{AddressPolicy, ForbiddenAddress};
+pub use condition::{Conditions, NamedValue, RequestHead};
 pub use forward::{EncodedSlashes, Forward, ForwardOptions, HostHeader, PathRewrite, WeightedPool, WeightedPools};
 pub use host::{HostPattern, HostPatternError, normalise_host};
 pub use key::{Key, ObjectRef};
@@ -44,12 +47,13 @@ pub use order::alternating;
 pub use path::{
     PathMatch, PathMatchError, PathRegex, decode_slashes, escape_target, has_dots, has_encoded_slashes, normalise_path,
 };
+pub use path_replacement::PathReplacement;
 pub use pattern::{Case, Pattern, PatternError};
 pub use policy::{
     AddressList, ClaimHeader, ClearTextRedirect, ClientAddresses, EntraTenant, EntraTenantError, ErrorPage, ErrorPages,
-    Hsts, KeySet, KeySetError, KeySource, KeyUrl, KeyUrlError, MAX_PAGE_BYTES, PAGE_STATUSES, PageBytes, Policies,
-    PolicyOrigin, ProhibitedTarget, ProhibitedTargets, RewriteSet, SessionAtTokenEnd, TokenIssuer, TokenPolicy,
-    Unauthorized, VerificationKey, rewrite,
+    HeaderChange, HeaderModifier, Hsts, KeySet, KeySetError, KeySource, KeyUrl, KeyUrlError, MAX_PAGE_BYTES,
+    PAGE_STATUSES, PageBytes, Policies, PolicyOrigin, ProhibitedTarget, ProhibitedTargets, RewriteSet, RouteFilters,
+    SessionAtTokenEnd, TokenIssuer, TokenPolicy, Unauthorized, VerificationKey, rewrite,
 };
 pub use pool::{Address, Balance, Endpoint, EndpointState, Endpoints, Pool, PoolId, Transport, UpstreamTls, Weight};
 pub use precedence::{HostPrecedence, MatchPrecedence};

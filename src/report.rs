@@ -113,10 +113,33 @@ reasons! {
     SharedHost,
     /// A host is served in clear text alone, although its object has TLS.
     NoTls,
-    /// The IngressClass that is referred to does not exist.
+    /// The IngressClass or GatewayClass that is referred to does not exist.
     ClassNotFound,
-    /// The parameters of an IngressClass name nothing that can be used, so that what is of the class answers 503.
+    /// The parameters of an IngressClass name nothing that can be used, so that what is of the class answers 503; or a Gateway or its class has
+    /// parameters, and is not served.
     InvalidParameters,
+    /// The protocol of a listener, or of a Service port that a route leads to, is not served.
+    UnsupportedProtocol,
+    /// A field has a value that this version does not serve.
+    UnsupportedValue,
+    /// An address is asked for that can't be given.
+    UnsupportedAddress,
+    /// Listeners of one port have different protocols.
+    ProtocolConflict,
+    /// Listeners of one port and protocol have the same host name.
+    HostnameConflict,
+    /// A listener names kinds of routes that it can't have.
+    InvalidRouteKinds,
+    /// A reference names a kind that can't be used there.
+    InvalidKind,
+    /// The parent that a route names has no such listener, or does not exist.
+    NoMatchingParent,
+    /// No listener that a route names takes routes of its kind or namespace.
+    NotAllowedByListeners,
+    /// No listener that a route names serves one of its host names.
+    NoMatchingListenerHostname,
+    /// Filters of one rule can't stand together.
+    IncompatibleFilters,
     /// An AzureIngressProhibitedTarget has it that a host or path must not be served.
     ProhibitedTarget,
     /// Valid, but not supported by this version.

@@ -28,7 +28,7 @@ pub use certificate::ServedCertificate;
 pub use compile::compile;
 pub use look_up::{Considered, Explanation, Miss};
 pub use session_routes::{SessionOrigin, SessionRoutes};
-pub use target::{PoolIndex, Target};
+pub use target::{NoPool, PoolIndex, Target};
 pub use tls::ServedTls;
 
 /// Everything that the proxy looks up, compiled from one model.

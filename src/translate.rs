@@ -10,7 +10,7 @@
 //! A [`Translator`] remembers what it has built, and builds again only what depends on something that has changed. Its
 //! result is what a new translator makes of the snapshot.
 //!
-//! Each language that users write has a folder (`ingress`, `application_gateway`) and implements `language::Language`.
+//! Each language that users write has a folder (`ingress`, `application_gateway`, `gateway_api`) and implements `language::Language`.
 //! Languages know nothing of each other; `languages` lists them.
 
 mod affinity;
@@ -19,9 +19,11 @@ mod assembly;
 mod certificate;
 mod change;
 mod claim;
+mod claimed;
 mod class;
 mod draft;
 mod error_page;
+mod gateway_api;
 mod grant;
 mod ingress;
 mod interner;

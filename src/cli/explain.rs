@@ -10,14 +10,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use http::Uri;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, Uri};
 
 use super::objects::ObjectOptions;
 use super::run::affinity::{self, AffinityOptions};
 use crate::model::{
     Action, AddressPolicy, Affinity, EncodedSlashes, EndpointState, Forward, HostHeader, HostPattern, Kind, MatchInput,
-    ObjectRef, PoolId, Protocol, Route, TlsMode, WeightedPools, decode_slashes, has_encoded_slashes, normalise_host,
-    normalise_path,
+    ObjectRef, PoolId, Protocol, RequestHead, Route, TlsMode, WeightedPools, decode_slashes, has_encoded_slashes,
+    normalise_host, normalise_path,
 };
 use crate::pool::{AffinityKey, Health, Member, Pool, ProbeOutcome, Registry, Standing};
 use crate::proxy::RefusalReason;
@@ -46,7 +47,11 @@ pub(super) struct Explain {
     /// What is asked for; the frontend port is 80 or 443 unless it is named
     url: Uri,
 
-    /// A header of the request; Host is the one that routes look at (repeatable)
+    /// Method of the request
+    #[arg(short = 'X', long, value_name = "METHOD", default_value = "GET")]
+    method: Method,
+
+    /// A header of the request, which routes may look at; Host names the host (repeatable)
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
     headers: Vec<String>,
 
@@ -76,7 +81,9 @@ impl Explain {
             (None, Some("https" | "wss")) => 443,
             (None, _) => 80,
         };
-        let mut host = normalise_host(self.host_header()?.as_deref().unwrap_or(authority.host()));
+        let headers = self.headers()?;
+        let head = RequestHead::Received { method: &self.method, headers: &headers, query: self.url.query() };
+        let mut host = normalise_host(host_header(&headers)?.as_deref().unwrap_or(authority.host()));
         let mut path = normalise_path(self.url.path());
 
         let input = directory::read(&self.manifests)?;
@@ -98,7 +105,7 @@ impl Explain {
         if matches!(protocol, Some(Protocol::Tcp | Protocol::Tls)) {
             path = "".into();
         }
-        let find = |path: &str| unprobed.listener(port)?.find(&host, MatchInput::from_path(path));
+        let find = |path: &str| unprobed.listener(port)?.find(&host, MatchInput { path, head: &head });
         let mut chosen = find(&path);
         let disguised = has_encoded_slashes(self.url.path());
         let slashes = if disguised { encoded_slashes(chosen) } else { EncodedSlashes::Keep };
@@ -106,7 +113,7 @@ impl Explain {
             path = decode_slashes(&path).0.into();
             chosen = find(&path);
         }
-        let requested = MatchInput::from_path(&path);
+        let requested = MatchInput { path: &path, head: &head };
         let is_wanted = |id: &PoolId| chosen.is_some_and(|target| target.route.action.pools().any(|pool| pool == id));
         let specs = translation.model.pools.iter().filter(|(id, _)| is_wanted(id));
         let specs = specs.map(|(id, pool)| (id.clone(), Arc::clone(pool))).collect();
@@ -139,18 +146,25 @@ impl Explain {
         Ok(if served && !refused { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
-    fn host_header(&self) -> anyhow::Result<Option<String>> {
+    fn headers(&self) -> anyhow::Result<HeaderMap> {
+        let mut headers = HeaderMap::new();
         for header in &self.headers {
-            let (name, value) =
-                header.split_once(':').with_context(|| format!("-H {header:?} is not 'Name: value'"))?;
-            if name.trim().eq_ignore_ascii_case("host") {
-                let authority: http::uri::Authority =
-                    value.trim().parse().with_context(|| format!("-H {header:?} names no host"))?;
-                return Ok(Some(authority.host().to_owned()));
-            }
+            let invalid = || format!("-H {header:?} is not 'Name: value'");
+            let (name, value) = header.split_once(':').with_context(invalid)?;
+            let name: HeaderName = name.trim().parse().with_context(invalid)?;
+            let value: HeaderValue = value.trim().parse().with_context(invalid)?;
+            headers.append(name, value);
         }
-        Ok(None)
+        Ok(headers)
     }
+}
+
+/// The host that the header `Host` names.
+fn host_header(headers: &HeaderMap) -> anyhow::Result<Option<String>> {
+    let Some(value) = headers.get(header::HOST) else { return Ok(None) };
+    let authority = http::uri::Authority::try_from(value.as_bytes());
+    let authority = authority.with_context(|| format!("-H Host: {value:?} names no host"))?;
+    Ok(Some(authority.host().to_owned()))
 }
 
 /// What a route does with paths that have encoded slashes.
@@ -249,7 +263,7 @@ async fn print_route(target: &Target, refusals: Refusals, host: &str, input: Mat
             false
         }
         Action::Unavailable(unavailable) => {
-            print_line!("answer     {}, {}", refusals.name(503), unavailable.reason);
+            print_line!("answer     {}, {}", refusals.name(unavailable.status), unavailable.reason);
             false
         }
         Action::Forward(forward) => {
@@ -257,6 +271,9 @@ async fn print_route(target: &Target, refusals: Refusals, host: &str, input: Mat
             for share in shares(&forward.pools) {
                 print_forward(forward, &share);
                 served |= print_pool(target, &share, forward.affinity.as_deref(), refusals).await;
+            }
+            if let WeightedPools::Several { invalid: weight @ 1.., .. } = forward.pools {
+                println!("answer     500 for a share, weight {weight}: some backends of the route are not valid");
             }
             served
         }
@@ -289,7 +306,7 @@ impl fmt::Display for PoolShare<'_> {
 fn shares(pools: &WeightedPools) -> Vec<PoolShare<'_>> {
     match pools {
         WeightedPools::One { pool } => vec![PoolShare { pool, weight: None }],
-        WeightedPools::Several { pools } => {
+        WeightedPools::Several { pools, invalid: _ } => {
             pools.iter().map(|weighted| PoolShare { pool: &weighted.pool, weight: Some(weighted.weight) }).collect()
         }
     }
@@ -427,7 +444,7 @@ fn report_lines(reports: &[&Report], snapshot: &Snapshot, host: &str, explanatio
     lines
 }
 
-/// The Ingresses and ApplicationGateways of any class that name the host.
+/// The objects of any language and class that name the host.
 fn naming(snapshot: &Snapshot, host: &str) -> BTreeSet<ObjectRef> {
     let mut naming = BTreeSet::new();
     for (key, ingress) in &snapshot.ingresses {
@@ -441,6 +458,16 @@ fn naming(snapshot: &Snapshot, host: &str) -> BTreeSet<ObjectRef> {
         let listeners = &gateway.spec.http_listeners;
         if listeners.iter().flat_map(|l| l.host_name.iter().chain(&l.host_names)).any(|named| is_host(named, host)) {
             naming.insert(ObjectRef { kind: Kind::ApplicationGateway, key: key.clone() });
+        }
+    }
+    for (key, gateway) in &snapshot.gateways {
+        if gateway.spec.listeners.iter().filter_map(|l| l.hostname.as_ref()).any(|named| is_host(named, host)) {
+            naming.insert(ObjectRef { kind: Kind::Gateway, key: key.clone() });
+        }
+    }
+    for (key, route) in &snapshot.http_routes {
+        if route.spec.hostnames.iter().any(|named| is_host(named, host)) {
+            naming.insert(ObjectRef { kind: Kind::HTTPRoute, key: key.clone() });
         }
     }
     naming

@@ -32,6 +32,9 @@ pub enum WeightedPools {
     Several {
         /// The pools. Where all weights are 0, requests are refused.
         pools: Box<[WeightedPool]>,
+        /// The share of backends that are no valid ones: its requests are answered 500 (Gateway API, HTTPBackendRef).
+        #[serde(skip_serializing_if = "is_zero")]
+        invalid: u32,
     },
 }
 
@@ -119,12 +122,16 @@ impl Deref for Forward {
     }
 }
 
+fn is_zero(weight: &u32) -> bool {
+    *weight == 0
+}
+
 impl WeightedPools {
     /// The pools, also those with weight 0, in their order.
     pub fn ids(&self) -> impl Iterator<Item = &PoolId> {
         let (one, several) = match self {
             Self::One { pool } => (Some(pool), &[][..]),
-            Self::Several { pools } => (None, &**pools),
+            Self::Several { pools, invalid: _ } => (None, &**pools),
         };
         one.into_iter().chain(several.iter().map(|weighted| &weighted.pool))
     }
@@ -140,11 +147,13 @@ mod tests {
         let one = WeightedPools::One { pool: id("a") };
         assert_eq!(serde_json::to_string(&one).expect("JSON"), r#"{"pool":"a"}"#);
         let pools = [("a", 3), ("b", 0)].map(|(name, weight)| WeightedPool { pool: id(name), weight });
-        let several = WeightedPools::Several { pools: pools.into() };
+        let several = WeightedPools::Several { pools: pools.clone().into(), invalid: 0 };
         assert_eq!(
             serde_json::to_string(&several).expect("JSON"),
             r#"{"pools":[{"pool":"a","weight":3},{"pool":"b","weight":0}]}"#
         );
         assert_eq!(several.ids().collect::<Vec<_>>(), [&id("a"), &id("b")]);
+        let partly = WeightedPools::Several { pools: pools.into(), invalid: 2 };
+        assert!(serde_json::to_string(&partly).expect("JSON").ends_with(r#"],"invalid":2}"#));
     }
 }

@@ -82,6 +82,14 @@ impl HostPattern {
         Ok(Self::Glob(text.into()))
     }
 
+    /// Parses a host name of Gateway API (`Hostname`). `*.` stands for any number of labels, at least one.
+    pub fn any_labels(text: &str) -> Result<Self, HostPatternError> {
+        Ok(match Self::ingress(text)? {
+            Self::SingleLabel(parent) => Self::Glob(format!("*.{parent}").into()),
+            other => other,
+        })
+    }
+
     /// The host of the connections of a port that name none, since they speak neither HTTP nor TLS. No request can have it: `:5432`.
     pub fn of_port(port: u16) -> Self {
         Self::Exact(format!(":{port}").into())
@@ -195,6 +203,14 @@ mod tests {
         let question = HostPattern::gateway("shop?.foo.com").expect("valid");
         assert!(question.matches("shop1.foo.com"));
         assert!(!question.matches("shop12.foo.com"));
+    }
+
+    #[test]
+    fn a_wildcard_of_gateway_api_takes_any_number_of_labels() {
+        let wildcard = HostPattern::any_labels("*.foo.com").expect("valid");
+        assert!(["bar.foo.com", "baz.bar.foo.com"].iter().all(|host| wildcard.matches(host)));
+        assert!(!wildcard.matches("foo.com"));
+        assert!(HostPattern::any_labels("a*.foo.com").is_err() && HostPattern::any_labels("10.0.0.1").is_err());
     }
 
     #[test]

@@ -51,6 +51,12 @@ kinds! {
     EndpointSlice { "discovery.k8s.io/v1", is_namespaced }
     /// A file of manifests: the subject of reports about a file whose objects can't be read. No API server knows this kind.
     File { "" }
+    /// A Gateway of Gateway API.
+    Gateway { "gateway.networking.k8s.io/v1", is_namespaced, is_language }
+    /// A GatewayClass of Gateway API.
+    GatewayClass { "gateway.networking.k8s.io/v1" }
+    /// An HTTPRoute of Gateway API.
+    HTTPRoute { "gateway.networking.k8s.io/v1", is_namespaced, is_language }
     /// An Ingress.
     Ingress { "networking.k8s.io/v1", is_namespaced, is_language }
     /// An IngressClass.

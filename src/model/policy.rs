@@ -6,6 +6,7 @@
 
 mod client_addresses;
 mod error_pages;
+mod filters;
 mod hsts;
 mod prohibited;
 pub mod rewrite;
@@ -20,6 +21,7 @@ use super::{ObjectRef, Redirect};
 
 pub use client_addresses::{AddressList, ClientAddresses};
 pub use error_pages::{ErrorPage, ErrorPages, MAX_PAGE_BYTES, PAGE_STATUSES, PageBytes};
+pub use filters::{HeaderChange, HeaderModifier, RouteFilters};
 pub use hsts::Hsts;
 pub use prohibited::{ProhibitedTarget, ProhibitedTargets};
 pub use rewrite::RewriteSet;
@@ -46,6 +48,9 @@ pub struct Policies {
     /// Rewrites of headers and URLs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rewrites: Option<Arc<RewriteSet>>,
+    /// Filters of Gateway API.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filters: Option<Arc<RouteFilters>>,
     /// Pages for the gateway's own errors.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_pages: Option<Arc<ErrorPages>>,

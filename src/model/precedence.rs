@@ -6,7 +6,7 @@
 
 use std::cmp::Reverse;
 
-use super::{HostPattern, PathMatch, RouteMatch};
+use super::{Conditions, HostPattern, PathMatch, RouteMatch};
 
 /// The precedence of a host among those that match a request: an exact name, then wildcards, then any host. A wildcard that spells
 /// out more of the host goes first.
@@ -43,15 +43,25 @@ enum Wildcard {
 /// The precedence of a match among those that match a request for one host: an exact path, then the longest prefix or regular
 /// expression, then patterns, then every path.
 ///
-/// The path decides first, then the other conditions. So the routes of one path are adjacent wherever routes are sorted, and
-/// `table` relies on it.
+/// The path decides first, then the other conditions: one on the method, then the number of those on headers, then of those on the
+/// query (Gateway API, HTTPRouteRule.matches). So the routes of one path are adjacent wherever routes are sorted, and `table` relies
+/// on it.
 ///
-/// Patterns are equal, since the first that is listed goes first: sort with a stable sort. Other matches that are equal are in the
-/// order of their texts, so that the order never depends on that of the input.
+/// Patterns are equal, and so are matches with as many conditions: the first that is listed goes first, so sort with a stable sort.
+/// Other paths that are equal are in the order of their texts, so that the order never depends on that of the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MatchPrecedence<'a> {
     path: PathPrecedence,
     text: &'a str,
+    conditions: ConditionPrecedence,
+}
+
+/// The precedence of the other conditions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct ConditionPrecedence {
+    has_method: Reverse<bool>,
+    headers: Reverse<usize>,
+    query: Reverse<usize>,
 }
 
 /// The precedence of a condition on the path.
@@ -86,7 +96,7 @@ impl HostPattern {
 impl RouteMatch {
     /// The precedence among the matches of one host: the lesser goes first.
     pub fn precedence(&self) -> MatchPrecedence<'_> {
-        let Self { path } = self;
+        let Self { path, conditions } = self;
         let (path, text) = match path {
             PathMatch::Exact(path) => (PathPrecedence::Exact, &**path),
             PathMatch::Prefix(path) => (prefix(path, PrefixForm::Literal), &**path),
@@ -94,7 +104,14 @@ impl RouteMatch {
             PathMatch::PatternExact(_) | PathMatch::PatternPrefix(_) => (PathPrecedence::Pattern, ""),
             PathMatch::Any => (PathPrecedence::Any, ""),
         };
-        MatchPrecedence { path, text }
+        let conditions = conditions.as_deref().map(ConditionPrecedence::of).unwrap_or_default();
+        MatchPrecedence { path, text, conditions }
+    }
+}
+
+impl ConditionPrecedence {
+    fn of(Conditions { method, headers, query }: &Conditions) -> Self {
+        Self { has_method: Reverse(method.is_some()), headers: Reverse(headers.len()), query: Reverse(query.len()) }
     }
 }
 
@@ -105,6 +122,7 @@ fn prefix(text: &str, form: PrefixForm) -> PathPrecedence {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::NamedValue;
 
     fn ingress(text: &str) -> HostPattern {
         HostPattern::ingress(text).expect("a host")
@@ -177,6 +195,31 @@ mod tests {
             prefix("/"),
             pattern("/longest/of/all"),
         ]);
+    }
+
+    #[test]
+    fn among_routes_of_one_path_the_method_decides_then_headers_then_the_query() {
+        let values = |count: usize| (0..count).map(|_| NamedValue { name: "a".into(), value: "b".into() }).collect();
+        let matches = |path: &str, method: bool, headers, query| RouteMatch {
+            path: prefix(path),
+            conditions: Conditions {
+                method: method.then(|| "GET".into()),
+                headers: values(headers),
+                query: values(query),
+            }
+            .into_shared(),
+        };
+        let ordered = [
+            matches("/a/b", false, 0, 0),
+            matches("/a", true, 0, 0),
+            matches("/a", false, 2, 0),
+            matches("/a", false, 1, 3),
+            matches("/a", false, 1, 1),
+            matches("/a", false, 0, 1),
+            matches("/a", false, 0, 0),
+            matches("/", true, 1, 1),
+        ];
+        assert!(ordered.is_sorted_by(|earlier, later| earlier.precedence() < later.precedence()), "{ordered:#?}");
     }
 
     #[test]

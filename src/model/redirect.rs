@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::PathReplacement;
+
 /// A redirect. Of a request, its URL has the parts that `None` and `keep` stand for, and nothing else: where a client is sent is what the
 /// object says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -66,6 +68,8 @@ pub enum RedirectPath {
     KeepTrimmed,
     /// This path in its place. It begins with `/`, or is empty.
     Replace(Arc<str>),
+    /// The path of the request, with another text in the place of the prefix that the route matches.
+    ReplacePrefix(PathReplacement),
     /// This path, and then that of the request. It begins with `/` and does not end with it.
     Prepend(Arc<str>),
 }
@@ -95,6 +99,8 @@ pub struct RedirectedRequest<'a> {
     pub listener_port: u16,
     /// The path, which begins with `/`, in the form of a URL.
     pub path: &'a str,
+    /// The path in the form that routes have matched.
+    pub matched_path: &'a str,
     /// The query, in the form of a URL.
     pub query: Option<&'a str>,
 }
@@ -158,6 +164,7 @@ impl Redirect {
         match path {
             RedirectPath::Keep | RedirectPath::KeepTrimmed => url.push_str(request.path),
             RedirectPath::Replace(path) => url.push_str(path),
+            RedirectPath::ReplacePrefix(replacement) => url.push_str(&replacement.apply(request.matched_path)),
             RedirectPath::Prepend(before) => url.extend([before, request.path]),
         }
         let kept = request.query.filter(|_| query.keep);
@@ -180,6 +187,10 @@ impl fmt::Display for Redirect {
     /// `301 to https://{host}{path}?{query}`: what stands in braces is taken from the request.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let listener_port = self.listener().unwrap_or_default();
+        let matched_path = match &self.path {
+            RedirectPath::ReplacePrefix(PathReplacement::Prefix { prefix, .. }) => format!("{prefix}{{rest}}"),
+            _ => String::new(),
+        };
         let request = RedirectedRequest {
             host: "{host}",
             scheme: "{scheme}",
@@ -187,6 +198,7 @@ impl fmt::Display for Redirect {
             port: "{port}",
             listener_port,
             path: "{path}",
+            matched_path: &matched_path,
             query: Some("{query}"),
         };
         write!(f, "{} to {}", self.status, self.location(request))?;
@@ -207,6 +219,7 @@ mod tests {
             port: "80",
             listener_port: 8443,
             path: "//evil.example/x",
+            matched_path: "/evil.example/x",
             query: Some("q=1"),
         };
         let base = Redirect::to_https(301, 443);
@@ -230,6 +243,17 @@ mod tests {
             ),
             (path(RedirectPath::Keep, None, false), "http://b.example//evil.example/x"),
             (path(RedirectPath::Replace("/".into()), None, true), "http://b.example/?q=1"),
+            (
+                path(
+                    RedirectPath::ReplacePrefix(PathReplacement::Prefix {
+                        prefix: "/evil.example".into(),
+                        replacement: "/good".into(),
+                    }),
+                    None,
+                    false,
+                ),
+                "http://b.example/good/x",
+            ),
             (
                 path(RedirectPath::Prepend("/new".into()), Some("from=old"), true),
                 "http://b.example/new//evil.example/x?from=old&q=1",

@@ -10,7 +10,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Forward, HostPattern, ObjectRef, PathMatch, Policies, PoolId, Redirect, Stream, WebSocket, WeightedPools};
+use super::{
+    Conditions, Forward, HostPattern, ObjectRef, PathMatch, Policies, PoolId, Redirect, RequestHead, Stream, WebSocket,
+    WeightedPools,
+};
 
 /// What is done with some of the requests for one host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -51,6 +54,9 @@ pub struct RouteId {
 pub struct RouteMatch {
     /// The condition on the path.
     pub path: PathMatch,
+    /// The other conditions. `None`: there is none, as in most routes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conditions: Option<Arc<Conditions>>,
 }
 
 /// The parts of a request that the conditions of routes look at. The host is no part: it has been decided on before.
@@ -58,6 +64,8 @@ pub struct RouteMatch {
 pub struct MatchInput<'a> {
     /// Path, normalised by [`super::normalise_path`].
     pub path: &'a str,
+    /// Everything else.
+    pub head: &'a RequestHead<'a>,
 }
 
 /// What a route does with a request.
@@ -69,7 +77,7 @@ pub enum Action {
     Stream(Box<Stream>),
     /// The answer is a redirect. WebSocket handshakes are redirected too.
     Redirect(Arc<Redirect>),
-    /// The rule is broken. The answer is a 503 that says why, so that no wider rule takes the requests.
+    /// The rule is broken. The answer says why, so that no wider rule takes the requests.
     Unavailable(Unavailable),
     /// Nothing is meant to be there. The answer is a 404, so that no wider host takes the requests.
     NotFound,
@@ -80,6 +88,20 @@ pub enum Action {
 pub struct Unavailable {
     /// The reason of the report on the owner: `ServiceNotFound`.
     pub reason: &'static str,
+    /// The status of the answer: 503, or 500 where Gateway API asks for that (HTTPBackendRef).
+    pub status: u16,
+}
+
+impl Unavailable {
+    /// A rule that answers 503.
+    pub fn new(reason: &'static str) -> Self {
+        Self { reason, status: 503 }
+    }
+
+    /// A rule without a valid backend, which answers 500.
+    pub fn invalid_backend(reason: &'static str) -> Self {
+        Self { reason, status: 500 }
+    }
 }
 
 impl Action {
@@ -115,45 +137,50 @@ impl RouteMatch {
 
     /// The name of the first condition that a request does not meet. `None`: it meets every condition.
     pub fn unmet(&self, input: MatchInput<'_>) -> Option<&'static str> {
-        let (Self { path }, MatchInput { path: request_path }) = (self, input);
+        let (Self { path, conditions }, MatchInput { path: request_path, head }) = (self, input);
         if !path.matches(request_path) {
             return Some("path");
         }
-        None
+        conditions.as_ref()?.unmet(head)
     }
 
     /// Whether every request is accepted whose path begins with `/`: every one but `OPTIONS *`.
     pub fn is_unconditional(&self) -> bool {
-        let Self { path } = self;
-        path.is_every_path()
+        let Self { path, conditions } = self;
+        path.is_every_path() && conditions.is_none()
     }
 
-    /// The input of a request that is accepted.
-    pub fn example(&self) -> MatchInput<'_> {
-        let Self { path } = self;
-        MatchInput { path: path.example() }
+    /// A path that is accepted.
+    pub fn example_path(&self) -> &str {
+        self.path.example()
+    }
+
+    /// The request head of which no more is known than that it meets every condition.
+    pub fn met(&self) -> RequestHead<'_> {
+        RequestHead::Meets(self.conditions.as_deref())
     }
 }
 
 impl<'a> MatchInput<'a> {
-    /// The input of a request of which only the path is known. Sessions remember no more of their handshake.
+    /// The input of a request of which only the path is known.
     pub fn from_path(path: &'a str) -> Self {
-        Self { path }
+        Self { path, head: &RequestHead::Meets(None) }
     }
 }
 
 impl From<PathMatch> for RouteMatch {
     /// The match with no condition but that on the path.
     fn from(path: PathMatch) -> Self {
-        Self { path }
+        Self { path, conditions: None }
     }
 }
 
 impl fmt::Display for RouteMatch {
     /// The condition on the path goes first, without its name. It is displayed as the path alone if there is no other.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path } = self;
-        fmt::Display::fmt(path, f)
+        let Self { path, conditions } = self;
+        fmt::Display::fmt(path, f)?;
+        conditions.as_ref().map_or(Ok(()), |conditions| write!(f, " [{conditions}]"))
     }
 }
 
@@ -207,14 +234,15 @@ mod tests {
             Ok(PathMatch::Any),
         ] {
             let matches = RouteMatch::from(path.expect("a path"));
-            assert_eq!(matches.unmet(matches.example()), None, "{matches}");
+            let example = MatchInput { path: matches.example_path(), head: &matches.met() };
+            assert_eq!(matches.unmet(example), None, "{matches}");
             let other = MatchInput::from_path("/other");
             assert_eq!(matches.unmet(other), (!matches.is_unconditional()).then_some("path"), "{matches}");
         }
     }
 
     #[test]
-    fn a_route_with_one_pool_takes_no_more_than_eleven_words() {
-        assert!(size_of::<Route>() <= 11 * size_of::<usize>(), "{}", size_of::<Route>());
+    fn a_route_with_one_pool_takes_no_more_than_twelve_words() {
+        assert!(size_of::<Route>() <= 12 * size_of::<usize>(), "{}", size_of::<Route>());
     }
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use http::header::{self, HeaderValue};
+use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Version};
 
 use super::client::body::ClientBody;
@@ -19,8 +19,8 @@ use super::request::record::RequestRecord;
 use super::request::refusal::{Refusal, RefusalReason};
 use super::request::target::RequestTarget;
 use crate::model::{
-    Action, EncodedSlashes, Forward, MatchInput, Policies, Protocol, Redirect, RedirectedRequest, RewriteSet,
-    escape_target,
+    Action, EncodedSlashes, Forward, MatchInput, Policies, Protocol, Redirect, RedirectedRequest, RequestHead,
+    RewriteSet, RouteFilters, escape_target,
 };
 use crate::table::Target;
 
@@ -70,7 +70,7 @@ async fn decide(context: &ConnectionContext, request: Request<ClientBody>, mut r
         Err(refusal) => return Err((refusal, record)),
     };
     record.host = Some(requested.host.clone());
-    let target = match resolve(context, &mut requested, &mut record) {
+    let target = match resolve(context, &parts.method, &parts.headers, &mut requested, &mut record) {
         Ok(target) => target,
         Err(refusal) => return Err((refusal, record)),
     };
@@ -98,9 +98,15 @@ async fn act_with_policies(
         Ok(Admission::Redirected(redirect)) => redirected(context, &requested, redirect, record),
         Ok(Admission::Admitted) => {
             let request = Request::from_parts(parts, body);
-            match policies.rewrites.as_ref().filter(|_| matches!(target.route.action, Action::Forward(_))) {
-                None => act(context, request, &requested, None, target, record).await,
-                Some(rewrites) => act_rewritten(context, request, requested, target, rewrites, record).await,
+            let forwards = matches!(target.route.action, Action::Forward(_));
+            match (policies.rewrites.as_ref(), policies.filters.as_deref()) {
+                (Some(rewrites), _) if forwards => {
+                    act_rewritten(context, request, requested, target, rewrites, record).await
+                }
+                (_, Some(filters)) if forwards => {
+                    act_filtered(context, request, &requested, target, filters, record).await
+                }
+                _ => act(context, request, &requested, None, target, record).await,
             }
         }
     };
@@ -109,6 +115,23 @@ async fn act_with_policies(
     let mut response = decided.unwrap_or_else(|(refusal, record)| refused(refusal, record));
     edits.apply(response.headers_mut());
     Ok(response)
+}
+
+/// Forwards a request whose route has filters. What the gateway itself answers is not changed by them.
+async fn act_filtered(
+    context: &ConnectionContext,
+    request: Request<ClientBody>,
+    requested: &RequestTarget,
+    target: &Target,
+    filters: &RouteFilters,
+    record: Box<RequestRecord>,
+) -> Decision {
+    let edits = policy::filter(filters, requested);
+    let mut decided = act(context, request, requested, Some(&edits), target, record).await;
+    if let Ok(response) = &mut decided {
+        policy::modify_answer(&filters.response, response.headers_mut());
+    }
+    decided
 }
 
 /// Forwards a request whose route rewrites it or its answer. Where a rule asks for it, the new path decides on the route, once: the rewrites
@@ -130,7 +153,7 @@ async fn act_rewritten(
         None => act(context, request, &requested, Some(&edits), target, record).await,
         Some(path) => {
             let mut requested = requested.with_path(path);
-            let target = match resolve(context, &mut requested, &mut record) {
+            let target = match resolve(context, request.method(), request.headers(), &mut requested, &mut record) {
                 Ok(target) => target,
                 Err(refusal) => return Err((refusal, record)),
             };
@@ -184,10 +207,11 @@ async fn act(
     match &target.route.action {
         Action::Redirect(redirect) => redirected(context, requested, redirect, record),
         Action::Forward(Forward { options, pools: _ }) => {
-            record.pool = target.choose_pool();
-            let Some(chosen) = record.pool else {
-                return Err((Refusal::new(RefusalReason::NoBackend, "no backend of this route has a weight"), record));
+            let chosen = match target.choose_pool() {
+                Ok(chosen) => chosen,
+                Err(none) => return Err((Refusal::no_pool(none), record)),
             };
+            record.pool = Some(chosen);
             let Some(pool) = target.pool(chosen) else {
                 let message = "this route's backend is not configured";
                 return Err((Refusal::new(RefusalReason::PoolNotFound, message), record));
@@ -203,6 +227,8 @@ async fn act(
 /// The route of a request. Where it is asked to, the path is matched again as a backend may read it.
 fn resolve(
     context: &ConnectionContext,
+    method: &Method,
+    headers: &HeaderMap,
     requested: &mut RequestTarget,
     record: &mut RequestRecord,
 ) -> Result<Arc<Target>, Refusal> {
@@ -211,7 +237,10 @@ fn resolve(
         Action::Stream(_) | Action::Redirect(_) | Action::Unavailable(_) | Action::NotFound => EncodedSlashes::Keep,
     };
     let find = |requested: &RequestTarget, record: &mut RequestRecord| {
-        find(context, requested.host(), MatchInput { path: requested.path() }, record)
+        // An extended CONNECT takes the place of the GET of HTTP/1.1 (RFC 8441 section 5).
+        let method = if requested.is_extended_connect { &Method::GET } else { method };
+        let head = RequestHead::Received { method, headers, query: requested.uri.query() };
+        find(context, requested.host(), MatchInput { path: requested.path(), head: &head }, record)
     };
     let mut target = find(requested, record)?;
     if encoded_slashes(&target) == EncodedSlashes::Keep || !requested.has_encoded_slashes() {
@@ -281,6 +310,7 @@ fn redirected(
         port: &client.port.to_string(),
         listener_port: bound.filter(|_| direct).unwrap_or(listener),
         path: path.as_deref().filter(|path| path.starts_with('/')).unwrap_or("/"),
+        matched_path: requested.path(),
         query: query.as_deref(),
     };
     let mut response = Response::new(ResponseBody::full(bytes::Bytes::new()));

@@ -18,6 +18,7 @@
 
 mod client_addresses;
 mod error_pages;
+mod filters;
 mod hsts;
 mod prohibited;
 mod rewrite;
@@ -32,6 +33,7 @@ use super::request::refusal::Refusal;
 use super::request::target::RequestTarget;
 use crate::model::{Policies, Redirect};
 
+pub(super) use filters::{modify as modify_answer, request as filter};
 pub(super) use rewrite::{RequestRewrite, request as rewrite};
 pub(super) use tls::admit_connection;
 
@@ -54,7 +56,8 @@ pub(super) async fn admit<'p>(
     requested: &mut RequestTarget,
     record: &mut RequestRecord,
 ) -> Result<Admission<'p>, Refusal> {
-    let Policies { prohibited, client_addresses, clear_text, token, rewrites: _, error_pages: _, hsts: _ } = policies;
+    let Policies { prohibited, client_addresses, clear_text, token, rewrites: _, filters: _, error_pages: _, hsts: _ } =
+        policies;
     if let Some(targets) = prohibited {
         prohibited::admit(targets, requested)?;
     }
@@ -97,8 +100,16 @@ impl<'p> AnswerEdits<'p> {
 
     /// Edits the headers of the answer.
     pub(super) fn apply(&self, headers: &mut HeaderMap) {
-        let Policies { prohibited: _, client_addresses: _, clear_text: _, token: _, rewrites: _, error_pages: _, hsts } =
-            self.policies;
+        let Policies {
+            prohibited: _,
+            client_addresses: _,
+            clear_text: _,
+            token: _,
+            rewrites: _,
+            filters: _,
+            error_pages: _,
+            hsts,
+        } = self.policies;
         if let Some(hsts) = hsts.as_ref().filter(|_| self.tls) {
             hsts::apply(hsts, headers);
         }

@@ -121,7 +121,7 @@ fn backend(target: &Target) -> Result<(&Stream, Arc<Pool>), StreamRefusal> {
         // The port has just been given to streams, or taken from them.
         Action::Forward(_) | Action::Redirect(_) | Action::NotFound => return Err(StreamRefusal::NoRule),
     };
-    let chosen = target.choose_pool().and_then(|chosen| target.pool(chosen));
+    let chosen = target.choose_pool().ok().and_then(|chosen| target.pool(chosen));
     Ok((stream, Arc::clone(chosen.ok_or(StreamRefusal::NoPool)?)))
 }
 

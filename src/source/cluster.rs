@@ -53,6 +53,8 @@ pub struct Scope {
     pub namespaces: BTreeSet<String>,
     /// One more Service, in whichever namespace: the controller's own.
     pub publish_service: Option<Key>,
+    /// Whether Gateway API is served: its kinds and Namespaces are watched.
+    pub gateway_api: bool,
     /// An API server that is silent for longer is taken for dead.
     pub silence: Duration,
 }
@@ -197,8 +199,12 @@ impl Reflectors<'_> {
         self.start_in_scope::<K, MetadataOnly<K>>();
     }
 
-    /// The kind is read from directories alone.
-    fn unwatched<K: SnapshotKind>(&mut self) {}
+    /// Watches whole objects, where Gateway API is served.
+    fn gateway_api<K: SnapshotKind>(&mut self) {
+        if self.scope.gateway_api {
+            self.full::<K>();
+        }
+    }
 
     /// Starts a reflector for each namespace that is watched; one for a kind without namespaces, or where all are watched.
     fn start_in_scope<K: SnapshotKind, W: Watched>(&mut self) {

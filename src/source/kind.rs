@@ -9,6 +9,7 @@ mod azure_prohibited_target;
 mod azure_rewrite;
 mod config_map;
 mod endpoint_slice;
+mod gateway_api;
 mod ingress;
 mod ingress_class;
 mod namespace;
@@ -33,7 +34,7 @@ use super::schema::Schema;
 /// 2. the field of `Snapshot`;
 /// 3. the type in which the snapshot stores an object; it implements `KindRules`;
 /// 4. how a cluster is watched for it: `full` (whole objects), `metadata_only` (the contents are fetched by name where
-///    something refers to the object) or `unwatched` (read from directories alone).
+///    something refers to the object) or `gateway_api` (whole objects, where Gateway API is served).
 ///
 /// Made from the list are: `Snapshot` with its look-ups by kind (`snapshot.rs`), `Object` and its reader (`object.rs`), the
 /// watches of a cluster (`cluster.rs`), `Changes` (`translate/change.rs`), and the readers of tests.
@@ -47,9 +48,12 @@ macro_rules! for_each_kind {
             AzureIngressProhibitedTarget azure_prohibited_targets $crate::api::agic::AzureIngressProhibitedTarget, full;
             ConfigMap          config_maps      ::k8s_openapi::api::core::v1::ConfigMap,               metadata_only;
             EndpointSlice      endpoint_slices  ::k8s_openapi::api::discovery::v1::EndpointSlice,      full;
+            Gateway            gateways         $crate::api::gateway_api::Gateway,                     gateway_api;
+            GatewayClass       gateway_classes  $crate::api::gateway_api::GatewayClass,                gateway_api;
+            HTTPRoute          http_routes      $crate::api::gateway_api::HttpRoute,                   gateway_api;
             Ingress            ingresses        $crate::source::PackedIngress,                         full;
             IngressClass       ingress_classes  ::k8s_openapi::api::networking::v1::IngressClass,      full;
-            Namespace          namespaces       ::k8s_openapi::api::core::v1::Namespace,               unwatched;
+            Namespace          namespaces       ::k8s_openapi::api::core::v1::Namespace,               gateway_api;
             Pod                pods             ::k8s_openapi::api::core::v1::Pod,                     full;
             ReferenceGrant     reference_grants $crate::api::ReferenceGrant,                           full;
             Secret             secrets          ::k8s_openapi::api::core::v1::Secret,                  metadata_only;

@@ -47,6 +47,9 @@ const IGNORED_KINDS: &[&str] = &[
     "ServiceCIDR",
 ];
 
+/// The group of Gateway API. Of its kinds, those that are not read are reported: somebody meant them to be served.
+const GATEWAY_API_GROUP: &str = "gateway.networking.k8s.io";
+
 /// Groups of Kubernetes of which nothing is read.
 const BUILT_IN_GROUPS: &[&str] = &["apps", "autoscaling", "batch", "extensions", "policy"];
 
@@ -72,7 +75,7 @@ pub(super) fn recognise(api_version: &str, kind: &str) -> Recognised {
     if same_name.is_none() && is_ours(group) {
         return of_our_groups(api_version, kind);
     }
-    if BUILT_IN_GROUPS.contains(&group) || group.ends_with(".k8s.io") {
+    if BUILT_IN_GROUPS.contains(&group) || group.ends_with(".k8s.io") && group != GATEWAY_API_GROUP {
         return Recognised::Ignored;
     }
     Recognised::Unknown(UnknownKind {
@@ -98,7 +101,11 @@ fn of_our_groups(api_version: &str, kind: &str) -> Recognised {
 
 /// Whether a kind has the same fields in another version as in the one that is read.
 fn is_equal_version(kind: Kind, api_version: &str) -> bool {
-    kind == Kind::ReferenceGrant && api_version == "gateway.networking.k8s.io/v1"
+    match kind {
+        Kind::ReferenceGrant => api_version == "gateway.networking.k8s.io/v1",
+        Kind::Gateway | Kind::GatewayClass | Kind::HTTPRoute => api_version == "gateway.networking.k8s.io/v1beta1",
+        _ => false,
+    }
 }
 
 fn is_ours(group: &str) -> bool {
@@ -138,7 +145,9 @@ mod tests {
             ("v1", "ServiceAccount", "ignored"),
             ("rbac.authorization.k8s.io/v1", "Role", "ignored"),
             ("networking.k8s.io/v1", "NetworkPolicy", "ignored"),
-            ("gateway.networking.k8s.io/v1", "HTTPRoute", "ignored"),
+            ("gateway.networking.k8s.io/v1", "HTTPRoute", "read HTTPRoute"),
+            ("gateway.networking.k8s.io/v1beta1", "Gateway", "read Gateway"),
+            ("gateway.networking.k8s.io/v1", "GRPCRoute", "warning: "),
             ("gateway.networking.k8s.io/v1beta1", "ReferenceGrant", "read ReferenceGrant"),
             ("gateway.networking.k8s.io/v1", "ReferenceGrant", "read ReferenceGrant"),
             (

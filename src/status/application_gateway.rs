@@ -7,11 +7,13 @@ use std::net::SocketAddr;
 
 use imbl::OrdSet;
 use k8s_openapi::api::networking::v1::IngressLoadBalancerIngress;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::Timestamp;
 
-use self::elements::{ObjectReports, listener_fields, rule_fields, stream_listener_fields, stream_rule_fields};
+use self::elements::{listener_fields, rule_fields, stream_listener_fields, stream_rule_fields};
 use super::change::{DesiredStatus, PlanInput, StatusChange};
+use super::condition::{Conditions, MAX_MESSAGE_BYTES};
+use super::object_reports::ObjectReports;
 use super::shorten::shortened;
 use super::{MemberState, PoolHealth, ServedElements};
 use crate::api::ApplicationGateway;
@@ -22,9 +24,6 @@ use crate::api::application_gateway::{
 use crate::model::{Kind, ObjectRef, PoolId};
 use crate::report::{Reason, Report, Severity};
 use crate::source::Identity;
-
-/// The longest message of a condition, in bytes.
-const MAX_MESSAGE_BYTES: usize = 1024;
 
 /// The reason of a condition that is false where no report gives one.
 const NOT_SERVED: &str = "NotServed";
@@ -43,7 +42,7 @@ pub(super) fn plan(
                 let reports = reports.get(&object_ref).map(Vec::as_slice).unwrap_or_default();
                 desired(input, object, &object_ref, parts, reports, addresses)
             }
-            None => input.removal(&object_ref, || has_status_of(&object.metadata, input.manager)),
+            None => input.removal(&object_ref, || input.has_written(&object.metadata)),
         };
         changes.extend(status.map(|status| StatusChange::new(object_ref, Identity::from(&object.metadata), status)));
     }
@@ -77,12 +76,6 @@ fn desired(
     }
     .status();
     (status != *shown).then(|| DesiredStatus::ApplicationGateway(Box::new(status)))
-}
-
-/// Whether `manager` has applied fields of the object's status.
-fn has_status_of(metadata: &ObjectMeta, manager: &str) -> bool {
-    let mut entries = metadata.managed_fields.iter().flatten();
-    entries.any(|entry| entry.manager.as_deref() == Some(manager) && entry.subresource.as_deref() == Some("status"))
 }
 
 fn reports_by_gateway(reports: &OrdSet<Report>) -> BTreeMap<&ObjectRef, Vec<&Report>> {
@@ -176,19 +169,10 @@ impl GatewayStatus<'_> {
         self.condition("Programmed", false, reason.as_deref().unwrap_or(NOT_SERVED), message)
     }
 
-    /// A condition. Its `lastTransitionTime` changes with its status only.
     fn condition(&self, type_: &str, status: bool, reason: &str, message: String) -> Condition {
-        let status = if status { "True" } else { "False" };
-        let same = self.shown.conditions.iter().find(|shown| shown.type_ == type_ && shown.status == status);
-        let whole_second = Timestamp::from_second(self.now.as_second()).unwrap_or(self.now);
-        Condition {
-            last_transition_time: same.map_or(Time(whole_second), |shown| shown.last_transition_time.clone()),
-            message: shortened(message, MAX_MESSAGE_BYTES),
-            observed_generation: self.object.metadata.generation,
-            reason: reason.to_owned(),
-            status: status.to_owned(),
-            type_: type_.to_owned(),
-        }
+        let conditions =
+            Conditions { shown: &self.shown.conditions, generation: self.object.metadata.generation, now: self.now };
+        conditions.make(type_, status, reason, message)
     }
 
     /// Listeners of HTTP, then those of streams.

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::networking::v1::IngressLoadBalancerIngress;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Facts, PoolHealth, PublishedAddresses};
 use crate::api::application_gateway::ApplicationGatewayStatus;
+use crate::api::gateway_api::{GatewayClassStatus, GatewayStatus, RouteStatus};
 use crate::model::{ObjectRef, PoolId};
 use crate::source::Identity;
 
@@ -35,6 +37,12 @@ pub enum DesiredStatus {
     Ingress(Vec<IngressLoadBalancerIngress>),
     /// The status of an ApplicationGateway.
     ApplicationGateway(Box<ApplicationGatewayStatus>),
+    /// The status of a GatewayClass.
+    GatewayClass(Box<GatewayClassStatus>),
+    /// The status of a Gateway.
+    Gateway(Box<GatewayStatus>),
+    /// The status of an HTTPRoute, the entries of other controllers included.
+    HttpRoute(Box<RouteStatus>),
     /// No field of ours.
     Nothing,
 }
@@ -45,6 +53,9 @@ impl DesiredStatus {
         Ok(match self {
             Self::Ingress(addresses) => json!({"loadBalancer": {"ingress": addresses}}),
             Self::ApplicationGateway(status) => serde_json::to_value(status)?,
+            Self::GatewayClass(status) => serde_json::to_value(status)?,
+            Self::Gateway(status) => serde_json::to_value(status)?,
+            Self::HttpRoute(status) => serde_json::to_value(status)?,
             Self::Nothing => Value::Null,
         })
     }
@@ -72,6 +83,20 @@ impl PlanInput<'_> {
             None => is_ours(),
         };
         ours.then_some(DesiredStatus::Nothing)
+    }
+
+    /// Whether our manager has applied fields of the object's status.
+    pub(super) fn has_written(&self, metadata: &ObjectMeta) -> bool {
+        let mut entries = metadata.managed_fields.iter().flatten();
+        let is_ours = |manager: Option<&str>| manager == Some(self.manager);
+        entries.any(|entry| is_ours(entry.manager.as_deref()) && entry.subresource.as_deref() == Some("status"))
+    }
+}
+
+impl DesiredStatus {
+    /// Whether it is written only over the version of the object that the plan has read: it holds a list in which others have entries.
+    pub(super) fn needs_version(&self) -> bool {
+        matches!(self, Self::HttpRoute(_))
     }
 }
 

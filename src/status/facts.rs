@@ -17,6 +17,17 @@ pub struct Served {
     pub ingresses: OrdMap<Key, bool>,
     /// ApplicationGateways.
     pub application_gateways: OrdMap<Key, Arc<ServedElements>>,
+    /// Gateways of Gateway API, those that are not accepted included.
+    pub gateways: OrdMap<Key, Arc<ServedListeners>>,
+}
+
+/// The listeners of a Gateway, by their names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ServedListeners {
+    /// Listeners that are served.
+    pub served: BTreeSet<String>,
+    /// The number of routes that are attached to each listener.
+    pub attached: BTreeMap<String, usize>,
 }
 
 /// The elements of an ApplicationGateway that are served, by their names.

@@ -4,7 +4,7 @@
 //! more; `metadata.managedFields` says whether we wrote it. Each language plans for its own kind, in its own file.
 
 use super::change::{PlanInput, StatusChange};
-use super::{Facts, application_gateway, ingress};
+use super::{Facts, application_gateway, gateway_api, ingress};
 use crate::model::PoolId;
 
 impl PlanInput<'_> {
@@ -14,6 +14,7 @@ impl PlanInput<'_> {
         let mut changes = Vec::new();
         ingress::plan(self, addresses.as_deref(), &mut changes);
         application_gateway::plan(self, addresses.as_deref(), &mut changes);
+        gateway_api::plan(self, addresses.as_deref(), &mut changes);
         changes
     }
 

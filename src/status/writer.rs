@@ -289,8 +289,14 @@ impl UnconfirmedWrite {
 
 /// Applies one status (server-side apply); gives the object's new `resourceVersion`.
 async fn apply(client: Client, manager: &str, change: &StatusChange) -> Result<Option<String>, kube::Error> {
-    let StatusChange { object: ObjectRef { kind, key }, uid, status, version: _ } = change;
-    let metadata = json!({"name": key.name(), "namespace": key.namespace(), "uid": uid});
+    let StatusChange { object: ObjectRef { kind, key }, uid, status, version } = change;
+    let mut metadata = json!({"name": key.name(), "uid": uid});
+    if kind.is_namespaced() {
+        metadata["namespace"] = key.namespace().into();
+    }
+    if status.needs_version() {
+        metadata["resourceVersion"] = json!(version);
+    }
     let mut patch = json!({"apiVersion": kind.api_version(), "kind": kind, "metadata": metadata});
     // Fields that our manager applied before and does not apply now are removed by the API server.
     let status = status.to_value().map_err(kube::Error::SerdeError)?;
@@ -298,7 +304,11 @@ async fn apply(client: Client, manager: &str, change: &StatusChange) -> Result<O
         patch["status"] = status;
     }
     let (params, patch) = (PatchParams::apply(manager).force(), Patch::Apply(patch));
-    let objects = Api::<DynamicObject>::namespaced_with(client, key.namespace(), &api_resource(*kind));
+    let resource = api_resource(*kind);
+    let objects = match kind.is_namespaced() {
+        true => Api::<DynamicObject>::namespaced_with(client, key.namespace(), &resource),
+        false => Api::all_with(client, &resource),
+    };
     Ok(objects.patch_status(key.name(), &params, &patch).await?.metadata.resource_version)
 }
 
@@ -320,5 +330,7 @@ mod tests {
         };
         assert_eq!(url(Kind::Ingress), "networking.k8s.io/v1/ingresses");
         assert_eq!(url(Kind::ApplicationGateway), "steadygate.io/v1alpha1/applicationgateways");
+        assert_eq!(url(Kind::GatewayClass), "gateway.networking.k8s.io/v1/gatewayclasses");
+        assert_eq!(url(Kind::HTTPRoute), "gateway.networking.k8s.io/v1/httproutes");
     }
 }

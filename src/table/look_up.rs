@@ -209,7 +209,7 @@ pub(super) mod tests {
                 field: format!("spec.rules[{index}]").into(),
                 owner: ObjectRef::new(Kind::Ingress, "default", "site").into(),
                 matches: path.into(),
-                action: Action::Unavailable(Unavailable { reason: "Test" }),
+                action: Action::Unavailable(Unavailable::new("Test")),
                 policies: None,
             }));
             host.routes.sort_by(|a, b| a.matches.precedence().cmp(&b.matches.precedence()));

@@ -33,7 +33,7 @@ enum TargetPools {
 #[derive(Debug)]
 struct SplitPools {
     pools: Box<[SplitPool]>,
-    /// The sum of all weights.
+    /// The sum of all weights, that of invalid backends included.
     total: u64,
 }
 
@@ -41,6 +41,15 @@ struct SplitPools {
 struct SplitPool {
     pool: Option<Arc<Pool>>,
     weight: u32,
+}
+
+/// Why no pool was chosen for a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoPool {
+    /// No pool has a weight.
+    NoWeight,
+    /// The request is of the share of invalid backends.
+    InvalidBackend,
 }
 
 /// Which pool of a target was chosen for a request.
@@ -81,8 +90,11 @@ impl Target {
         self.route.matches == *matches && self.host == *host && self.route.owner == *owner
     }
 
-    /// Chooses a pool for one request, at random by weight. `None`: no pool has a weight.
-    pub fn choose_pool(&self) -> Option<PoolIndex> {
+    /// Chooses a pool for one request, at random by weight.
+    ///
+    /// # Errors
+    /// No pool has a weight, or the share of invalid backends was drawn.
+    pub fn choose_pool(&self) -> Result<PoolIndex, NoPool> {
         self.pools.choose(|total| fastrand::u64(..total))
     }
 
@@ -119,26 +131,28 @@ impl TargetPools {
         let Some(weighted) = action.weighted_pools() else { return Self::One(None) };
         match weighted {
             WeightedPools::One { pool } => Self::One(pools.get(pool).cloned()),
-            WeightedPools::Several { pools: weighted } => {
+            WeightedPools::Several { pools: weighted, invalid } => {
                 let split = weighted
                     .iter()
                     .map(|weighted| SplitPool { pool: pools.get(&weighted.pool).cloned(), weight: weighted.weight });
-                let total = weighted.iter().map(|weighted| u64::from(weighted.weight)).sum();
+                let valid: u64 = weighted.iter().map(|weighted| u64::from(weighted.weight)).sum();
+                let total = valid + u64::from(*invalid);
                 Self::Several(Box::new(SplitPools { pools: split.collect(), total }))
             }
         }
     }
 
     /// Chooses by weight. `random` gives a number below the one that it is given; it is not called for a single pool.
-    fn choose(&self, random: impl FnOnce(u64) -> u64) -> Option<PoolIndex> {
+    fn choose(&self, random: impl FnOnce(u64) -> u64) -> Result<PoolIndex, NoPool> {
         let split = match self {
-            Self::One(_) => return Some(PoolIndex(0)),
+            Self::One(_) => return Ok(PoolIndex(0)),
             Self::Several(split) => split,
         };
         if split.total == 0 {
-            return None;
+            return Err(NoPool::NoWeight);
         }
-        // Each pool has as many points as its weight. The point that was drawn lies within those of the pool that is chosen.
+        // Each pool has as many points as its weight, and the last ones are those of invalid backends. The point that was drawn lies
+        // within those of the pool that is chosen.
         let mut point = random(split.total);
         let chosen = split.pools.iter().position(|pool| {
             let weight = u64::from(pool.weight);
@@ -146,7 +160,7 @@ impl TargetPools {
             point = point.saturating_sub(weight);
             is_within
         });
-        chosen.and_then(|index| u32::try_from(index).ok()).map(PoolIndex)
+        chosen.and_then(|index| u32::try_from(index).ok()).map(PoolIndex).ok_or(NoPool::InvalidBackend)
     }
 }
 
@@ -169,7 +183,7 @@ pub(crate) mod tests {
             upgrade_protocols: None,
             affinity: None,
         };
-        let pools = WeightedPools::Several { pools: weights.iter().map(weighted).collect() };
+        let pools = WeightedPools::Several { pools: weights.iter().map(weighted).collect(), invalid: 0 };
         Arc::new(Route {
             field: "spec".into(),
             owner: Arc::new(ObjectRef::new(Kind::Ingress, "default", "site")),
@@ -194,20 +208,31 @@ pub(crate) mod tests {
         assert_eq!(choices(&[("a", 3), ("b", 1)]), [3, 1]);
         assert_eq!(choices(&[("a", 0), ("b", 2), ("c", 0), ("d", 5)]), [0, 2, 0, 5], "weight 0 gets nothing");
         let target = Target::new(&HostPattern::Any, route(&[("a", 3), ("b", 1)]), &OrdMap::new());
-        let first = (0..10_000).filter(|_| target.choose_pool() == Some(PoolIndex(0))).count();
+        let first = (0..10_000).filter(|_| target.choose_pool() == Ok(PoolIndex(0))).count();
         assert!((7_000..8_000).contains(&first), "{first} of 10,000");
     }
 
     #[test]
     fn without_any_weight_no_pool_is_chosen() {
         let target = Target::new(&HostPattern::Any, route(&[("a", 0), ("b", 0)]), &OrdMap::new());
-        assert_eq!(target.choose_pool(), None);
+        assert_eq!(target.choose_pool(), Err(NoPool::NoWeight));
+    }
+
+    #[test]
+    fn an_invalid_backend_keeps_its_share() {
+        let id = PoolId("a".into());
+        let pools = WeightedPools::Several { pools: [WeightedPool { pool: id, weight: 2 }].into(), invalid: 1 };
+        let Action::Forward(Forward { options, .. }) = &route(&[]).action else { panic!("it forwards") };
+        let action = Action::Forward(Forward { pools, options: Arc::clone(options) });
+        let pools = TargetPools::new(&action, &OrdMap::new());
+        let invalid = Err(NoPool::InvalidBackend);
+        assert_eq!([0, 1, 2].map(|point| pools.choose(|_| point)), [Ok(PoolIndex(0)), Ok(PoolIndex(0)), invalid]);
     }
 
     #[test]
     fn a_single_pool_costs_neither_a_random_number_nor_an_allocation() {
         let target = TargetPools::One(None);
-        assert_eq!(target.choose(|_| panic!("a number is drawn")), Some(PoolIndex(0)));
+        assert_eq!(target.choose(|_| panic!("a number is drawn")), Ok(PoolIndex(0)));
         assert!(size_of::<Target>() <= 6 * size_of::<usize>(), "{}", size_of::<Target>());
     }
 
@@ -217,7 +242,7 @@ pub(crate) mod tests {
             ["a", "b"].into_iter().map(|name| (PoolId(name.into()), Pool::for_test(name))).collect();
         let target = Target::new(&HostPattern::Any, route(&[("a", 0), ("missing", 1), ("b", 1)]), &pools);
         let chosen =
-            |point| target.pools.choose(|_| point).and_then(|index| target.pool(index)).map(|pool| &*pool.id.0);
+            |point| target.pools.choose(|_| point).ok().and_then(|index| target.pool(index)).map(|pool| &*pool.id.0);
         assert_eq!([chosen(0), chosen(1)], [None, Some("b")], "a pool that is not configured keeps its share");
         assert_eq!(target.pools().map(|pool| &*pool.id.0).collect::<Vec<_>>(), ["a", "b"]);
     }

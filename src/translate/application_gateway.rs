@@ -4,7 +4,6 @@
 //! something changes that it refers to, or that others claim too.
 
 mod backend;
-mod claimed;
 mod element;
 mod error_page;
 mod gateway;
@@ -201,7 +200,7 @@ impl Language for ApplicationGateways {
     fn put(&mut self, unit: &BuildUnit, draft: Draft, assembly: &mut Assembly, replaced: &mut Vec<Replaced>) {
         let BuildUnit::Object(key) = unit else { return };
         let Some(entry) = self.entries.get_mut(key) else { return };
-        let Draft { reports, hosts, pools, parts } = draft;
+        let Draft { reports, hosts, pools, parts, listeners: _ } = draft;
         assembly.reports.replace(&mut entry.reports, reports.into_sorted());
         note_served(key, entry.object.as_ref().map(|_| parts), assembly);
 

@@ -12,7 +12,6 @@ macro_rules! define_changes {
     ($($kind:ident $field:ident $stored:ty, $watch:ident;)*) => {
         /// Names of the objects that came, went or changed, by kind.
         #[derive(Debug, Default)]
-        #[expect(dead_code, reason = "of some kinds, as of Namespace, nothing is translated")]
         pub(super) struct Changes {
             $(pub(super) $field: BTreeSet<Key>,)*
             /// Whether anything of the IngressClasses has changed, those that are refused included.

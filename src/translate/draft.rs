@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::model::{CertificateId, Host, HostPattern, Pool, PoolId, Protocol, Route, TlsPolicy};
-use crate::status::ServedElements;
+use crate::status::{ServedElements, ServedListeners};
 
 use super::report::Reports;
 
@@ -19,6 +19,8 @@ pub(super) struct Draft {
     pub(super) pools: BTreeMap<PoolId, Pool>,
     /// Which listeners and rules of an ApplicationGateway are served.
     pub(super) parts: ServedElements,
+    /// Which listeners of a Gateway are served; `None`: it is another controller's.
+    pub(super) listeners: Option<ServedListeners>,
 }
 
 /// A host on one port.

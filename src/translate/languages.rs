@@ -3,6 +3,7 @@
 use super::Options;
 use super::application_gateway::ApplicationGateways;
 use super::class::Classes;
+use super::gateway_api::GatewayApi;
 use super::ingress::Ingresses;
 use super::language::Language;
 use super::report::Reports;
@@ -10,7 +11,7 @@ use crate::source::Snapshot;
 
 /// Every language, each without an object.
 pub(super) fn all() -> Vec<Box<dyn Language>> {
-    vec![Box::<Ingresses>::default(), Box::<ApplicationGateways>::default()]
+    vec![Box::<Ingresses>::default(), Box::<ApplicationGateways>::default(), Box::<GatewayApi>::default()]
 }
 
 /// Reads the classes, with the gateways that their parameters name.

@@ -116,7 +116,8 @@ impl Session {
     /// Whether it may stay, as far as the routes of a table tell.
     pub fn is_covered_by(&self, routes: &SessionRoutes<'_>) -> bool {
         let SessionInfo { port, handshake, target, .. } = &self.info;
-        let (host, input, member) = (handshake.host(), MatchInput::from_path(handshake.path()), self.member());
+        let (host, head, member) = (handshake.host(), target.route.matches.met(), self.member());
+        let input = MatchInput { path: handshake.path(), head: &head };
         routes.covers(&SessionOrigin { port: *port, host, input, route: Some(&target.id()), member })
     }
 

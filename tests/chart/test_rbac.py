@@ -21,6 +21,17 @@ SERVED = {
 }
 READ = {what: verbs for what, verbs in SERVED.items() if verbs <= {"get", "list", "watch"}}
 CLASSES = {("networking.k8s.io", "ingressclasses"): {"list", "watch"}}
+GATEWAY_API = {
+    ("gateway.networking.k8s.io", "gateways"): {"list", "watch"},
+    ("gateway.networking.k8s.io", "httproutes"): {"list", "watch"},
+    ("gateway.networking.k8s.io", "gateways/status"): {"patch"},
+    ("gateway.networking.k8s.io", "httproutes/status"): {"patch"},
+}
+GATEWAY_CLASSES = {
+    ("gateway.networking.k8s.io", "gatewayclasses"): {"list", "watch"},
+    ("gateway.networking.k8s.io", "gatewayclasses/status"): {"patch"},
+    ("", "namespaces"): {"list", "watch"},
+}
 LEASE = {
     ("coordination.k8s.io", "leases", "steadygate"): {"get", "update"},
 }
@@ -31,7 +42,7 @@ CLUSTER_WIDE = [(EVERYWHERE, SERVED), (EVERYWHERE, CLASSES), (OWN, LEASE)]
 LIMITED = [("shop", SERVED), ("chat", SERVED), (EVERYWHERE, CLASSES)]
 EXPECTED = [
     ("{}", CLUSTER_WIDE),
-    (CASES["everything"], CLUSTER_WIDE),
+    (CASES["everything"], [(EVERYWHERE, SERVED | GATEWAY_API), (EVERYWHERE, CLASSES | GATEWAY_CLASSES), (OWN, LEASE)]),
     (CASES["host-ports"], CLUSTER_WIDE),
     (CASES["limited-namespaces"], [*LIMITED, (OWN, LEASE | OWN_SERVICE)]),
     # Its own Service among those that it serves; and none whose address it would tell.

@@ -7,6 +7,7 @@ mod error_pages;
 mod examples;
 mod front;
 mod gateway;
+mod gateway_api;
 mod grants;
 mod hostile;
 mod hostile_served;

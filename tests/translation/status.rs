@@ -77,7 +77,17 @@ impl Case {
         for StatusChange { object, status, .. } in changes {
             let key = object.key.clone();
             let owned = (*status != DesiredStatus::Nothing).then(|| vec![entry.clone()]);
-            if object.kind == Kind::Ingress {
+            if let DesiredStatus::GatewayClass(status) = status {
+                let object = Arc::make_mut(snapshot.gateway_classes.get_mut(&key).expect("there"));
+                (object.status, object.metadata.managed_fields) = (Some((**status).clone()), owned);
+            } else if let DesiredStatus::HttpRoute(status) = status {
+                let object = Arc::make_mut(snapshot.http_routes.get_mut(&key).expect("there"));
+                (object.status, object.metadata.managed_fields) = (Some((**status).clone()), owned);
+            } else if object.kind == Kind::Gateway {
+                let object = Arc::make_mut(snapshot.gateways.get_mut(&key).expect("there"));
+                let status = if let DesiredStatus::Gateway(status) = status.clone() { Some(*status) } else { None };
+                (object.status, object.metadata.managed_fields) = (status, owned);
+            } else if object.kind == Kind::Ingress {
                 let packed = snapshot.ingresses.get_mut(&key).expect("there");
                 let mut object = packed.unpack();
                 object.status = match status.clone() {
@@ -195,17 +205,26 @@ fn cases() -> Vec<PathBuf> {
     cases
 }
 
+/// A status without the times of its conditions, which are the same everywhere.
+fn without_times(mut value: Value) -> Value {
+    match &mut value {
+        Value::Object(fields) => {
+            fields.remove("lastTransitionTime");
+            fields.values_mut().for_each(|field| *field = without_times(field.take()));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| *item = without_times(item.take())),
+        _ => {}
+    }
+    value
+}
+
 fn print(case: &Case, changes: &[StatusChange]) -> String {
     let status = |change: &StatusChange| match &change.status {
         DesiredStatus::Ingress(addresses) => json!(addresses),
-        DesiredStatus::ApplicationGateway(status) => {
-            let mut status = serde_json::to_value(status).expect("plain data");
-            // The same everywhere.
-            for condition in status["conditions"].as_array_mut().into_iter().flatten() {
-                condition.as_object_mut().map(|fields| fields.remove("lastTransitionTime"));
-            }
-            status
-        }
+        DesiredStatus::ApplicationGateway(status) => without_times(json!(status)),
+        DesiredStatus::GatewayClass(status) => without_times(json!(status)),
+        DesiredStatus::Gateway(status) => without_times(json!(status)),
+        DesiredStatus::HttpRoute(status) => without_times(json!(status)),
         DesiredStatus::Nothing => json!("taken back"),
     };
     let status: BTreeMap<_, _> = changes.iter().map(|change| (change.object.to_string(), status(change))).collect();

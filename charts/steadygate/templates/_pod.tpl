@@ -84,6 +84,9 @@ spec:
     {{- end }}
     - {{ printf "--drain-timeout=%v" (.Values.drainTimeout) | quote }}
     - {{ printf "--header-timeout=%v" (.Values.headerTimeout) | quote }}
+    {{- if .Values.gatewayApi }}
+    - --gateway-api
+    {{- end }}
     {{- if not .Values.externalNames }}
     - --no-external-names
     {{- end }}

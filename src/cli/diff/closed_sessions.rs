@@ -8,7 +8,9 @@ use serde::Serialize;
 
 use super::view::ConfigView;
 use crate::admin::sessions::ListedSession;
-use crate::model::{Address, AddressPolicy, Endpoint, HostPattern, MatchInput, Model, Pool, Route, RouteId};
+use crate::model::{
+    Address, AddressPolicy, Endpoint, HostPattern, MatchInput, Model, Pool, RequestHead, Route, RouteId,
+};
 use crate::pool::{AddressSource, AddressStates, AffinityKey, Registry, ends_tenure};
 use crate::table::{RoutingTable, SessionOrigin, SessionRoutes, compile};
 use crate::websocket::CloseCause;
@@ -148,7 +150,8 @@ impl NextTable {
         for session in staying {
             let (port, member) = (session.port, session.member);
             let route = self.route_ids.get(&(port, session.route.to_string()));
-            let input = MatchInput::from_path(&session.path);
+            let head = route.map_or(RequestHead::Meets(None), |route| route.matches.met());
+            let input = MatchInput { path: &session.path, head: &head };
             let origin = SessionOrigin { port, host: &session.host, input, route, member };
             if let Some(cause) = self.cause(before, &routes, &origin) {
                 groups.entry((cause, &session.object, member)).or_default().push(session.id);
@@ -178,8 +181,9 @@ impl NextTable {
         for (port, listener) in &model.listeners {
             for (pattern, host) in &listener.hosts {
                 for route in &host.routes {
-                    let (host, input) = (sample_host(pattern), route.matches.example());
                     let Route { owner, matches, .. } = &**route;
+                    let (host, head) = (sample_host(pattern), matches.met());
+                    let input = MatchInput { path: matches.example_path(), head: &head };
                     let id = RouteId { owner: owner.clone(), host: pattern.clone(), matches: matches.clone() };
                     let pools = route.action.pools().filter_map(|pool| model.pools.get(pool));
                     for endpoint in pools.flat_map(|pool| &pool.endpoints) {

@@ -2,8 +2,9 @@
 
 use crate::model::rewrite::{HeaderRewrite, RewriteCondition, RewriteRule, UrlRewrite, ValueMatcher};
 use crate::model::{
-    ClearTextRedirect, ClientAddresses, ErrorPages, Hsts, KeySource, Policies, ProhibitedTarget, ProhibitedTargets,
-    RewriteSet, SessionAtTokenEnd, TlsPolicy, TlsTerms, TokenIssuer, TokenPolicy, Unauthorized,
+    ClearTextRedirect, ClientAddresses, ErrorPages, HeaderChange, HeaderModifier, Hsts, KeySource, PathReplacement,
+    Policies, ProhibitedTarget, ProhibitedTargets, RewriteSet, RouteFilters, SessionAtTokenEnd, TlsPolicy, TlsTerms,
+    TokenIssuer, TokenPolicy, Unauthorized,
 };
 
 /// What the host asks of connections.
@@ -19,12 +20,13 @@ pub(super) fn tls(TlsPolicy { origin, terms }: &TlsPolicy) -> String {
 
 /// The steps that a request takes, each with the object and field that asked for it.
 pub(super) fn steps(policies: &Policies) -> Vec<String> {
-    let Policies { prohibited, client_addresses, clear_text, token: asked, rewrites: set, error_pages, hsts } =
+    let Policies { prohibited, client_addresses, clear_text, token: asked, rewrites: set, filters, error_pages, hsts } =
         policies;
     let prohibited = prohibited.as_deref().map(targets).into_iter().flatten();
     let addresses = client_addresses.as_ref().map(addresses).into_iter().flatten();
     let asked = asked.as_deref().map(token);
     let set = set.as_deref().map(rewrites).into_iter().flatten();
+    let filtered = filters.as_deref().map(filter).into_iter().flatten();
     let pages = error_pages.as_deref().map(pages).into_iter().flatten();
     let clear_text = clear_text.as_ref().map(|ClearTextRedirect { origin, redirect }| {
         format!("redirect   {redirect}, of requests in clear text ({origin})")
@@ -32,7 +34,8 @@ pub(super) fn steps(policies: &Policies) -> Vec<String> {
     let hsts = hsts.as_ref().map(|Hsts { origin, value }| {
         format!("answer     Strict-Transport-Security {} over HTTPS ({origin})", value.to_str().unwrap_or_default())
     });
-    prohibited.chain(addresses).chain(clear_text).chain(asked).chain(set).chain(pages).chain(hsts).collect()
+    let before = prohibited.chain(addresses).chain(clear_text).chain(asked);
+    before.chain(set).chain(filtered).chain(pages).chain(hsts).collect()
 }
 
 fn targets(ProhibitedTargets(targets): &ProhibitedTargets) -> impl Iterator<Item = String> {
@@ -75,6 +78,23 @@ fn token(policy: &TokenPolicy) -> String {
     };
     let audiences = audiences.join(" or ");
     format!("token      of {issuer}, for {audiences}, keys from {keys}; {without}; {session} ({origin})")
+}
+
+fn filter(RouteFilters { origin, request, response, path }: &RouteFilters) -> impl Iterator<Item = String> {
+    let changes = [("request", request), ("answer", response)].into_iter().flat_map(|(of, HeaderModifier(changes))| {
+        changes.iter().map(move |change| match change {
+            HeaderChange::Set(name, value) => format!("{of} {name} is {value:?}"),
+            HeaderChange::Add(name, value) => format!("{of} {name} gets {value:?} as well"),
+            HeaderChange::Remove(name) => format!("{of} {name} removed"),
+        })
+    });
+    let path = path.iter().map(|path| match path {
+        PathReplacement::Full(path) => format!("path {path}"),
+        PathReplacement::Prefix { prefix, replacement } => {
+            format!("path {prefix:?} at its front becomes {replacement:?}")
+        }
+    });
+    changes.chain(path).map(move |change| format!("filter     {change} ({origin})"))
 }
 
 fn rewrites(RewriteSet { origin, rules, .. }: &RewriteSet) -> impl Iterator<Item = String> {

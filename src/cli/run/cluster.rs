@@ -37,6 +37,10 @@ pub(super) struct ClusterOptions {
     #[arg(long, conflicts_with = "manifests", value_name = "NAMESPACE/NAME", value_parser = key)]
     lease: Option<Key>,
 
+    /// Serve Gateway API: GatewayClasses, Gateways and HTTPRoutes
+    #[arg(long, conflicts_with = "manifests")]
+    gateway_api: bool,
+
     /// Refuse Services of type ExternalName as backends
     #[arg(long)]
     pub(super) no_external_names: bool,
@@ -76,6 +80,7 @@ impl ClusterOptions {
         Scope {
             namespaces: self.namespace.iter().cloned().collect(),
             publish_service: self.publish_service.clone(),
+            gateway_api: self.gateway_api,
             silence: Duration::from_secs(self.api_timeout),
         }
     }

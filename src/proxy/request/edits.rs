@@ -6,8 +6,8 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 /// What is changed in a request before it goes out. What is not named stays.
 #[derive(Debug, Default)]
 pub(in crate::proxy) struct RequestEdits {
-    /// Headers, each with the value that takes the place of all it had; `None`: it is removed. The last edit of a header counts.
-    headers: Vec<(HeaderName, Option<HeaderValue>)>,
+    /// Headers, in the order in which they are edited.
+    headers: Vec<(HeaderName, HeaderEdit)>,
     /// The `Host` that the backend gets, whatever the route says.
     pub(in crate::proxy) host: Option<HeaderValue>,
     /// The path in its normal form.
@@ -16,22 +16,49 @@ pub(in crate::proxy) struct RequestEdits {
     pub(in crate::proxy) query: Option<String>,
 }
 
+/// An edit of one header.
+#[derive(Debug)]
+enum HeaderEdit {
+    /// The value takes the place of all it had.
+    Set(HeaderValue),
+    /// It gets one more value.
+    Add(HeaderValue),
+    /// It is removed.
+    Remove,
+}
+
 impl RequestEdits {
     /// Sets a header; `None`: removes it. `Host` can only be set.
     pub(in crate::proxy) fn set_header(&mut self, name: &HeaderName, value: Option<HeaderValue>) {
         match value {
             host if *name == header::HOST => self.host = host.or(self.host.take()),
-            value => self.headers.push((name.clone(), value)),
+            value => self.headers.push((name.clone(), value.map_or(HeaderEdit::Remove, HeaderEdit::Set))),
+        }
+    }
+
+    /// Gives a header one more value. `Host` has one alone, which this takes the place of.
+    pub(in crate::proxy) fn add_header(&mut self, name: &HeaderName, value: HeaderValue) {
+        if *name == header::HOST {
+            self.host = Some(value);
+        } else {
+            self.headers.push((name.clone(), HeaderEdit::Add(value)));
         }
     }
 
     /// Edits the headers that go out, but for `Host`, which is set for each member.
     pub(in crate::proxy) fn apply(&self, headers: &mut HeaderMap) {
-        for (name, value) in &self.headers {
-            match value {
-                Some(value) => headers.insert(name, value.clone()),
-                None => headers.remove(name),
-            };
+        for (name, edit) in &self.headers {
+            match edit {
+                HeaderEdit::Set(value) => {
+                    headers.insert(name, value.clone());
+                }
+                HeaderEdit::Add(value) => {
+                    headers.append(name, value.clone());
+                }
+                HeaderEdit::Remove => {
+                    headers.remove(name);
+                }
+            }
         }
     }
 }

@@ -14,6 +14,7 @@ use http::{Response, StatusCode};
 use super::headers::REASON_HEADER;
 use crate::model::Unavailable;
 use crate::pool::NoMember;
+use crate::table::NoPool;
 use crate::websocket::{Rejected, RequestFault};
 
 pub use reason::RefusalReason;
@@ -102,10 +103,22 @@ impl Refusal {
         Self::new(RefusalReason::NoRoute, "no route is configured for this host and path")
     }
 
-    /// 503: the route's rule is broken. The reason is that of the report on its owner.
-    pub(in crate::proxy) fn unavailable(unavailable: &Unavailable) -> Self {
+    /// 503 or 500: the route's rule is broken. The reason is that of the report on its owner.
+    pub(in crate::proxy) fn unavailable(&Unavailable { reason, status }: &Unavailable) -> Self {
         let message = "this route's backend is not configured rightly; its status says why";
-        Self { reason: unavailable.reason, ..Self::new(RefusalReason::PoolNotFound, message) }
+        let usual = if status == 500 { RefusalReason::InvalidBackend } else { RefusalReason::PoolNotFound };
+        Self { reason, ..Self::new(usual, message) }
+    }
+
+    /// 503 or 500: the weights of the route's backends leave none for the request.
+    pub(in crate::proxy) fn no_pool(why: NoPool) -> Self {
+        match why {
+            NoPool::NoWeight => Self::new(RefusalReason::NoBackend, "no backend of this route has a weight"),
+            NoPool::InvalidBackend => {
+                let message = "some of this route's backends are not configured rightly; its status says why";
+                Self::new(RefusalReason::InvalidBackend, message)
+            }
+        }
     }
 
     /// 503: the host and path must not be served, whatever route takes them. The reason is that of reports on the objects that say so.

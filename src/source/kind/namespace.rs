@@ -1,4 +1,4 @@
-//! Namespace: read from directories, so that they may hold any manifests that are applied together. Nothing reads it.
+//! Namespace: its labels decide which routes a listener of Gateway API takes.
 
 use k8s_openapi::api::core::v1::Namespace;
 
@@ -21,6 +21,7 @@ impl KindRules for Namespace {
 
     fn trim(namespace: &mut Self) {
         trim::trim_metadata(&mut namespace.metadata);
+        (namespace.spec, namespace.status) = (None, None);
     }
 
     fn identity(&self) -> Identity {

@@ -10,7 +10,6 @@ use crate::report::Reason;
 use crate::source::Snapshot;
 
 use super::backend::Backends;
-use super::claimed::ClaimedListener;
 use super::element::{Element, Elements};
 use super::guard;
 use super::listener::{self, ParsedListener};
@@ -20,6 +19,7 @@ use super::stream::Streams;
 use super::token::{self, Tokens};
 use super::{error_page, redirect, reference};
 use crate::translate::claim::{Claims, ListenerClaim};
+use crate::translate::claimed::ClaimedListener;
 use crate::translate::class::Classes;
 use crate::translate::draft::Draft;
 use crate::translate::lookup::Lookup;

@@ -277,7 +277,10 @@ impl<'a> RuleRoutes<'_, 'a> {
             return refuse(message, "remove one of the two");
         }
         let returns = match &redirect.path {
-            RedirectPath::Keep | RedirectPath::KeepTrimmed | RedirectPath::Prepend(_) => true,
+            RedirectPath::Keep
+            | RedirectPath::KeepTrimmed
+            | RedirectPath::Prepend(_)
+            | RedirectPath::ReplacePrefix(_) => true,
             RedirectPath::Replace(to) => {
                 path.matches(to) && !self.routes.iter().any(|earlier| earlier.matches.path.matches(to))
             }
@@ -330,7 +333,7 @@ impl<'a> RuleRoutes<'_, 'a> {
 }
 
 fn unavailable(reason: Reason) -> Action {
-    Action::Unavailable(Unavailable { reason: reason.name() })
+    Action::Unavailable(Unavailable::new(reason.name()))
 }
 
 fn missing(owner: &ObjectRef, field: &str, name: &str, reports: &mut Reports) -> Reason {

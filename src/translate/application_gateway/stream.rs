@@ -11,12 +11,12 @@ use crate::model::{Action, ObjectRef, PathMatch, Route, Stream, TlsMode, Unavail
 use crate::report::Reason;
 
 use super::backend::Backends;
-use super::claimed::ClaimedListener;
 use super::element::{Element, Elements};
 use super::guard::Access;
 use super::rule::{self, RuleKey};
 use super::ssl_profile::Profiles;
 use crate::translate::claim::{Claims, ListenerClaim};
+use crate::translate::claimed::ClaimedListener;
 use crate::translate::draft::Draft;
 use crate::translate::lookup::Lookup;
 use crate::translate::report::Reports;
@@ -99,7 +99,7 @@ impl<'a> Streams<'a> {
             let (field, action) = match self.rules.get(listener.name()) {
                 Some(rule) => {
                     let stream = self.stream(listener, rule, backends, lookup, draft);
-                    let unavailable = |reason: Reason| Action::Unavailable(Unavailable { reason: reason.name() });
+                    let unavailable = |reason: Reason| Action::Unavailable(Unavailable::new(reason.name()));
                     (&rule.field, stream.map_or_else(unavailable, |stream| Action::Stream(Box::new(stream))))
                 }
                 None => {

@@ -58,7 +58,7 @@ pub(super) fn action(
 ) -> Action {
     reports.extend(&resolved.reports);
     if let Some(reason) = closed {
-        return Action::Unavailable(Unavailable { reason: reason.name() });
+        return Action::Unavailable(Unavailable::new(reason.name()));
     }
     match &resolved.pool {
         Ok((id, _)) => {
@@ -67,7 +67,7 @@ pub(super) fn action(
             affinity::check(&ingress.owner, &field, &options, reports);
             Action::Forward(Forward::to(id.clone(), options))
         }
-        Err(reason) => Action::Unavailable(Unavailable { reason: reason.name() }),
+        Err(reason) => Action::Unavailable(Unavailable::new(reason.name())),
     }
 }
 

@@ -62,7 +62,12 @@ impl Defaults {
     fn of(owner: &str) -> &'static Self {
         static INGRESS: LazyLock<Defaults> = LazyLock::new(|| Defaults::read("defaults/ingress"));
         static APPLICATION_GATEWAY: LazyLock<Defaults> = LazyLock::new(|| Defaults::read("defaults/gateway"));
-        if owner.contains("ApplicationGateway ") { &APPLICATION_GATEWAY } else { &INGRESS }
+        static HTTP_ROUTE: LazyLock<Defaults> = LazyLock::new(|| Defaults::read("defaults/http-route"));
+        match owner {
+            owner if owner.contains("ApplicationGateway ") => &APPLICATION_GATEWAY,
+            owner if owner.contains("HTTPRoute ") || owner.contains("(Gateway ") => &HTTP_ROUTE,
+            _ => &INGRESS,
+        }
     }
 
     /// A case that has one route and one pool.
@@ -175,9 +180,10 @@ fn target(action: &Action, owner: &ObjectRef, field: &str) -> String {
     };
     let weighted = |pools: &WeightedPools| match pools {
         WeightedPools::One { pool } => shown(pool),
-        WeightedPools::Several { pools } => {
+        WeightedPools::Several { pools, invalid } => {
             let share = |WeightedPool { pool, weight }: &WeightedPool| format!("{} weight {weight}", shown(pool));
-            pools.iter().map(share).collect::<Vec<_>>().join(", ")
+            let invalid = (*invalid > 0).then(|| format!("500 weight {invalid}"));
+            pools.iter().map(share).chain(invalid).collect::<Vec<_>>().join(", ")
         }
     };
     let to = match action {
@@ -187,7 +193,7 @@ fn target(action: &Action, owner: &ObjectRef, field: &str) -> String {
             format!("stream {} {}", stream.protocol(), weighted(pools))
         }
         Action::Redirect(redirect) => format!("redirect {redirect}"),
-        Action::Unavailable(Unavailable { reason }) => format!("503 {reason}"),
+        Action::Unavailable(Unavailable { reason, status }) => format!("{status} {reason}"),
         Action::NotFound => "404".to_owned(),
     };
     format!("{to} ({owner} {field})")

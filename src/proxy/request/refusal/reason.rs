@@ -73,6 +73,8 @@ refusal_reasons! {
     LoopDetected [LOOP_DETECTED],
     /// The route's pool is not configured.
     PoolNotFound [SERVICE_UNAVAILABLE],
+    /// The route, of Gateway API, has no valid backend, or this is the share of one that is not valid.
+    InvalidBackend [INTERNAL_SERVER_ERROR],
     /// Every backend of the route has the weight 0.
     NoBackend [SERVICE_UNAVAILABLE],
     /// The route's pool has no endpoint.

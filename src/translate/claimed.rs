@@ -1,10 +1,11 @@
-//! The hosts of a listener of a gateway, of HTTP or of streams, as claims: which of them it holds, and what is reported of the others.
+//! The hosts of a listener, of HTTP or of streams, as claims: which of them it holds, and what is reported of the others. What the
+//! languages of listeners share.
 
 use crate::model::{HostPattern, ObjectRef};
 use crate::report::Reason;
 
-use crate::translate::claim::{Claims, PortProtocol};
-use crate::translate::report::Reports;
+use super::claim::{Claims, PortProtocol};
+use super::report::Reports;
 
 /// A listener as it claims its port and hosts.
 #[derive(Debug, Clone, Copy)]
