@@ -5,6 +5,7 @@
 
 mod affinity;
 mod backend_address;
+mod client_certificates;
 mod condition;
 mod forward;
 mod host;
@@ -37,6 +38,7 @@ use serde::Serialize;
 
 pub use affinity::{Affinity, CookieSecure, SameSite};
 pub use backend_address::{AddressPolicy, ForbiddenAddress};
+pub use client_certificates::{CaCertificate, ClientCertificates};
 pub use condition::{Conditions, NamedValue, RequestHead};
 pub use forward::{EncodedSlashes, Forward, ForwardOptions, HostHeader, PathRewrite, WeightedPool, WeightedPools};
 pub use host::{HostPattern, HostPatternError, normalise_host};

@@ -29,7 +29,7 @@ pub use compile::compile;
 pub use look_up::{Considered, Explanation, Miss};
 pub use session_routes::{SessionOrigin, SessionRoutes};
 pub use target::{NoPool, PoolIndex, Target};
-pub use tls::ServedTls;
+pub use tls::{ServedTls, TlsConfig};
 
 /// Everything that the proxy looks up, compiled from one model.
 #[derive(Debug, Default)]

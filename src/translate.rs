@@ -43,6 +43,7 @@ mod rewrite_rules;
 mod service;
 mod slice_index;
 mod tls;
+mod tls_profile;
 mod token;
 mod translator;
 mod upgrade;

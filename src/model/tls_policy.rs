@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::PolicyOrigin;
+use super::{ClientCertificates, PolicyOrigin};
 
 /// The policy of a host, and who asked for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TlsPolicy {
     /// The object and field that asked for it.
     pub origin: PolicyOrigin,
-    /// What it asks for. Hosts with equal terms share their sessions' tickets.
+    /// What it asks for. Hosts with equal terms share the tickets of TLS sessions.
     #[serde(flatten)]
     pub terms: Arc<TlsTerms>,
 }
@@ -25,11 +25,17 @@ pub struct TlsTerms {
     pub cipher_suites: Option<Vec<CipherSuite>>,
     /// Whether clients may speak HTTP/2.
     pub http2: bool,
+    /// Whether clients have to send a server name (SNI).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub requires_server_name: bool,
+    /// The certificates that clients have to show. `None`: they are not asked for any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_certificates: Option<ClientCertificates>,
 }
 
 impl Default for TlsTerms {
     fn default() -> Self {
-        Self { cipher_suites: None, http2: true }
+        Self { cipher_suites: None, http2: true, requires_server_name: false, client_certificates: None }
     }
 }
 

@@ -1,7 +1,9 @@
 //! Connections of clients: clear text or TLS.
 
 pub(super) mod body;
+pub(super) mod client_certificate;
 pub(super) mod client_hello;
+pub(super) mod client_verifier;
 pub(super) mod connections;
 pub(super) mod http2_receiver;
 pub(super) mod http2_tunnel;

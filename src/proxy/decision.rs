@@ -271,7 +271,7 @@ fn find(
     }
     let target = listener.find(host, input).ok_or_else(Refusal::not_found)?;
     if listener.has_tls_policies() {
-        policy::admit_connection(context, listener, target, record.version)?;
+        record.client_certificate = policy::admit_connection(context, listener, target, record.version)?;
     }
     // Who has come by HTTPS, to a trusted proxy, is where the redirect leads to.
     if let Action::Redirect(redirect) = &target.route.action
@@ -280,8 +280,10 @@ fn find(
         && let Some(port) = redirect.https_listener(host)
     {
         record.port = port;
-        let secure = table.listener(port).and_then(|listener| listener.find(host, input));
-        return secure.cloned().ok_or_else(Refusal::not_found);
+        let secure = table.listener(port).ok_or_else(Refusal::not_found)?;
+        let target = secure.find(host, input).ok_or_else(Refusal::not_found)?;
+        policy::admit_connection(context, secure, target, record.version)?;
+        return Ok(Arc::clone(target));
     }
     Ok(Arc::clone(target))
 }

@@ -3,6 +3,7 @@
 //! Knows nothing of routes: each request is given to `decision`.
 
 mod connection;
+mod handshake;
 mod http2;
 mod listeners;
 mod opening;

@@ -3,7 +3,7 @@
 //! This file is the one place that knows their order:
 //!
 //! ```text
-//!  1 connection            in the TLS handshake: cipher suites, HTTP/2
+//!  1 connection            in the TLS handshake: cipher suites, HTTP/2, the client's certificate
 //!  2 route                 decision; whether the connection is as its host asks for
 //!    prohibited targets
 //!  3 client address  4 size of the body  5 CORS preflight  6 rates

@@ -135,7 +135,7 @@ async fn terminate(
     let config = match policy {
         None => Arc::clone(default),
         Some(policy) => {
-            let config = tls_config::of_policy(default, policy);
+            let config = tls_config::of_policy(default, policy).map(|config| Arc::clone(&config.server));
             config.ok_or_else(|| StreamRefusal::TlsFailed(io::ErrorKind::Unsupported.into()))?
         }
     };

@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock, Weak};
 
 use rustls::ServerConfig;
+use rustls::server::danger::ClientCertVerifier;
 
 use super::{ListenerTable, Target};
 use crate::model::{TlsPolicy, TlsTerms};
@@ -13,12 +14,21 @@ use crate::model::{TlsPolicy, TlsTerms};
 pub struct ServedTls {
     /// What it asks for.
     pub terms: Arc<TlsTerms>,
-    config: OnceLock<Option<Arc<ServerConfig>>>,
+    config: OnceLock<Option<TlsConfig>>,
+}
+
+/// How the handshakes of a policy are answered.
+#[derive(Debug)]
+pub struct TlsConfig {
+    /// The configuration of rustls.
+    pub server: Arc<ServerConfig>,
+    /// Who verifies the certificates of clients. `None`: they are not asked for any.
+    pub verifier: Option<Arc<dyn ClientCertVerifier>>,
 }
 
 impl ServedTls {
     /// The configuration. `make` is called for the first handshake alone. `None`: none can be made.
-    pub fn config(&self, make: impl FnOnce(&TlsTerms) -> Option<Arc<ServerConfig>>) -> Option<&Arc<ServerConfig>> {
+    pub fn config(&self, make: impl FnOnce(&TlsTerms) -> Option<TlsConfig>) -> Option<&TlsConfig> {
         self.config.get_or_init(|| make(&self.terms)).as_ref()
     }
 }

@@ -4,6 +4,7 @@
 //! something changes that it refers to, or that others claim too.
 
 mod backend;
+mod client_certificates;
 mod element;
 mod error_page;
 mod gateway;

@@ -24,7 +24,7 @@ use super::websocket;
 use super::{CONTROLLER, Options};
 use parameters::Gateways;
 
-pub(super) use gateway::{ClassFrontends, ClassGateway, ClassPages, ClassRewrites, FrontendPorts};
+pub(super) use gateway::{ClassFrontends, ClassGateway, ClassPages, ClassRewrites, ClassTls, FrontendPorts};
 pub(super) use parameters::ReadGateway;
 
 const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";

@@ -32,6 +32,7 @@ mod roots;
 mod session;
 mod tenants;
 mod tls_hosts;
+mod tls_policy;
 mod token;
 mod wildcard;
 

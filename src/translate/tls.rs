@@ -45,6 +45,12 @@ pub(super) fn is_for_host(certificate: &Certificate, host: &HostPattern) -> bool
 
 /// The CA certificates in the key `ca.crt` of a Secret or ConfigMap, as PEM.
 pub(super) fn trusted_roots(lookup: &Lookup<'_>, object: &ObjectRef) -> Result<Vec<u8>, Fault> {
+    let certificates = ca_certificates(lookup, object)?;
+    Ok(certificates.iter().map(|der| pem::encode_certificate(der)).collect::<String>().into_bytes())
+}
+
+/// The CA certificates in the key `ca.crt` of a Secret or ConfigMap, as DER. There is one at the least.
+pub(super) fn ca_certificates(lookup: &Lookup<'_>, object: &ObjectRef) -> Result<Vec<Vec<u8>>, Fault> {
     let fault = |reason, message, remedy: &str| Fault { reason, part: "", message, remedy: remedy.to_owned() };
     let missing =
         |reason| fault(reason, format!("there is no {object}"), "create it, with the key ca.crt, or correct the name");
@@ -67,5 +73,5 @@ pub(super) fn trusted_roots(lookup: &Lookup<'_>, object: &ObjectRef) -> Result<V
     if certificates.is_empty() || !certificates.iter().all(&mut is_root) {
         return Err(refuse("ca.crt has no certificate, or one that can't be read"));
     }
-    Ok(certificates.iter().map(|der| pem::encode_certificate(der)).collect::<String>().into_bytes())
+    Ok(certificates)
 }

@@ -1,6 +1,8 @@
 """TLS policies of ApplicationGateways as openssl and curl see them: which versions, suites and protocols, and for which host."""
 
+import json
 import re
+import shutil
 import socket
 import ssl
 import subprocess
@@ -9,7 +11,7 @@ import pytest
 from websockets.sync.client import connect
 
 from curl import curl
-from gateway import free_port
+from gateway import free_port, steadygate
 from manifests import application_gateway, ingress, secret, secure_gateway, service, stream_gateway
 from stream_backend import EchoBackend
 from wire import Client, get
@@ -227,3 +229,18 @@ def test_a_stream_over_tls_has_the_policy_of_its_server_name(gateway, tls):
         assert agreed(gateway.tls, "b.example", "-tls1_2")[0] == "TLSv1.2"
     finally:
         echo.close()
+
+
+def test_explain_and_diff_name_the_policy(two, backend, tls, tmp_path):
+    told = steadygate("explain", "--manifests", two.manifests, "https://a.example/").stdout
+    assert "connection TLS with TLS_AES_256_GCM_SHA384" in told
+    assert "(ApplicationGateway default/edge: spec.sslProfiles[0])" in told
+    assert "connection" not in steadygate("explain", "--manifests", two.manifests, "https://b.example/").stdout
+    changed = tmp_path / "changed"
+    shutil.copytree(two.manifests, changed)
+    objects = (changed / "site.json").read_text()
+    (changed / "site.json").write_text(objects.replace("TLSv1_3", "TLSv1_2"))
+    difference = json.loads(steadygate("diff", "--manifests", two.manifests, changed, "--json").stdout)
+    assert [(each["name"], [field["field"] for field in each["fields"]]) for each in difference["changes"]["listeners"]] == [
+        ("443", ["TLS of a.example.cipher_suites"])
+    ]

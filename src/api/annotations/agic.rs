@@ -192,6 +192,18 @@ pub(super) const ENTRIES: &[Annotation] = &[
         }),
     },
     Annotation {
+        key: "appgw-ssl-profile",
+        values: ELEMENT,
+        default: "that of the class's first listener over TLS",
+        meaning: "What the connections of the Ingress's hosts must be like: an element of `sslProfiles` of the class's \
+                  ApplicationGateway. Where it can't be set up, the Ingress answers 503; where it asks for client certificates, so do paths \
+                  in clear text that are not redirected.",
+        read: Some(|settings, text| {
+            settings.agic.ssl_profile = Some(element(text)?);
+            Ok(())
+        }),
+    },
+    Annotation {
         key: "override-frontend-port",
         values: FrontendPort::VALUES,
         default: "80, or 443 with TLS",

@@ -147,7 +147,7 @@ pub(super) const NGINX: &[Guard] = &[
 ];
 
 /// Those of AGIC.
-pub(super) const AGIC: &[Guard] = &[Guard::always("appgw-ssl-profile", CERTIFICATES)];
+pub(super) const AGIC: &[Guard] = &[];
 
 #[cfg(test)]
 mod tests {

@@ -73,6 +73,8 @@ pub struct AnnotationSettings {
 pub struct AgicSettings {
     /// The name of an element of `sslCertificates`.
     pub certificate: Option<String>,
+    /// The name of an element of `sslProfiles`.
+    pub ssl_profile: Option<String>,
     /// Names of elements of `trustedRootCertificates`, which verify the backends.
     pub trusted_roots: Vec<String>,
     /// The name of an element of `rewriteRuleSets`.

@@ -88,10 +88,11 @@ pub struct SslProfile {
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClientAuthConfiguration {
-    /// Whether the issuer of a client's certificate must be one of the CA certificates that are listed, by its name. Default: false.
+    /// Whether the issuer of a client's certificate must be the last CA of a chain that is listed, by its name. Default: false.
     #[serde(default, rename = "verifyClientCertIssuerDN", skip_serializing_if = "Option::is_none")]
     pub verify_client_cert_issuer_dn: Option<bool>,
-    /// Whether it is asked whether a certificate was revoked. Default: None.
+    /// Whether it is asked whether a certificate was revoked. Default: None, which is all that is supported: another value closes the
+    /// listeners.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verify_client_revocation: Option<ClientRevocation>,
 }

@@ -2,19 +2,26 @@
 
 use crate::model::rewrite::{HeaderRewrite, RewriteCondition, RewriteRule, UrlRewrite, ValueMatcher};
 use crate::model::{
-    ClearTextRedirect, ClientAddresses, ErrorPages, HeaderChange, HeaderModifier, Hsts, KeySource, PathReplacement,
-    Policies, ProhibitedTarget, ProhibitedTargets, RewriteSet, RouteFilters, SessionAtTokenEnd, TlsPolicy, TlsTerms,
-    TokenIssuer, TokenPolicy, Unauthorized,
+    ClearTextRedirect, ClientAddresses, ClientCertificates, ErrorPages, HeaderChange, HeaderModifier, Hsts, KeySource,
+    PathReplacement, Policies, ProhibitedTarget, ProhibitedTargets, RewriteSet, RouteFilters, SessionAtTokenEnd,
+    TlsPolicy, TlsTerms, TokenIssuer, TokenPolicy, Unauthorized,
 };
 
 /// What the host asks of connections.
 pub(super) fn tls(TlsPolicy { origin, terms }: &TlsPolicy) -> String {
-    let TlsTerms { cipher_suites, http2 } = &**terms;
+    let TlsTerms { cipher_suites, http2, requires_server_name, client_certificates } = &**terms;
     let suites = cipher_suites.as_ref().map(|suites| {
         let names: Vec<_> = suites.iter().map(|suite| suite.name()).collect();
         format!("TLS with {}", names.join(", "))
     });
-    let asked: Vec<_> = suites.into_iter().chain((!http2).then(|| "no HTTP/2".to_owned())).collect();
+    let certificates = client_certificates.as_ref().map(|ClientCertificates { authorities, issuer_is_authority }| {
+        let prints: Vec<_> = authorities.iter().map(ToString::to_string).collect();
+        let how = if *issuer_is_authority { "issued directly by" } else { "from" };
+        format!("a client certificate {how} the CA with SHA-256 {}", prints.join(" or "))
+    });
+    let http2 = (!http2).then(|| "no HTTP/2".to_owned());
+    let name = requires_server_name.then(|| "a server name".to_owned());
+    let asked: Vec<_> = [suites, name, certificates, http2].into_iter().flatten().collect();
     format!("connection {} ({origin})", asked.join("; "))
 }
 

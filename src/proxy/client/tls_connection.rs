@@ -15,6 +15,7 @@ use rustls::{CipherSuite, ProtocolVersion, ServerConfig};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::client_certificate::ClientCertificate;
 use crate::proxy::limits::MAX_TLS_PAYLOAD_BYTES;
 
 /// Time limit of a TLS handshake.
@@ -100,6 +101,11 @@ impl TlsConnection {
     pub(in crate::proxy) fn negotiated(&self) -> Option<NegotiatedTls> {
         let cipher_suite = self.session.negotiated_cipher_suite()?.suite();
         Some(NegotiatedTls { version: self.session.protocol_version()?, cipher_suite })
+    }
+
+    /// The certificate that the client has shown, if it was asked for one.
+    pub(in crate::proxy) fn client_certificate(&self) -> Option<ClientCertificate> {
+        self.session.peer_certificates().and_then(ClientCertificate::new)
     }
 
     /// Whether HTTP/2 was agreed on.

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use super::opening::{self, Opening, ProxyHeaderError};
-use super::{CLOSE_TIMEOUT, http2};
+use super::{CLOSE_TIMEOUT, handshake, http2};
 use crate::model::Protocol;
 use crate::proxy::client::ClientStream;
 use crate::proxy::client::body::ClientBody;
@@ -88,6 +88,8 @@ pub(super) async fn serve(
         peer_port,
         server_name: None,
         tls: None,
+        tls_policy: None,
+        client_certificate: None,
         alive,
         requests: Arc::default(),
     };
@@ -98,12 +100,14 @@ pub(super) async fn serve(
     }
     let accepting =
         tls_acceptor::accept(&context.state.table, context.listener.port, &context.listener.tls, &mut stream);
-    let AcceptedTls { tls, server_name } = match tokio::time::timeout(TLS_TIMEOUT, accepting).await {
+    let AcceptedTls { tls, server_name, policy } = match tokio::time::timeout(TLS_TIMEOUT, accepting).await {
         Ok(Ok(accepted)) => accepted,
-        Ok(Err(error)) => return tracing::debug!(%peer, %error, "TLS handshake failed"),
+        Ok(Err(error)) => return handshake::failed(&context, &error),
         Err(_) => return tracing::debug!(%peer, "TLS handshake took too long"),
     };
     (context.server_name, context.tls) = (server_name, tls.negotiated());
+    context.client_certificate = tls.client_certificate().map(Arc::new);
+    context.tls_policy = policy;
     let version = if tls.speaks_http2() { HttpVersion::Http2 } else { HttpVersion::Http1 };
     serve_http(Arc::new(context), ClientStream { tcp: stream, tls: Some(tls), _slot: slot }, version).await;
 }

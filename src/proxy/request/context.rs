@@ -9,7 +9,9 @@ use tokio::sync::mpsc;
 
 use super::headers::ClientHop;
 use super::state::{BoundListener, WorkerState};
+use crate::proxy::client::client_certificate::ClientCertificate;
 use crate::proxy::client::tls_connection::NegotiatedTls;
+use crate::table::ServedTls;
 
 /// The state that the requests of one client connection share.
 pub(in crate::proxy) struct ConnectionContext {
@@ -25,6 +27,10 @@ pub(in crate::proxy) struct ConnectionContext {
     pub(in crate::proxy) server_name: Option<String>,
     /// What the client's TLS handshake has agreed on. `None`: the connection has no TLS.
     pub(in crate::proxy) tls: Option<NegotiatedTls>,
+    /// What the handshake had to be like, if the host that the client named in it asked for anything.
+    pub(in crate::proxy) tls_policy: Option<Arc<ServedTls>>,
+    /// The certificate that the client has shown.
+    pub(in crate::proxy) client_certificate: Option<Arc<ClientCertificate>>,
     /// Held by everything that has to end before the process may.
     pub(in crate::proxy) alive: mpsc::Sender<()>,
     pub(in crate::proxy) requests: Arc<RequestCounter>,

@@ -59,6 +59,10 @@ pub(in crate::proxy) enum RefusedFor {
     ClientHello,
     /// No host of a `Tls` listener has the server name (SNI) that was asked for.
     ServerName,
+    /// The client has shown no certificate to a host that asks for one.
+    ClientCertificateMissing,
+    /// The client's certificate is not trusted, or has expired.
+    ClientCertificateInvalid,
     /// A request's header is too large.
     Header,
     /// A client has reset too many streams of its HTTP/2 connection.
@@ -77,6 +81,8 @@ impl RefusedFor {
             Self::ProxyHeader => "proxy_header",
             Self::ClientHello => "client_hello",
             Self::ServerName => "server_name",
+            Self::ClientCertificateMissing => "client_certificate_missing",
+            Self::ClientCertificateInvalid => "client_certificate_invalid",
             Self::Header => "header",
             Self::Resets => "resets",
             Self::UnansweredBytes => "unanswered_bytes",

@@ -12,6 +12,7 @@ use super::context::{ActiveRequest, ConnectionContext};
 use super::headers::{ClientFacts, REASON_HEADER, REQUEST_ID};
 use crate::model::escape_target;
 use crate::pool::Pool;
+use crate::proxy::client::client_certificate::ClientCertificate;
 use crate::table::{PoolIndex, Target};
 
 /// Status that is recorded where the client left before it was answered, as nginx has it.
@@ -49,6 +50,8 @@ pub(in crate::proxy) struct RequestRecord {
     status: Option<StatusCode>,
     /// The route, once it has been found.
     pub(in crate::proxy) target: Option<Arc<Target>>,
+    /// The client's certificate, verified as the host of the route asks for it.
+    pub(in crate::proxy) client_certificate: Option<Arc<ClientCertificate>>,
     /// The pool of the route that was chosen.
     pub(in crate::proxy) pool: Option<PoolIndex>,
     /// The member that was tried last.
@@ -79,6 +82,7 @@ impl RequestRecord {
             broken_by: None,
             status: None,
             target: None,
+            client_certificate: None,
             pool: None,
             member: None,
             token_end: None,

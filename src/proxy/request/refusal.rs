@@ -133,6 +133,12 @@ impl Refusal {
         Self::new(RefusalReason::Misdirected, message)
     }
 
+    /// 421: the client's certificate is not trusted, or not any more. The client has to connect again.
+    pub(in crate::proxy) fn untrusted_certificate() -> Self {
+        let message = "the client certificate of this connection is not trusted for this host; connect again for it";
+        Self { close: true, ..Self::new(RefusalReason::Misdirected, message) }
+    }
+
     /// 505 (RFC 9110 section 15.6.6): the host is not served by HTTP/2, and the connection has no TLS to agree on another version.
     pub(in crate::proxy) fn http_version() -> Self {
         Self::new(RefusalReason::HttpVersion, "this host is not served by HTTP/2; ask for it by HTTP/1.1")

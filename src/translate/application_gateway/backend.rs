@@ -5,19 +5,20 @@ use std::sync::Arc;
 
 use crate::api::application_gateway::{BackendAddressPool, BackendHttpSettings, Reference, TrustedRootCertificate};
 use crate::model::{
-    EncodedSlashes, Forward, ForwardOptions, HostHeader, Kind, ObjectRef, PathMatch, PathRewrite, Pool, PoolId,
-    RewriteSet, SecretBytes, Transport, UpstreamTls,
+    EncodedSlashes, Forward, ForwardOptions, HostHeader, ObjectRef, PathMatch, PathRewrite, Pool, PoolId, RewriteSet,
+    SecretBytes, Transport, UpstreamTls,
 };
 use crate::report::Reason;
 
 use super::element::{Element, Elements};
 use super::pool::{self, PoolMembers, PoolTarget};
+use super::probe;
+use super::reference::{self, CaElement};
 use super::settings::{self, BackendSettings};
 use super::stream_settings::StreamSettings;
-use super::{probe, reference};
 use crate::translate::draft::Draft;
 use crate::translate::lookup::Lookup;
-use crate::translate::report::{Fault, Reports};
+use crate::translate::report::Reports;
 use crate::translate::rewrite_rules::SetField;
 use crate::translate::{affinity, balance, rewrite, rewrite_rules, tls};
 
@@ -162,32 +163,17 @@ impl<'a> Backends<'a> {
         for (index, reference) in references.iter().enumerate() {
             let field = format!("{settings_field}.trustedRootCertificates[{index}]");
             let found = self.elements.roots.find(self.owner, reference, &field, reports)?;
-            pem.extend(self.root(&found, lookup, reports)?);
-            pem.push(b'\n');
+            let TrustedRootCertificate { name: _, secret_ref, config_map_ref } = found.value;
+            let element =
+                CaElement { field: &found.field, secret: secret_ref.as_ref(), config_map: config_map_ref.as_ref() };
+            let ca = reference::ca(lookup.snapshot, self.owner, element, reports)?;
+            let roots = tls::trusted_roots(lookup, &ca.object).map_err(|fault| {
+                let fault = fault.of_name();
+                reports.fault(self.owner, &ca.field, &fault);
+                fault.reason
+            });
+            pem.extend(roots?);
         }
         Ok(if pem.is_empty() { None } else { Some(SecretBytes::new(&pem)) })
-    }
-
-    fn root(
-        &self,
-        Element { field, value }: &Element<'a, TrustedRootCertificate>,
-        lookup: &Lookup<'_>,
-        reports: &mut Reports,
-    ) -> Result<Vec<u8>, Reason> {
-        let (kind, part, reference) = match (&value.secret_ref, &value.config_map_ref) {
-            (Some(secret), None) => (Kind::Secret, "secretRef", secret),
-            (None, Some(map)) => (Kind::ConfigMap, "configMapRef", map),
-            _ => {
-                let message = "it needs either secretRef or configMapRef";
-                reports.error(self.owner, field, Reason::InvalidValue, message, "give one of the two");
-                return Err(Reason::InvalidValue);
-            }
-        };
-        let roots = reference::config(lookup.snapshot, self.owner, kind, reference)
-            .and_then(|object| tls::trusted_roots(lookup, &object).map_err(Fault::of_name));
-        roots.map_err(|fault| {
-            reports.fault(self.owner, &format!("{field}.{part}"), &fault);
-            fault.reason
-        })
     }
 }

@@ -62,7 +62,9 @@ pub(super) fn refs(owner: &ObjectRef, object: &ApplicationGateway, snapshot: &Sn
     let services = spec.backend_address_pools.iter().filter_map(|pool| pool.service_ref.as_ref());
     let certificates = spec.ssl_certificates.iter().map(|certificate| &certificate.secret_ref);
     let roots = spec.trusted_root_certificates.iter().filter_map(|root| root.secret_ref.as_ref());
+    let client_roots = spec.trusted_client_certificates.iter().filter_map(|root| root.secret_ref.as_ref());
     let maps = spec.trusted_root_certificates.iter().filter_map(|root| root.config_map_ref.as_ref());
+    let client_maps = spec.trusted_client_certificates.iter().filter_map(|root| root.config_map_ref.as_ref());
     let of_listeners = spec.http_listeners.iter().flat_map(|listener| &listener.custom_error_configurations);
     let pages = spec.custom_error_configurations.iter().chain(of_listeners).filter_map(|page| {
         Some(reference::config_key(snapshot, owner, Kind::ConfigMap, page.config_map_ref.as_ref()?).ok()?.key)
@@ -76,10 +78,12 @@ pub(super) fn refs(owner: &ObjectRef, object: &ApplicationGateway, snapshot: &Sn
             .collect(),
         secrets: certificates
             .chain(roots)
+            .chain(client_roots)
             .filter_map(|reference| key(Kind::Secret, reference))
             .chain(token::refs(snapshot, owner, spec, Kind::Secret))
             .collect(),
         config_maps: maps
+            .chain(client_maps)
             .filter_map(|reference| key(Kind::ConfigMap, reference))
             .chain(pages)
             .chain(token::refs(snapshot, owner, spec, Kind::ConfigMap))
@@ -98,7 +102,7 @@ impl<'a> Gateway<'a> {
         reports: &mut Reports,
     ) -> Self {
         let elements = Elements::read(owner, &object.spec, reports);
-        let profiles = Profiles::read(owner, &object.spec, &elements, reports);
+        let profiles = Profiles::read(owner, &object.spec, &elements, lookup.snapshot, reports);
         let mut listeners = listener::read(owner, &elements, &profiles, lookup, reports);
         let rules = rule::by_listener(owner, &elements.rules, &elements.listeners, RuleKey::of_http, reports);
         if idle == IdleListeners::Defaults {

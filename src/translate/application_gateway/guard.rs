@@ -6,13 +6,15 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::api::ApplicationGatewaySpec;
-use crate::api::application_gateway::{HttpListener, PathRule, Reference};
+use crate::api::application_gateway::{HttpListener, PathRule, Protocol, Reference};
 use crate::model::{ObjectRef, TlsPolicy};
 use crate::report::Reason;
+use crate::translate::lookup::Lookup;
 use crate::translate::report::Reports;
 
 use super::element::Elements;
-use super::ssl_profile::{NotSetUp, Profiles};
+use super::ssl_policy::NotSetUp;
+use super::ssl_profile::Profiles;
 
 /// Whether requests may be served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,9 +52,10 @@ pub(super) fn report_path_rule(owner: &ObjectRef, field: &str, rule: &PathRule, 
 /// Reports what a listener of HTTP asks for.
 pub(super) fn report_listener(owner: &ObjectRef, field: &str, listener: &HttpListener, reports: &mut Reports) {
     report_firewall(owner, &format!("{field}.firewallPolicy"), listener.firewall_policy.as_ref(), reports);
-    if listener.require_server_name_indication == Some(true) {
+    if listener.require_server_name_indication == Some(true) && listener.protocol == Protocol::Http {
         let field = format!("{field}.requireServerNameIndication");
-        unsupported(owner, field, "clients without a server name are served", reports);
+        let message = "clients send no server name without TLS, so it has no effect";
+        reports.warning(owner, field, Reason::InvalidValue, message, "remove it, or write protocol Https");
     }
 }
 
@@ -60,6 +63,8 @@ pub(super) fn report_listener(owner: &ObjectRef, field: &str, listener: &HttpLis
 pub(super) struct ListenerGuards<'a> {
     /// Whether the gateway is the TLS server of its clients.
     pub(super) terminates_tls: bool,
+    /// Whether clients have to name a host in TLS.
+    pub(super) requires_server_name: bool,
     pub(super) ssl_profile: Option<&'a Reference>,
     pub(super) frontend_ip_configuration: Option<&'a Reference>,
 }
@@ -78,7 +83,8 @@ pub(super) fn of_guards(
     elements: &Elements<'_>,
     profiles: &Profiles<'_>,
     field: &str,
-    ListenerGuards { terminates_tls, ssl_profile, frontend_ip_configuration }: ListenerGuards<'_>,
+    ListenerGuards { terminates_tls, requires_server_name, ssl_profile, frontend_ip_configuration }: ListenerGuards<'_>,
+    lookup: &Lookup<'_>,
     reports: &mut Reports,
 ) -> Guarded {
     let mut access = Access::Open;
@@ -93,7 +99,8 @@ pub(super) fn of_guards(
             None
         }
         _ if !terminates_tls => profiles.of_clear_text(),
-        profile => match profiles.of_tls(&format!("{field}.sslProfile"), profile, elements, reports) {
+        profile => match profiles.of_tls(&format!("{field}.sslProfile"), profile, elements, lookup, reports) {
+            Ok(policy) if requires_server_name => Some(profiles.with_server_name(field, policy)),
             Ok(policy) => policy,
             Err(NotSetUp) => {
                 let (name, message) = match profile {
@@ -107,18 +114,20 @@ pub(super) fn of_guards(
     };
     if let Some(reference) = frontend_ip_configuration {
         let field = format!("{field}.frontendIPConfiguration");
-        let found = elements.frontend_ips.find(owner, reference, &field, reports);
-        if found.is_ok_and(|found| found.value.private_ip_address.is_some()) {
-            let message = "this version listens on every address and not on one alone, so the listener answers 503";
-            close("frontendIPConfiguration", message, "remove it where every address may serve the listener", reports);
+        match elements.frontend_ips.find(owner, reference, &field, reports) {
+            Ok(found) if found.value.private_ip_address.is_none() => {}
+            Ok(_) => {
+                let message = "this version listens on every address and not on one alone, so the listener answers 503";
+                let remedy = "remove it where every address may serve the listener";
+                close("frontendIPConfiguration", message, remedy, reports);
+            }
+            Err(_) => {
+                let message = "the address that it may be reached at is not known, so the listener answers 503";
+                close("frontendIPConfiguration", message, "name an element of spec.frontendIPConfigurations", reports);
+            }
         }
     }
     Guarded { access, tls }
-}
-
-fn unsupported(owner: &ObjectRef, field: impl Into<String>, instead: &str, reports: &mut Reports) {
-    let message = format!("it is not supported by this version and has no effect: {instead}");
-    reports.warning(owner, field, Reason::Unsupported, message, "remove it where nothing depends on it");
 }
 
 fn report_firewall(owner: &ObjectRef, field: &str, value: Option<&Value>, reports: &mut Reports) {

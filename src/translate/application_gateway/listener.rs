@@ -98,10 +98,11 @@ fn read_one<'a>(
     guard::report_listener(owner, &field, listener, reports);
     let guards = ListenerGuards {
         terminates_tls: protocol == Protocol::Https,
+        requires_server_name: listener.require_server_name_indication == Some(true),
         ssl_profile: listener.ssl_profile.as_ref(),
         frontend_ip_configuration: listener.frontend_ip_configuration.as_ref(),
     };
-    let guarded = guard::of_guards(owner, elements, profiles, &field, guards, reports);
+    let guarded = guard::of_guards(owner, elements, profiles, &field, guards, lookup, reports);
     Some(ParsedListener { listener, field, at: PortProtocol { port, protocol }, hosts, certificate, guarded })
 }
 

@@ -14,10 +14,10 @@ use crate::api::application_gateway::{
 };
 use crate::api::value::RequestTimeout;
 use crate::model::{HostHeader, Kind, ObjectRef, Probe};
-use crate::report::Reason;
 use crate::source::Snapshot;
 
 use super::element::{Element, Elements, read_number};
+use super::ssl_profile::Profiles;
 use super::{error_page, listener, probe, reference, settings, websocket};
 use crate::translate::class::{ClassFrontends, ClassGateway, ClassPages, ClassRewrites, FrontendPorts};
 use crate::translate::error_page::PageRefs;
@@ -39,17 +39,10 @@ pub(super) fn read(
     };
     let default = FrontendPorts::default();
     let ports = FrontendPorts { http: port(&http, default.http), https: port(&https, default.https) };
-    let has_ssl_profile = https.as_ref().is_some_and(|listener| listener.value.ssl_profile.is_some());
-    if object.spec.ssl_policy.is_some() {
-        let message = "the Ingresses of the class are served with every version of TLS that is offered here";
-        reports.warning(
-            owner,
-            "spec.sslPolicy",
-            Reason::Unsupported,
-            message,
-            "have the clients choose what they speak",
-        );
-    }
+    let profiles = Profiles::read(owner, &object.spec, &elements, snapshot, reports);
+    let reference = https.as_ref().and_then(|listener| listener.value.ssl_profile.as_ref());
+    let field = https.as_ref().map(|listener| format!("{}.sslProfile", listener.field)).unwrap_or_default();
+    let tls = profiles.of_class(&field, reference, &elements, reports);
     let mut of_listener = |listener: &Option<Element<'_, HttpListener>>| match listener {
         Some(Element { field, value }) => {
             error_page::read(owner, field, &value.custom_error_configurations, snapshot, reports)
@@ -97,7 +90,7 @@ pub(super) fn read(
         roots,
         rewrites: rewrites.collect(),
         pages,
-        has_ssl_profile,
+        tls,
         frontends: frontends(&elements),
     }
 }

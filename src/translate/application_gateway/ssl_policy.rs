@@ -7,9 +7,9 @@ use crate::model::{CipherSuite, ObjectRef, TlsVersion};
 use crate::report::Reason;
 use crate::translate::report::Reports;
 
-/// Nothing of a policy can be offered, which has been reported. What it is for is closed.
+/// What is asked of connections can't be set up, which has been reported. What it guards is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct NothingOffered;
+pub(super) struct NotSetUp;
 
 /// What a policy asks for.
 struct Asked<'a> {
@@ -24,12 +24,12 @@ pub(super) fn read(
     field: &str,
     policy: &SslPolicy,
     reports: &mut Reports,
-) -> Result<Vec<CipherSuite>, NothingOffered> {
+) -> Result<Vec<CipherSuite>, NotSetUp> {
     let asked = asked(policy).map_err(|name| {
         let message = format!("there is no predefined policy {name:?}, so its listeners answer 503");
         let remedy = format!("write one of {}", PredefinedPolicy::names());
         reports.error(owner, format!("{field}.policyName"), Reason::AccessControl, message, remedy);
-        NothingOffered
+        NotSetUp
     })?;
     let offered = |name: &&str| CipherSuite::named(name).filter(|suite| asked.versions.contains(&protocol(*suite)));
     let suites: Vec<CipherSuite> = asked.suites.iter().filter_map(offered).collect();
@@ -40,7 +40,7 @@ pub(super) fn read(
         let message = "no version of TLS and no cipher suite is left of the policy that is offered here, so its listeners answer 503";
         let remedy = "allow TLS 1.2 or 1.3 (minProtocolVersion) with a cipher suite of docs/tls.md";
         reports.error(owner, field, Reason::AccessControl, message, remedy);
-        return Err(NothingOffered);
+        return Err(NotSetUp);
     }
     if !left_out.is_empty() {
         let message = format!("clients are not offered all of it; left out: {}", left_out.join(", "));

@@ -5,38 +5,25 @@ use std::sync::Arc;
 
 use crate::api::ApplicationGatewaySpec;
 use crate::api::application_gateway::{Reference, SslProfile};
-use crate::model::{CipherSuite, ObjectRef, PolicyOrigin, TlsPolicy, TlsTerms};
-use crate::report::Reason;
+use crate::model::{ObjectRef, PolicyOrigin, TlsPolicy, TlsTerms};
+use crate::source::Snapshot;
+use crate::translate::class::ClassTls;
+use crate::translate::lookup::Lookup;
 use crate::translate::report::Reports;
+use crate::translate::tls_profile::TlsProfile;
 
+use super::client_certificates;
 use super::element::{Element, Elements};
-use super::ssl_policy::{self, NothingOffered};
-
-/// What is asked for can't be set up, which has been reported. What it guards is closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct NotSetUp;
-
-impl From<NothingOffered> for NotSetUp {
-    fn from(NothingOffered: NothingOffered) -> Self {
-        Self
-    }
-}
+use super::ssl_policy::{self, NotSetUp};
 
 /// What a gateway asks of connections, and what its profiles ask instead.
 #[derive(Debug)]
 pub(super) struct Profiles<'a> {
     owner: Arc<ObjectRef>,
     http2: bool,
-    /// The cipher suites of the gateway.
-    suites: Result<Option<Vec<CipherSuite>>, NotSetUp>,
-    named: BTreeMap<&'a str, Profile>,
-}
-
-#[derive(Debug)]
-struct Profile {
-    /// Its field path.
-    field: String,
-    terms: Result<Arc<TlsTerms>, NotSetUp>,
+    /// For listeners that name no profile.
+    default: Result<TlsProfile, NotSetUp>,
+    named: BTreeMap<&'a str, Result<TlsProfile, NotSetUp>>,
 }
 
 impl<'a> Profiles<'a> {
@@ -45,46 +32,66 @@ impl<'a> Profiles<'a> {
         owner: &ObjectRef,
         spec: &'a ApplicationGatewaySpec,
         elements: &Elements<'a>,
+        snapshot: &Snapshot,
         reports: &mut Reports,
     ) -> Self {
+        let (owner, http2) = (Arc::new(owner.clone()), spec.enable_http2 != Some(false));
         let policy = spec.ssl_policy.as_ref();
-        let suites = policy.map(|policy| ssl_policy::read(owner, "spec.sslPolicy", policy, reports)).transpose();
-        let http2 = spec.enable_http2 != Some(false);
-        let mut profiles =
-            Self { owner: Arc::new(owner.clone()), http2, suites: suites.map_err(Into::into), named: BTreeMap::new() };
-        for Element { field, value } in elements.profiles.iter() {
-            let terms = profiles.terms(elements, &field, value, reports).map(Arc::new);
-            profiles.named.insert(&value.name, Profile { field, terms });
+        let suites = policy.map(|policy| ssl_policy::read(&owner, "spec.sslPolicy", policy, reports)).transpose();
+        let field = if policy.is_some() { "spec.sslPolicy" } else { "spec.enableHttp2" };
+        let origin = PolicyOrigin { owner: Arc::clone(&owner), field: field.into() };
+        let default = suites.map(|cipher_suites| TlsProfile {
+            origin,
+            terms: TlsTerms { cipher_suites, http2, ..TlsTerms::default() },
+            client_cas: None,
+        });
+        let mut profiles = Self { owner, http2, default, named: BTreeMap::new() };
+        for element in elements.profiles.iter() {
+            let profile = profiles.profile(elements, &element, snapshot, reports);
+            profiles.named.insert(&element.value.name, profile);
         }
         profiles
     }
 
-    fn terms(
+    fn profile(
         &self,
         elements: &Elements<'_>,
-        field: &str,
-        profile: &SslProfile,
+        Element { field, value }: &Element<'_, SslProfile>,
+        snapshot: &Snapshot,
         reports: &mut Reports,
-    ) -> Result<TlsTerms, NotSetUp> {
-        let SslProfile { name: _, trusted_client_certificates, client_auth_configuration, ssl_policy } = profile;
+    ) -> Result<TlsProfile, NotSetUp> {
+        let SslProfile { name: _, trusted_client_certificates, client_auth_configuration, ssl_policy } = value;
         let owner = &*self.owner;
-        let cipher_suites = match ssl_policy {
-            Some(policy) => Some(ssl_policy::read(owner, &format!("{field}.sslPolicy"), policy, reports)?),
-            None => self.suites.clone()?,
+        let terms = match ssl_policy {
+            Some(policy) => {
+                let suites = ssl_policy::read(owner, &format!("{field}.sslPolicy"), policy, reports)?;
+                TlsTerms { cipher_suites: Some(suites), http2: self.http2, ..TlsTerms::default() }
+            }
+            None => self.default.clone()?.terms,
         };
-        for (index, reference) in trusted_client_certificates.iter().enumerate() {
-            let field = format!("{field}.trustedClientCertificates[{index}]");
-            let _reported = elements.client_roots.find(owner, reference, &field, reports);
-        }
-        if !trusted_client_certificates.is_empty() || client_auth_configuration.is_some() {
-            let message =
-                "client certificates are not verified by this version, so what the profile guards answers 503";
-            let remedy = "let the backend verify client certificates, and then remove the field";
-            let field = format!("{field}.trustedClientCertificates");
-            reports.error(owner, field, Reason::AccessControl, message, remedy);
-            return Err(NotSetUp);
-        }
-        Ok(TlsTerms { cipher_suites, http2: self.http2 })
+        let listed = trusted_client_certificates;
+        let configuration = client_auth_configuration.as_ref();
+        let client_cas = client_certificates::read(owner, elements, field, listed, configuration, snapshot, reports)?;
+        let origin = PolicyOrigin { owner: Arc::clone(&self.owner), field: field.as_str().into() };
+        Ok(TlsProfile { origin, terms, client_cas })
+    }
+
+    /// What is asked of a listener that speaks TLS. `profile`: the reference at `field`, if there is one.
+    fn of_listener(
+        &self,
+        field: &str,
+        profile: Option<&Reference>,
+        elements: &Elements<'_>,
+        reports: &mut Reports,
+    ) -> Result<&TlsProfile, NotSetUp> {
+        let profile = match profile {
+            None => &self.default,
+            Some(reference) => {
+                let found = elements.profiles.find(&self.owner, reference, field, reports).map_err(|_| NotSetUp)?;
+                self.named.get(&*found.value.name).ok_or(NotSetUp)?
+            }
+        };
+        profile.as_ref().map_err(|error| *error)
     }
 
     /// What the connections of a listener that speaks TLS must be like. `profile`: the reference at `field`, if there is one.
@@ -93,26 +100,45 @@ impl<'a> Profiles<'a> {
         field: &str,
         profile: Option<&Reference>,
         elements: &Elements<'_>,
+        lookup: &Lookup<'_>,
         reports: &mut Reports,
     ) -> Result<Option<Arc<TlsPolicy>>, NotSetUp> {
-        let Some(reference) = profile else {
-            let cipher_suites = self.suites.clone()?;
-            let field = if cipher_suites.is_some() { "spec.sslPolicy" } else { "spec.enableHttp2" };
-            return Ok(self.policy(field, Arc::new(TlsTerms { cipher_suites, http2: self.http2 })));
-        };
-        let profile = elements.profiles.find(&self.owner, reference, field, reports).map_err(|_| NotSetUp)?;
-        let Profile { field, terms } = self.named.get(&*profile.value.name).ok_or(NotSetUp)?;
-        Ok(self.policy(field, Arc::clone(terms.as_ref().map_err(|error| *error)?)))
+        let profile = self.of_listener(field, profile, elements, reports)?;
+        profile.read(lookup).map_err(|(ca, fault)| {
+            reports.fault(&self.owner, &ca.field, &fault);
+            NotSetUp
+        })
+    }
+
+    /// A policy of the listener at `field`, whose clients have to send a server name too.
+    pub(super) fn with_server_name(&self, field: &str, policy: Option<Arc<TlsPolicy>>) -> Arc<TlsPolicy> {
+        let terms = policy.as_ref().map(|policy| TlsTerms::clone(&policy.terms)).unwrap_or_default();
+        let field = format!("{field}.requireServerNameIndication").into();
+        let origin = policy.map(|policy| policy.origin.clone());
+        let origin = origin.unwrap_or_else(|| PolicyOrigin { owner: Arc::clone(&self.owner), field });
+        Arc::new(TlsPolicy { origin, terms: Arc::new(TlsTerms { requires_server_name: true, ..terms }) })
     }
 
     /// What the connections of a listener in clear text must be like.
     pub(super) fn of_clear_text(&self) -> Option<Arc<TlsPolicy>> {
-        self.policy("spec.enableHttp2", Arc::new(TlsTerms { http2: self.http2, ..TlsTerms::default() }))
+        let origin = PolicyOrigin { owner: Arc::clone(&self.owner), field: "spec.enableHttp2".into() };
+        let terms = Arc::new(TlsTerms { http2: self.http2, ..TlsTerms::default() });
+        (!self.http2).then(|| Arc::new(TlsPolicy { origin, terms }))
     }
 
-    /// `None`: the terms are what holds anyway.
-    fn policy(&self, field: &str, terms: Arc<TlsTerms>) -> Option<Arc<TlsPolicy>> {
-        let origin = PolicyOrigin { owner: Arc::clone(&self.owner), field: field.into() };
-        (*terms != TlsTerms::default()).then(|| Arc::new(TlsPolicy { origin, terms }))
+    /// What is asked of the Ingresses of a class. `profile`: the reference, at `field`, of the listener that is the class's default.
+    pub(super) fn of_class(
+        &self,
+        field: &str,
+        profile: Option<&Reference>,
+        elements: &Elements<'_>,
+        reports: &mut Reports,
+    ) -> ClassTls {
+        let named = self.named.iter().map(|(name, profile)| ((*name).to_owned(), profile.clone().ok()));
+        ClassTls {
+            clear_text: self.of_clear_text(),
+            default: self.of_listener(field, profile, elements, reports).ok().cloned(),
+            named: named.collect(),
+        }
     }
 }

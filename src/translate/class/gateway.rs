@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use crate::api::annotations::AnnotationSettings;
 use crate::api::application_gateway::RewriteRuleSet;
-use crate::model::{ObjectRef, Probe};
+use crate::model::{ObjectRef, Probe, TlsPolicy};
 use crate::source::Key;
 use crate::translate::error_page::PageRefs;
+use crate::translate::tls_profile::TlsProfile;
 
 /// The defaults of the Ingresses of a class, and the elements that their annotations may name.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,10 +32,21 @@ pub(in crate::translate) struct ClassGateway {
     pub(in crate::translate) rewrites: BTreeMap<String, ClassRewrites>,
     /// Its pages for errors.
     pub(in crate::translate) pages: ClassPages,
-    /// Whether its first listener of protocol Https names a profile, which may ask for client certificates.
-    pub(in crate::translate) has_ssl_profile: bool,
+    /// What it asks of connections.
+    pub(in crate::translate) tls: ClassTls,
     /// Its `frontendIPConfigurations`.
     pub(in crate::translate) frontends: ClassFrontends,
+}
+
+/// What a gateway asks of the connections of the class's Ingresses.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::translate) struct ClassTls {
+    /// In clear text.
+    pub(in crate::translate) clear_text: Option<Arc<TlsPolicy>>,
+    /// Over TLS, as its first listener of protocol Https asks for it. `None`: it can't be set up.
+    pub(in crate::translate) default: Option<TlsProfile>,
+    /// Its `sslProfiles`, by their names. `None`: it can't be set up.
+    pub(in crate::translate) named: BTreeMap<String, Option<TlsProfile>>,
 }
 
 /// A set of rewrite rules, as it is written.

@@ -11,8 +11,10 @@ use super::policies::{ResolvedPolicies, RouteUse};
 use super::redirect::{HttpsRedirect, app_root, www};
 use super::tenants::Tenants;
 use super::tls_hosts::TlsHost;
-use super::{Ingresses, acme, policies, redirect};
-use crate::model::{Action, HostPattern, Kind, ObjectRef, PathMatch, Policies, Protocol, Redirect, Route, RouteMatch};
+use super::{Ingresses, acme, policies, redirect, tls_policy};
+use crate::model::{
+    Action, HostPattern, Kind, ObjectRef, PathMatch, Policies, Protocol, Redirect, Route, RouteMatch, TlsPolicy,
+};
 use crate::report::Reason;
 use crate::translate::claim::{Claims, PortProtocol};
 use crate::translate::class::annotation_field;
@@ -57,6 +59,8 @@ impl HostBuilder<'_> {
             let mut routes = self.clear_routes(host, &paths, draft);
             routes.extend(redirects);
             draft.add_host(at.port, at.protocol, host.clone(), routes);
+            let gateway = paths.first().and_then(|path| path.ingress.gateway());
+            draft.set_tls(at.port, host, gateway.and_then(|gateway| gateway.tls.clear_text.as_ref()));
         }
     }
 
@@ -76,10 +80,15 @@ impl HostBuilder<'_> {
             None => self.merge(host, at, &mut draft.reports),
         };
         let redirects = self.host_redirects(wide.as_ref().unwrap_or(host), at, &mut paths, draft);
-        let mut routes: Vec<Route> =
-            paths.iter().map(|path| self.forward(host, path, RouteUse::Https, draft)).collect();
+        let policy = self.policies(tls.ingress).tls.as_ref();
+        let mut routes = Vec::with_capacity(paths.len());
+        for path in &paths {
+            let lacks = self.lacks_certificates(host, path, policy, tls.ingress, &mut draft.reports);
+            routes.push(self.forward(host, path, RouteUse::Https, lacks, draft));
+        }
         routes.extend(redirects);
         draft.add_host(at.port, at.protocol, host.clone(), routes);
+        draft.set_tls(at.port, host, policy);
         self.certificate(host, at, tls, draft);
 
         // A host that stands in `spec.tls` alone is served in clear text only to be redirected from there, or to be closed.
@@ -195,7 +204,7 @@ impl HostBuilder<'_> {
         for path in paths {
             let MergedPath { ingress, path: condition } = path;
             if ingress.redirect.is_some() || self.policies(ingress).closed(ingress, &condition.path).is_some() {
-                routes.push(self.forward(host, path, RouteUse::Http, draft));
+                routes.push(self.forward(host, path, RouteUse::Http, None, draft));
                 continue;
             }
             let secure = ingress.ports.https.map(|port| PortProtocol { port, protocol: Protocol::Https });
@@ -203,7 +212,9 @@ impl HostBuilder<'_> {
             let tls = secure.and_then(|at| self.tls(host, at.port));
             let action = match redirect::decide(ingress, &condition.path, host, tls, self.claims, &mut draft.reports) {
                 Some(HttpsRedirect::ClearText(redirect)) => {
-                    let route = self.forward(host, path, RouteUse::Http, draft);
+                    // Who has come by HTTPS to a trusted proxy is not redirected, and has shown no certificate here.
+                    let lacks = self.is_without_certificates(host, path, &mut Reports::default());
+                    let route = self.forward(host, path, RouteUse::Http, lacks, draft);
                     let clear_text = Some(redirect::of_clear_text(ingress, redirect));
                     let policies = policies::with(route.policies, |policies| policies.clear_text = clear_text);
                     routes.push(Route { policies, ..route });
@@ -218,7 +229,8 @@ impl HostBuilder<'_> {
                     Action::NotFound
                 }
                 _ => {
-                    routes.push(self.forward(host, path, RouteUse::Http, draft));
+                    let lacks = self.is_without_certificates(host, path, &mut draft.reports);
+                    routes.push(self.forward(host, path, RouteUse::Http, lacks, draft));
                     continue;
                 }
             };
@@ -285,18 +297,71 @@ impl HostBuilder<'_> {
         false
     }
 
+    /// Why a path is not served in clear text, where nobody can show a certificate, if it asks for some. That is reported.
+    fn is_without_certificates(
+        &self,
+        host: &HostPattern,
+        MergedPath { ingress, path }: &MergedPath<'_>,
+        reports: &mut Reports,
+    ) -> Option<Reason> {
+        if !self.policies(ingress).asks_for_certificates() || acme::is_challenge(&path.path) {
+            return None;
+        }
+        let message = format!(
+            "clients show no certificate in clear text, so path {} of host {host} answers 503 there",
+            path.path
+        );
+        let remedy = "redirect to HTTPS (ssl-redirect), or name the host in spec.tls";
+        reports.warning(&ingress.owner, tls_policy::field(ingress), Reason::AccessControl, message, remedy);
+        Some(Reason::AccessControl)
+    }
+
+    /// Why a path is not served over TLS, if it asks for client certificates and the host does not ask for those: the Ingress that has
+    /// the host's certificate, `first`, decides on the connections of the host. That is reported.
+    fn lacks_certificates(
+        &self,
+        host: &HostPattern,
+        MergedPath { ingress, path }: &MergedPath<'_>,
+        policy: Option<&Arc<TlsPolicy>>,
+        first: &ParsedIngress,
+        reports: &mut Reports,
+    ) -> Option<Reason> {
+        let policies = self.policies(ingress);
+        let wanted = |policy: &Arc<TlsPolicy>| policy.terms.client_certificates.clone();
+        if !policies.asks_for_certificates()
+            || policies.tls.as_ref().and_then(wanted) == policy.and_then(wanted)
+            || acme::is_challenge(&path.path)
+        {
+            return None;
+        }
+        let message = format!(
+            "{} decides on the client certificates of host {host}, so this Ingress answers 503 there",
+            first.owner
+        );
+        let remedy = "have both Ingresses name one profile";
+        reports.error(&ingress.owner, tls_policy::field(ingress), Reason::AccessControl, message, remedy);
+        Some(Reason::AccessControl)
+    }
+
     fn policies(&self, ingress: &ParsedIngress) -> &ResolvedPolicies {
         self.ingresses.policies(ingress).expect("an Ingress that has hosts is in the list")
     }
 
-    /// The route that forwards the requests of a path, or redirects them to the URL of an annotation.
-    fn forward(&self, host: &HostPattern, merged: &MergedPath<'_>, route_use: RouteUse, draft: &mut Draft) -> Route {
+    /// The route that forwards the requests of a path, or redirects them to the URL of an annotation. `lacks`: why they may not be served at this port.
+    fn forward(
+        &self,
+        host: &HostPattern,
+        merged: &MergedPath<'_>,
+        route_use: RouteUse,
+        lacks: Option<Reason>,
+        draft: &mut Draft,
+    ) -> Route {
         let MergedPath { ingress, path } = merged;
         let resolved =
             self.ingresses.resolved(ingress, path.backend()).expect("an Ingress that has hosts is in the list");
         let policies = self.policies(ingress);
         draft.reports.extend(&policies.reports);
-        let closed = policies.closed(ingress, &path.path);
+        let closed = policies.closed(ingress, &path.path).or(lacks);
         let is_redirected = closed.is_none() && !acme::is_challenge(&path.path);
         if let Some(redirect) = ingress.redirect.as_ref().filter(|_| is_redirected) {
             let policies = policies.of_path(ingress, path, RouteUse::Redirect);

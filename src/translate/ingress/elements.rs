@@ -6,6 +6,7 @@ use k8s_openapi::api::networking::v1::IngressTLS;
 use super::host_field::HostField;
 use super::parsed::TlsEntries;
 use super::tls_hosts::{self, TlsHost};
+use super::tls_policy;
 use crate::api::annotations::AnnotationSettings;
 use crate::model::{HostPattern, ObjectRef};
 use crate::report::Reason;
@@ -38,21 +39,32 @@ impl ElementReader<'_> {
             );
             return Some(Reason::InvalidParameters);
         }
-        let is_closed = self.settings.is_closed || self.lacks_private_frontend(reports) || self.has_profile(reports);
+        let is_closed = self.settings.is_closed || self.lacks_private_frontend(reports) || self.lacks_profile(reports);
         is_closed.then_some(Reason::AccessControl)
     }
 
-    /// Whether the listener that is the default of the class asks for what a profile has. That is reported.
-    fn has_profile(&self, reports: &mut Reports) -> bool {
-        let Some(ClassGateway { object, .. }) = self.gateway().filter(|gateway| gateway.has_ssl_profile) else {
-            return false;
+    /// Whether what the Ingress asks of connections can't be set up. That is reported.
+    fn lacks_profile(&self, reports: &mut Reports) -> bool {
+        let gateway = self.gateway();
+        let Some(name) = &self.settings.agic.ssl_profile else {
+            let broken = gateway.filter(|gateway| gateway.tls.default.is_none());
+            if let Some(ClassGateway { object, .. }) = broken {
+                let message = format!("what {object} asks of TLS can't be set up, so it answers 503");
+                let remedy = "see what is reported of its sslPolicy and sslProfiles";
+                reports.error(self.owner, "spec.ingressClassName", Reason::AccessControl, message, remedy);
+            }
+            return broken.is_some();
         };
-        let message = format!(
-            "the listener of {object} that is the default of its class has an sslProfile, which this version does not have for \
-             Ingresses, so it answers 503"
-        );
-        let remedy = "let the backend verify client certificates, and then remove the sslProfile";
-        reports.error(self.owner, "spec.ingressClassName", Reason::AccessControl, message, remedy);
+        let field = annotation_field(tls_policy::PROFILE);
+        match gateway.and_then(|gateway| gateway.tls.named.get(name)) {
+            Some(Some(_)) => return false,
+            Some(None) => {
+                let message = format!("the profile {name:?} can't be set up, so it answers 503");
+                let remedy = "see what is reported of it in the class's ApplicationGateway";
+                reports.error(self.owner, field, Reason::AccessControl, message, remedy);
+            }
+            None => report_missing(self.owner, gateway, field, "SSL profile", "sslProfiles", name, reports),
+        }
         true
     }
 

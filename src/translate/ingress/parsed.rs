@@ -19,6 +19,7 @@ use crate::source::Key;
 use crate::translate::claim::{Age, PortProtocol};
 use crate::translate::class::{ClassGateway, ClassOrigin, FrontendPorts, Parameters, annotation_field};
 use crate::translate::refs::Refs;
+use crate::translate::tls_profile::TlsProfile;
 
 /// An Ingress that is served.
 #[derive(Debug)]
@@ -240,14 +241,34 @@ impl ParsedIngress {
         let object = |value: Option<&ObjectValue>| value.map(|value| key(&value.name));
         let token_secret = token.and_then(|token| object(token.keys_secret.as_ref()));
         let token_map = token.and_then(|token| object(token.keys_config_map.as_ref()));
+        let (ca_secrets, ca_maps): (Vec<&ObjectRef>, _) = self
+            .tls_profile()
+            .into_iter()
+            .flat_map(TlsProfile::objects)
+            .partition(|object| object.kind == Kind::Secret);
         let pages = self.gateway().into_iter().flat_map(|gateway| gateway.pages.config_maps()).cloned();
         let roots = |roots: Vec<&ObjectRef>| roots.into_iter().map(|root| root.key.clone()).collect::<Vec<_>>();
         Refs {
             services: services.collect(),
-            secrets: secrets.chain(fallback).chain(roots(root_secrets)).chain(token_secret).collect(),
-            config_maps: roots(root_maps).into_iter().chain(token_map).chain(pages).collect(),
+            secrets: secrets
+                .chain(fallback)
+                .chain(roots(root_secrets))
+                .chain(roots(ca_secrets))
+                .chain(token_secret)
+                .collect(),
+            config_maps: roots(root_maps).into_iter().chain(roots(ca_maps)).chain(token_map).chain(pages).collect(),
             application_gateways: self.parameters.gateway_key().cloned().into_iter().collect(),
             azure_rewrites: self.settings.agic.rewrite_resource.iter().map(|name| key(name)).collect(),
+        }
+    }
+
+    /// What the connections of its hosts over TLS must be like. `None`: its class has no ApplicationGateway, or it can't be set up, which
+    /// closes the Ingress.
+    pub(super) fn tls_profile(&self) -> Option<&TlsProfile> {
+        let tls = &self.gateway()?.tls;
+        match &self.settings.agic.ssl_profile {
+            Some(name) => tls.named.get(name)?.as_ref(),
+            None => tls.default.as_ref(),
         }
     }
 

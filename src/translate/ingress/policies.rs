@@ -6,9 +6,9 @@ use http::HeaderValue;
 use ipnet::{IpNet, Ipv4Net};
 
 use super::parsed::{IngressPath, ParsedIngress};
-use super::{acme, error_pages, rewrites, token};
+use super::{acme, error_pages, rewrites, tls_policy, token};
 use crate::api::annotations::AnnotationSettings;
-use crate::model::{AddressList, ClientAddresses, Hsts, ObjectRef, PathMatch, Policies, PolicyOrigin};
+use crate::model::{AddressList, ClientAddresses, Hsts, ObjectRef, PathMatch, Policies, PolicyOrigin, TlsPolicy};
 use crate::report::{Reason, Report};
 use crate::translate::class::{ClassOrigin, annotation_field};
 use crate::translate::lookup::Lookup;
@@ -23,6 +23,8 @@ pub(super) struct ResolvedPolicies {
     https: Option<Arc<Policies>>,
     /// The policies of its routes that redirect: these need no token, and are not rewritten.
     redirect: Option<Arc<Policies>>,
+    /// What the connections of its hosts over TLS must be like.
+    pub(super) tls: Option<Arc<TlsPolicy>>,
     /// Whether a policy that guards can't be made.
     is_closed: bool,
     /// The reports of each route.
@@ -45,7 +47,10 @@ impl ResolvedPolicies {
     pub(super) fn resolve(ingress: &ParsedIngress, before: &Self, lookup: &Lookup<'_>) -> Self {
         let mut reports = Reports::default();
         let token = token::policy(ingress, lookup, &mut reports);
-        let is_closed = token.is_err();
+        let tls = tls_policy::policy(ingress, lookup, &mut reports);
+        let is_closed = token.is_err() || tls.is_err();
+        let tls = tls.unwrap_or_default();
+        let tls = if tls == before.tls { before.tls.clone() } else { tls };
         let token = token.unwrap_or_default();
         let rewrites = rewrites::policy(ingress, lookup, &mut reports);
         let (http_pages, https_pages) = error_pages::of_class(ingress, lookup, &mut reports);
@@ -64,7 +69,7 @@ impl ResolvedPolicies {
         let https =
             if https_pages == http_pages { http.clone() } else { with(&token, &rewrites, &https_pages, &before.https) };
         let redirect = with(&None, &None, &http_pages, &before.redirect);
-        Self { http, https, redirect, is_closed, reports: reports.into_sorted() }
+        Self { http, https, redirect, tls, is_closed, reports: reports.into_sorted() }
     }
 
     /// The policies of a path. A certificate authority must get the answer to its challenge, whatever is asked for.
@@ -102,6 +107,11 @@ impl ResolvedPolicies {
     pub(super) fn closed(&self, ingress: &ParsedIngress, path: &PathMatch) -> Option<Reason> {
         let reason = if self.is_closed { Some(Reason::AccessControl) } else { ingress.closed };
         reason.filter(|_| !acme::is_challenge(path))
+    }
+
+    /// Whether its clients have to show certificates.
+    pub(super) fn asks_for_certificates(&self) -> bool {
+        self.tls.as_ref().is_some_and(|policy| policy.terms.client_certificates.is_some())
     }
 }
 

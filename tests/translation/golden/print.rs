@@ -11,9 +11,10 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use steadygate::model::{
-    Action, Affinity, Certificate, Endpoint, EndpointState, Forward, ForwardOptions, Host, HostHeader, Listener, Model,
-    ObjectRef, PathRewrite, Ping, Policies, Pool, PoolId, Probe, ProbeHeader, Route, SessionLimits, Stream, Transport,
-    Unavailable, UpstreamTls, WebSocket, Weight, WeightedPool, WeightedPools,
+    Action, Affinity, Certificate, ClientCertificates, Endpoint, EndpointState, Forward, ForwardOptions, Host,
+    HostHeader, Listener, Model, ObjectRef, PathRewrite, Ping, Policies, Pool, PoolId, Probe, ProbeHeader, Route,
+    SessionLimits, Stream, TlsPolicy, TlsTerms, Transport, Unavailable, UpstreamTls, WebSocket, Weight, WeightedPool,
+    WeightedPools,
 };
 use steadygate::translate::Translation;
 
@@ -112,8 +113,7 @@ impl Lines {
             self.line(0, format_args!("{place} has no routes{certificate}"));
         }
         if let Some(policy) = tls {
-            let policy = serde_json::to_string(&**policy).expect("serialises");
-            self.line(0, format_args!("{place} TLS {policy}"));
+            self.line(0, format_args!("{place} TLS{}", tls_policy(policy)));
         }
         for route in routes {
             let Route { field, owner, matches, action, policies } = &**route;
@@ -170,6 +170,27 @@ impl Lines {
         let parts = [Some(address.to_string()), state, weight, target.clone()];
         parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
     }
+}
+
+/// What a policy asks for. Of CA certificates, which are made anew in each run, the number.
+fn tls_policy(TlsPolicy { origin, terms }: &TlsPolicy) -> String {
+    let TlsTerms { cipher_suites, http2, requires_server_name, client_certificates } = &**terms;
+    let mut text = String::new();
+    if let Some(suites) = cipher_suites {
+        let names: Vec<_> = suites.iter().map(|suite| suite.name()).collect();
+        text += &format!(" suites {};", names.join(" "));
+    }
+    if !http2 {
+        text += " no HTTP/2;";
+    }
+    if *requires_server_name {
+        text += " server name;";
+    }
+    if let Some(ClientCertificates { authorities, issuer_is_authority }) = client_certificates {
+        let issuer = if *issuer_is_authority { ", issuer by name" } else { "" };
+        text += &format!(" client certificates of {} CAs{issuer};", authorities.len());
+    }
+    text + &format!(" ({origin})")
 }
 
 /// Where a route leads, with the field that made it. An owner that ends the pool's name is not repeated.

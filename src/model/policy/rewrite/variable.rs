@@ -85,17 +85,17 @@ server_variables! {
     "ciphers_supported": CiphersSupported,
     /// The cipher suite of the client's TLS connection, as IANA names it. Empty without TLS.
     "ciphers_used": CiphersUsed,
-    /// The client's certificate in PEM. Empty without one.
+    /// The client's certificate in PEM, percent-encoded so that it can stand in a header. Empty without one.
     "client_certificate": ClientCertificate,
-    /// The end of the client certificate's validity. Empty without one.
+    /// The end of the client certificate's validity: `Nov 30 16:29:14 2026 GMT`. Empty without one.
     "client_certificate_end_date": ClientCertificateEndDate,
-    /// The SHA-1 fingerprint of the client's certificate. Empty without one.
+    /// The SHA-1 fingerprint of the client's certificate, in hexadecimal digits. Empty without one.
     "client_certificate_fingerprint": ClientCertificateFingerprint,
     /// The issuer of the client's certificate (RFC 4514). Empty without one.
     "client_certificate_issuer": ClientCertificateIssuer,
-    /// The serial number of the client's certificate. Empty without one.
+    /// The serial number of the client's certificate, in hexadecimal digits. Empty without one.
     "client_certificate_serial": ClientCertificateSerial,
-    /// The begin of the client certificate's validity. Empty without one.
+    /// The begin of the client certificate's validity, written as its end is. Empty without one.
     "client_certificate_start_date": ClientCertificateStartDate,
     /// The subject of the client's certificate (RFC 4514). Empty without one.
     "client_certificate_subject": ClientCertificateSubject,

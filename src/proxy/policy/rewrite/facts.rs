@@ -1,6 +1,7 @@
 //! The values of variables: what is known of a request, its connection and its answer.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -9,6 +10,7 @@ use http::{Method, StatusCode, Version};
 use rustls::ProtocolVersion;
 
 use crate::model::rewrite::{ServerVariable, Variable};
+use crate::proxy::client::client_certificate::ClientCertificate;
 use crate::proxy::client::tls_config;
 use crate::proxy::client::tls_connection::NegotiatedTls;
 use crate::proxy::request::context::ConnectionContext;
@@ -40,6 +42,8 @@ pub(super) struct ConnectionFacts<'a> {
 /// What is known of a request, besides its target.
 #[derive(Clone, Copy)]
 pub(super) struct RequestFacts<'a> {
+    /// The client's certificate, verified as the route's host asks for it.
+    pub(super) certificate: Option<&'a Arc<ClientCertificate>>,
     pub(super) client: &'a ClientFacts,
     pub(super) method: &'a Method,
     pub(super) version: Version,
@@ -50,6 +54,7 @@ pub(super) struct RequestFacts<'a> {
 
 /// What has to be known of a request once it has been answered, when it is gone itself.
 pub(super) struct KeptFacts {
+    certificate: Option<Arc<ClientCertificate>>,
     client: ClientFacts,
     method: Method,
     version: Version,
@@ -67,27 +72,30 @@ impl<'a> ConnectionFacts<'a> {
 
 impl<'a> RequestFacts<'a> {
     pub(super) fn new(record: &'a RequestRecord, headers: &'a HeaderMap) -> Self {
-        let RequestRecord { client, method, version, header_bytes, .. } = record;
-        Self { client, method, version: *version, header_bytes: *header_bytes, headers }
+        let RequestRecord { client, client_certificate, method, version, header_bytes, .. } = record;
+        let certificate = client_certificate.as_ref();
+        Self { certificate, client, method, version: *version, header_bytes: *header_bytes, headers }
     }
 
     /// The facts, with those of the headers that have these names.
     pub(super) fn keep(self, names: &[HeaderName]) -> KeptFacts {
-        let Self { client, method, version, header_bytes, headers } = self;
+        let Self { certificate, client, method, version, header_bytes, headers } = self;
         let mut kept = HeaderMap::new();
         for name in names.iter().chain([&header::CONTENT_LENGTH]) {
             headers.get_all(name).iter().for_each(|value| {
                 kept.append(name, value.clone());
             });
         }
-        KeptFacts { client: client.clone(), method: method.clone(), version, header_bytes, headers: kept }
+        let (certificate, client, method) = (certificate.cloned(), client.clone(), method.clone());
+        KeptFacts { certificate, client, method, version, header_bytes, headers: kept }
     }
 }
 
 impl KeptFacts {
     pub(super) fn request(&self) -> RequestFacts<'_> {
-        let Self { client, method, version, header_bytes, headers } = self;
-        RequestFacts { client, method, version: *version, header_bytes: *header_bytes, headers }
+        let Self { certificate, client, method, version, header_bytes, headers } = self;
+        let certificate = certificate.as_ref();
+        RequestFacts { certificate, client, method, version: *version, header_bytes: *header_bytes, headers }
     }
 }
 
@@ -107,6 +115,9 @@ impl<'a> Facts<'a> {
         let ConnectionFacts { hop, tls, peer_port, port } = connection;
         let text = |text: &'static str| Cow::Borrowed(text.as_bytes());
         let number = |number: u64| Cow::Owned(number.to_string().into_bytes());
+        let of_certificate = |text: fn(&ClientCertificate) -> String| {
+            request.certificate.map(|certificate| Cow::Owned(text(certificate).into_bytes())).unwrap_or_default()
+        };
         match variable {
             ServerVariable::AddXForwardedForProxy => {
                 let chain = headers::forwarded_for(request.headers, hop, request.client);
@@ -154,16 +165,17 @@ impl<'a> Facts<'a> {
             }),
             ServerVariable::SslEnabled => text(if tls.is_some() { "On" } else { "" }),
             ServerVariable::UriPath => Cow::Borrowed(target.path().as_bytes()),
-            ServerVariable::ClientCertificateVerification => text("NONE"),
-            ServerVariable::ClientCertificate
-            | ServerVariable::ClientCertificateEndDate
-            | ServerVariable::ClientCertificateFingerprint
-            | ServerVariable::ClientCertificateIssuer
-            | ServerVariable::ClientCertificateSerial
-            | ServerVariable::ClientCertificateStartDate
-            | ServerVariable::ClientCertificateSubject
-            | ServerVariable::CiphersSupported
-            | ServerVariable::ClientTcpRtt => Cow::default(),
+            ServerVariable::ClientCertificateVerification => {
+                text(if request.certificate.is_some() { "SUCCESS" } else { "NONE" })
+            }
+            ServerVariable::ClientCertificate => of_certificate(ClientCertificate::escaped_pem),
+            ServerVariable::ClientCertificateEndDate => of_certificate(ClientCertificate::valid_to),
+            ServerVariable::ClientCertificateFingerprint => of_certificate(ClientCertificate::fingerprint),
+            ServerVariable::ClientCertificateIssuer => of_certificate(ClientCertificate::issuer),
+            ServerVariable::ClientCertificateSerial => of_certificate(ClientCertificate::serial),
+            ServerVariable::ClientCertificateStartDate => of_certificate(ClientCertificate::valid_from),
+            ServerVariable::ClientCertificateSubject => of_certificate(ClientCertificate::subject),
+            ServerVariable::CiphersSupported | ServerVariable::ClientTcpRtt => Cow::default(),
         }
     }
 }

@@ -98,7 +98,7 @@ fn with_facts<T>(uri: &str, given: Lines<'_>, look: impl FnOnce(Facts<'_>) -> T)
     let client = ClientFacts::read(&hop, &headers, |_| false);
     let connection = ConnectionFacts { hop: &hop, tls: None, peer_port: 51234, port: 443 };
     let (method, version, header_bytes) = (&Method::GET, Version::HTTP_11, 100);
-    let request = RequestFacts { client: &client, method, version, header_bytes, headers: &headers };
+    let request = RequestFacts { certificate: None, client: &client, method, version, header_bytes, headers: &headers };
     look(Facts { connection, request, target: &target, answer: None })
 }
 

@@ -106,10 +106,11 @@ fn read_one<'a>(
     }
     let guards = ListenerGuards {
         terminates_tls: tls == Some(TlsMode::Terminate),
+        requires_server_name: false,
         ssl_profile: ssl_profile.as_ref(),
         frontend_ip_configuration: frontend_ip_configuration.as_ref(),
     };
-    let guarded = guard::of_guards(owner, elements, profiles, &field, guards, reports);
+    let guarded = guard::of_guards(owner, elements, profiles, &field, guards, lookup, reports);
     let at = PortProtocol { port, protocol };
     Some(ParsedStreamListener { listener: value, field, at, hosts, tls, certificate, guarded })
 }

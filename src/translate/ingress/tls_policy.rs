@@ -1,0 +1,41 @@
+//! What an Ingress asks of connections: the profile of its class's ApplicationGateway that it names, or the one that is the class's default.
+
+use std::sync::Arc;
+
+use super::parsed::ParsedIngress;
+use crate::model::TlsPolicy;
+use crate::report::Reason;
+use crate::translate::class::annotation_field;
+use crate::translate::lookup::Lookup;
+use crate::translate::report::Reports;
+
+/// The annotation that names a profile.
+pub(super) const PROFILE: &str = "appgw.ingress.kubernetes.io/appgw-ssl-profile";
+
+/// A CA certificate of the profile can't be read, which has been reported.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NotReadable;
+
+/// The field that has the Ingress have its profile.
+pub(super) fn field(ingress: &ParsedIngress) -> String {
+    match ingress.settings.agic.ssl_profile {
+        Some(_) => annotation_field(PROFILE),
+        None => "spec.ingressClassName".to_owned(),
+    }
+}
+
+/// What the connections of its hosts over TLS must be like.
+pub(super) fn policy(
+    ingress: &ParsedIngress,
+    lookup: &Lookup<'_>,
+    reports: &mut Reports,
+) -> Result<Option<Arc<TlsPolicy>>, NotReadable> {
+    let Some(profile) = ingress.tls_profile() else { return Ok(None) };
+    profile.read(lookup).map_err(|(ca, fault)| {
+        let origin = &profile.origin;
+        let message = format!("its profile ({origin}) can't be set up, so it answers 503: {}", fault.message);
+        let remedy = format!("{} ({} of {})", fault.remedy, ca.field, origin.owner);
+        reports.error(&ingress.owner, field(ingress), Reason::AccessControl, message, remedy);
+        NotReadable
+    })
+}
