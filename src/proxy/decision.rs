@@ -18,6 +18,7 @@ use super::request::metrics::RefusedFor;
 use super::request::record::RequestRecord;
 use super::request::refusal::{Refusal, RefusalReason};
 use super::request::target::RequestTarget;
+use super::session::handshake;
 use crate::model::{
     Action, EncodedSlashes, Forward, MatchInput, Policies, Protocol, Redirect, RedirectedRequest, RequestHead,
     RewriteSet, RouteFilters, escape_target,
@@ -78,40 +79,46 @@ async fn decide(context: &ConnectionContext, request: Request<ClientBody>, mut r
     let request = Request::from_parts(parts, body);
     match &target.route.policies {
         None => act(context, request, &requested, None, &target, record).await,
-        Some(policies) => Box::pin(act_with_policies(context, request, requested, &target, policies, record)).await,
+        Some(policies) => {
+            Box::pin(act_with_policies(context, request, requested, None, &target, policies, record)).await
+        }
     }
 }
 
-/// Does what a route does with a request, and what its policies ask for before and after that.
+/// Does what a route does with a request, and what its policies ask for before and after that. `edits` have led a rewritten request here.
 async fn act_with_policies(
     context: &ConnectionContext,
     request: Request<ClientBody>,
     mut requested: RequestTarget,
+    edits: Option<&RequestEdits>,
     target: &Target,
     policies: &Policies,
     mut record: Box<RequestRecord>,
 ) -> Decision {
     let (mut parts, body) = request.into_parts();
-    let edits = AnswerEdits::of(policies, &record);
-    let decided = match policy::admit(policies, context, &mut parts, &mut requested, &mut record).await {
+    // Of a rewritten request the first route alone edits the answer.
+    let answer_edits = AnswerEdits::of(policies, &record).filter(|_| edits.is_none());
+    let admitted = policy::admit(policies, context, &mut parts, &mut requested, &mut record).await;
+    if admitted.is_err() {
+        handshake::count_denied(context, &parts, &requested, target);
+    }
+    let decided = match admitted {
         Err(refusal) => Err((refusal, record)),
         Ok(Admission::Redirected(redirect)) => redirected(context, &requested, redirect, record),
         Ok(Admission::Admitted) => {
             let request = Request::from_parts(parts, body);
-            let forwards = matches!(target.route.action, Action::Forward(_));
+            let rewrites = edits.is_none() && matches!(target.route.action, Action::Forward(_));
             match (policies.rewrites.as_ref(), policies.filters.as_deref()) {
-                (Some(rewrites), _) if forwards => {
-                    act_rewritten(context, request, requested, target, rewrites, record).await
-                }
-                (_, Some(filters)) if forwards => {
+                (Some(rules), _) if rewrites => act_rewritten(context, request, requested, target, rules, record).await,
+                (_, Some(filters)) if rewrites => {
                     act_filtered(context, request, &requested, target, filters, record).await
                 }
-                _ => act(context, request, &requested, None, target, record).await,
+                _ => act(context, request, &requested, edits, target, record).await,
             }
         }
     };
     let decided = decided.map_err(|(refusal, record)| (policy::refuse(policies, refusal), record));
-    let Some(edits) = edits else { return decided };
+    let Some(edits) = answer_edits else { return decided };
     let mut response = decided.unwrap_or_else(|(refusal, record)| refused(refusal, record));
     edits.apply(response.headers_mut());
     Ok(response)
@@ -160,7 +167,11 @@ async fn act_rewritten(
             record.target = Some(Arc::clone(&target));
             let decided = match &target.route.policies {
                 None => act(context, request, &requested, Some(&edits), &target, record).await,
-                Some(policies) => act_rerouted(context, request, requested, &edits, &target, policies, record).await,
+                Some(policies) => {
+                    let acting =
+                        act_with_policies(context, request, requested, Some(&edits), &target, policies, record);
+                    Box::pin(acting).await
+                }
             };
             if !matches!(target.route.action, Action::Forward(_)) {
                 return decided;
@@ -172,27 +183,6 @@ async fn act_rewritten(
         answer.apply(context, response);
     }
     decided
-}
-
-/// Does what the route does to which a rewritten path has led, if its own policies admit the request.
-async fn act_rerouted(
-    context: &ConnectionContext,
-    request: Request<ClientBody>,
-    mut requested: RequestTarget,
-    edits: &RequestEdits,
-    target: &Target,
-    policies: &Policies,
-    mut record: Box<RequestRecord>,
-) -> Decision {
-    let (mut parts, body) = request.into_parts();
-    let decided = match policy::admit(policies, context, &mut parts, &mut requested, &mut record).await {
-        Ok(Admission::Admitted) => {
-            act(context, Request::from_parts(parts, body), &requested, Some(edits), target, record).await
-        }
-        Ok(Admission::Redirected(redirect)) => redirected(context, &requested, redirect, record),
-        Err(refusal) => Err((refusal, record)),
-    };
-    decided.map_err(|(refusal, record)| (policy::refuse(policies, refusal), record))
 }
 
 /// Does what a route does with a request.

@@ -28,6 +28,8 @@ handshake_outcomes! {
     Opened = "opened",
     /// The request is no valid handshake: 400, or 426 for another version than 13.
     Malformed = "malformed",
+    /// A policy of the route does not admit it: its address, its token, a prohibited target.
+    Denied = "denied",
     /// No member answered: 502, 503 or 504, or 408 for the client.
     BackendFailed = "backend_failed",
     /// The member answered, but not with 101; the client got that answer.

@@ -128,6 +128,9 @@ def test_any_other_is_refused_with_a_challenge(gateway, scripted, issuer, name):
         check(status, lambda name: fields[name])
     client.close()
     assert backend.got_nothing()
+    # Both handshakes, and no request, are counted as such.
+    metrics = Metrics(gateway.admin_text("/metrics"))
+    assert metrics.of("websocket_handshakes_total", object="Ingress default/web", outcome="denied") == 2
     assert "alice" not in gateway.log() and "mallory" not in gateway.log()
     assert not token or token not in gateway.log()
 

@@ -9,7 +9,7 @@ use http_body::Body;
 
 use super::extended_connect;
 use super::peer::ClientUpgrade;
-use crate::model::ForwardOptions;
+use crate::model::{Action, ForwardOptions};
 use crate::proxy::client::body::ClientBody;
 use crate::proxy::request::context::ConnectionContext;
 use crate::proxy::request::headers;
@@ -51,6 +51,29 @@ pub(in crate::proxy) enum HandshakeAnswer {
     FalselyAccepted,
     /// Any other answer, which is handed on.
     Refused,
+}
+
+/// Counts a request that the policies of its route do not admit, if it is a handshake.
+pub(in crate::proxy) fn count_denied(
+    context: &ConnectionContext,
+    parts: &request::Parts,
+    requested: &RequestTarget,
+    target: &Target,
+) {
+    let is_websocket = || !matches!(Handshake::read(&parts.method, parts.version, &parts.headers, false), Ok(None));
+    let upgrade = || {
+        let Action::Forward(forward) = &target.route.action else { return None };
+        let allowed = forward.upgrade_protocols.as_deref()?;
+        Some(allowed.label(Upgrade::read(parts.version, &parts.headers, allowed)?.first()))
+    };
+    let key = match requested.is_extended_connect || is_websocket() {
+        true => TotalsKey::WebSocket,
+        false => match upgrade() {
+            Some(protocol) => totals_key(Some(protocol)),
+            None => return,
+        },
+    };
+    context.state.sessions.refused(target.owner(), key, HandshakeOutcome::Denied);
 }
 
 /// Counts an admitted handshake by its outcome, when it is dropped: as abandoned, if none has been set.
