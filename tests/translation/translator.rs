@@ -275,6 +275,27 @@ fn a_host_that_borrows_routes_at_one_of_its_ports_follows_them() {
     assert_eq!(translator.update(&snapshot).model, translate(&snapshot, &options).model);
 }
 
+#[test]
+fn a_certificate_that_is_replaced_is_judged_for_the_hosts_whose_entries_name_it() {
+    let ingress = |name, host: &str, tls: Value| {
+        json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": name}, "spec": {"tls": [tls], "rules": [
+            {"host": host, "http": {"paths": [{"path": "/", "pathType": "Prefix",
+                "backend": {"service": {"name": name, "port": {"number": 80}}}}]}}]}})
+    };
+    let mut snapshot = Snapshot::default();
+    add(&mut snapshot, ingress("wide", "*.example", json!({"hosts": ["*.example"], "secretName": "tls"})));
+    add(&mut snapshot, ingress("narrow", "a.example", json!({"hosts": ["a.example"], "secretName": "missing"})));
+    let options = Options { everything_without_class: true, ..options() };
+    let mut translator = Translator::new(options.clone());
+    // The narrow host shows the certificate of the wide one, of which its own entry knows nothing.
+    for host in ["*.example", "other.example", "*.example"] {
+        snapshot.secrets.remove(&Key::new("default", "tls"));
+        add(&mut snapshot, secret(host));
+        let (now, expected) = (translator.update(&snapshot), translate(&snapshot, &options));
+        assert_eq!((now.model, now.reports), (expected.model, expected.reports), "{host}");
+    }
+}
+
 fn add(snapshot: &mut Snapshot, document: Value) {
     manifests::add_filled(snapshot, document);
 }

@@ -392,7 +392,8 @@ impl HostBuilder<'_> {
 
     fn certificate(&self, host: &HostPattern, at: PortProtocol, tls: HostTls<'_>, draft: &mut Draft) {
         let Some(id) = self.ingresses.hosts.certificate(host, tls) else { return };
-        if !tls.inherited {
+        // That of a wider host is judged there.
+        if !tls.inherited && tls.certificate.is_some() {
             tls::check_names(self.lookup, id, host, &tls.ingress.owner, &tls.field(), &mut draft.reports);
         }
         draft.set_certificate(at.port, host, id);
