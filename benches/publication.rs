@@ -67,6 +67,7 @@ fn pool(number: usize, members: usize, version: usize) -> Arc<Pool> {
         probe: Some(Probe { interval: Duration::from_secs(3600), ..Probe::arm_default(false) }),
         balance: Balance::RoundRobin,
         min_up: 0,
+        is_component: false,
     })
 }
 

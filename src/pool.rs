@@ -240,6 +240,11 @@ impl Pool {
         state.standings().map(|(member, endpoint, standing)| (Arc::clone(member), endpoint, standing)).collect()
     }
 
+    /// Whether its members are counted with another pool, which alone leads to it.
+    pub fn is_component(&self) -> bool {
+        self.state.load().is_component
+    }
+
     /// Whether a member that fails its probe is to be left: the probe counts in this pool.
     pub fn is_left(&self, member: &Member) -> bool {
         member.health() == Health::Down && self.state.load().counting_probes().include(member)

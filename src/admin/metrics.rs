@@ -80,7 +80,7 @@ impl Collector for AdminState {
 
         let mut members =
             encoder.encode_descriptor("pool_members", "Members of pools, by state", None, MetricType::Gauge)?;
-        for pool in self.pools.pools().values() {
+        for pool in self.pools.pools().values().filter(|pool| !pool.is_component()) {
             let mut counts = Standing::ALL.map(|standing| (standing, 0));
             for (_, _, standing) in pool.standings() {
                 counts.iter_mut().filter(|(counted, _)| *counted == standing).for_each(|(_, count)| *count += 1);

@@ -41,6 +41,9 @@ pub struct Pool {
     /// The number of members that count as up whatever their probes say (ARM `minServers`): where fewer are up, all ready members take requests.
     #[serde(skip_serializing_if = "is_zero")]
     pub min_up: u32,
+    /// Whether it takes requests only as a part of other pools, which its members are counted with.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_component: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]

@@ -16,6 +16,8 @@ pub(super) struct PoolState {
     pub(super) balance: Balance,
     /// The number of members that count as up whatever their probes say.
     pub(super) min_up: usize,
+    /// Whether its members are counted with another pool.
+    pub(super) is_component: bool,
     /// Every member, and the state of its endpoint.
     pub(super) members: Box<[(Arc<Member>, EndpointState)]>,
     /// The weight of each member. Empty: they share requests evenly, as nearly always.

@@ -85,6 +85,7 @@ mod tests {
                 probe: Some(Probe::arm_default(false)),
                 balance: Balance::RoundRobin,
                 min_up: 0,
+                is_component: false,
             };
             (PoolId((*name).into()), Arc::new(pool))
         };

@@ -76,8 +76,10 @@ pub(super) enum DefaultCertificate {
 }
 
 /// The defaults that a class gives to the objects that it serves.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Class {
+    /// The IngressClass. `None`: an annotation or a convention stands for one.
+    pub(super) object: Option<Arc<ObjectRef>>,
     /// The settings of its annotations.
     pub(super) settings: Arc<AnnotationSettings>,
     /// Those of the settings that are for WebSocket sessions.
@@ -101,12 +103,21 @@ pub(super) enum Parameters {
 }
 
 impl Class {
-    fn new(settings: Arc<AnnotationSettings>, origin: ClassOrigin, parameters: Parameters) -> Self {
-        Self { websocket: Arc::new(websocket::from_annotations(&settings)), settings, origin, parameters }
+    fn without_object(origin: ClassOrigin) -> Arc<Self> {
+        let settings = Arc::default();
+        let websocket = Arc::new(websocket::from_annotations(&settings));
+        Arc::new(Self { object: None, settings, websocket, origin, parameters: Parameters::None })
     }
 
-    fn without_object(origin: ClassOrigin) -> Self {
-        Self::new(Arc::default(), origin, Parameters::None)
+    /// The object that has written a setting of an object of this class: the class, where `value` is its own.
+    pub(super) fn writer<T: PartialEq>(
+        &self,
+        owner: &Arc<ObjectRef>,
+        settings: &AnnotationSettings,
+        value: impl Fn(&AnnotationSettings) -> &T,
+    ) -> Arc<ObjectRef> {
+        let class = self.object.as_ref().filter(|_| value(settings) == value(&self.settings));
+        Arc::clone(class.unwrap_or(owner))
     }
 }
 
@@ -134,7 +145,9 @@ impl Parameters {
 pub(super) struct Classes {
     options: Options,
     /// Every class by name; `None`: another controller's.
-    classes: BTreeMap<String, Option<Class>>,
+    classes: BTreeMap<String, Option<Arc<Class>>>,
+    /// What stands for classes without an object, by the controller whose defaults hold.
+    conventional: [Arc<Class>; 3],
     /// Classes that exist, but were refused as invalid.
     refused: BTreeSet<String>,
     default: Option<String>,
@@ -175,6 +188,7 @@ impl Classes {
         Self {
             options: options.clone(),
             classes,
+            conventional: [ClassOrigin::Own, ClassOrigin::IngressNginx, ClassOrigin::Agic].map(Class::without_object),
             refused: snapshot.refused_classes.clone(),
             default: default.map(|(name, _)| name.to_owned()),
             gateways,
@@ -214,7 +228,7 @@ impl Classes {
         metadata: &ObjectMeta,
         named: Option<&str>,
         reports: &mut Reports,
-    ) -> Option<Class> {
+    ) -> Option<Arc<Class>> {
         if self.classes.is_empty() && self.refused.is_empty() && self.options.everything_without_class {
             return Some(self.without_class(metadata, named));
         }
@@ -245,14 +259,14 @@ impl Classes {
 
     /// The class that the annotation names. The annotation is no reference: its value may be a convention of some other
     /// controller, whose objects are left alone.
-    fn by_annotation(&self, object: &ObjectRef, name: &str, reports: &mut Reports) -> Option<Class> {
+    fn by_annotation(&self, object: &ObjectRef, name: &str, reports: &mut Reports) -> Option<Arc<Class>> {
         if let Some(class) = self.classes.get(name) {
             return class.clone();
         }
         let controller =
             CONVENTIONAL_CLASSES.iter().find(|(value, _)| *value == name).map(|(_, controller)| *controller);
         if let Some(controller) = controller.filter(|controller| is_served(controller, &self.options)) {
-            return Some(Class::without_object(ClassOrigin::of(controller)));
+            return Some(self.conventional(ClassOrigin::of(controller)));
         }
         if self.options.everything_without_class {
             let (message, remedy) = self.missing(name);
@@ -269,11 +283,16 @@ impl Classes {
         (format!("there is no IngressClass {name:?}, so it is not served"), "create the class or correct the name")
     }
 
-    fn without_class(&self, metadata: &ObjectMeta, named: Option<&str>) -> Class {
+    fn conventional(&self, origin: ClassOrigin) -> Arc<Class> {
+        let class = self.conventional.iter().find(|class| class.origin == origin);
+        Arc::clone(class.expect("there is one for each"))
+    }
+
+    fn without_class(&self, metadata: &ObjectMeta, named: Option<&str>) -> Arc<Class> {
         let name = annotation(metadata, CLASS_ANNOTATION).or(named);
         let convention = CONVENTIONAL_CLASSES.iter().find(|(value, _)| Some(*value) == name);
         let served = convention.filter(|(_, controller)| is_served(controller, &self.options));
-        Class::without_object(served.map_or(ClassOrigin::Own, |(_, controller)| ClassOrigin::of(controller)))
+        self.conventional(served.map_or(ClassOrigin::Own, |(_, controller)| ClassOrigin::of(controller)))
     }
 }
 
@@ -283,7 +302,7 @@ fn read_class(
     options: &Options,
     parameters: impl FnOnce(&ObjectRef, &mut Reports) -> Parameters,
     reports: &mut Reports,
-) -> Option<Class> {
+) -> Option<Arc<Class>> {
     let controller = class.spec.as_ref().and_then(|spec| spec.controller.as_deref()).unwrap_or_default();
     if !is_served(controller, options) {
         return None;
@@ -299,7 +318,9 @@ fn read_class(
         // A class is the canary of nothing. It has been reported.
         Arc::make_mut(&mut settings).is_canary = false;
     }
-    Some(Class::new(settings, ClassOrigin::of(controller), parameters))
+    let websocket = Arc::new(websocket::from_annotations(&settings));
+    let origin = ClassOrigin::of(controller);
+    Some(Arc::new(Class { object: Some(Arc::new(object)), settings, websocket, origin, parameters }))
 }
 
 fn is_served(controller: &str, options: &Options) -> bool {

@@ -7,6 +7,7 @@ import pytest
 from curl import curl
 from gateway import wait_for
 from manifests import application_gateway
+from metrics import Metrics
 from wire import ACCEPTED, HANDSHAKE, Client
 
 
@@ -44,6 +45,8 @@ def test_requests_are_shared_by_weight_among_members_that_are_up(gateway, backen
     wait_for(lambda: len(shares(gateway, 8)) == 2, "both are up")
     counted = shares(gateway, 80)
     assert abs(counted["127.0.0.1"] - 60) <= 3, counted
+    metrics = Metrics(gateway.admin_text("/metrics"))
+    assert metrics.total("pool_members") == 2, "each is counted once"
     first.health = 503
     wait_for(lambda: shares(gateway, 8) == {"127.0.0.2": 8}, "the one that is up takes all")
 

@@ -89,9 +89,16 @@ impl Registry {
             weights = Vec::new();
         }
         let (members, weights, forbidden) = (members.into(), weights.into(), refused.len());
-        let min_up = usize::try_from(spec.min_up).unwrap_or(usize::MAX);
-        let state =
-            Arc::new(PoolState { balance: spec.balance, min_up, members, weights, unresolved, resolving, forbidden });
+        let state = Arc::new(PoolState {
+            balance: spec.balance,
+            min_up: usize::try_from(spec.min_up).unwrap_or(usize::MAX),
+            is_component: spec.is_component,
+            members,
+            weights,
+            unresolved,
+            resolving,
+            forbidden,
+        });
         // A state with fewer members than endpoints is not shared: the reason is logged for each pool.
         changes.last = (complete && refused.is_empty()).then(|| (Arc::clone(spec), Arc::clone(&state)));
         match refused.is_empty() {

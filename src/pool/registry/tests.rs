@@ -24,6 +24,7 @@ fn specs(ports: &[u16], path: &str) -> OrdMap<PoolId, Arc<model::Pool>> {
         probe: Some(Probe { path: path.to_owned(), ..Probe::arm_default(false) }),
         balance: Balance::LeastConnections,
         min_up: 0,
+        is_component: false,
     };
     OrdMap::unit(PoolId("pool".into()), Arc::new(pool))
 }
@@ -165,6 +166,7 @@ fn pool() -> impl Strategy<Value = Arc<model::Pool>> {
             probe,
             balance: Balance::RoundRobin,
             min_up: 0,
+            is_component: false,
         })
     })
 }

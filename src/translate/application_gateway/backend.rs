@@ -34,6 +34,15 @@ pub(super) struct Backends<'a> {
     pub(super) rewrites: BTreeMap<String, Arc<RewriteSet>>,
 }
 
+/// What a pool is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PoolUse {
+    /// Routes lead to it.
+    Route,
+    /// It is one of the pools that take the requests of a route together.
+    Component,
+}
+
 impl<'a> Backends<'a> {
     /// Reads every settings element, pool, probe and rewrite set, in use or not, so that each mistake is reported.
     pub(super) fn read(
@@ -71,6 +80,7 @@ impl<'a> Backends<'a> {
         &self,
         pool: &Element<'a, BackendAddressPool>,
         settings: &Element<'a, BackendHttpSettings>,
+        pool_use: PoolUse,
         lookup: &Lookup<'_>,
         draft: &mut Draft,
     ) -> Result<PoolId, Reason> {
@@ -78,9 +88,12 @@ impl<'a> Backends<'a> {
         let [pool_name, settings_name] = [&pool.value.name, &settings.value.name].map(|name| name.replace('/', "%2F"));
         let id = PoolId(format!("{pool_name}/{settings_name} ({})", self.owner).into());
         let read = &self.settings[&settings.field];
-        if !draft.pools.contains_key(&id) {
+        let is_component = pool_use == PoolUse::Component;
+        if let Some(known) = draft.pools.get_mut(&id) {
+            known.is_component &= is_component;
+        } else {
             let made = self.pool(pool, settings, read, lookup, draft)?;
-            draft.pools.insert(id.clone(), made);
+            draft.pools.insert(id.clone(), Pool { is_component, ..made });
         }
         draft.parts.pools.entry(pool.value.name.clone()).or_default().insert(id.clone());
         Ok(id)
@@ -147,7 +160,7 @@ impl<'a> Backends<'a> {
         let probe = probe.or(declared).unwrap_or_else(|| probe::default(settings.https, &settings.host));
         let field = format!("{}.loadDistributionAlgorithm", element.field);
         let balance = balance(settings.load_distribution, keeps_clients, self.owner, &field, reports);
-        Ok(Pool { endpoints: endpoints.into(), transport, probe: Some(probe), balance, min_up })
+        Ok(Pool { endpoints: endpoints.into(), transport, probe: Some(probe), balance, min_up, is_component: false })
     }
 
     /// The CA certificates of `references`, of the settings at `settings_field`, as one PEM text; `None`: the well-known CAs are trusted. If one can't be read,

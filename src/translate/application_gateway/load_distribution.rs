@@ -11,7 +11,7 @@ use crate::api::application_gateway::{
 use crate::model::{Address, Balance, Endpoint, Pool, PoolId, Probe, Weight};
 use crate::report::Reason;
 
-use super::backend::Backends;
+use super::backend::{Backends, PoolUse};
 use super::element::{Element, in_range};
 use super::probe;
 use crate::translate::draft::Draft;
@@ -42,7 +42,7 @@ pub(super) fn pool<'a>(
         let field = format!("{}.loadDistributionTargets[{index}]", policy.field);
         let weight = weight(backends, &field, target, draft);
         let found = find(backends, &field, target, draft);
-        match found.and_then(|pool| backends.pool_id(&pool, settings, lookup, draft)) {
+        match found.and_then(|pool| backends.pool_id(&pool, settings, PoolUse::Component, lookup, draft)) {
             Ok(pool) => members.push((pool, weight)),
             Err(why) => reason = why,
         }
@@ -64,8 +64,10 @@ pub(super) fn pool<'a>(
     };
     let endpoints: Vec<Endpoint> = merge(&pools).into_values().collect();
     let probe = Some(common_probe(&pools, settings, backends));
-    let merged =
-        Pool { endpoints: endpoints.into(), transport: first.transport.clone(), probe, balance, min_up: first.min_up };
+    // All have the transport and `minServers` of the settings.
+    let Pool { transport, min_up, .. } = first;
+    let transport = transport.clone();
+    let merged = Pool { endpoints: endpoints.into(), transport, probe, balance, min_up: *min_up, is_component: false };
     draft.pools.insert(id.clone(), merged);
     Ok(id)
 }

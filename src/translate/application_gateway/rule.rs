@@ -10,7 +10,7 @@ use crate::model::{
 };
 use crate::report::Reason;
 
-use super::backend::Backends;
+use super::backend::{Backends, PoolUse};
 use super::element::{Element, ElementList, Elements, in_range};
 use super::guard::{self, Access};
 use super::load_distribution;
@@ -315,7 +315,7 @@ impl<'a> RuleRoutes<'_, 'a> {
             let pool = pools.find(owner, pool, &at(target.pool), &mut draft.reports);
             let setting = settings.find(owner, setting, &at(target.settings), &mut draft.reports);
             let (pool, setting) = (pool?, setting?);
-            let id = backends.pool_id(&pool, &setting, lookup, draft)?;
+            let id = backends.pool_id(&pool, &setting, PoolUse::Route, lookup, draft)?;
             (setting, id)
         };
         Ok(backends.forward(id, &setting, path, &mut draft.reports))

@@ -151,6 +151,7 @@ fn pool_of(
         ),
         endpoints: lookup.intern_endpoints(resolved.endpoints),
         min_up: 0,
+        is_component: false,
     };
     Ok((id, lookup.intern_pool(pool)))
 }
@@ -176,7 +177,7 @@ fn is_https(ingress: &ParsedIngress, resolved: &ResolvedPort<'_>) -> bool {
             let is_443 =
                 |endpoint: &Endpoint| matches!(&endpoint.address, Address::Socket(address) if address.port() == 443);
             let members_are = !resolved.endpoints.is_empty() && resolved.endpoints.iter().all(is_443);
-            ingress.origin == ClassOrigin::Agic && (resolved.number == 443 || members_are)
+            ingress.class.origin == ClassOrigin::Agic && (resolved.number == 443 || members_are)
         }
     }
 }
@@ -257,7 +258,7 @@ fn options(ingress: &ParsedIngress, path: &IngressPath) -> ForwardOptions {
             Some(EncodedSlashesSetting::Refuse) => EncodedSlashes::Refuse,
             Some(EncodedSlashesSetting::Decode) => EncodedSlashes::Decode,
             // nginx matches the decoded path.
-            None if ingress.origin == ClassOrigin::IngressNginx => EncodedSlashes::Decode,
+            None if ingress.class.origin == ClassOrigin::IngressNginx => EncodedSlashes::Decode,
             None => EncodedSlashes::Keep,
         },
         request_timeout,

@@ -17,7 +17,7 @@ use crate::model::{HostPattern, Kind, ObjectRef, PathMatch, Policies, Protocol, 
 use crate::report::Reason;
 use crate::source::Key;
 use crate::translate::claim::{Age, PortProtocol};
-use crate::translate::class::{ClassGateway, ClassOrigin, FrontendPorts, Parameters, annotation_field};
+use crate::translate::class::{Class, ClassGateway, ClassOrigin, FrontendPorts, annotation_field};
 use crate::translate::refs::Refs;
 use crate::translate::tls_profile::TlsProfile;
 
@@ -36,10 +36,8 @@ pub(in crate::translate) struct ParsedIngress {
     pub(super) redirect: Option<Arc<Redirect>>,
     /// What is rewritten of the requests for each backend; empty where nothing is.
     pub(super) rewrites: Box<[Option<Arc<RewriteSet>>]>,
-    /// The controller whose class it has, and whose defaults hold.
-    pub(super) origin: ClassOrigin,
-    /// The parameters of its class.
-    pub(super) parameters: Parameters,
+    /// Its class, whose defaults hold.
+    pub(super) class: Arc<Class>,
     /// The ports on which it is served.
     pub(super) ports: FrontendPorts,
     /// Why all of its paths are closed, if they are.
@@ -118,12 +116,12 @@ pub(super) fn narrow(index: usize) -> u32 {
 impl ParsedIngress {
     /// Time for the header of a backend's answer.
     pub(super) fn request_timeout(&self) -> Duration {
-        self.settings.request_timeout.unwrap_or_else(|| self.origin.request_timeout())
+        self.settings.request_timeout.unwrap_or_else(|| self.class.origin.request_timeout())
     }
 
     /// The ApplicationGateway that the parameters of its class name.
     pub(super) fn gateway(&self) -> Option<&ClassGateway> {
-        self.parameters.gateway()
+        self.class.parameters.gateway()
     }
 
     /// Whether it is served on this port, for this protocol.
@@ -147,7 +145,7 @@ impl ParsedIngress {
     /// Whether a path of a host is not for clear text, since its class is AGIC's: there, a host with TLS has no HTTP listener
     /// unless it redirects. The challenge of a certificate authority comes in clear text.
     pub(super) fn is_tls_only(&self, host: &HostPattern, path: &PathMatch) -> bool {
-        self.origin == ClassOrigin::Agic
+        self.class.origin == ClassOrigin::Agic
             && matches!(self.settings.redirect, None | Some(SslRedirect::Off))
             && self.settings.force_redirect != Some(true)
             && self.settings.allow_http != Some(true)
@@ -158,7 +156,8 @@ impl ParsedIngress {
     /// Whether it answers anything but 404 in clear text for a host.
     pub(super) fn serves_clear_text(&self, host: &HostPattern) -> bool {
         self.serves(host)
-            && (self.origin != ClassOrigin::Agic || self.paths_of(host).any(|path| !self.is_tls_only(host, &path.path)))
+            && (self.class.origin != ClassOrigin::Agic
+                || self.paths_of(host).any(|path| !self.is_tls_only(host, &path.path)))
     }
 
     /// The paths of a host.
@@ -257,7 +256,7 @@ impl ParsedIngress {
                 .chain(token_secret)
                 .collect(),
             config_maps: roots(root_maps).into_iter().chain(roots(ca_maps)).chain(token_map).chain(pages).collect(),
-            application_gateways: self.parameters.gateway_key().cloned().into_iter().collect(),
+            application_gateways: self.class.parameters.gateway_key().cloned().into_iter().collect(),
             azure_rewrites: self.settings.agic.rewrite_resource.iter().map(|name| key(name)).collect(),
         }
     }

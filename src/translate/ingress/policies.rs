@@ -10,7 +10,7 @@ use super::{acme, error_pages, rewrites, tls_policy, token};
 use crate::api::annotations::AnnotationSettings;
 use crate::model::{AddressList, ClientAddresses, Hsts, ObjectRef, PathMatch, Policies, PolicyOrigin, TlsPolicy};
 use crate::report::{Reason, Report};
-use crate::translate::class::{ClassOrigin, annotation_field};
+use crate::translate::class::{Class, ClassOrigin, annotation_field};
 use crate::translate::lookup::Lookup;
 use crate::translate::report::Reports;
 
@@ -123,20 +123,18 @@ pub(super) fn with(policies: Option<Arc<Policies>>, edit: impl FnOnce(&mut Polic
 }
 
 /// The policies of an Ingress by its annotations and its class alone.
-pub(super) fn read(
-    owner: &Arc<ObjectRef>,
-    settings: &AnnotationSettings,
-    origin: ClassOrigin,
-) -> Option<Arc<Policies>> {
-    let list = |(key, networks): &(&str, Vec<IpNet>)| AddressList {
-        origin: PolicyOrigin { owner: Arc::clone(owner), field: annotation_field(key).into() },
-        networks: networks.as_slice().into(),
+pub(super) fn read(owner: &Arc<ObjectRef>, settings: &AnnotationSettings, class: &Class) -> Option<Arc<Policies>> {
+    type List = Option<(&'static str, Vec<IpNet>)>;
+    let list = |value: fn(&AnnotationSettings) -> &List| {
+        let (key, networks) = value(settings).as_ref()?;
+        let owner = class.writer(owner, settings, value);
+        let origin = PolicyOrigin { owner, field: annotation_field(key).into() };
+        Some(AddressList { origin, networks: networks.as_slice().into() })
     };
-    let (deny, allow) = (settings.denied_addresses.as_ref(), settings.allowed_addresses.as_ref());
-    let allow = allow.filter(|(_, networks)| !has_everybody(networks));
-    let client_addresses =
-        (deny.is_some() || allow.is_some()).then(|| ClientAddresses { deny: deny.map(list), allow: allow.map(list) });
-    Policies { client_addresses, hsts: hsts(owner, origin), ..Policies::default() }.into_shared()
+    let (deny, allow) = (list(|settings| &settings.denied_addresses), list(|settings| &settings.allowed_addresses));
+    let allow = allow.filter(|list| !has_everybody(&list.networks));
+    let client_addresses = (deny.is_some() || allow.is_some()).then_some(ClientAddresses { deny, allow });
+    Policies { client_addresses, hsts: hsts(owner, class.origin), ..Policies::default() }.into_shared()
 }
 
 /// The default of ingress-nginx.

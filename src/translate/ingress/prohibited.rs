@@ -52,7 +52,7 @@ impl Prohibitions {
         matches: &RouteMatch,
         reports: &mut Reports,
     ) -> Option<Arc<ProhibitedTargets>> {
-        if self.0.is_empty() || ingress.origin != ClassOrigin::Agic {
+        if self.0.is_empty() || ingress.class.origin != ClassOrigin::Agic {
             return None;
         }
         let targets = self.0.values().map(|prohibition| &prohibition.target);

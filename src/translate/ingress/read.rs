@@ -26,20 +26,19 @@ impl ParsedIngress {
     pub(super) fn read(
         owner: Arc<ObjectRef>,
         object: &Ingress,
-        class: Class,
+        class: Arc<Class>,
         default_certificate: DefaultCertificate,
         recent: &mut RecentSettings,
         reports: &mut Reports,
     ) -> Option<Self> {
         // Annotations. Most Ingresses have none of their own, and then share the settings of their class.
-        let Class { settings: class_settings, origin, parameters, websocket } = class;
-        let settings = read_annotations(Arc::clone(&class_settings), &owner, &object.metadata, reports);
+        let settings = read_annotations(Arc::clone(&class.settings), &owner, &object.metadata, reports);
         if settings.is_canary {
             return None;
         }
         session::check(&owner, &object.metadata, &settings, reports);
-        let (settings, websocket) = if Arc::ptr_eq(&settings, &class_settings) {
-            (settings, websocket)
+        let (settings, websocket) = if Arc::ptr_eq(&settings, &class.settings) {
+            (settings, Arc::clone(&class.websocket))
         } else {
             recent.share_settings(settings)
         };
@@ -64,21 +63,20 @@ impl ParsedIngress {
         }
         let RuleReader { hosts, paths, backends, rewrites, .. } = rules;
         // What its class's ApplicationGateway gives, and `spec.tls`, which covers the hosts of the rules.
-        let reader = ElementReader { owner: &owner, settings: &settings, parameters: &parameters };
+        let reader = ElementReader { owner: &owner, settings: &settings, parameters: &class.parameters };
         let closed = reader.closed(reports);
         let entries = object.spec.as_ref().and_then(|spec| spec.tls.as_deref()).unwrap_or_default();
         let tls = reader.tls(entries, &hosts, default_certificate, reports);
         let ports = reader.ports(tls.is_some());
         Some(Self {
-            policies: policies::read(&owner, &settings, origin),
+            policies: policies::read(&owner, &settings, &class),
             redirect: to_url::read(&owner, &settings.redirects, reports),
             rewrites: rewrites.into(),
             owner,
             created: object.metadata.creation_timestamp.clone(),
             settings,
             websocket,
-            origin,
-            parameters,
+            class,
             ports,
             closed,
             hosts: hosts.into(),

@@ -42,7 +42,7 @@ pub(super) fn decide(
         return None;
     }
     // Redirects where the host is served over TLS.
-    let is_of_nginx = ingress.origin == ClassOrigin::IngressNginx;
+    let is_of_nginx = ingress.class.origin == ClassOrigin::IngressNginx;
     let redirect = match ingress.settings.redirect {
         None if is_of_nginx => Some(SslRedirect::PermanentRedirect),
         asked => asked,
@@ -80,7 +80,7 @@ pub(super) fn decide(
 /// The redirect of ingress-nginx to HTTPS.
 fn permanent(ingress: &ParsedIngress, port: u16) -> Redirect {
     let RedirectSettings { preserve_trailing_slash, port: names_port, .. } = ingress.settings.redirects;
-    let keeps_slash = preserve_trailing_slash.unwrap_or(ingress.origin != ClassOrigin::IngressNginx);
+    let keeps_slash = preserve_trailing_slash.unwrap_or(ingress.class.origin != ClassOrigin::IngressNginx);
     Redirect {
         port: if names_port == Some(true) { RedirectPort::ListenerWritten(port) } else { RedirectPort::Listener(port) },
         path: if keeps_slash { RedirectPath::Keep } else { RedirectPath::KeepTrimmed },

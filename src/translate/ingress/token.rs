@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::parsed::ParsedIngress;
 use crate::api::annotations::{ObjectValue, TokenSettings};
 use crate::api::application_gateway::{SessionAtTokenEnd, UnauthorizedRequestAction};
-use crate::model::{self, Kind, ObjectRef, TokenPolicy, Unauthorized};
+use crate::model::{self, Kind, ObjectRef, PolicyOrigin, TokenPolicy, Unauthorized};
 use crate::report::Reason;
 use crate::translate::class::annotation_field;
 use crate::translate::lookup::Lookup;
@@ -57,7 +57,9 @@ pub(super) fn policy(
         },
     };
     let main = if entra_tenant.is_some() { TokenField::EntraTenant } else { TokenField::Issuer };
-    token::policy(&request, (&ingress.owner, field(main)), field, lookup, reports).map(Arc::new).map(Some)
+    let read = token::policy(&request, (&ingress.owner, field(main)), field, lookup, reports)?;
+    let owner = ingress.class.writer(&ingress.owner, &ingress.settings, |settings| &settings.token);
+    Ok(Some(Arc::new(TokenPolicy { origin: PolicyOrigin { owner, ..read.origin }, ..read })))
 }
 
 fn object<'v>(ingress: &ParsedIngress, kind: Kind, ObjectValue { name, key }: &'v ObjectValue) -> KeysRef<'v> {

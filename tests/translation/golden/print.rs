@@ -293,8 +293,12 @@ fn affinity(affinity: Option<&Affinity>) -> Settings {
 
 /// How the members of a pool are chosen and spoken to.
 fn members(pool: &Pool) -> Settings {
-    let Pool { endpoints: _, transport, probe: _, balance, min_up } = pool;
-    let mut settings = vec![("balance", format!("{balance:?}")), ("min_up", min_up.to_string())];
+    let Pool { endpoints: _, transport, probe: _, balance, min_up, is_component } = pool;
+    let mut settings = vec![
+        ("balance", format!("{balance:?}")),
+        ("min_up", min_up.to_string()),
+        ("is_component", is_component.to_string()),
+    ];
     match transport {
         Transport::Http => settings.push(("transport", "Http".to_owned())),
         Transport::Https(UpstreamTls { server_name, trusted_roots }) => settings.extend([

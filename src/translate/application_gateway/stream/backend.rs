@@ -78,7 +78,7 @@ impl<'a> Backends<'a> {
         let default = (!is_service).then(|| Probe::connection(is_tls));
         let probe = probe.or(declared).or(default);
         let balance = balance(None, keeps_clients, self.owner, &element.field, reports);
-        Ok(Pool { endpoints: endpoints.into(), transport, probe, balance, min_up })
+        Ok(Pool { endpoints: endpoints.into(), transport, probe, balance, min_up, is_component: false })
     }
 
     /// Reports what settings say of certificates that the gateway never sees.
