@@ -151,6 +151,7 @@ fn pool(
             balance: balance(None, resolved.keeps_clients, owner, field, &mut draft.reports),
             endpoints: lookup.intern_endpoints(resolved.endpoints),
             min_up: 0,
+            is_component: false,
         };
         draft.pools.insert(id.clone(), pool);
     }
