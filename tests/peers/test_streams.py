@@ -172,18 +172,23 @@ def test_a_real_redis_is_served(edge, gateway, redis, way):
     assert counted.of("stream_bytes_total", OBJECT, protocol=kind, direction="down") > len(value)
 
 
-def test_a_subscriber_of_redis_is_listed_and_drained_with_its_pod(edge, gateway, redis):
+@pytest.mark.parametrize("kind", ["tcp", "tls"])
+def test_a_subscriber_of_redis_is_listed_and_drained_with_its_pod(edge, gateway, redis, kind):
+    sni = {"tcp": None, "tls": "redis.example.com"}[kind]
     objects = service("db", redis.ports["plain"])
     objects[1]["endpoints"][0]["targetRef"] = {"kind": "Pod", "namespace": "default", "name": "redis-0"}
-    edge(objects, stream_gateway("edge", tcp()))
-    with Client(gateway.tcp) as subscriber:
+    listener = tls(sni, certificate="redis") if sni else tcp()
+    rest = [*secret("redis", redis.certificate), *stream_gateway("edge", listener, certificates=["redis"])]
+    edge(objects, rest)
+    port = gateway.tls if sni else gateway.tcp
+    with Client(port, tls_for=sni) as subscriber:
         subscriber.send(b"SUBSCRIBE news\r\n").read_until(b":1\r\n")
-        redis.command(gateway.tcp, "PUBLISH", "news", "hello")
+        redis.command(port, "PUBLISH", "news", "hello", sni=sni)
         assert subscriber.read_until(b"hello\r\n").endswith(b"hello\r\n")
         table = steadygate("sessions", "--admin", f"127.0.0.1:{gateway.admin}", "--pod", "default/redis-0").stdout
-        assert table.splitlines()[1].split()[4:6] == ["tcp", "ApplicationGateway"]
+        assert table.splitlines()[1].split()[4:6] == [kind, "ApplicationGateway"]
         objects[1]["endpoints"][0]["conditions"] = {"ready": False, "serving": True, "terminating": True}
-        gateway.apply("site.json", objects, stream_gateway("edge", tcp()))
+        gateway.apply("site.json", objects, rest)
         assert subscriber.read_to_end() == b""
     assert closed(gateway, "member_drain").get("code") is None
 
