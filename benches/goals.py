@@ -38,6 +38,16 @@ GOALS = [
     Goal("ws handshake: CPU, next", "websocket", "ws handshake", 0.8, BEST, "µs"),
     Goal("wss handshake: CPU", "websocket", "wss handshake", 0.6, BEST, "µs"),
     Goal("frame headers watched, a message", "frames", "frame", 15, (), "ns"),
+    *(
+        Goal(f"{what}: CPU a request", "policies", metric, 1.0, BEST, "µs", 2)
+        for what, metric in [
+            ("redirect", "redirect"),
+            ("header set on a condition", "header"),
+            ("URL rewritten by a pattern", "url"),
+            ("path map of 100 patterns", "map"),
+            ("token", "token"),
+        ]
+    ),
     Goal("a change among 10,000 routes, until served, longest of 20", "routes", "10000 served max", 10, (), "ms"),
     Goal("a change among 10,000 routes, next", "routes", "10000 served max", 5, (), "ms"),
     Goal("a change among 100,000 routes, until served, longest of 20", "routes", "100000 served max", 50, (), "ms"),

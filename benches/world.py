@@ -79,8 +79,8 @@ class World:
 
     def http(self, url, seconds, rate=None, **arguments):
         """`costs` of requests."""
-        asked = {"connections": 64, "streams": 1, "version": "1.1"} | arguments
-        return self.costs("http", url=url, host=HOST, seconds=seconds, rate=rate, **asked)
+        asked = {"host": HOST, "connections": 64, "streams": 1, "version": "1.1"} | arguments
+        return self.costs("http", url=url, seconds=seconds, rate=rate, **asked)
 
     def open(self, name, count, scheme="ws"):
         """`costs` of opening WebSocket sessions, all of which must be."""

@@ -6,7 +6,7 @@ Each has `TITLE`, `PEERS` (classes; a pair with a number is measured in no more 
 
 import importlib
 
-NAMES = ["http", "http2", "connect", "websocket", "memory", "idle", "stream", "change", "routes", "frames"]
+NAMES = ["http", "http2", "connect", "websocket", "memory", "idle", "stream", "policies", "change", "routes", "frames"]
 # Measured when asked for by name: it needs what `make bench-cluster` prepares.
 ALONE = ["cluster"]
 

@@ -13,6 +13,10 @@ from pathlib import Path
 from machine import PROXY_CORE, Failed, Process, free_port, wait_for
 
 HOST, OTHER = "bench.example", "other.example"
+# Hosts with a policy each, for the item `policies`.
+REDIRECT, HEADER, URL, MAP, TOKEN = (f"{policy}.bench.example" for policy in ("redirect", "header", "url", "map", "token"))
+# Where `REDIRECT` leads; the pattern of the header `X-Kind` that has `HEADER` add a header; the paths of `MAP`, each its own pattern.
+TARGET, KIND, PATTERNS = "target.bench.example", "^mobile-[0-9]+$", [f"/p{number}/" for number in range(100)]
 # Of one process here: two a session, and some to spare.
 SESSIONS = 9_500
 

@@ -5,12 +5,13 @@ import time
 import urllib.request
 
 from machine import free_port
-from peers import HOST, OTHER, Peer, path
+from peers import HEADER, HOST, KIND, MAP, OTHER, PATTERNS, REDIRECT, TARGET, URL, Peer, path
 
 
 class Caddy(Peer):
     name = "caddy"
     handler = {}
+    has_tokens = False
     environment = {"GOMAXPROCS": "1"}
 
     def __init__(self, tools, directory, site):
@@ -41,7 +42,8 @@ class Caddy(Peer):
             served = [(HOST, "/"), (OTHER, path(revision)), *more]
             matches = ([{"host": [host], "path": [at + "*"]}] for host, at in served)
             not_found = {"handle": [{"handler": "static_response", "status_code": 404}]}
-            return [*({"match": match, "handle": [proxy], "terminal": True} for match in matches), not_found]
+            proxied = ({"match": match, "handle": [proxy], "terminal": True} for match in matches)
+            return [*proxied, *self._policies(proxy), not_found]
 
         server = {"automatic_https": {"disable": True}, "protocols": ["h1", "h2"]}
         files = {end: str(self.tools.certificates / f"server.{name}") for end, name in (("certificate", "pem"), ("key", "key"))}
@@ -59,6 +61,29 @@ class Caddy(Peer):
                 "tls": {"certificates": {"load_files": [files]}},
             },
         }
+
+
+    def _policies(self, proxy):
+        """Further routes."""
+        return []
+
+
+class CaddyPolicies(Caddy):
+    """As https://caddyserver.com/docs/json/apps/http/servers/routes has them."""
+
+    def _policies(self, proxy):
+        def route(host, *handlers, **match):
+            return {"match": [{"host": [host]} | match], "handle": [*handlers], "terminal": True}
+
+        location = {"Location": [f"https://{TARGET}{{http.request.uri}}"]}
+        kind = {"X-Kind": {"pattern": KIND}}
+        return [
+            route(REDIRECT, {"handler": "static_response", "status_code": 302, "headers": location}),
+            route(HEADER, {"handler": "headers", "request": {"set": {"X-Group": ["mobile"]}}}, proxy, header_regexp=kind),
+            route(HEADER, proxy),
+            route(URL, {"handler": "rewrite", "path_regexp": [{"find": "^/old/(.*)$", "replace": "/$1"}]}, proxy),
+            *(route(MAP, proxy, path=[at + "*"]) for at in PATTERNS),
+        ]
 
 
 class CaddyDelay(Caddy):

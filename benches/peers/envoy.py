@@ -8,11 +8,13 @@ FAQ has it for WebSocket.
 
 import json
 
-from peers import HOST, OTHER, Peer, path
+from peers import HEADER, HOST, KIND, MAP, OTHER, PATTERNS, REDIRECT, TARGET, TOKEN, URL, Peer, path
+from tokens import AUDIENCE, ISSUER
 
 TYPE = "type.googleapis.com/envoy."
 MANAGER = TYPE + "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 TCP_PROXY = TYPE + "extensions.filters.network.tcp_proxy.v3.TcpProxy"
+JWT = TYPE + "extensions.filters.http.jwt_authn.v3."
 ROUTER = {"name": "envoy.filters.http.router", "typed_config": {"@type": TYPE + "extensions.filters.http.router.v3.Router"}}
 
 
@@ -20,6 +22,7 @@ class Envoy(Peer):
     name = "envoy"
     arguments = ()
     inline = False
+    has_tokens = True
 
     def configure(self, revision):
         self._resources("rds", [self._routes(revision)])
@@ -56,18 +59,19 @@ class Envoy(Peer):
 
     def _routes(self, revision):
         routes = [(HOST, "/"), (OTHER, path(revision)), *self.site.more()]
+        hosts = [virtual_host(host, forward(prefix)) for host, prefix in routes]
         return {
             "@type": TYPE + "config.route.v3.RouteConfiguration",
             "name": "routes",
-            "virtual_hosts": [
-                {
-                    "name": host,
-                    "domains": [host],
-                    "routes": [{"match": {"prefix": prefix}, "route": {"cluster": "backend", "timeout": "0s"}}],
-                }
-                for host, prefix in routes
-            ],
+            "virtual_hosts": [*hosts, *self._more()],
         }
+
+    def _more(self):
+        """Further virtual hosts."""
+        return []
+
+    def _filters(self):
+        return [ROUTER]
 
     def _listeners(self, revision):
         return [
@@ -98,7 +102,7 @@ class Envoy(Peer):
             "stream_idle_timeout": "0s",
             "http2_protocol_options": {"max_concurrent_streams": 100},
             "upgrade_configs": [{"upgrade_type": "websocket"}],
-            "http_filters": [ROUTER],
+            "http_filters": self._filters(),
         }
         if self.inline:
             manager["route_config"] = {key: of for key, of in self._routes(revision).items() if key != "@type"}
@@ -143,3 +147,45 @@ class EnvoyInline(Envoy):
 
 def address(port):
     return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+
+
+def virtual_host(host, *routes, **more):
+    return {"name": host, "domains": [host], "routes": [*routes]} | more
+
+
+def forward(prefix, match=None, **action):
+    return {"match": {"prefix": prefix} | (match or {}), "route": {"cluster": "backend", "timeout": "0s"} | action}
+
+
+class EnvoyPolicies(Envoy):
+    """As …/api-v3/config/route/v3/route_components.proto and …/configuration/http/http_filters/jwt_authn_filter have it."""
+
+    def _more(self):
+        redirect = {"host_redirect": TARGET, "https_redirect": True, "response_code": "FOUND"}
+        kind = {"headers": [{"name": "x-kind", "string_match": {"safe_regex": {"regex": KIND}}}]}
+        added = {"header": {"key": "X-Group", "value": "mobile"}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+        rewrite = {"pattern": {"regex": "^/old/(.*)$"}, "substitution": "/\\1"}
+        asked = {"@type": JWT + "PerRouteConfig", "requirement_name": "bench"}
+        return [
+            virtual_host(REDIRECT, {"match": {"prefix": "/"}, "redirect": redirect}),
+            virtual_host(HEADER, forward("/", kind) | {"request_headers_to_add": [added]}, forward("/")),
+            virtual_host(URL, forward("/", regex_rewrite=rewrite)),
+            virtual_host(MAP, *map(forward, PATTERNS)),
+            virtual_host(TOKEN, forward("/"), typed_per_filter_config={"envoy.filters.http.jwt_authn": asked}),
+        ]
+
+    def _filters(self):
+        """Tokens that were verified are kept, as they are here."""
+        provider = {
+            "issuer": ISSUER,
+            "audiences": [AUDIENCE],
+            "forward": True,
+            "local_jwks": {"filename": str(self.tools.certificates / "token.jwks")},
+            "jwt_cache_config": {"jwt_cache_size": 100},
+        }
+        tokens = {
+            "@type": JWT + "JwtAuthentication",
+            "providers": {"bench": provider},
+            "requirement_map": {"bench": {"provider_name": "bench"}},
+        }
+        return [{"name": "envoy.filters.http.jwt_authn", "typed_config": tokens}, ROUTER]

@@ -4,7 +4,7 @@
 import os
 import signal
 
-from peers import HOST, OTHER, SESSIONS, Peer, path
+from peers import HEADER, HOST, KIND, MAP, OTHER, PATTERNS, REDIRECT, SESSIONS, TARGET, URL, Peer, path
 
 CONFIGURATION = """\
 worker_processes 1;
@@ -28,11 +28,7 @@ http {{
     map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
     upstream backend {{ server 127.0.0.1:{backend}; keepalive 64; keepalive_requests 1000000; }}
     proxy_http_version 1.1;
-    proxy_set_header Upgrade $http_upgrade;
-    proxy_set_header Connection $connection_upgrade;
-    proxy_set_header Host $host;
-    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-    proxy_set_header X-Forwarded-Proto $scheme;
+    {headers}
     proxy_read_timeout 1h;
     proxy_send_timeout 1h;
 
@@ -43,8 +39,16 @@ http {{
 
     server {{ listen 127.0.0.1:{http} default_server; {tls} return 404; }}
     {servers}
+    {more}
 }}
 """
+# A server that sets one more has to set them all.
+HEADERS = """\
+proxy_set_header Upgrade $http_upgrade;
+    proxy_set_header Connection $connection_upgrade;
+    proxy_set_header Host $host;
+    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+    proxy_set_header X-Forwarded-Proto $scheme;"""
 SERVER = "server {{ listen 127.0.0.1:{http}; {tls} server_name {host}; location {path} {{ proxy_pass http://backend; }} }}\n"
 TLS = "listen 127.0.0.1:{https} ssl; ssl_certificate {certificates}/server.pem; ssl_certificate_key {certificates}/server.key;"
 
@@ -52,6 +56,7 @@ TLS = "listen 127.0.0.1:{https} ssl; ssl_certificate {certificates}/server.pem; 
 class Nginx(Peer):
     name = "nginx"
     shutdown = ""
+    has_tokens = False
 
     def configure(self, revision):
         site = self.site
@@ -62,8 +67,12 @@ class Nginx(Peer):
         self.write("nginx.conf", CONFIGURATION.format(
             files=2 * SESSIONS + 500, connections=2 * SESSIONS + 300, shutdown=self.shutdown, directory=self.directory,
             tls=tls, names=max(512, 2 * len(routes)), backend=site.backend,
-            http=site.http, servers="    ".join(servers),
+            http=site.http, servers="    ".join(servers), more=self.more(), headers=HEADERS,
         ))  # fmt: skip
+
+    def more(self):
+        """Further servers."""
+        return ""
 
     def command(self):
         return [self.tools.bin / "nginx/nginx", "-e", self.directory / "error.log", "-c", self.directory / "nginx.conf"]
@@ -82,3 +91,18 @@ class NginxShutdown(Nginx):
 
     name = "nginx, worker_shutdown_timeout 10 s"
     shutdown = "worker_shutdown_timeout 10s;"
+
+
+class NginxPolicies(Nginx):
+    def more(self):
+        """As …/ngx_http_rewrite_module.html and …/ngx_http_map_module.html advise."""
+        proxied = "proxy_pass http://backend;"
+        paths = " ".join(f"location {at} {{ {proxied} }}" for at in PATTERNS)
+        servers = {
+            REDIRECT: f"return 302 https://{TARGET}$request_uri;",
+            HEADER: f"proxy_set_header X-Group $group; {HEADERS} location / {{ {proxied} }}",
+            URL: f"location / {{ rewrite ^/old/(.*)$ /$1 break; {proxied} }}",
+            MAP: paths,
+        }
+        told = (f"server {{ listen 127.0.0.1:{self.site.http}; server_name {host}; {does} }}" for host, does in servers.items())
+        return "\n    ".join([f"map $http_x_kind $group {{ default ''; '~{KIND}' mobile; }}", *told])

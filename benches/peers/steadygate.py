@@ -3,7 +3,8 @@
 import json
 
 from machine import free_port
-from peers import HOST, OTHER, Peer, path
+from peers import HEADER, HOST, KIND, MAP, OTHER, PATTERNS, REDIRECT, TARGET, TOKEN, URL, Peer, path
+from tokens import AUDIENCE, ISSUER
 
 # Frontend ports of streams without HTTP.
 TCP, TLS = 7000, 7443
@@ -32,6 +33,7 @@ A_FILE = 10_000
 
 class Steadygate(Peer):
     name = "steadygate"
+    has_tokens = True
 
     def configure(self, revision):
         manifests = self.directory / "manifests"
@@ -60,6 +62,66 @@ class Steadygate(Peer):
     @classmethod
     def version(cls, tools):
         return [tools.steadygate, "--version"]
+
+
+class SteadygatePolicies(Steadygate):
+    def configure(self, revision):
+        super().configure(revision)
+        keys = (self.tools.certificates / "token.jwks").read_text()
+        named = {"name": "keys", "namespace": "default"}
+        annotations = {"jwt-issuer": ISSUER, "jwt-audiences": AUDIENCE, "jwt-jwks-config-map": "keys/jwks"}
+        token = ingress("token", TOKEN, "/")
+        token["metadata"]["annotations"] |= {f"steadygate.io/{key}": value for key, value in annotations.items()}
+        keys = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": named, "data": {"jwks": keys}}
+        self._apply("policies.json", [policies(), token, keys])
+
+
+def policies():
+    """An ApplicationGateway with a listener and a rule for each host."""
+    backend = {"backendAddressPool": {"name": "backend"}, "backendHttpSettings": {"name": "plain"}}
+    header = {"requestHeaderConfigurations": [{"headerName": "X-Group", "headerValue": "mobile"}]}
+    url = {"urlConfiguration": {"modifiedPath": "/{var_uri_path_1}"}}
+
+    def rewrites(name, variable, pattern, actions):
+        rule = {"name": name, "conditions": [{"variable": variable, "pattern": pattern}], "actionSet": actions}
+        return {"name": name, "rewriteRules": [rule]}
+
+    def rule(name, **target):
+        return {"name": name, "ruleType": "Basic", "httpListener": {"name": name}} | target
+
+    hosts = {"redirect": REDIRECT, "header": HEADER, "url": URL, "map": MAP}
+    return {
+        "apiVersion": "steadygate.io/v1alpha1",
+        "kind": "ApplicationGateway",
+        "metadata": {"name": "policies", "namespace": "default"},
+        "spec": {
+            "frontendPorts": [{"name": "http", "port": 80}],
+            "httpListeners": [
+                {"name": name, "frontendPort": {"name": "http"}, "protocol": "Http", "hostName": host} for name, host in hosts.items()
+            ],
+            "backendAddressPools": [{"name": "backend", "serviceRef": {"name": "backend", "port": "http"}}],
+            "backendHttpSettingsCollection": [{"name": "plain", "port": 80, "protocol": "Http"}],
+            "redirectConfigurations": [
+                {"name": "away", "redirectType": "Found", "targetUrl": f"https://{TARGET}", "includePath": True, "includeQueryString": True}
+            ],
+            "rewriteRuleSets": [
+                rewrites("header", "http_req_X-Kind", KIND, header),
+                rewrites("url", "var_uri_path", "^/old/(.*)$", url),
+            ],
+            "requestRoutingRules": [
+                rule("redirect", redirectConfiguration={"name": "away"}),
+                rule("header", rewriteRuleSet={"name": "header"}, **backend),
+                rule("url", rewriteRuleSet={"name": "url"}, **backend),
+                rule("map", ruleType="PathBasedRouting", urlPathMap={"name": "map"}),
+            ],
+            "urlPathMaps": [
+                {
+                    "name": "map",
+                    "pathRules": [{"name": f"r{number}", "paths": [f"{at}*"]} | backend for number, at in enumerate(PATTERNS)],
+                }
+            ],
+        },
+    }
 
 
 def service(port):

@@ -3,12 +3,13 @@ a directory that is watched. The time to read a request is unlimited, as for lon
 
 import json
 
-from peers import HOST, OTHER, Peer, path
+from peers import HEADER, HOST, KIND, MAP, OTHER, PATTERNS, REDIRECT, TARGET, URL, Peer, path
 
 
 class Traefik(Peer):
     name = "traefik"
     throttle = None
+    has_tokens = False
     environment = {"GOMAXPROCS": "1"}
 
     def configure(self, revision):
@@ -21,6 +22,7 @@ class Traefik(Peer):
         more = {f"more-{number}": router(host, at, ["web"]) for number, (host, at) in enumerate(self.site.more())}
         if more:
             self._dynamic("more", http={"routers": more})
+        self._policies()
         self.change(revision)
         limits = {"transport": {"respondingTimeouts": {"readTimeout": 0}}}
         self.write("traefik.yml", json.dumps({
@@ -32,6 +34,9 @@ class Traefik(Peer):
             | ({"providersThrottleDuration": self.throttle} if self.throttle else {}),
             "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
         }))  # fmt: skip
+
+    def _policies(self):
+        """Further files."""
 
     def command(self):
         return [self.tools.bin / "venv/bin/traefik", f"--configFile={self.directory / 'traefik.yml'}"]
@@ -46,6 +51,26 @@ class Traefik(Peer):
     @classmethod
     def version(cls, tools):
         return [tools.bin / "venv/bin/traefik", "version"]
+
+
+class TraefikPolicies(Traefik):
+    """As https://doc.traefik.io/traefik/reference/routing-configuration/http/middlewares/overview has them."""
+
+    def _policies(self):
+        redirect = {"regex": f"^http://{REDIRECT}/(.*)", "replacement": f"https://{TARGET}/${{1}}"}
+        middlewares = {
+            "redirect": {"redirectRegex": redirect},
+            "header": {"headers": {"customRequestHeaders": {"X-Group": "mobile"}}},
+            "url": {"replacePathRegex": {"regex": "^/old/(.*)$", "replacement": "/$1"}},
+        }
+        kind = {"rule": f"Host(`{HEADER}`) && HeaderRegexp(`X-Kind`, `{KIND}`)", "middlewares": ["header"]}
+        routers = {
+            "redirect": router(REDIRECT) | {"middlewares": ["redirect"]},
+            "header": router(HEADER) | kind,
+            "header-else": router(HEADER),
+            "url": router(URL) | {"middlewares": ["url"]},
+        } | {f"map-{number}": router(MAP, at) for number, at in enumerate(PATTERNS)}
+        self._dynamic("policies", http={"routers": routers, "middlewares": middlewares})
 
 
 class TraefikQuick(Traefik):

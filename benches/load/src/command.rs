@@ -8,7 +8,7 @@ use serde::Deserialize;
 #[derive(Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Command {
-    /// Requests for so long: `requests` (that were answered 200), `bytes`, `seconds`, `latency`, `gap` (the longest time
+    /// Requests for so long: `requests` (that were answered `status`), `bytes`, `seconds`, `latency`, `gap` (the longest time
     /// between two answers). Without a rate as fast as they go, one at a time on each connection or stream; with one,
     /// latency counts from when a request was due.
     Http {
@@ -21,6 +21,10 @@ pub(crate) enum Command {
         version: Version,
         seconds: f64,
         rate: Option<f64>,
+        /// One more header, `Name: value`. Over HTTP/1.1 alone.
+        header: Option<String>,
+        #[serde(default = "ok")]
+        status: u16,
         ca: Option<String>,
     },
     /// Begins requests that go on beside the commands that follow.
@@ -128,6 +132,10 @@ pub(crate) enum Tls {
 
 fn one<T: From<u8>>() -> T {
     1.into()
+}
+
+fn ok() -> u16 {
+    200
 }
 
 fn sixteen() -> usize {

@@ -29,7 +29,7 @@ pub(crate) async fn connect(dialer: Rc<Dialer>, target: Rc<Target>, attempts: At
                 let start = Instant::now();
                 let mut stream = dialer.connect(&target).await?;
                 if is_asking {
-                    exchange(&mut stream, &request).await?.expect_ok()?;
+                    exchange(&mut stream, &request).await?.expect(200)?;
                 }
                 let latency = start.elapsed();
                 resumed.set(resumed.get() + u64::from(stream.is_resumed()));

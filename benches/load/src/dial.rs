@@ -34,6 +34,10 @@ pub(crate) struct Target {
     tls: Option<(TlsConnector, ServerName<'static>)>,
     pub(crate) host: String,
     pub(crate) path: String,
+    /// One more header of each request.
+    pub(crate) header: Option<String>,
+    /// What has to be answered.
+    pub(crate) status: u16,
 }
 
 /// What else a command says of its connections.
@@ -72,7 +76,7 @@ impl Dialer {
             None
         };
         let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-        Ok(Target { address, tls, host, path })
+        Ok(Target { address, tls, host, path, header: None, status: 200 })
     }
 
     fn connector(&self, address: SocketAddr, options: &Options) -> Result<TlsConnector> {

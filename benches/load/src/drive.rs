@@ -63,9 +63,11 @@ impl Drive {
     async fn carry_out(&mut self, command: Command, read: Instant) -> Result<Value> {
         let until = |timeout| anyhow::Ok(read + span(timeout)?);
         match command {
-            Command::Http { url, host, connections, streams, version, seconds, rate, ca } => {
+            Command::Http { url, host, connections, streams, version, seconds, rate, header, status, ca } => {
                 let options = Options { ca, is_http2: version == Version::Http2, ..Options::default() };
-                let target = self.target(&url, host, None, options)?;
+                let mut target = self.dialer.target(&url, host.as_deref(), &options)?;
+                (target.header, target.status) = (header, status);
+                let target = Rc::new(target);
                 let running = match version {
                     Version::Http1 => Running::start(self.clients(&target, connections).await, rate, span(seconds)?)?,
                     Version::Http2 => {

@@ -17,7 +17,8 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn new(dialer: Rc<Dialer>, target: Rc<Target>) -> Client {
-        let request = request(&target, "");
+        let more = target.header.as_ref().map(|header| format!("{header}\r\n"));
+        let request = request(&target, more.as_deref().unwrap_or_default());
         Client { dialer, target, request, stream: None }
     }
 
@@ -39,7 +40,7 @@ impl Ask for Client {
         if answer.is_kept {
             self.stream = Some(stream);
         }
-        answer.expect_ok()
+        answer.expect(self.target.status)
     }
 }
 
@@ -82,12 +83,9 @@ enum Body {
 }
 
 impl Answer {
-    /// The length of its body, if its status is 200.
-    pub(crate) fn expect_ok(&self) -> io::Result<u64> {
-        match self.status {
-            200 => Ok(self.bytes),
-            status => Err(Error::other(format!("status {status}"))),
-        }
+    /// The length of its body, if its status is this.
+    pub(crate) fn expect(&self, status: u16) -> io::Result<u64> {
+        if self.status == status { Ok(self.bytes) } else { Err(Error::other(format!("status {}", self.status))) }
     }
 
     /// Reads on, nothing being the stream's end; tells whether the answer is whole.
