@@ -80,7 +80,7 @@ size_limits! {
     /// The connection is refused.
     MAX_PROXY_HEADER_BYTES: usize = 4 * 1024;
 
-    "ClientHello of a client, at a port of protocol `Tls`", Bytes:
+    "ClientHello of a client, at a port of protocol `Tls`, or where a host has a [TLS policy](tls.md)", Bytes:
     /// The connection is refused.
     MAX_CLIENT_HELLO_BYTES: usize = 16 * 1024;
 

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::recent::Recent;
-use crate::model::{Case, Endpoint, Endpoints, ErrorPages, ForwardOptions, Pattern, PatternError, Pool, RewriteSet};
+use crate::model::{
+    Case, Endpoint, Endpoints, ErrorPages, ForwardOptions, Pattern, PatternError, Pool, RewriteSet, TlsPolicy,
+};
 
 /// How many unused pools and lists of endpoints are tolerated, however few are in use.
 const MIN_UNUSED: usize = 16;
@@ -13,7 +15,7 @@ const MIN_UNUSED: usize = 16;
 /// How many forward options are compared: routes that are made one after the other mostly have equal ones.
 const MAX_RECENT_OPTIONS: usize = 8;
 
-/// How many sets of rewrite rules, and of pages, are compared: a few are those of many objects.
+/// How many sets of rewrite rules, of pages, and TLS policies are compared: a few are those of many objects.
 const MAX_RECENT_SETS: usize = 8;
 
 /// The parts that are shared.
@@ -24,6 +26,7 @@ pub(super) struct Interner {
     options: Recent<ForwardOptions, MAX_RECENT_OPTIONS>,
     rewrites: Recent<RewriteSet, MAX_RECENT_SETS>,
     pages: Recent<ErrorPages, MAX_RECENT_SETS>,
+    tls_policies: Recent<TlsPolicy, MAX_RECENT_SETS>,
     /// Regular expressions by their text: each is compiled once, however often its object is read.
     patterns: BTreeMap<(String, Case), Pattern>,
     /// The count of pools, lists of endpoints and patterns above which unused ones are removed.
@@ -64,6 +67,11 @@ impl Interner {
     /// Pages equal to these, shared with other routes.
     pub(super) fn pages(&mut self, pages: ErrorPages) -> Arc<ErrorPages> {
         self.pages.share(pages)
+    }
+
+    /// A TLS policy equal to this one, shared with other hosts.
+    pub(super) fn tls_policy(&mut self, policy: TlsPolicy) -> Arc<TlsPolicy> {
+        self.tls_policies.share(policy)
     }
 
     /// The pattern of a text.

@@ -14,7 +14,7 @@ use super::report::Fault;
 use super::slice_index::SliceIndex;
 use crate::model::{
     Case, Certificate, CertificateId, Endpoint, Endpoints, ErrorPages, ForwardOptions, Pattern, PatternError, Pool,
-    RewriteSet,
+    RewriteSet, TlsPolicy,
 };
 use crate::source::{Key, Snapshot};
 
@@ -78,6 +78,11 @@ impl<'a> Lookup<'a> {
     /// Pages equal to these, shared with other routes.
     pub(super) fn intern_pages(&self, pages: ErrorPages) -> Arc<ErrorPages> {
         self.interner.borrow_mut().pages(pages)
+    }
+
+    /// A TLS policy equal to this one, shared with other hosts.
+    pub(super) fn intern_tls_policy(&self, policy: TlsPolicy) -> Arc<TlsPolicy> {
+        self.interner.borrow_mut().tls_policy(policy)
     }
 
     /// The pattern of a text, compiled once.

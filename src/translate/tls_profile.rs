@@ -58,6 +58,6 @@ impl TlsProfile {
             terms.client_certificates = Some(ClientCertificates { authorities: certificates, issuer_is_authority });
         }
         let is_asked = terms != TlsTerms::default();
-        Ok(is_asked.then(|| Arc::new(TlsPolicy { origin: origin.clone(), terms: Arc::new(terms) })))
+        Ok(is_asked.then(|| lookup.intern_tls_policy(TlsPolicy { origin: origin.clone(), terms: Arc::new(terms) })))
     }
 }
