@@ -9,6 +9,7 @@ mod client;
 mod decision;
 mod forward;
 mod front;
+mod http1;
 mod limits;
 mod policy;
 mod request;

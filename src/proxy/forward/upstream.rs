@@ -3,10 +3,8 @@
 
 mod body;
 mod connection;
-mod framing;
 mod head;
 mod pending_answer;
-mod read_buffer;
 mod request_writer;
 
 use std::cell::RefCell;

@@ -11,10 +11,10 @@ use tokio::io::{ReadHalf, split};
 use tokio::task::JoinHandle;
 
 use super::connection::Http1Connection;
-use super::framing::{BodyFraming, Decoded};
-use super::read_buffer::ReadBuffer;
 use super::request_writer::{RequestFate, RequestWriter};
 use crate::pool::dial::{Ending, Stream};
+use crate::proxy::http1::framing::{BodyFraming, Decoded};
+use crate::proxy::http1::read_buffer::ReadBuffer;
 
 /// The body of an answer, which is read as the client takes it.
 #[derive(Debug)]

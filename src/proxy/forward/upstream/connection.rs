@@ -11,8 +11,8 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::task::coop::unconstrained;
 
-use super::read_buffer::ReadBuffer;
 use crate::pool::dial::Stream;
+use crate::proxy::http1::read_buffer::ReadBuffer;
 
 /// An HTTP/1.1 connection to a member that waits for a request.
 #[derive(Debug)]

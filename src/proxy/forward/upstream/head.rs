@@ -1,16 +1,35 @@
 //! Heads of HTTP/1.1 messages (RFC 9112 sections 2 to 6): a request's head is written, an answer's head is read.
 
+use std::io;
 use std::mem::MaybeUninit;
 use std::time::Duration;
 
-use bytes::{BufMut as _, Bytes, BytesMut};
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use bytes::{BufMut as _, BytesMut};
+use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, Response, StatusCode, request};
 use httparse::{ParserConfig, Status};
 use hyper::ext::ReasonPhrase;
 
-use super::framing::{BodyFraming, MalformedAnswer};
+use crate::proxy::http1::fields::{self, FieldRanges, MalformedField};
+use crate::proxy::http1::framing::BodyFraming;
 use crate::proxy::limits::{MAX_ANSWER_HEADER_BYTES, MAX_ANSWER_HEADER_FIELDS};
+
+/// What a member sent is not HTTP/1.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("its answer has {0}")]
+pub(in crate::proxy::forward) struct MalformedAnswer(&'static str);
+
+impl From<MalformedAnswer> for io::Error {
+    fn from(malformed: MalformedAnswer) -> Self {
+        Self::new(io::ErrorKind::InvalidData, malformed)
+    }
+}
+
+impl From<MalformedField> for MalformedAnswer {
+    fn from(_: MalformedField) -> Self {
+        Self("a bad header")
+    }
+}
 
 /// Writes a request's head.
 pub(super) fn write(request: &request::Parts, out: &mut BytesMut) {
@@ -18,35 +37,8 @@ pub(super) fn write(request: &request::Parts, out: &mut BytesMut) {
     for part in [request.method.as_str(), " ", target, " HTTP/1.1\r\n"] {
         out.put_slice(part.as_bytes());
     }
-    fields(&request.headers, out);
+    fields::write(&request.headers, out);
     out.put_slice(b"\r\n");
-}
-
-/// Writes header or trailer fields.
-pub(super) fn fields(fields: &HeaderMap, out: &mut BytesMut) {
-    for (name, value) in fields {
-        out.reserve(name.as_str().len() + value.len() + 4);
-        write_name(name.as_str(), out);
-        out.put_slice(b": ");
-        out.put_slice(value.as_bytes());
-        out.put_slice(b"\r\n");
-    }
-}
-
-/// Writes a name in the usual case (`Content-Type`), and the names of RFC 6455 as it spells them: some backends compare case.
-fn write_name(name: &str, out: &mut BytesMut) {
-    let start = out.len();
-    out.put_slice(name.as_bytes());
-    let mut first = true;
-    for byte in &mut out[start..] {
-        if first {
-            byte.make_ascii_uppercase();
-        }
-        first = *byte == b'-';
-    }
-    if name.starts_with("sec-websocket-") {
-        out[start..][..13].copy_from_slice(b"Sec-WebSocket");
-    }
 }
 
 /// An answer's head.
@@ -61,12 +53,9 @@ pub(super) struct AnswerHead {
     pub(super) idle_limit: Option<Duration>,
 }
 
-/// Whether a head may be complete, if the first `before` bytes were not: a quick search for an empty line. It also says yes to
-/// the first bytes, and to a head that is too long.
+/// Whether a head may be complete, if the first `before` bytes were not.
 pub(super) fn may_be_complete(read: &[u8], before: usize) -> bool {
-    let new = &read[before.saturating_sub(3)..];
-    let ends = |pair: &[u8]| matches!(pair, [b'\n', b'\n', ..] | [b'\n', b'\r', b'\n']);
-    before == 0 || read.len() > MAX_ANSWER_HEADER_BYTES || new.windows(3).any(ends) || new.ends_with(b"\n\n")
+    fields::may_be_complete(read, before, MAX_ANSWER_HEADER_BYTES)
 }
 
 /// Takes the head of an answer from what has been read. `method` is that of the request. `None`: the head is not complete yet.
@@ -92,23 +81,11 @@ pub(super) fn take(read: &mut BytesMut, method: &Method) -> Result<Option<Answer
     // The reason is kept only where it is not the usual one of the status.
     let usual = status.canonical_reason().is_some_and(|usual| usual == reason || reason.is_empty());
     let reason = (!usual).then(|| reason.to_owned());
-    // The texts stay where they are in the buffer, so their ranges are noted before the head is split off.
-    let start = read.as_ptr() as usize;
-    let range = |text: &[u8]| {
-        let at = text.as_ptr() as usize - start;
-        at..at + text.len()
-    };
-    let ranges: Vec<_> = parsed.headers.iter().map(|line| (range(line.name.as_bytes()), range(line.value))).collect();
-    let head: Bytes = read.split_to(length).freeze();
+    let ranges = FieldRanges::of(read, parsed.headers);
+    let head = fields::split_head(read, length);
+    let mut framing = FramingHeaders::default();
     // With room for `Server`.
-    let (mut headers, mut framing) = (HeaderMap::with_capacity(ranges.len() + 1), FramingHeaders::default());
-    for (name, value) in ranges {
-        let name = HeaderName::from_bytes(&head[name]).map_err(|_| MalformedAnswer("a bad header name"))?;
-        let value =
-            HeaderValue::from_maybe_shared(head.slice(value)).map_err(|_| MalformedAnswer("a bad header value"))?;
-        framing.note(&name, &value)?;
-        headers.append(name, value);
-    }
+    let mut headers = ranges.read(&head, 1, |name, value| framing.note(name, value))?;
     if let Some(length) = framing.length.filter(|_| framing.repeated) {
         headers.insert(header::CONTENT_LENGTH, length.into());
     }
@@ -156,8 +133,7 @@ impl FramingHeaders {
             self.coded = true;
             self.chunked = last.trim_ascii().eq_ignore_ascii_case(b"chunked");
         } else if *name == header::CONNECTION {
-            let mut options = value.as_bytes().split(|byte| *byte == b',');
-            self.close |= options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"));
+            self.close |= fields::has_option(value, "close");
         } else if name == "keep-alive" {
             self.idle_limit = idle_limit(value).or(self.idle_limit);
         }

@@ -9,12 +9,11 @@ use http::{Response, StatusCode, request};
 
 use super::body::{Http1Body, ReadSide};
 use super::connection::Http1Connection;
-use super::framing::MalformedAnswer;
-use super::head::{self, AnswerHead};
-use super::read_buffer::ReadBuffer;
+use super::head::{self, AnswerHead, MalformedAnswer};
 use super::request_writer::{RequestFate, RequestWriter};
 use crate::pool::dial::{Ending, Stream};
 use crate::proxy::forward::request_body::RequestBody;
+use crate::proxy::http1::read_buffer::ReadBuffer;
 
 /// Why a request has not been answered, and what has become of it.
 #[derive(Debug)]

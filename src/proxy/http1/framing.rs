@@ -1,4 +1,4 @@
-//! The framing of a body in an HTTP/1.1 answer, and the decoder that takes the body out of it (RFC 9112 sections 6 and 7).
+//! The framing of a body in HTTP/1.1, and the decoder that takes the body out of it (RFC 9112 sections 6 and 7).
 
 use std::io;
 
@@ -10,14 +10,14 @@ use httparse::Status;
 
 use crate::proxy::limits::{MAX_CHUNK_LINE_BYTES, MAX_TRAILER_BYTES, MAX_TRAILER_FIELDS};
 
-/// What a member sent is not HTTP/1.1.
+/// What was sent is no body of HTTP/1.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("its answer has {0}")]
-pub(in crate::proxy::forward) struct MalformedAnswer(pub(super) &'static str);
+#[error("the body has {0}")]
+pub(in crate::proxy) struct MalformedBody(pub(in crate::proxy) &'static str);
 
 /// How a body's end is told, and how much of the body is still to come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum BodyFraming {
+pub(in crate::proxy) enum BodyFraming {
     /// By its length: so many bytes are to come.
     Length(u64),
     /// By chunks.
@@ -28,7 +28,7 @@ pub(super) enum BodyFraming {
 
 /// What comes next in a chunked body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ChunkState {
+pub(in crate::proxy) enum ChunkState {
     /// The line with the size of the next chunk.
     Size,
     /// The rest of a chunk: so many bytes.
@@ -41,7 +41,7 @@ pub(super) enum ChunkState {
 
 /// What the decoder has taken of a body.
 #[derive(Debug)]
-pub(super) enum Decoded {
+pub(in crate::proxy) enum Decoded {
     Frame(Frame<Bytes>),
     /// The end of the body, with its trailers.
     End(Option<HeaderMap>),
@@ -49,17 +49,17 @@ pub(super) enum Decoded {
     More,
 }
 
-impl From<MalformedAnswer> for io::Error {
-    fn from(malformed: MalformedAnswer) -> Self {
+impl From<MalformedBody> for io::Error {
+    fn from(malformed: MalformedBody) -> Self {
         Self::new(io::ErrorKind::InvalidData, malformed)
     }
 }
 
 impl BodyFraming {
-    pub(super) const CHUNKED: Self = Self::Chunked(ChunkState::Size);
+    pub(in crate::proxy) const CHUNKED: Self = Self::Chunked(ChunkState::Size);
 
     /// Whether the body is known to be over without reading more.
-    pub(super) fn is_over(self) -> bool {
+    pub(in crate::proxy) fn is_over(self) -> bool {
         self == Self::Length(0)
     }
 
@@ -67,7 +67,7 @@ impl BodyFraming {
     ///
     /// # Errors
     /// What has been read is no chunk.
-    pub(super) fn take(&mut self, read: &mut BytesMut) -> Result<Decoded, MalformedAnswer> {
+    pub(in crate::proxy) fn take(&mut self, read: &mut BytesMut) -> Result<Decoded, MalformedBody> {
         match self {
             Self::Length(0) => Ok(Decoded::End(None)),
             Self::Length(left) => Ok(data(read, left)),
@@ -91,7 +91,7 @@ fn data(read: &mut BytesMut, left: &mut u64) -> Decoded {
 }
 
 impl ChunkState {
-    fn take(&mut self, read: &mut BytesMut) -> Result<Decoded, MalformedAnswer> {
+    fn take(&mut self, read: &mut BytesMut) -> Result<Decoded, MalformedBody> {
         loop {
             match self {
                 Self::Size => match size(read)? {
@@ -113,7 +113,7 @@ impl ChunkState {
                         read.advance(2);
                         *self = Self::Size;
                     }
-                    Some(_) => return Err(MalformedAnswer("a chunk that is longer than its size")),
+                    Some(_) => return Err(MalformedBody("a chunk that is longer than its size")),
                     None => return Ok(Decoded::More),
                 },
                 Self::Trailers => return trailers(read),
@@ -122,15 +122,20 @@ impl ChunkState {
     }
 }
 
+/// Whether a byte may be in a line: no control character but a tab.
+fn is_text(byte: &u8) -> bool {
+    *byte == b'\t' || !byte.is_ascii_control()
+}
+
 /// The length of the line before a chunk, and the size of the chunk. `None`: the line is not complete yet. httparse takes a
-/// line without a digit for 0, and lets an extension run over a bare line feed.
-fn size(read: &[u8]) -> Result<Option<(usize, u64)>, MalformedAnswer> {
-    let bad = Err(MalformedAnswer("a chunk without a valid size"));
+/// line without a digit for 0, and lets an extension have control characters, such as a bare line feed.
+fn size(read: &[u8]) -> Result<Option<(usize, u64)>, MalformedBody> {
+    let bad = Err(MalformedBody("a chunk without a valid size"));
     if read.first().is_some_and(|byte| !byte.is_ascii_hexdigit()) {
         return bad;
     }
     match httparse::parse_chunk_size(read) {
-        Ok(Status::Complete((length, _))) if read[..length - 1].contains(&b'\n') => bad,
+        Ok(Status::Complete((length, _))) if !read[..length - 2].iter().all(is_text) => bad,
         Ok(Status::Complete(line)) => Ok(Some(line)),
         Ok(Status::Partial) if read.len() < MAX_CHUNK_LINE_BYTES => Ok(None),
         _ => bad,
@@ -138,8 +143,8 @@ fn size(read: &[u8]) -> Result<Option<(usize, u64)>, MalformedAnswer> {
 }
 
 /// Takes the trailers, once they are complete.
-fn trailers(read: &mut BytesMut) -> Result<Decoded, MalformedAnswer> {
-    let bad = MalformedAnswer("trailers that are not HTTP/1.1");
+fn trailers(read: &mut BytesMut) -> Result<Decoded, MalformedBody> {
+    let bad = MalformedBody("trailers that are not HTTP/1.1");
     let mut lines = [httparse::EMPTY_HEADER; MAX_TRAILER_FIELDS];
     let (length, lines) = match httparse::parse_headers(read, &mut lines) {
         Ok(Status::Complete(parsed)) => parsed,
@@ -165,10 +170,7 @@ mod tests {
     use super::*;
 
     /// All that is taken of a body that comes in these parts, its trailers, and what is left over.
-    fn all(
-        mut framing: BodyFraming,
-        parts: &[&[u8]],
-    ) -> Result<(Vec<u8>, Option<HeaderMap>, BytesMut), MalformedAnswer> {
+    fn all(mut framing: BodyFraming, parts: &[&[u8]]) -> Result<(Vec<u8>, Option<HeaderMap>, BytesMut), MalformedBody> {
         let (mut read, mut body, mut parts) = (BytesMut::new(), Vec::new(), parts.iter());
         loop {
             match framing.take(&mut read)? {
@@ -179,7 +181,7 @@ mod tests {
                 }
                 Decoded::More => match parts.next() {
                     Some(part) => read.extend_from_slice(part),
-                    None => return Err(MalformedAnswer("it broke off")),
+                    None => return Err(MalformedBody("it broke off")),
                 },
             }
         }
@@ -224,7 +226,17 @@ mod tests {
     #[test]
     fn what_is_no_chunk_is_refused() {
         let endless = format!("5;{}", "x".repeat(MAX_CHUNK_LINE_BYTES));
-        let sizes = ["x\r\n", "\r\n", " \r\n", ";a\r\n", "-1\r\n", "1;a\nb\r\n", "fffffffffffffffff\r\n", &endless];
+        let sizes = [
+            "x\r\n",
+            "\r\n",
+            " \r\n",
+            ";a\r\n",
+            "-1\r\n",
+            "1;a\nb\r\n",
+            "1;a\0b\r\n",
+            "fffffffffffffffff\r\n",
+            &endless,
+        ];
         for bad in sizes.into_iter().chain(["5\r\nhello!\r\n", "0\r\nA B: 1\r\n\r\n"]) {
             // Whole, if that were a chunk.
             let text = format!("{bad}0\r\n\r\n0\r\n\r\n");
@@ -237,7 +249,7 @@ mod tests {
         let chunk = |length: usize| all(BodyFraming::CHUNKED, &[format!("0;{}", "x".repeat(length - 2)).as_bytes()]);
         let trailers =
             |length: usize| all(BodyFraming::CHUNKED, &[b"0\r\n", format!("A: {}", "x".repeat(length - 3)).as_bytes()]);
-        let broke_off = MalformedAnswer("it broke off");
+        let broke_off = MalformedBody("it broke off");
         assert_eq!(chunk(MAX_CHUNK_LINE_BYTES - 1).err(), Some(broke_off));
         assert_ne!(chunk(MAX_CHUNK_LINE_BYTES).err(), Some(broke_off));
         assert_eq!(trailers(MAX_TRAILER_BYTES - 1).err(), Some(broke_off));

@@ -14,8 +14,8 @@ const MIN_READ_BYTES: usize = 2 * 1024;
 
 /// The bytes that have been read and not been taken yet.
 #[derive(Debug)]
-pub(super) struct ReadBuffer {
-    pub(super) bytes: BytesMut,
+pub(in crate::proxy) struct ReadBuffer {
+    pub(in crate::proxy) bytes: BytesMut,
     /// Bytes of the next read: twice as many after a read that filled it, half as many after an answer that used little of it.
     read_size: usize,
     /// The largest read of this answer.
@@ -25,7 +25,7 @@ pub(super) struct ReadBuffer {
 }
 
 impl ReadBuffer {
-    pub(super) fn new() -> Self {
+    pub(in crate::proxy) fn new() -> Self {
         Self { bytes: BytesMut::new(), read_size: MIN_READ_BYTES, largest_read: 0, largest_capacity: 0 }
     }
 
@@ -33,7 +33,11 @@ impl ReadBuffer {
     ///
     /// # Errors
     /// The connection broke.
-    pub(super) fn fill<R: AsyncRead + Unpin>(&mut self, cx: &mut Context<'_>, from: &mut R) -> Poll<io::Result<usize>> {
+    pub(in crate::proxy) fn fill<R: AsyncRead + Unpin>(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut R,
+    ) -> Poll<io::Result<usize>> {
         self.bytes.reserve(self.read_size);
         self.largest_capacity = self.largest_capacity.max(self.bytes.capacity());
         let spare = self.bytes.capacity() - self.bytes.len();
@@ -46,7 +50,7 @@ impl ReadBuffer {
     }
 
     /// The buffer for the next answer on the connection.
-    pub(super) fn next(mut self) -> Self {
+    pub(in crate::proxy) fn next(mut self) -> Self {
         if self.largest_read < self.read_size / 4 {
             self.read_size = (self.read_size / 2).max(MIN_READ_BYTES);
         }
