@@ -301,11 +301,12 @@ $(DENY):
 	  --root target/tools/cargo-deny-$(CARGO_DENY_VERSION) --target-dir target/tools/build
 	rm -rf target/tools/build
 
-# Searches for a stream that the frame reader reads otherwise than a plain one does, for a minute or SECONDS.
+# Searches for frames and for HTTP/1.1 that are read otherwise than others read them, for a minute each or SECONDS.
 fuzz: $(FUZZ)
 	$(call need,c++ build-essential)
-	cd fuzz && PATH="$(CURDIR)/$(dir $(FUZZ)):$$PATH" cargo fuzz run --sanitizer none --target-dir $(CURDIR)/target/fuzz frames -- \
-	  -max_total_time=$(or $(SECONDS),60) -max_len=4096
+	for target in frames http1; do \
+	  (cd fuzz && PATH="$(CURDIR)/$(dir $(FUZZ)):$$PATH" cargo fuzz run --sanitizer none --target-dir $(CURDIR)/target/fuzz $$target -- \
+	  -max_total_time=$(or $(SECONDS),60) -max_len=4096) || exit 1; done
 
 $(FUZZ):
 	$(call need,cc build-essential)

@@ -18,7 +18,7 @@ mod stream;
 mod timer;
 
 pub use client::connections::ConnectionLimits;
-pub use front::{Bindings, DrainingWorkers, Listeners};
+pub use front::{Bindings, DrainingWorkers, Listeners, ReadEnd, ReadRequest, read_requests};
 pub use limits::{Quantity, SIZE_LIMITS, SizeLimit};
 pub use request::metrics::Metrics;
 pub use request::refusal::RefusalReason;

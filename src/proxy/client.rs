@@ -5,6 +5,8 @@ pub(super) mod client_certificate;
 pub(super) mod client_hello;
 pub(super) mod client_verifier;
 pub(super) mod connections;
+pub(super) mod http1_body;
+pub(super) mod http1_upgrade;
 pub(super) mod http2_receiver;
 pub(super) mod http2_tunnel;
 pub(super) mod last_bytes;

@@ -9,13 +9,14 @@ use http::{Method, Request, Response, StatusCode, Version};
 use super::client::body::ClientBody;
 use super::forward;
 use super::forward::response_body::ResponseBody;
+use super::http1::framing::MalformedBody;
 use super::policy::{self, Admission, AnswerEdits, RequestRewrite};
 use super::request::context::ConnectionContext;
 use super::request::edits::RequestEdits;
 use super::request::header_size;
 use super::request::headers;
 use super::request::metrics::RefusedFor;
-use super::request::record::RequestRecord;
+use super::request::record::{RequestLine, RequestRecord};
 use super::request::refusal::{Refusal, RefusalReason};
 use super::request::target::RequestTarget;
 use super::session::handshake;
@@ -46,6 +47,24 @@ pub(super) async fn answer(context: Arc<ConnectionContext>, request: Request<Cli
         headers::add_server(&mut response);
     }
     response
+}
+
+/// Answers a request whose header could not be read. `line` is what could be read of its first line.
+pub(super) fn refuse(context: Arc<ConnectionContext>, line: RequestLine, refusal: Refusal) -> Response<ResponseBody> {
+    if refusal.is_for_size() {
+        context.state.metrics.client_refused(RefusedFor::Header);
+    }
+    let names_server = context.state.settings.server_header;
+    let mut response = refused(refusal, Box::new(RequestRecord::unread(context, line)));
+    if names_server {
+        headers::add_server(&mut response);
+    }
+    response
+}
+
+/// Answers a request whose member's answer has a malformed body, before anything of it has gone out.
+pub(super) fn malformed_answer(fault: MalformedBody, record: Box<RequestRecord>) -> Response<ResponseBody> {
+    refused(Refusal::malformed_answer(fault), record)
 }
 
 /// The gateway's own answer to a request that is refused.

@@ -6,7 +6,7 @@ mod request_body;
 pub(super) mod response_body;
 mod retry;
 mod rewrite;
-mod silence;
+pub(super) mod silence;
 pub(super) mod upstream;
 
 use std::sync::Arc;
@@ -29,7 +29,7 @@ use super::request::headers;
 use super::request::metrics::RefusedFor;
 use super::request::record::RequestRecord;
 use super::request::refusal::{Refusal, RefusalReason};
-use super::request::target::RequestTarget;
+use super::request::target::{RawTarget, RequestTarget};
 use super::session::handshake::{HandshakeAnswer, SessionRequest};
 use super::session::upgrade::{self, MemberStream};
 use crate::model::ForwardOptions;
@@ -79,11 +79,15 @@ pub(super) async fn forward(
         edits.apply(&mut parts.headers);
     }
     record.forwarded(&parts.headers);
-    let Some(uri) = rewrite::target(target, edits, options.rewrite.as_ref()) else {
+    let Some(outgoing) = rewrite::target(target, edits, options.rewrite.as_ref()) else {
         fail(session, HandshakeOutcome::Malformed);
         return Err((Refusal::malformed("the request target is not a path"), record));
     };
-    parts.uri = uri;
+    parts.uri = outgoing.uri;
+    parts.extensions.remove::<RawTarget>();
+    if let Some(raw) = outgoing.raw {
+        parts.extensions.insert(raw);
+    }
     headers::add_framing(&mut parts.headers, &parts.method, has_body);
     let silence = options.request_timeout;
     let (body, progress) = if has_body { with_body(&parts, body, silence) } else { (RequestBody::empty(), None) };
@@ -99,6 +103,8 @@ pub(super) async fn forward(
         handshake: session.as_ref().map(SessionRequest::protocol),
         policy: RetryPolicy::new(&parts.method, has_body),
         progress,
+        // Few WebSocket libraries expect anything but the answer to a handshake.
+        interim: (record.version == Version::HTTP_11 && session.is_none()).then_some(&context.interim),
         end_of_descriptors: context.state.settings.connections.end_of_descriptors,
     };
     let answered = {
@@ -222,10 +228,6 @@ fn hand_on(
     }
     record.answered(parts.status, &parts.headers);
     let mut body = ResponseBody::member(source, silence, lease);
-    if parts.status == StatusCode::NOT_MODIFIED && record.version < Version::HTTP_2 && !to_head {
-        let length = parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-        body.announce(length.and_then(|length| length.parse().ok()));
-    }
     body.record = Some(record);
     Ok(Response::from_parts(parts, body))
 }

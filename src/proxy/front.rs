@@ -4,6 +4,7 @@
 
 mod connection;
 mod handshake;
+mod http1;
 mod http2;
 mod listeners;
 mod opening;
@@ -11,6 +12,7 @@ mod worker;
 
 use std::time::Duration;
 
+pub use http1::replay::{ReadEnd, ReadRequest, read_requests};
 pub use listeners::{Bindings, DrainingWorkers, Listeners};
 
 /// Time that a peer has to agree to the end of a connection on which nothing is under way.

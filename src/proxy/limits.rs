@@ -57,12 +57,17 @@ macro_rules! size_limits {
 
 size_limits! {
     "header of a client's request: what it has, or would have, in HTTP/1.1", Bytes:
-    /// Answered 431 (RFC 6585 section 5), `HeaderTooLarge`. Over HTTP/2 the connection and its other streams go on.
+    /// Answered 431 (RFC 6585 section 5), `HeaderTooLarge`; 414 over HTTP/1.1, if its first line alone is larger. Over HTTP/2 the connection and
+    /// its other streams go on.
     MAX_HEADER_BYTES: usize = 64 * 1024;
 
     "header fields of a client's request; over HTTP/2, `:authority` is one, and all cookies are one", Count:
-    /// Answered 431, `HeaderTooLarge`. It is hyper's limit for HTTP/1.1: to set another would cost an allocation a request.
+    /// Answered 431, `HeaderTooLarge`.
     MAX_HEADER_FIELDS: usize = 100;
+
+    "what a client may still send over HTTP/1.1 after its last answer, so that it can read that", Bytes:
+    /// The connection is reset.
+    MAX_LINGER_BYTES: usize = 64 * 1024 * 1024;
 
     "header of a client's request, HTTP/2, of which a 431 still has a reason and a record; counted as in RFC 9113 section 6.5.2", Bytes:
     /// Answered 431 alone; beyond four times this, the connection ends (ENHANCE_YOUR_CALM). Announced as SETTINGS_MAX_HEADER_LIST_SIZE.
@@ -132,20 +137,20 @@ size_limits! {
     /// The client gets 502, `BackendMalformed`.
     MAX_ANSWER_HEADER_FIELDS: usize = 100;
 
-    "line before a chunk of a backend's answer, with its extensions", Bytes:
-    /// The answer breaks off.
+    "line before a chunk of a body, with its extensions", Bytes:
+    /// The body breaks off.
     MAX_CHUNK_LINE_BYTES: usize = 16 * 1024;
 
-    "trailers of a backend's answer", Bytes:
-    /// The answer breaks off.
+    "trailers of a body", Bytes:
+    /// The body breaks off.
     MAX_TRAILER_BYTES: usize = 16 * 1024;
 
-    "trailer fields of a backend's answer", Count:
-    /// The answer breaks off.
+    "trailer fields of a body", Count:
+    /// The body breaks off.
     MAX_TRAILER_FIELDS: usize = 100;
 
-    "read buffer of a connection to a member", Bytes:
-    /// The member waits. The buffer starts at 2 KiB and doubles while reads fill it.
+    "read buffer of a connection to a member, or of the body of a request over HTTP/1.1", Bytes:
+    /// The sender waits. The buffer starts at 2 KiB and doubles while reads fill it.
     MAX_READ_BYTES: usize = 64 * 1024;
 
     "read buffer that an unused connection to a member keeps", Bytes:

@@ -9,7 +9,6 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use hyper::rt;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// Armed timers that a worker keeps. Each wakes the task that had it last, once, and keeps that task's memory until then.
@@ -79,25 +78,5 @@ impl Drop for PooledTimer {
                 }
             });
         }
-    }
-}
-
-impl rt::Sleep for PooledTimer {}
-
-/// hyper's timers, from the pool.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct HyperTimer;
-
-impl rt::Timer for HyperTimer {
-    fn sleep(&self, time: Duration) -> Pin<Box<dyn rt::Sleep>> {
-        Box::pin(PooledTimer::after(time))
-    }
-
-    fn sleep_until(&self, until: std::time::Instant) -> Pin<Box<dyn rt::Sleep>> {
-        Box::pin(PooledTimer::until(until.into()))
-    }
-
-    fn now(&self) -> std::time::Instant {
-        Instant::now().into()
     }
 }

@@ -347,7 +347,7 @@ async fn a_proxy_header_that_is_missing_malformed_or_not_expected_is_answered() 
         let gateway = gateway(settings, backend.address).await;
         let answer = answer_to(&gateway, bytes.as_bytes()).await;
         assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
-        assert!(answer.contains("x-steadygate-reason: ProxyHeader\r\n") && answer.contains(word), "{answer}");
+        assert!(answer.contains("X-Steadygate-Reason: ProxyHeader\r\n") && answer.contains(word), "{answer}");
         let metrics = get(gateway.app.admin, "localhost", "/metrics").await.body;
         assert!(metrics.contains("steadygate_clients_refused_total{cause=\"proxy_header\"} 1"), "{metrics}");
     }

@@ -12,6 +12,7 @@ mod grants;
 mod hostile;
 mod hostile_served;
 mod hosts;
+mod http1;
 mod ingress_nginx;
 mod limits;
 mod members;

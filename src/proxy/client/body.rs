@@ -7,17 +7,19 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame};
-use hyper::body::Incoming;
 
+use super::http1_body::Http1Receiver;
+use super::http1_upgrade::UpgradeRequest;
 use super::http2_receiver::Http2Receiver;
 use super::http2_tunnel::TunnelRequest;
 use crate::proxy::limits::{MAX_TRAILER_BYTES, MAX_TRAILER_FIELDS};
 
 /// The body of a client's request.
 pub(in crate::proxy) enum ClientBody {
-    /// A request of HTTP/1.1.
-    Http1(Incoming),
-    /// A request of HTTP/2 without a body.
+    /// A request of HTTP/1.1 with a body, or one that asks for an upgrade. What it does not have is `None`; so is what
+    /// [`Self::take_upgrade`] leaves behind.
+    Http1(Option<Http1Receiver>, Option<UpgradeRequest>),
+    /// A request without a body.
     Empty,
     /// A request of HTTP/2.
     Http2(Http2Receiver),
@@ -31,7 +33,7 @@ impl ClientBody {
         match self {
             Self::Http2(receiver) => Some(receiver.clone()),
             Self::Tunnel(Some(request)) => Some(request.receiver()),
-            Self::Http1(_) | Self::Empty | Self::Tunnel(None) => None,
+            Self::Http1(..) | Self::Empty | Self::Tunnel(None) => None,
         }
     }
 
@@ -39,7 +41,15 @@ impl ClientBody {
     pub(in crate::proxy) fn take_tunnel(&mut self) -> Option<TunnelRequest> {
         match self {
             Self::Tunnel(request) => request.take(),
-            Self::Http1(_) | Self::Empty | Self::Http2(_) => None,
+            Self::Http1(..) | Self::Empty | Self::Http2(_) => None,
+        }
+    }
+
+    /// The connection that a request of HTTP/1.1 asks to have upgraded.
+    pub(in crate::proxy) fn take_upgrade(&mut self) -> Option<UpgradeRequest> {
+        match self {
+            Self::Http1(_, upgrade) => upgrade.take(),
+            Self::Empty | Self::Http2(_) | Self::Tunnel(_) => None,
         }
     }
 }
@@ -69,17 +79,17 @@ impl Body for ClientBody {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         match self.get_mut() {
-            Self::Http1(body) => Pin::new(body).poll_frame(cx).map_err(io::Error::other),
+            Self::Http1(Some(body), _) => body.poll_frame(cx),
             Self::Http2(receiver) => poll_http2(receiver, cx),
-            Self::Empty | Self::Tunnel(_) => Poll::Ready(None),
+            Self::Http1(None, _) | Self::Empty | Self::Tunnel(_) => Poll::Ready(None),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Http1(body) => body.is_end_stream(),
+            Self::Http1(Some(body), _) => body.is_end(),
             Self::Http2(receiver) => receiver.is_end(),
-            Self::Empty | Self::Tunnel(_) => true,
+            Self::Http1(None, _) | Self::Empty | Self::Tunnel(_) => true,
         }
     }
 }

@@ -5,21 +5,43 @@ use std::time::Duration;
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::proxy::limits::MAX_LINGER_BYTES;
 
 /// Time that a client has to take them.
 const LAST_BYTES_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Sends the bytes, and closes the connection. What the client has sent is read before: a connection with unread bytes would be reset,
-/// and what was sent to it lost.
+/// Time for which a client may go on sending after its last answer, and the time for which it may be silent.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(30);
+const LINGER_SILENCE: Duration = Duration::from_secs(5);
+/// Bytes of a read that is thrown away.
+const DISCARDED_READ_BYTES: usize = 16 * 1024;
+
+/// Reads and drops what a client still sends, after its last answer has been sent and the sending half shut down, until the client ends
+/// or a limit is reached. A connection with unread bytes would be reset, and the answer lost (RFC 9112 section 9.6).
+pub(in crate::proxy) async fn linger(tcp: &mut TcpStream) {
+    let mut scratch = vec![0; DISCARDED_READ_BYTES];
+    let dropping = async {
+        let mut left = MAX_LINGER_BYTES;
+        while let Ok(Ok(count @ 1..)) = timeout(LINGER_SILENCE, tcp.read(&mut scratch)).await
+            && left >= count
+        {
+            left -= count;
+        }
+    };
+    let _ = timeout(LINGER_TIMEOUT, dropping).await;
+}
+
+/// Sends the bytes, and closes the connection, once the client has taken them.
 pub(in crate::proxy) async fn send_last(mut stream: TcpStream, bytes: &[u8]) {
     let sending = async {
         let _ = stream.write_all(bytes).await;
         let _ = stream.shutdown().await;
-        let mut scratch = [0; 1024];
-        while stream.read(&mut scratch).await.is_ok_and(|count| count > 0) {}
+        linger(&mut stream).await;
     };
     // A client that does not take them is left.
-    let _ = tokio::time::timeout(LAST_BYTES_TIMEOUT, sending).await;
+    let _ = timeout(LAST_BYTES_TIMEOUT, sending).await;
 }
 
 /// Closes the connection by a reset: an end in good order would say that all has been served.

@@ -19,6 +19,7 @@ use super::upstream::{self, ExchangeError, Http1Body, Http1Connection, IdleCheck
 use crate::model::ForwardOptions;
 use crate::pool::dial::DialError;
 use crate::pool::{Lease, MemberQuery, Pool, Token};
+use crate::proxy::request::context::InterimAnswers;
 use crate::proxy::request::record::RequestRecord;
 use crate::proxy::request::refusal::{Refusal, RefusalReason};
 use crate::proxy::request::target::RequestTarget;
@@ -45,6 +46,8 @@ pub(super) struct Exchange<'a> {
     pub(super) policy: RetryPolicy,
     /// The progress of the request's body; `None` for no body.
     pub(super) progress: Option<Arc<BodyProgress>>,
+    /// Where the member's interim answers go; `None` if the client takes none.
+    pub(super) interim: Option<&'a InterimAnswers>,
     /// The file descriptor from which on none is for a request.
     pub(super) end_of_descriptors: RawFd,
 }
@@ -215,7 +218,7 @@ impl Exchange<'_> {
         body: RequestBody,
         deadline: Instant,
     ) -> Result<(Response<()>, Http1Body), AttemptError> {
-        let mut exchange = pin!(upstream::exchange(connection, request, body));
+        let mut exchange = pin!(upstream::exchange(connection, request, body, self.interim));
         let mut timer = PooledTimer::until(deadline);
         loop {
             tokio::select! {

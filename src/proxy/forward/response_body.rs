@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body::{Body, Frame, SizeHint};
+use http_body::{Body, Frame};
 use hyper::body::Incoming;
 
 use super::silence::{BodyError, SilenceLimit};
@@ -18,8 +18,6 @@ use crate::proxy::session::http2_sessions::StreamSlot;
 /// The body of an answer. The request's record ends with it, and notes whether the body did.
 pub(in crate::proxy) struct ResponseBody {
     content: Content,
-    /// The `Content-Length` of an answer that has no body, where hyper drops it unless the body says the same.
-    announced: Option<u64>,
     pub(in crate::proxy) record: Option<Box<RequestRecord>>,
 }
 
@@ -37,8 +35,6 @@ struct MemberBody {
     source: AnswerSource,
     silence: SilenceLimit,
     lease: Lease,
-    /// Why the body broke off: given to hyper one poll later than it was found, so that hyper first sends what came before.
-    broken: Option<BodyError>,
 }
 
 /// What a member's answer comes on.
@@ -53,33 +49,20 @@ pub(super) enum AnswerSource {
 impl ResponseBody {
     /// A text of the gateway's own.
     pub(in crate::proxy) fn full(text: Bytes) -> Self {
-        Self { content: Content::Own((!text.is_empty()).then_some(text)), announced: None, record: None }
+        Self { content: Content::Own((!text.is_empty()).then_some(text)), record: None }
     }
 
     /// A member's answer, which may be silent for `silence`.
     pub(super) fn member(source: AnswerSource, silence: Duration, lease: Lease) -> Self {
-        let body = MemberBody { source, silence: SilenceLimit::new(silence), lease, broken: None };
-        Self { content: Content::Member(Box::new(body)), announced: None, record: None }
-    }
-
-    /// Announces the length that the body of an answer to HTTP/1.1 would have, if it had one: 304 has none (RFC 9110 section
-    /// 15.4.5).
-    pub(super) fn announce(&mut self, length: Option<u64>) {
-        self.announced = length;
+        let body = MemberBody { source, silence: SilenceLimit::new(silence), lease };
+        Self { content: Content::Member(Box::new(body)), record: None }
     }
 }
 
 impl MemberBody {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if let Some(error) = self.broken.take() {
-            return Poll::Ready(Some(Err(error)));
-        }
         match ready!(self.poll_source(cx)) {
-            Some(Err(error)) => {
-                self.broken = Some(error);
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            }
+            Some(Err(error)) => Poll::Ready(Some(Err(error))),
             Some(Ok(mut frame)) => match frame.trailers_mut() {
                 Some(trailers) => {
                     headers::prepare_trailers(trailers);
@@ -109,15 +92,6 @@ impl MemberBody {
         match &self.source {
             AnswerSource::Http1(answer) => answer.as_ref().is_none_or(Http1Body::is_over),
             AnswerSource::Http2(incoming, _) => incoming.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match &self.source {
-            AnswerSource::Http1(answer) => {
-                answer.as_ref().and_then(Http1Body::remaining).map_or_else(SizeHint::default, SizeHint::with_exact)
-            }
-            AnswerSource::Http2(incoming, _) => incoming.size_hint(),
         }
     }
 }
@@ -161,22 +135,9 @@ impl Body for ResponseBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        if self.announced.is_some() {
-            return false;
-        }
         match &self.content {
             Content::Own(text) => text.is_none(),
             Content::Member(body) => body.is_over(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        if let Some(length) = self.announced {
-            return SizeHint::with_exact(length);
-        }
-        match &self.content {
-            Content::Own(text) => SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64)),
-            Content::Member(body) => body.size_hint(),
         }
     }
 }

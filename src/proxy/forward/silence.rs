@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use crate::proxy::http1::framing::MalformedBody;
 use crate::proxy::timer::PooledTimer;
 
 /// Why a body broke off.
@@ -19,6 +20,16 @@ pub(in crate::proxy) enum BodyError {
     /// Nothing came for too long.
     #[error("nothing came for {0:?}")]
     Silence(Duration),
+}
+
+impl BodyError {
+    /// The fault of a body that is not HTTP/1.1.
+    pub(in crate::proxy) fn malformed(&self) -> Option<MalformedBody> {
+        match self {
+            Self::Connection(error) => error.get_ref()?.downcast_ref().copied(),
+            Self::Http2Member(_) | Self::Silence(_) => None,
+        }
+    }
 }
 
 /// A limit on how long a body may be silent. The timer exists only while it is.

@@ -1,41 +1,29 @@
 //! One client connection: TLS if the listener's protocol is HTTPS, then HTTP/1.1 or HTTP/2, request by request.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use super::opening::{self, Opening, ProxyHeaderError};
-use super::{CLOSE_TIMEOUT, handshake, http2};
+use super::{handshake, http1, http2};
 use crate::model::Protocol;
 use crate::proxy::client::ClientStream;
-use crate::proxy::client::body::ClientBody;
 use crate::proxy::client::connections::ConnectionSlot;
 use crate::proxy::client::proxy_header::ProxyHeader;
 use crate::proxy::client::tls_acceptor::{self, AcceptedTls};
 use crate::proxy::client::tls_connection::TLS_TIMEOUT;
-use crate::proxy::decision::answer;
-use crate::proxy::limits::MAX_HEADER_BYTES;
-use crate::proxy::request::context::ConnectionContext;
+use crate::proxy::request::context::{ConnectionContext, InterimAnswers};
 use crate::proxy::request::headers::ClientHop;
 use crate::proxy::request::metrics::RefusedFor;
 use crate::proxy::request::refusal::Refusal;
 use crate::proxy::request::state::{BoundListener, WorkerState};
 use crate::proxy::stream::{self, StreamConnection};
-use crate::proxy::timer::HyperTimer;
 
 /// Time in which a load balancer has to send the header of the PROXY protocol.
 const PROXY_HEADER_TIMEOUT: Duration = Duration::from_secs(5);
-/// Time for which an HTTP/1.1 connection is kept for one more request while the gateway drains.
-const DRAIN_QUIET_TIME: Duration = Duration::from_secs(1);
 
 /// The version of HTTP that a connection speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +80,7 @@ pub(super) async fn serve(
         client_certificate: None,
         alive,
         requests: Arc::default(),
+        interim: InterimAnswers::default(),
     };
     if !tls {
         let http2 = opening == Opening::Http2 && context.state.settings.clear_text_http2;
@@ -184,57 +173,19 @@ async fn open(
 /// Waits until a connection on which nothing has been asked is to end.
 async fn drained(state: &WorkerState) {
     state.drained().await;
-    tokio::time::sleep(DRAIN_QUIET_TIME).await;
+    tokio::time::sleep(http1::DRAIN_QUIET_TIME).await;
 }
 
 /// Serves the requests of a connection.
 async fn serve_http(context: Arc<ConnectionContext>, stream: ClientStream, version: HttpVersion) {
-    let peer = context.peer;
     match version {
-        HttpVersion::Http1 => {
-            if let Err(error) = serve_http1(context, stream).await {
-                tracing::debug!(%peer, %error, "client connection ended");
-            }
-        }
+        HttpVersion::Http1 => http1::serve(context, stream).await,
         HttpVersion::Http2 => {
-            if let Err(error) = http2::serve(context, stream).await {
+            let peer = context.peer;
+            // Boxed: no connection of HTTP/1.1 is to have room for it.
+            if let Err(error) = Box::pin(http2::serve(context, stream)).await {
                 tracing::debug!(%peer, %error, "client connection ended");
             }
         }
-    }
-}
-
-/// Serves a connection of HTTP/1.1 to its end, or until the gateway drains: then it ends after the request that is under way.
-///
-/// HTTP/1.1 has no way to tell a client that its next request will not be read. While the gateway drains, the client learns it
-/// from its next answer; the gateway closes the connection only after [`DRAIN_QUIET_TIME`] without a request.
-async fn serve_http1(context: Arc<ConnectionContext>, stream: ClientStream) -> hyper::Result<()> {
-    let service_context = Arc::clone(&context);
-    let service = service_fn(move |request: Request<Incoming>| {
-        let answering = answer(Arc::clone(&service_context), request.map(ClientBody::Http1));
-        async move { Ok::<_, Infallible>(answering.await) }
-    });
-    let mut builder = http1::Builder::new();
-    builder
-        .timer(HyperTimer)
-        .header_read_timeout(context.state.settings.header_timeout)
-        .title_case_headers(true)
-        .max_buf_size(MAX_HEADER_BYTES);
-    let mut connection = Box::pin(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
-    let drained = async {
-        context.state.drained().await;
-        context.requests.quiet(DRAIN_QUIET_TIME).await;
-    };
-    tokio::select! {
-        biased;
-        result = connection.as_mut() => return result,
-        () = drained => {}
-    }
-    connection.as_mut().graceful_shutdown();
-    tokio::select! {
-        biased;
-        result = connection => result,
-        // A peer that does not answer the end is not waited for.
-        () = context.requests.quiet(CLOSE_TIMEOUT) => Ok(()),
     }
 }

@@ -3,11 +3,10 @@
 use std::io;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::Response;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
+use super::http1;
 use crate::proxy::client::last_bytes::send_last;
 use crate::proxy::client::proxy_header::{self, Parsed, ProxyHeader};
 use crate::proxy::limits::MAX_PROXY_HEADER_BYTES;
@@ -91,22 +90,7 @@ pub(super) async fn take_proxy_header(stream: &mut TcpStream) -> Result<ProxyHea
 
 /// Answers a client in clear text whose connection is not served, and closes it.
 pub(super) async fn refuse(stream: TcpStream, refusal: Refusal) {
-    send_last(stream, &http1(&refusal.into_response(false))).await;
-}
-
-/// An answer as HTTP/1.1 has it.
-fn http1(response: &Response<Bytes>) -> Vec<u8> {
-    let status = response.status();
-    let mut text =
-        format!("HTTP/1.1 {} {}\r\n", status.as_str(), status.canonical_reason().unwrap_or_default()).into_bytes();
-    for (name, value) in response.headers() {
-        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
-            text.extend_from_slice(part);
-        }
-    }
-    text.extend_from_slice(b"\r\n");
-    text.extend_from_slice(response.body());
-    text
+    send_last(stream, &http1::encoded(&refusal.into_response(false))).await;
 }
 
 #[cfg(test)]

@@ -151,6 +151,10 @@ fn trailers(read: &mut BytesMut) -> Result<Decoded, MalformedBody> {
         Ok(Status::Partial) if read.len() < MAX_TRAILER_BYTES => return Ok(Decoded::More),
         _ => return Err(bad),
     };
+    // Lines end with CRLF: some readers take LF alone for an end and others do not, and would disagree on where the body ends.
+    if read[0] == b'\n' || read[..length].windows(2).any(|pair| pair[1] == b'\n' && pair[0] != b'\r') {
+        return Err(bad);
+    }
     let mut trailers = HeaderMap::new();
     for line in lines {
         let (Ok(name), Ok(value)) = (HeaderName::from_bytes(line.name.as_bytes()), HeaderValue::from_bytes(line.value))
@@ -237,7 +241,7 @@ mod tests {
             "fffffffffffffffff\r\n",
             &endless,
         ];
-        for bad in sizes.into_iter().chain(["5\r\nhello!\r\n", "0\r\nA B: 1\r\n\r\n"]) {
+        for bad in sizes.into_iter().chain(["5\r\nhello!\r\n", "0\r\nA B: 1\r\n\r\n", "0\r\n\n", "0\r\nA: 1\n\r\n"]) {
             // Whole, if that were a chunk.
             let text = format!("{bad}0\r\n\r\n0\r\n\r\n");
             assert!(all(BodyFraming::CHUNKED, &[text.as_bytes()]).is_err(), "{bad}");

@@ -43,7 +43,7 @@ pub(in crate::proxy) enum WriteFraming {
 /// Why a message was not sent whole.
 #[derive(Debug)]
 pub(in crate::proxy) enum WriteError {
-    /// Its body broke off. All that came before has been sent.
+    /// Its body broke off. All that came before has been sent, unless nothing came of it: then the head may have been left.
     Body(io::Error),
     /// The connection broke off.
     Connection(io::Error),
@@ -100,6 +100,21 @@ impl<B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin> M
                 return if waits { Poll::Pending } else { Poll::Ready(Ok(())) };
             }
         }
+    }
+
+    /// Sends what is left of a message whose body broke off.
+    ///
+    /// # Errors
+    /// The connection broke off.
+    pub(in crate::proxy) fn poll_rest<W: AsyncWrite + Unpin>(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: &mut W,
+    ) -> Poll<io::Result<()>> {
+        while !self.is_flushed() {
+            ready!(self.poll_write(cx, to))?;
+        }
+        Pin::new(to).poll_flush(cx)
     }
 
     /// Takes the next part of the body, if there is one.

@@ -1,16 +1,23 @@
-//! A buffer for what is read from a connection, as large as the answers on it need.
+//! A buffer for what is read from a connection, as large as the messages on it need.
 
+use std::cell::RefCell;
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
-use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, ReadBuf};
 
 use crate::proxy::limits::{MAX_KEPT_READ_BUFFER_BYTES, MAX_READ_BYTES};
 
 /// Bytes of the first read: enough for most answers.
 const MIN_READ_BYTES: usize = 2 * 1024;
+/// Bytes of a read through the buffer of the thread.
+const SHARED_READ_BYTES: usize = 16 * 1024;
+
+thread_local! {
+    static SHARED: RefCell<Box<[u8]>> = RefCell::new(vec![0; SHARED_READ_BYTES].into_boxed_slice());
+}
 
 /// The bytes that have been read and not been taken yet.
 #[derive(Debug)]
@@ -47,6 +54,30 @@ impl ReadBuffer {
             self.read_size = (self.read_size * 2).min(MAX_READ_BYTES);
         }
         Poll::Ready(Ok(count))
+    }
+
+    /// Reads what there is through a buffer of the thread: a connection that waits has none of its own. Returns the number of bytes.
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub(in crate::proxy) fn fill_shared<R: AsyncRead + Unpin>(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut R,
+    ) -> Poll<io::Result<usize>> {
+        SHARED.with_borrow_mut(|shared| {
+            let mut room = ReadBuf::new(shared);
+            ready!(Pin::new(from).poll_read(cx, &mut room))?;
+            self.bytes.extend_from_slice(room.filled());
+            Poll::Ready(Ok(room.filled().len()))
+        })
+    }
+
+    /// Frees the memory of an empty buffer.
+    pub(in crate::proxy) fn free(&mut self) {
+        if self.bytes.is_empty() {
+            *self = Self::new();
+        }
     }
 
     /// The buffer for the next answer on the connection.

@@ -1,10 +1,11 @@
 //! The state that the requests of one client connection share, and the count of those that are under way.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use http::Response;
 use tokio::sync::mpsc;
 
 use super::headers::ClientHop;
@@ -34,6 +35,30 @@ pub(in crate::proxy) struct ConnectionContext {
     /// Held by everything that has to end before the process may.
     pub(in crate::proxy) alive: mpsc::Sender<()>,
     pub(in crate::proxy) requests: Arc<RequestCounter>,
+    /// Interim answers that the client has still to get. Over HTTP/1.1 alone: there, a connection has one request at a time.
+    pub(in crate::proxy) interim: InterimAnswers,
+}
+
+/// Interim answers (1xx, RFC 9110 section 15.2) of members, on their way to a client.
+#[derive(Debug, Default)]
+pub(in crate::proxy) struct InterimAnswers(Mutex<Vec<Response<()>>>);
+
+/// Interim answers that wait for a client at once. Those beyond are dropped: they are hints.
+const MAX_INTERIM_ANSWERS: usize = 16;
+
+impl InterimAnswers {
+    /// Adds one.
+    pub(in crate::proxy) fn push(&self, answer: Response<()>) {
+        let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if answers.len() < MAX_INTERIM_ANSWERS {
+            answers.push(answer);
+        }
+    }
+
+    /// Takes those that there are.
+    pub(in crate::proxy) fn take(&self) -> Vec<Response<()>> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// Counts the requests of a connection.

@@ -25,6 +25,13 @@ pub(in crate::proxy) enum Side {
     Client,
 }
 
+/// What could be read of the first line of a request whose header is malformed.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(in crate::proxy) struct RequestLine {
+    pub(in crate::proxy) method: Option<Method>,
+    pub(in crate::proxy) uri: Option<Uri>,
+}
+
 /// The record of one request. Dropping it writes it: at the end of the answer's body, or when the client has left before that.
 pub(in crate::proxy) struct RequestRecord {
     context: Arc<ConnectionContext>,
@@ -41,7 +48,8 @@ pub(in crate::proxy) struct RequestRecord {
     pub(in crate::proxy) header_bytes: usize,
     /// The host, once it has been read.
     pub(in crate::proxy) host: Option<HeaderValue>,
-    uri: Uri,
+    /// `None`: the request's target could not be read.
+    uri: Option<Uri>,
     request_id: Option<HeaderValue>,
     /// The reason of the gateway's own answer.
     reason: Option<HeaderValue>,
@@ -76,7 +84,7 @@ impl RequestRecord {
             version: request.version(),
             header_bytes: 0,
             host: None,
-            uri: request.uri().clone(),
+            uri: Some(request.uri().clone()),
             request_id: None,
             reason: None,
             broken_by: None,
@@ -88,6 +96,17 @@ impl RequestRecord {
             token_end: None,
             sent: 0,
         }
+    }
+
+    /// The record of a request whose header could not be read. What could be read of its first line is noted.
+    pub(in crate::proxy) fn unread(context: Arc<ConnectionContext>, line: RequestLine) -> Self {
+        let mut request = http::Request::new(());
+        *request.version_mut() = Version::HTTP_11;
+        // What the access logs of the field have in place of what is not known.
+        *request.method_mut() = line.method.unwrap_or_else(|| Method::from_bytes(b"-").expect("a token"));
+        let mut record = Self::new(context, &request);
+        record.uri = line.uri;
+        record
     }
 
     /// Notes the headers with which the request is forwarded.
@@ -174,7 +193,7 @@ impl Drop for RequestRecord {
         let field = self.target.as_ref().map_or("", |target| &target.route.field);
         let member = self.member.map(|member| member.to_string()).unwrap_or_default();
         let (client, method, version) = (self.client.address, &self.method, self.version);
-        let path = escape_target(self.uri.path());
+        let path = escape_target(self.uri.as_ref().map_or("", Uri::path));
         let (host, path, sent) = (self.host(), &*path, self.sent);
         let reason = match self.broken_by {
             Some(Side::Backend) => "backend_aborted",

@@ -72,6 +72,11 @@ impl Refusal {
         Self { page: self.page.or(Some(page)), ..self }
     }
 
+    /// Whether the request's header is too large.
+    pub(in crate::proxy) fn is_for_size(&self) -> bool {
+        self.reason == RefusalReason::HeaderTooLarge.name()
+    }
+
     /// The status of the answer.
     pub(in crate::proxy) fn status(&self) -> StatusCode {
         self.status
@@ -80,6 +85,30 @@ impl Refusal {
     /// 431 (RFC 6585 section 5): the header is too large.
     pub(in crate::proxy) fn header_too_large(message: String) -> Self {
         Self { close: true, ..Self::new(RefusalReason::HeaderTooLarge, message) }
+    }
+
+    /// 414 (RFC 9112 section 3): the request's target is too large.
+    pub(in crate::proxy) fn target_too_large(message: String) -> Self {
+        let refusal = Self::with_status(StatusCode::URI_TOO_LONG, RefusalReason::HeaderTooLarge, message);
+        Self { close: true, ..refusal }
+    }
+
+    /// 505 (RFC 9110 section 15.6.6): the request is of another version of HTTP.
+    pub(in crate::proxy) fn version() -> Self {
+        let message = "the versions of HTTP that are spoken on this connection are 1.0 and 1.1";
+        Self { close: true, ..Self::new(RefusalReason::VersionNotSupported, message) }
+    }
+
+    /// 501 (RFC 9112 section 6.1): the request's body has a transfer coding that the gateway does not undo.
+    pub(in crate::proxy) fn transfer_coding() -> Self {
+        let message = "the only Transfer-Encoding taken is chunked";
+        Self { close: true, ..Self::new(RefusalReason::TransferEncodingNotSupported, message) }
+    }
+
+    /// 408: the client has not sent the rest of a request's header.
+    pub(in crate::proxy) fn slow_header(timeout: Duration) -> Self {
+        let message = format!("the rest of the request's header did not come within {timeout:?}");
+        Self { close: true, ..Self::new(RefusalReason::RequestTimeout, message) }
     }
 
     /// 400: the request is ambiguous or malformed. Its connection can't be trusted any further.

@@ -123,7 +123,7 @@ impl SessionRequest {
                 Opening::Upgrade(upgrade)
             }
         };
-        let Some(client) = ClientUpgrade::take(parts, body) else { return Ok(None) };
+        let Some(client) = ClientUpgrade::take(body) else { return Ok(None) };
         let client_address = record.client.address;
         let permit = sessions.admit(route, client_address).map_err(|rejected| {
             sessions.refused(route.owner(), totals_key(protocol.as_deref()), rejected.outcome());

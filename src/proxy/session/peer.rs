@@ -5,8 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::request;
-use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -15,6 +14,7 @@ use tokio::net::TcpStream;
 use crate::pool::dial::{Ending, Stream};
 use crate::proxy::client::ClientStream;
 use crate::proxy::client::body::ClientBody;
+use crate::proxy::client::http1_upgrade::UpgradeRequest;
 use crate::proxy::client::http2_tunnel::{Http2Tunnel, TunnelRequest};
 use crate::proxy::limits::MAX_UNSENT_BYTES;
 use crate::websocket::RelayStream;
@@ -34,37 +34,34 @@ pub(in crate::proxy) enum PeerStream {
 /// The client's side of a session that is not open yet.
 pub(super) enum ClientUpgrade {
     /// A request for an upgrade of HTTP/1.1.
-    Http1(OnUpgrade),
+    Http1(UpgradeRequest),
     /// An extended CONNECT of HTTP/2.
     Http2(TunnelRequest),
 }
 
 impl ClientUpgrade {
     /// What the request asks for, which can be opened once.
-    pub(super) fn take(parts: &mut request::Parts, body: &mut ClientBody) -> Option<Self> {
+    pub(super) fn take(body: &mut ClientBody) -> Option<Self> {
         let tunnel = body.take_tunnel().map(Self::Http2);
-        tunnel.or_else(|| parts.extensions.remove().map(Self::Http1))
+        tunnel.or_else(|| body.take_upgrade().map(Self::Http1))
     }
 
     /// Waits until the answer has been sent. Gives the stream, and the bytes that came behind the handshake.
     pub(super) async fn open(self) -> io::Result<(PeerStream, Bytes)> {
         match self {
-            Self::Http1(upgrade) => Ok(PeerStream::upgraded(upgrade.await.map_err(io::Error::other)?)),
+            Self::Http1(upgrade) => {
+                let (stream, first) = upgrade.open().await?;
+                Ok((PeerStream::client(stream), first))
+            }
             Self::Http2(tunnel) => Ok((PeerStream::ClientTunnel(Box::new(tunnel.open().await?)), Bytes::new())),
         }
     }
 }
 
 impl PeerStream {
-    /// A stream that hyper has upgraded, and the bytes that came behind the handshake.
-    pub(super) fn upgraded(upgraded: Upgraded) -> (Self, Bytes) {
-        match upgraded.downcast::<TokioIo<ClientStream>>() {
-            Ok(parts) => (Self::client(parts.io.into_inner()), parts.read_buf),
-            Err(upgraded) => {
-                let stream = Http2Stream { stream: TokioIo::new(upgraded), ended: false };
-                (Self::MemberStream(Box::new(stream)), Bytes::new())
-            }
-        }
+    /// A stream of an HTTP/2 connection to a member, which hyper has opened.
+    pub(super) fn member_stream(upgraded: Upgraded) -> Self {
+        Self::MemberStream(Box::new(Http2Stream { stream: TokioIo::new(upgraded), ended: false }))
     }
 
     /// A client's connection.

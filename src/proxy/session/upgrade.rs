@@ -118,7 +118,9 @@ async fn streams(client: ClientUpgrade, member: MemberStream) -> std::io::Result
     let (client, from_client) = client.open().await?;
     let (member, from_member) = match member {
         MemberStream::Http1(stream, first) => (PeerStream::member(stream), first),
-        MemberStream::Http2(member) => PeerStream::upgraded(member.await.map_err(std::io::Error::other)?),
+        MemberStream::Http2(member) => {
+            (PeerStream::member_stream(member.await.map_err(std::io::Error::other)?), Bytes::new())
+        }
     };
     Ok(SessionStreams { client, member, from_client, from_member })
 }

@@ -128,15 +128,6 @@ impl Http1Body {
         self.ended
     }
 
-    /// Bytes of the body that are still to come, where that is known.
-    pub(in crate::proxy::forward) fn remaining(&self) -> Option<u64> {
-        match self.framing {
-            _ if self.ended => Some(0),
-            BodyFraming::Length(left) => Some(left),
-            BodyFraming::Chunked(_) | BodyFraming::UntilEnd => None,
-        }
-    }
-
     /// The connection, if it can be used again.
     pub(in crate::proxy::forward) fn into_connection(self) -> Option<Http1Connection> {
         match self.source {

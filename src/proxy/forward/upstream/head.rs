@@ -13,6 +13,7 @@ use hyper::ext::ReasonPhrase;
 use crate::proxy::http1::fields::{self, FieldRanges, MalformedField};
 use crate::proxy::http1::framing::BodyFraming;
 use crate::proxy::limits::{MAX_ANSWER_HEADER_BYTES, MAX_ANSWER_HEADER_FIELDS};
+use crate::proxy::request::target::RawTarget;
 
 /// What a member sent is not HTTP/1.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -33,9 +34,12 @@ impl From<MalformedField> for MalformedAnswer {
 
 /// Writes a request's head.
 pub(super) fn write(request: &request::Parts, out: &mut BytesMut) {
-    let target = request.uri.path_and_query().map_or("/", |target| target.as_str());
-    for part in [request.method.as_str(), " ", target, " HTTP/1.1\r\n"] {
-        out.put_slice(part.as_bytes());
+    let target = match request.extensions.get() {
+        Some(RawTarget(raw)) => raw,
+        None => request.uri.path_and_query().map_or(&b"/"[..], |target| target.as_str().as_bytes()),
+    };
+    for part in [request.method.as_str().as_bytes(), b" ", target, b" HTTP/1.1\r\n"] {
+        out.put_slice(part);
     }
     fields::write(&request.headers, out);
     out.put_slice(b"\r\n");

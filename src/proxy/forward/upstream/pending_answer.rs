@@ -14,6 +14,8 @@ use super::request_writer::{RequestFate, RequestWriter};
 use crate::pool::dial::{Ending, Stream};
 use crate::proxy::forward::request_body::RequestBody;
 use crate::proxy::http1::read_buffer::ReadBuffer;
+use crate::proxy::request::context::InterimAnswers;
+use crate::proxy::request::headers;
 
 /// Why a request has not been answered, and what has become of it.
 #[derive(Debug)]
@@ -37,7 +39,8 @@ struct PendingAnswer {
     seen: usize,
 }
 
-/// Sends a request, and waits for the head of its answer. Interim answers (1xx) are read and dropped.
+/// Sends a request, and waits for the head of its answer. Interim answers (1xx) go to `interim`, but for those that are about the request's
+/// body alone (100).
 ///
 /// # Errors
 /// The connection or the request's body broke off, or what came is no answer.
@@ -45,6 +48,7 @@ pub(in crate::proxy::forward) async fn exchange(
     connection: Http1Connection,
     request: &request::Parts,
     body: RequestBody,
+    interim: Option<&InterimAnswers>,
 ) -> Result<(Response<()>, Http1Body), ExchangeError> {
     let Http1Connection { mut stream, mut read, write, idle_limit: _ } = connection;
     // Until the end of the answer has been read.
@@ -52,7 +56,7 @@ pub(in crate::proxy::forward) async fn exchange(
     let mut writer = RequestWriter::new(request, body, write)
         .map_err(|error| ExchangeError { error, fate: RequestFate::BodyFailed })?;
     let mut pending = PendingAnswer { sent: None, seen: 0 };
-    let head = poll_fn(|cx| pending.poll(cx, &mut stream, &mut read, &mut writer, request)).await;
+    let head = poll_fn(|cx| pending.poll(cx, &mut stream, &mut read, &mut writer, request, interim)).await;
     let AnswerHead { response, framing, keep, idle_limit } =
         head.map_err(|error| ExchangeError { error, fate: writer.fate() })?;
     let all_sent = matches!(pending.sent, Some(Ok(())));
@@ -78,6 +82,7 @@ impl PendingAnswer {
         read: &mut ReadBuffer,
         writer: &mut RequestWriter,
         request: &request::Parts,
+        interim: Option<&InterimAnswers>,
     ) -> Poll<io::Result<AnswerHead>> {
         loop {
             if self.sent.is_none()
@@ -100,7 +105,13 @@ impl PendingAnswer {
                 Some(head) if head.response.status() == StatusCode::SWITCHING_PROTOCOLS => {
                     return Poll::Ready(Ok(head));
                 }
-                Some(head) if head.response.status().is_informational() => {}
+                Some(mut head) if head.response.status().is_informational() => {
+                    let status = head.response.status();
+                    let fits = headers::prepare_response(head.response.headers_mut(), status, false).is_ok();
+                    if let Some(interim) = interim.filter(|_| fits) {
+                        interim.push(head.response);
+                    }
+                }
                 Some(head) => return Poll::Ready(Ok(head)),
                 None if ready!(read.fill(cx, stream))? > 0 => {}
                 None => {

@@ -4,14 +4,13 @@ use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::SystemTime;
 
 use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
-use http::header::{self, HeaderValue};
+use http::header;
 use http::{Method, Request, Response, Version};
-use http_body::Body;
+use http_body::{Body, Frame};
 use tokio::sync::oneshot;
 
 use crate::proxy::client::body::ClientBody;
@@ -20,9 +19,9 @@ use crate::proxy::client::http2_tunnel::TunnelRequest;
 use crate::proxy::client::resets::ResetBudget;
 use crate::proxy::decision;
 use crate::proxy::forward::response_body::ResponseBody;
+use crate::proxy::http1::date;
 use crate::proxy::request::context::ConnectionContext;
 use crate::proxy::request::headers;
-use httpdate::fmt_http_date;
 
 /// What becomes of the sending half of a tunnel.
 type TunnelPlace = oneshot::Sender<SendStream<Bytes>>;
@@ -90,7 +89,16 @@ async fn send(
     tunnel: Option<TunnelPlace>,
     respond: &mut SendResponse<Bytes>,
 ) -> Sent {
-    let (parts, body) = response.into_parts();
+    let (parts, mut body) = response.into_parts();
+    // What is malformed before anything of it has gone out is no answer.
+    let first = poll_fn(|cx| Poll::Ready(Pin::new(&mut body).poll_frame(cx))).await;
+    if let Poll::Ready(Some(Err(error))) = &first
+        && let Some(fault) = error.malformed()
+        && let Some(record) = body.record.take()
+    {
+        tracing::debug!(%error, "the answer broke off");
+        return Box::pin(send(decision::malformed_answer(fault, record), None, respond)).await;
+    }
     let mut head = Response::from_parts(parts, ());
     *head.version_mut() = Version::HTTP_2;
     headers::remove_connection_headers(head.headers_mut());
@@ -98,10 +106,9 @@ async fn send(
     if tunnel.is_none()
         && let header::Entry::Vacant(date) = head.headers_mut().entry(header::DATE)
     {
-        let now = fmt_http_date(SystemTime::now());
-        date.insert(HeaderValue::from_str(&now).expect("a date is a text"));
+        date.insert(date::now());
     }
-    let is_end = tunnel.is_none() && body.is_end_stream();
+    let is_end = tunnel.is_none() && matches!(first, Poll::Ready(None));
     // Both fail once the client has reset the stream, or the connection has ended.
     let Ok(mut stream) = respond.send_response(head, is_end) else {
         respond.send_reset(Reason::INTERNAL_ERROR);
@@ -111,23 +118,29 @@ async fn send(
         // Nobody waits for it if the session has ended already.
         Some(tunnel) => drop(tunnel.send(stream)),
         None if is_end => {}
-        None => return send_body(body, &mut stream).await,
+        None => return send_body(first, body, &mut stream).await,
     }
     Sent::Over
 }
 
-/// Sends the body of an answer.
-async fn send_body(mut body: ResponseBody, stream: &mut SendStream<Bytes>) -> Sent {
+/// The next frame of an answer's body, if it is there.
+type NextFrame = Poll<Option<Result<Frame<Bytes>, <ResponseBody as Body>::Error>>>;
+
+/// Sends the body of an answer, whose first frame may have been taken.
+async fn send_body(mut first: NextFrame, mut body: ResponseBody, stream: &mut SendStream<Bytes>) -> Sent {
     loop {
         // The next frame.
-        let next = poll_fn(|cx| match stream.poll_reset(cx) {
-            Poll::Ready(_) => Poll::Ready(Err(Sent::Reset)),
-            Poll::Pending => Pin::new(&mut body).poll_frame(cx).map(Ok),
+        let next = poll_fn(|cx| match (stream.poll_reset(cx), std::mem::replace(&mut first, Poll::Pending)) {
+            (Poll::Ready(_), _) => Poll::Ready(Err(Sent::Reset)),
+            (Poll::Pending, Poll::Ready(taken)) => Poll::Ready(Ok(taken)),
+            (Poll::Pending, Poll::Pending) => Pin::new(&mut body).poll_frame(cx).map(Ok),
         });
         let frame = match next.await {
             Ok(Some(Ok(frame))) => frame,
             Ok(Some(Err(error))) => {
                 tracing::debug!(%error, "the answer broke off");
+                // The task of the connection sends what came before: a reset would overtake it.
+                tokio::task::yield_now().await;
                 stream.send_reset(Reason::INTERNAL_ERROR);
                 return Sent::Over;
             }

@@ -56,6 +56,9 @@ pub(super) fn take(
     requested: &mut RequestTarget,
 ) -> Result<Bearer, TokenFault> {
     let from_query = policy.query_parameter.as_deref().and_then(|name| remove_parameter(&mut requested.uri, name));
+    if from_query.is_some() {
+        requested.raw = None;
+    }
     match from_header(policy, headers) {
         Err(TokenFault::Missing) => from_query.unwrap_or(Err(TokenFault::Missing)),
         from_header => from_header,

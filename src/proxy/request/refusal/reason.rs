@@ -45,10 +45,15 @@ refusal_reasons! {
     /// The header of the PROXY protocol is missing, malformed, or from a peer that is not trusted; or it came to a port that
     /// `--proxy-protocol` does not name. The connection is closed; it has no record in the access log.
     ProxyHeader [BAD_REQUEST],
-    /// The request's header is larger than 64 KiB, or has more than 100 fields. Over HTTP/1.1 the connection is closed.
-    HeaderTooLarge [REQUEST_HEADER_FIELDS_TOO_LARGE],
-    /// The client stopped sending the request's body. The connection is closed.
+    /// The request's header is larger than 64 KiB, or has more than 100 fields; 414, if its target alone is too large. Over HTTP/1.1 the
+    /// connection is closed.
+    HeaderTooLarge [REQUEST_HEADER_FIELDS_TOO_LARGE, URI_TOO_LONG],
+    /// The client did not send the rest of the request's header in time, or stopped sending its body. The connection is closed.
     RequestTimeout [REQUEST_TIMEOUT],
+    /// The request is of another version than HTTP/1.0, 1.1 and 2. The connection is closed.
+    VersionNotSupported [HTTP_VERSION_NOT_SUPPORTED],
+    /// The request has a `Transfer-Encoding` other than `chunked`. The connection is closed.
+    TransferEncodingNotSupported [NOT_IMPLEMENTED],
     /// The method is CONNECT or TRACE, which are not forwarded.
     MethodNotAllowed [METHOD_NOT_ALLOWED],
     /// An extended CONNECT names another `:protocol` than `websocket`.
