@@ -9,7 +9,11 @@ from members import MEMBERS, Member
 from test_corpora import CASES
 
 #: What a member makes of a request that has come as it was sent.
-OWN_WAYS = {("hypercorn", "COMP-METHOD-CASE"): "It takes a method in lower case for the one in capitals."}
+OWN_WAYS = {
+    ("hypercorn", "COMP-METHOD-CASE"): "It takes a method in lower case for the one in capitals.",
+    ("jetty", "/x?q=caf\xe9"): "It reads queries as UTF-8.",
+    ("jetty", "/x?q=\x82\xa0"): "It reads queries as UTF-8.",
+}
 
 
 @pytest.mark.parametrize("name", MEMBERS)
