@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from wire import Head, response
+from wire import Head, ScriptedBackend, response
 
 #: What a trailer may not say, since its reader has framed, routed and admitted the request by then (RFC 9110, section 6.5.1).
 HEADER_ALONE = {b"content-length", b"transfer-encoding", b"host", b"trailer", b"authorization", b"content-type"}
@@ -88,3 +88,21 @@ class StrictReader:
         name, colon, _ = line.partition(b":")
         if not (name and colon) or name.strip() != name or b" " in name or any(bad in line for bad in (b"\n", b"\r", b"\0")):
             request.faults.append(f"field {line!r}")
+
+
+class StrictMember(ScriptedBackend):
+    """A backend with such a reader."""
+
+    def __init__(self):
+        self.reader = StrictReader()
+        super().__init__(self.reader)
+
+    def close(self):
+        """Ends it, and returns what it has read in all, by client."""
+        super().close()
+        while not self.got_nothing():
+            assert self.next().done.wait(5)
+        requests = {}
+        for request in self.reader.received:
+            requests.setdefault(request.client, []).append(request)
+        return requests

@@ -3,11 +3,8 @@
 import pytest
 
 from corpora import further, harmless, http11probe, llhttp, smuggling
-from corpora.runner import Result, run
-from gateway import Gateway, wait_for
-from manifests import ingress, service
-from strict_reader import StrictReader
-from wire import ScriptedBackend
+from corpora.runner import send_all
+from strict_reader import StrictMember
 
 TABLES = http11probe, smuggling, llhttp, harmless, further
 CASES = {case.name: case for table in TABLES for case in table.CASES}
@@ -17,26 +14,18 @@ def test_no_name_is_there_twice():
     assert len(CASES) == sum(len(table.CASES) for table in TABLES)
 
 
-@pytest.fixture(scope="module")
-def results(tmp_path_factory):
-    """All cases have been sent, at once; the gateway and the member have ended, so that nothing more can come."""
-    reader, gateway = StrictReader(), Gateway(tmp_path_factory.mktemp("corpora") / "manifests")
-    backend = ScriptedBackend(reader)
-    try:
-        gateway.serve(service("one", backend.port), ingress("one", {"/": "one"}))
-        answered = run(gateway.http, list(CASES.values()))
-        wait_for(lambda: gateway.in_progress() == 0, "nothing is in progress")
-    finally:
-        gateway.kill()
-        backend.close()
-    while not backend.got_nothing():
-        assert backend.next().done.wait(5)
-    requests = {}
-    for request in reader.received:
-        requests.setdefault(request.client, []).append(request)
-    return {name: Result(raw, requests.get(client, [])) for name, (client, raw) in answered.items()}
+@pytest.fixture(scope="module", params=[1 << 20, 7], ids=["at once", "in pieces"])
+def results(request, tmp_path_factory):
+    return send_all(StrictMember(), list(CASES.values()), tmp_path_factory.mktemp("corpora"), request.param)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_case_is_answered_as_the_rfc_demands(results, name):
     assert (fault := results[name].verdict(CASES[name])) is None, fault
+
+
+def test_every_answer_has_a_record_and_every_refusal_a_reason(results):
+    for name, result in results.items():
+        answers = [(answer.status, answer["x-steadygate-reason"]) for answer in result.answers if answer]
+        assert [(record["status"], record["reason"]) for record in result.records if record["status"] != 499] == answers, name
+        assert all(reason for status, reason in answers if status >= 400), name

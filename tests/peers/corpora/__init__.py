@@ -52,6 +52,8 @@ class Case:
     not_answer: str = "(?!)"
     #: Whether END follows; the client's side of the connection ends otherwise.
     end: bool = True
+    #: Whether the client's side ends behind END.
+    ends: bool = False
 
 
 def case(name, rfc, sent, *outcomes, **more):

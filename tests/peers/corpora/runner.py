@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from corpora import END
+from gateway import Gateway, wait_for
+from manifests import ingress, service
 from wire import Answer, Client, Stream
 
 
@@ -53,29 +55,30 @@ class Result:
     def reads(self):
         return [str(request) for request in self.requests if request.is_whole]
 
+    @property
+    def faults(self):
+        return [fault for request in self.requests for fault in request.faults]
+
     def is_allowed(self, case):
         return any(outcome.allows(self.statuses, self.reads) for outcome in case.outcomes)
 
     def verdict(self, case):
         """What is wrong with it, or nothing."""
         answers = self.raw.decode("latin-1")
-        faults = [fault for request in self.requests for fault in request.faults]
         own = [request for request in self.requests if request.target != "/end"]
         fields = {name: values(own[-1].head, name) for name in case.fields} if own else case.fields
         if not self.is_allowed(case):
             return f"answered {self.statuses}, read {self.reads}"
-        if faults or fields != case.fields:
-            return f"what was read is ambiguous: {faults}, {fields}"
+        if self.faults or fields != case.fields:
+            return f"what was read is ambiguous: {self.faults}, {fields}"
         if not re.search(case.answer, answers) or re.search(case.not_answer, answers):
             return f"answered {answers!r}"
         return None
 
-    def is_read_as_sent(self, case):
-        """Whether the member has read what was sent, but for what it refuses by itself: each 200 is a request that was sent."""
-        if sum(200 <= status < 300 for status in self.statuses) != len(self.reads):
-            return False
-        sent = [iter([*outcome.reads, "GET /end "]) for outcome in case.outcomes]
-        return any(all(read in rest for read in self.reads) for rest in sent)
+    def is_read_as_sent(self, sent):
+        """Whether the member has read what was sent, but for what it refuses by itself: each 200 is one of these requests."""
+        rest = iter(sent)
+        return sum(200 <= status < 300 for status in self.statuses) == len(self.reads) and all(read in rest for read in self.reads)
 
 
 def values(head, name):
@@ -95,7 +98,7 @@ def send(port, number, case, pieces):
         try:
             for at in range(0, len(sent), pieces):
                 client.send(sent[at : at + pieces])
-            if not case.end:
+            if case.ends or not case.end:
                 client.half_close()
         except ConnectionError:
             pass  # it was refused before it was sent
@@ -105,8 +108,24 @@ def send(port, number, case, pieces):
             return client.buffer + b"(the connection stays open)"
 
 
-def run(port, cases, pieces=1 << 20):
-    """The bytes that are answered to each case, by name, and the address that each came from."""
-    with ThreadPoolExecutor(16) as pool:
-        answers = pool.map(lambda pair: send(port, *pair, pieces), enumerate(cases))
-        return {each.name: (address(number), raw) for (number, each), raw in zip(enumerate(cases), answers)}
+def send_all(member, cases, directory, pieces=1 << 20):
+    """What became of each case, by name. The gateway and the member have ended by then, so that nothing more can come."""
+    gateway = Gateway(directory / "manifests")
+    try:
+        gateway.serve(service("one", member.port), ingress("one", {"/": "one"}), arguments=["--log-format", "json"])
+        with ThreadPoolExecutor(16) as pool:
+            answered = list(pool.map(lambda pair: send(gateway.http, *pair, pieces), enumerate(cases)))
+        wait_for(lambda: gateway.in_progress() == 0, "nothing is in progress")
+        gateway.terminate()  # so that its log is whole
+        gateway.exit_code()
+    finally:
+        gateway.kill()
+        requests = member.close()
+    records = {}
+    for record in gateway.entries("request"):
+        records.setdefault(record["client"], []).append(record)
+    clients = map(address, range(len(cases)))
+    return {
+        case.name: Result(raw, requests.get(client, []), records.get(client, []))
+        for case, client, raw in zip(cases, clients, answered)
+    }

@@ -34,6 +34,21 @@ MEMBERS = {
 }
 
 
+def upper_method(read):
+    method, _, rest = read.partition(" ")
+    return f"{method.upper()} {rest}"
+
+
+def utf8_target(read):
+    method, target, body = read.split(" ", 2)
+    return f"{method} {target.encode('latin-1').decode(errors='replace').encode().decode('latin-1')} {body}"
+
+
+#: What members make of a request that has come as it was sent ("METHOD TARGET BODY"): hypercorn takes any method for the one in capitals,
+#: Jetty takes targets for UTF-8.
+OWN_WAYS = {"hypercorn": upper_method, "jetty": utf8_target}
+
+
 @dataclass(frozen=True)
 class Request:
     """A request as a member has read it."""
