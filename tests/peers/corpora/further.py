@@ -1,7 +1,7 @@
 """Cases of this project's own, beside the public ones: what a reader of requests is most easily wrong about."""
 
 from corpora import CHUNKED, CODING, CUT, HOST, REFUSED, case, chunks, get, last, own, passed, post, request, sized
-from corpora.http11probe import VERSION, upgrade
+from corpora.http11probe import TOO_LONG, VERSION, upgrade
 
 HELLO = "5\r\nhello\r\n0\r\n\r\n"
 READ = passed("POST /x hello")
@@ -24,6 +24,15 @@ LINES = [
     case("a value of the last line is folded to nothing", "9112 5.2", get("X-A: b\r\n "), REFUSED),
     case("an empty line that has a space", "9112 2.2", get("X-A: b")[:-2] + " \r\n\r\n", REFUSED),
 ]  # fmt: skip
+
+REFUSED_HEADS = [
+    case("HEAD with a malformed field", "9110 9.3.2", request("HEAD /x", "no colon here"), REFUSED),
+    case("HEAD with a malformed version", "9110 9.3.2", request("HEAD /x", version="HTTP"), VERSION),
+    case("HEAD with two lengths", "9110 9.3.2", request("HEAD /x", "Content-Length: 5", "Content-Length: 6", body="hello"), REFUSED),
+    case("HEAD with a coding that is unknown", "9110 9.3.2", request("HEAD /x", "Transfer-Encoding: gzip"), CODING),
+    case("HEAD with a malformed Host", "9110 9.3.2", request("HEAD /x", host="Host: a@b"), own(400)),
+    case("HEAD that is too large", "9110 5.4", request("HEAD /x", "X-A: " + "b" * 100_000), TOO_LONG),
+]
 
 HOSTS = [
     case("a target with no Host", "9112 3.2", request("GET http://a.example/x", host=None), REFUSED),
@@ -86,4 +95,4 @@ UPGRADES = [
          passed("GET /x hello"), passed("GET /x hello", goes_on=False), own(400)),
 ]
 
-CASES = LINES + HOSTS + BODIES + CHUNKS + UPGRADES
+CASES = LINES + REFUSED_HEADS + HOSTS + BODIES + CHUNKS + UPGRADES

@@ -18,8 +18,12 @@ class Answers(Client):
         self.buffer = raw
 
     def next(self, method):
-        """The next answer, to a request of this method."""
-        return Answer(self.read_until(b"\r\n\r\n")) if method == "HEAD" else self.answer()
+        """The next answer, to a request of this method, or of none that a member has read: then to HEAD, if it ends behind its head."""
+        head = Answer(self.read_until(b"\r\n\r\n"))
+        if method == "HEAD" or not (method or self.buffer):
+            return head
+        self.buffer = head.raw + self.buffer
+        return self.answer()
 
     def _more(self):
         raise EOFError
