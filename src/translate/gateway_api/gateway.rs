@@ -103,6 +103,10 @@ impl<'a> ServedGateway<'a> {
                 if *host == listener.host {
                     routes.push(self.not_found(listener));
                 }
+                // None of its routes has a match that can be read.
+                if routes.is_empty() {
+                    continue;
+                }
                 draft.add_host(at.port, at.protocol, host.clone(), routes);
                 if let Some(id) = &listener.certificate {
                     let field = format!("{field}.tls.certificateRefs");
