@@ -52,10 +52,11 @@ pub use path::{
 pub use path_replacement::PathReplacement;
 pub use pattern::{Case, Pattern, PatternError};
 pub use policy::{
-    AddressList, ClaimHeader, ClearTextRedirect, ClientAddresses, EntraTenant, EntraTenantError, ErrorPage, ErrorPages,
-    HeaderChange, HeaderModifier, Hsts, KeySet, KeySetError, KeySource, KeyUrl, KeyUrlError, MAX_PAGE_BYTES,
-    PAGE_STATUSES, PageBytes, Policies, PolicyOrigin, ProhibitedTarget, ProhibitedTargets, RewriteSet, RouteFilters,
-    SessionAtTokenEnd, TokenIssuer, TokenPolicy, Unauthorized, VerificationKey, rewrite,
+    AddressList, AllowedOrigin, AllowedOrigins, BodyLimit, Canary, CanaryHeader, CanarySide, CanaryValues, ClaimHeader,
+    ClearTextRedirect, ClientAddresses, Cors, EntraTenant, EntraTenantError, ErrorPage, ErrorPages, HeaderChange,
+    HeaderModifier, Hsts, KeySet, KeySetError, KeySource, KeyUrl, KeyUrlError, MAX_PAGE_BYTES, PAGE_STATUSES,
+    PageBytes, Policies, PolicyOrigin, ProhibitedTarget, ProhibitedTargets, RateLimit, RateUnit, RequestLimits,
+    RewriteSet, RouteFilters, SessionAtTokenEnd, TokenIssuer, TokenPolicy, Unauthorized, VerificationKey, rewrite,
 };
 pub use pool::{Address, Balance, Endpoint, EndpointState, Endpoints, Pool, PoolId, Transport, UpstreamTls, Weight};
 pub use precedence::{HostPrecedence, MatchPrecedence};

@@ -198,6 +198,11 @@ impl Pool {
         Some(lease)
     }
 
+    /// Whether a token names a member.
+    pub fn is_named_by(&self, token: Token) -> bool {
+        self.tokens(&self.state.load()).tokens.indexes(token).next().is_some()
+    }
+
     /// Whether other processes may know its tokens too.
     pub fn has_shared_key(&self) -> bool {
         self.key.is_shared()

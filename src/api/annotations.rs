@@ -5,9 +5,12 @@
 
 mod affinity;
 mod agic;
+mod canary;
+mod cors;
 mod foreign;
 mod guard;
 mod kubernetes;
+mod limits;
 mod nginx;
 mod own;
 mod paths;
@@ -22,7 +25,10 @@ use super::session::{SESSION_SETTINGS, SessionSetting};
 use super::value::AllowedValues;
 
 pub use affinity::{AffinityBy, AffinitySettings, SameSiteSetting, SessionCookie};
+pub use canary::CanarySettings;
+pub use cors::CorsSettings;
 pub use guard::Guard;
+pub use limits::LimitSettings;
 pub use paths::PathSettings;
 pub use redirects::{RedirectSettings, SslRedirect};
 pub use settings::{AgicSettings, AnnotationSettings, BackendProtocol, EncodedSlashesSetting, ProbeSettings};
@@ -167,8 +173,6 @@ pub enum AnnotationProblemKind {
     InvalidGuard(String),
     /// The annotation asks for access control that this version does not have. Contains what to do instead.
     Guard(&'static str),
-    /// The Ingress is the canary of another, which this version does not support.
-    Canary,
     /// No annotation of the family has this key. Contains the key that is spelled most like it, if one is close.
     Unknown(Option<&'static str>),
 }
@@ -188,9 +192,10 @@ impl AnnotationSettings {
         problems.extend(self.read_family_by_family(annotations, |settings, family, key, value| {
             settings.read_guard(family, annotations, key, value)
         }));
-        if self.is_canary {
+        if self.canary.enabled {
             // Nothing else of the Ingress matters: it is often a copy of the one that it is the canary of.
-            problems.retain(|problem| problem.kind == AnnotationProblemKind::Canary);
+            problems.retain(|problem| problem.key.contains("/canary"));
+            self.is_closed = false;
         }
         problems
     }
@@ -307,6 +312,15 @@ mod tests {
     fn the_26_annotations_of_agic_are_known() {
         let agic = FAMILIES.iter().find(|family| family.prefix == "appgw.ingress.kubernetes.io/");
         assert_eq!(agic.map(|family| family.keys().count()), Some(26));
+    }
+
+    #[test]
+    fn the_138_annotations_of_ingress_nginx_are_known() {
+        let family =
+            FAMILIES.iter().find(|family| family.prefix == "nginx.ingress.kubernetes.io/").expect("the family");
+        // Two are older names of others, and two have had no effect for years.
+        let old = ["session-cookie-hash", "websocket-services"];
+        assert_eq!(family.keys().filter(|key| !old.contains(key)).count(), 138);
     }
 
     #[test]

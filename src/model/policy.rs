@@ -4,11 +4,15 @@
 //! parsed and checked where it was made. `proxy::policy` has a file of the same name that does what the value says, and the order in
 //! which policies apply is written there.
 
+mod body_limit;
+mod canary;
 mod client_addresses;
+mod cors;
 mod error_pages;
 mod filters;
 mod hsts;
 mod prohibited;
+mod request_limits;
 pub mod rewrite;
 mod token;
 
@@ -19,11 +23,15 @@ use serde::{Serialize, Serializer};
 
 use super::{ObjectRef, Redirect};
 
+pub use body_limit::BodyLimit;
+pub use canary::{Canary, CanaryHeader, CanarySide, CanaryValues};
 pub use client_addresses::{AddressList, ClientAddresses};
+pub use cors::{AllowedOrigin, AllowedOrigins, Cors};
 pub use error_pages::{ErrorPage, ErrorPages, MAX_PAGE_BYTES, PAGE_STATUSES, PageBytes};
 pub use filters::{HeaderChange, HeaderModifier, RouteFilters};
 pub use hsts::Hsts;
 pub use prohibited::{ProhibitedTarget, ProhibitedTargets};
+pub use request_limits::{RateLimit, RateUnit, RequestLimits};
 pub use rewrite::RewriteSet;
 pub use token::{
     ClaimHeader, EntraTenant, EntraTenantError, KeySet, KeySetError, KeySource, KeyUrl, KeyUrlError, SessionAtTokenEnd,
@@ -39,6 +47,15 @@ pub struct Policies {
     /// Clients that are admitted by their address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_addresses: Option<ClientAddresses>,
+    /// The largest body of a request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body_limit: Option<BodyLimit>,
+    /// Requests of a client address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_limits: Option<Arc<RequestLimits>>,
+    /// The origins whose scripts may read answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cors: Option<Arc<Cors>>,
     /// Where requests are redirected that come in clear text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clear_text: Option<ClearTextRedirect>,
@@ -51,6 +68,9 @@ pub struct Policies {
     /// Filters of Gateway API.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub filters: Option<Arc<RouteFilters>>,
+    /// What chooses between the two pools of the route.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Arc<Canary>>,
     /// Pages for the gateway's own errors.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_pages: Option<Arc<ErrorPages>>,

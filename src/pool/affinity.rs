@@ -114,7 +114,7 @@ impl Tokens {
     }
 
     /// The indexes of the members with this token.
-    fn indexes(&self, token: Token) -> impl Iterator<Item = usize> {
+    pub(super) fn indexes(&self, token: Token) -> impl Iterator<Item = usize> {
         let first = self.indexes.partition_point(|(other, _)| *other < token);
         self.indexes[first..].iter().take_while(move |(other, _)| *other == token).map(|(_, index)| *index)
     }

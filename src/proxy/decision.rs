@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Version};
 
@@ -21,10 +22,10 @@ use super::request::refusal::{Refusal, RefusalReason};
 use super::request::target::RequestTarget;
 use super::session::handshake;
 use crate::model::{
-    Action, EncodedSlashes, Forward, MatchInput, Policies, Protocol, Redirect, RedirectedRequest, RequestHead,
-    RewriteSet, RouteFilters, escape_target,
+    Action, CanarySide, EncodedSlashes, Forward, ForwardOptions, MatchInput, Policies, Protocol, Redirect,
+    RedirectedRequest, RequestHead, RewriteSet, RouteFilters, escape_target,
 };
-use crate::table::Target;
+use crate::table::{NoPool, PoolIndex, Target};
 
 /// What has come of a request: an answer, which has the record of the request, or a refusal and the record.
 type Decision = Result<Response<ResponseBody>, (Refusal, Box<RequestRecord>)>;
@@ -68,8 +69,13 @@ pub(super) fn malformed_answer(fault: MalformedBody, record: Box<RequestRecord>)
 }
 
 /// The gateway's own answer to a request that is refused.
-fn refused(refusal: Refusal, mut record: Box<RequestRecord>) -> Response<ResponseBody> {
-    let mut response = refusal.into_response(record.is_head()).map(ResponseBody::full);
+fn refused(refusal: Refusal, record: Box<RequestRecord>) -> Response<ResponseBody> {
+    answered(refusal.into_response(record.is_head()), record)
+}
+
+/// An answer of the gateway itself.
+fn answered(response: Response<Bytes>, mut record: Box<RequestRecord>) -> Response<ResponseBody> {
+    let mut response = response.map(ResponseBody::full);
     record.answered(response.status(), response.headers());
     response.body_mut().record = Some(record);
     response
@@ -116,23 +122,30 @@ async fn act_with_policies(
 ) -> Decision {
     let (mut parts, body) = request.into_parts();
     // Of a rewritten request the first route alone edits the answer.
-    let answer_edits = AnswerEdits::of(policies, &record).filter(|_| edits.is_none());
+    let answer_edits = AnswerEdits::of(policies, &parts.headers, &record).filter(|_| edits.is_none());
     let admitted = policy::admit(policies, context, &mut parts, &mut requested, &mut record).await;
     if admitted.is_err() {
         handshake::count_denied(context, &parts, &requested, target);
     }
     let decided = match admitted {
         Err(refusal) => Err((refusal, record)),
+        Ok(Admission::Preflight) => Ok(answered(policy::preflight(), record)),
         Ok(Admission::Redirected(redirect)) => redirected(context, &requested, redirect, record),
-        Ok(Admission::Admitted) => {
+        Ok(Admission::Admitted { max_body }) => {
             let request = Request::from_parts(parts, body);
             let rewrites = edits.is_none() && matches!(target.route.action, Action::Forward(_));
             match (policies.rewrites.as_ref(), policies.filters.as_deref()) {
-                (Some(rules), _) if rewrites => act_rewritten(context, request, requested, target, rules, record).await,
-                (_, Some(filters)) if rewrites => {
-                    act_filtered(context, request, &requested, target, filters, record).await
+                (Some(rules), _) if rewrites => {
+                    act_rewritten(context, request, requested, target, rules, max_body, record).await
                 }
-                _ => act(context, request, &requested, edits, target, record).await,
+                (_, Some(filters)) if rewrites => {
+                    act_filtered(context, request, &requested, target, filters, max_body, record).await
+                }
+                _ => {
+                    // Of a rewritten request, the limit of the first route holds for the body.
+                    let of_body = max_body.map(RequestEdits::of_body);
+                    act(context, request, &requested, edits.or(of_body.as_ref()), target, record).await
+                }
             }
         }
     };
@@ -150,9 +163,11 @@ async fn act_filtered(
     requested: &RequestTarget,
     target: &Target,
     filters: &RouteFilters,
+    max_body: Option<u64>,
     record: Box<RequestRecord>,
 ) -> Decision {
-    let edits = policy::filter(filters, requested);
+    let mut edits = policy::filter(filters, requested);
+    edits.max_body = max_body;
     let mut decided = act(context, request, requested, Some(&edits), target, record).await;
     if let Ok(response) = &mut decided {
         policy::modify_answer(&filters.response, response.headers_mut());
@@ -168,13 +183,15 @@ async fn act_rewritten(
     requested: RequestTarget,
     target: &Target,
     rewrites: &Arc<RewriteSet>,
+    max_body: Option<u64>,
     mut record: Box<RequestRecord>,
 ) -> Decision {
     let rewritten = match policy::rewrite(rewrites, context, &requested, request.headers(), &record) {
         Ok(rewritten) => rewritten,
         Err(refusal) => return Err((refusal, record)),
     };
-    let RequestRewrite { edits, reroute, answer } = rewritten;
+    let RequestRewrite { mut edits, reroute, answer } = rewritten;
+    edits.max_body = max_body;
     let mut decided = match edits.path.as_deref().filter(|_| reroute) {
         None => act(context, request, &requested, Some(&edits), target, record).await,
         Some(path) => {
@@ -216,7 +233,7 @@ async fn act(
     match &target.route.action {
         Action::Redirect(redirect) => redirected(context, requested, redirect, record),
         Action::Forward(Forward { options, pools: _ }) => {
-            let chosen = match target.choose_pool() {
+            let chosen = match choose_pool(target, options, request.headers()) {
                 Ok(chosen) => chosen,
                 Err(none) => return Err((Refusal::no_pool(none), record)),
             };
@@ -231,6 +248,22 @@ async fn act(
         Action::Stream(_) | Action::NotFound => Err((Refusal::not_found(), record)),
         Action::Unavailable(unavailable) => Err((Refusal::unavailable(unavailable), record)),
     }
+}
+
+/// The pool for a request. Where the route has a canary, the member of an affinity cookie chooses first, then the canary's header and cookie,
+/// and then the weights.
+fn choose_pool(target: &Target, options: &ForwardOptions, headers: &HeaderMap) -> Result<PoolIndex, NoPool> {
+    let canary = target.route.policies.as_ref().and_then(|policies| policies.canary.as_ref());
+    let Some(canary) = canary else { return target.choose_pool() };
+    let named = options.affinity.as_deref().and_then(|affinity| forward::named_pool(affinity, target, headers));
+    let by_side = || {
+        let side = policy::choose_side(canary, headers)?;
+        Some(target.pool_at(match side {
+            CanarySide::Main => 0,
+            CanarySide::Canary => 1,
+        }))
+    };
+    named.or_else(by_side).map_or_else(|| target.choose_pool(), Ok)
 }
 
 /// The route of a request. Where it is asked to, the path is matched again as a backend may read it.
@@ -302,7 +335,7 @@ fn redirected(
     context: &ConnectionContext,
     requested: &RequestTarget,
     redirect: &Redirect,
-    mut record: Box<RequestRecord>,
+    record: Box<RequestRecord>,
 ) -> Decision {
     if requested.host().is_empty() {
         return Err((Refusal::malformed("no Host is given"), record));
@@ -324,12 +357,10 @@ fn redirected(
         matched_path: requested.path(),
         query: query.as_deref(),
     };
-    let mut response = Response::new(ResponseBody::full(bytes::Bytes::new()));
+    let mut response = Response::new(Bytes::new());
     *response.status_mut() = StatusCode::from_u16(redirect.status).unwrap_or(StatusCode::PERMANENT_REDIRECT);
     if let Ok(location) = HeaderValue::from_str(&redirect.location(request)) {
         response.headers_mut().insert(header::LOCATION, location);
     }
-    record.answered(response.status(), response.headers());
-    response.body_mut().record = Some(record);
-    Ok(response)
+    Ok(answered(response, record))
 }

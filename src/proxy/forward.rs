@@ -17,6 +17,7 @@ use http::{Request, Response, StatusCode, Version, request};
 use http_body::Body;
 
 use self::affinity::AffinityCookies;
+pub(super) use self::affinity::named_pool;
 use self::exchange::{Answered, Exchange};
 use self::request_body::{BodyProgress, RequestBody};
 use self::response_body::{AnswerSource, ResponseBody};
@@ -90,7 +91,9 @@ pub(super) async fn forward(
     }
     headers::add_framing(&mut parts.headers, &parts.method, has_body);
     let silence = options.request_timeout;
-    let (body, progress) = if has_body { with_body(&parts, body, silence) } else { (RequestBody::empty(), None) };
+    let max_body = edits.and_then(|edits| edits.max_body);
+    let (body, progress) =
+        if has_body { with_body(&parts, body, silence, max_body) } else { (RequestBody::empty(), None) };
 
     // A member answers.
     let exchange = Exchange {
@@ -170,8 +173,9 @@ fn with_body(
     parts: &request::Parts,
     incoming: ClientBody,
     silence: Duration,
+    max_bytes: Option<u64>,
 ) -> (RequestBody, Option<Arc<BodyProgress>>) {
-    let (mut body, progress) = RequestBody::new(incoming, silence);
+    let (mut body, progress) = RequestBody::new(incoming, silence, max_bytes);
     let expects = parts.headers.get(header::EXPECT);
     if expects.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
         body.hold(CONTINUE_TIMEOUT);

@@ -125,6 +125,10 @@ size_limits! {
     /// The header is left out, and counted (`steadygate_rewrites_left_out_total`). For a URL: answered 400, `MalformedRequest`.
     MAX_REWRITTEN_BYTES: usize = 32 * 1024;
 
+    "client addresses whose requests are counted for limits", Count:
+    /// Those that have been silent for longest are forgotten: they begin anew.
+    MAX_LIMITED_CLIENTS: usize = 128 * 1024;
+
     "gateways of this kind that a request has come through, by its `Via`", Count:
     /// Answered 508, `LoopDetected`.
     MAX_OWN_HOPS: usize = 5;

@@ -4,6 +4,7 @@
 //! Decides nothing, and knows neither members nor sessions.
 
 pub(super) mod authority;
+pub(super) mod client_requests;
 pub(super) mod context;
 pub(super) mod edits;
 pub(super) mod header_size;

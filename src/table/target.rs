@@ -98,6 +98,11 @@ impl Target {
         self.pools.choose(|total| fastrand::u64(..total))
     }
 
+    /// The pool at a position in the order of the model.
+    pub fn pool_at(&self, position: usize) -> PoolIndex {
+        PoolIndex(u32::try_from(position).unwrap_or(u32::MAX))
+    }
+
     /// A pool that was chosen. `None`: it is not configured.
     pub fn pool(&self, index: PoolIndex) -> Option<&Arc<Pool>> {
         match &self.pools {

@@ -314,9 +314,11 @@ fn read_class(
         Parameters::None | Parameters::Broken(_) => Arc::default(),
     };
     let mut settings = read_annotations(defaults, &object, &class.metadata, reports);
-    if settings.is_canary {
-        // A class is the canary of nothing. It has been reported.
-        Arc::make_mut(&mut settings).is_canary = false;
+    if settings.canary.enabled {
+        let message = "a class is the canary of nothing, so it has no effect";
+        let field = annotation_field("nginx.ingress.kubernetes.io/canary");
+        reports.warning(&object, field, Reason::InvalidAnnotation, message, "remove it");
+        Arc::make_mut(&mut settings).canary.enabled = false;
     }
     let websocket = Arc::new(websocket::from_annotations(&settings));
     let origin = ClassOrigin::of(controller);
@@ -385,15 +387,6 @@ pub(super) fn read_annotations(
                 Reason::AccessControl,
                 format!("{key} asks for access control that this version does not have, so what it guards answers 503"),
                 instead,
-            ),
-            AnnotationProblemKind::Canary => reports.error(
-                object,
-                field,
-                Reason::Unsupported,
-                "canaries, as Argo Rollouts and Flagger write them, are not supported by this version, so nothing of this \
-                 Ingress is served, and the Ingress that it is the canary of takes all requests",
-                "release without traffic routing meanwhile (Argo Rollouts: a strategy without trafficRouting; Flagger: \
-                 the provider kubernetes), or remove this Ingress",
             ),
             AnnotationProblemKind::Unknown(nearest) => {
                 let remedy = match nearest {

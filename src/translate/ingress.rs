@@ -11,13 +11,18 @@ mod acme;
 mod backend;
 mod backend_ref;
 mod build;
+mod canaries;
+mod canary;
 mod claims;
+mod class_headers;
+mod cors;
 mod elements;
 mod entry;
 mod error_pages;
 mod host_field;
 mod host_tls;
 mod hosts;
+mod limits;
 mod merge;
 mod parsed;
 mod path;
@@ -34,6 +39,7 @@ mod tenants;
 mod tls_hosts;
 mod tls_policy;
 mod token;
+mod variables;
 mod wildcard;
 
 use std::borrow::Cow;
@@ -54,6 +60,7 @@ use super::refs::Refs;
 use super::report::Reports;
 use backend::ResolvedBackend;
 use build::HostBuilder;
+use canaries::Canaries;
 use entry::IngressEntry;
 use hosts::IngressHosts;
 use parsed::ParsedIngress;
@@ -70,6 +77,7 @@ pub(super) struct Ingresses {
     compacted_len: usize,
     recent: RecentSettings,
     hosts: IngressHosts,
+    canaries: Canaries,
     wildcards: WildcardHosts,
     prohibitions: Prohibitions,
     /// Every port on which some host has been built so far. There are few.
@@ -97,11 +105,17 @@ impl Ingresses {
         refs.replace(&owner, &refs_of(&before), &refs_of(&entry.ingress));
         let mut touched = BTreeSet::new();
         if let Some(ingress) = &before {
-            self.hosts.remove(ingress);
+            match ingress.canary {
+                None => self.hosts.remove(ingress),
+                Some(_) => self.canaries.remove(ingress),
+            }
             touched.extend(ingress.all_hosts());
         }
         if let Some(ingress) = &entry.ingress {
-            self.hosts.add(ingress);
+            match ingress.canary {
+                None => self.hosts.add(ingress),
+                Some(_) => self.canaries.add(ingress),
+            }
             touched.extend(ingress.all_hosts());
         }
 
@@ -258,9 +272,12 @@ impl Language for Ingresses {
         };
         for (host, change) in replaced.iter().flat_map(sides) {
             for route in host.iter().flat_map(|host| routes(host)) {
-                if let Some(entry) = self.entries.get_mut(&route.owner.key) {
-                    entry.count(route, change);
-                    counted.insert(route.owner.key.clone());
+                let canary = route.policies.as_ref().and_then(|policies| policies.canary.as_ref());
+                for owner in canary.map(|canary| &canary.origin.owner).into_iter().chain([&route.owner]) {
+                    if let Some(entry) = self.entries.get_mut(&owner.key) {
+                        entry.count(route, change);
+                        counted.insert(owner.key.clone());
+                    }
                 }
             }
         }

@@ -8,15 +8,15 @@ use std::path::Path;
 
 use steadygate::proxy::ProxySettings;
 
-use self::client::{Client, Protocol};
+use self::client::{Answer, Client, Protocol};
 use self::recorder::Recorder;
-use self::row::{Request, Row};
+use self::row::Row;
 use crate::gateway::{Gateway, eventually, service};
 
 const CLASS: &str = "apiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata: {name: nginx}\n\
                      spec: {controller: k8s.io/ingress-nginx}\n";
 
-/// The Services that rows name. No other Service is there.
+/// The Services that rows name. No other Service is there but `empty`, which has no endpoint.
 const SERVICES: [&str; 3] = ["a", "b", "c"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -37,6 +37,26 @@ async fn redirects_are_those_of_ingress_nginx() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tls_is_that_of_ingress_nginx() {
     run("tls").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cross_origin_requests_are_those_of_ingress_nginx() {
+    run("cors").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn canaries_are_those_of_ingress_nginx() {
+    run("canaries").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn limits_are_those_of_ingress_nginx() {
+    run("limits").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn headers_are_those_of_ingress_nginx() {
+    run("headers").await;
 }
 
 /// Runs the rows of a file: those whose client is a trusted proxy on a gateway of their own.
@@ -66,6 +86,7 @@ async fn run_on_one_gateway(rows: &[Row]) -> Vec<String> {
     for (name, recorder) in SERVICES.into_iter().zip(&recorders) {
         files.push((format!("{name}.yaml"), service(name, &[(recorder.address, true)])));
     }
+    files.push(("empty.yaml".to_owned(), service::<bool>("empty", &[])));
     for row in rows {
         files.extend(
             row.manifests().into_iter().enumerate().map(|(index, text)| (format!("{}-{index}.json", row.id), text)),
@@ -82,13 +103,19 @@ async fn run_on_one_gateway(rows: &[Row]) -> Vec<String> {
     let client = Client::new(&gateway, made.cert.der().clone());
     let mut wrong = Vec::new();
     for row in rows {
-        for request in &row.requests {
-            for protocol in [Protocol::Http1, Protocol::Http2] {
-                let answer = client.send(row, request, protocol).await;
-                let Request { send, .. } = request;
-                let found = request.differences(row, &answer);
-                wrong
-                    .extend(found.map(|found| format!("{} ({}), {send} over {protocol:?}: {found}", row.id, row.rule)));
+        let protocols = [Protocol::Http1, Protocol::Http2];
+        for protocol in protocols.into_iter().take(if row.one_protocol { 1 } else { 2 }) {
+            let mut cookies = Vec::new();
+            for request in &row.requests {
+                let mut answers = Vec::new();
+                for _ in 0..request.times {
+                    answers.push(client.send(row, request, protocol, &cookies).await);
+                }
+                cookies.extend(answers.iter().flat_map(Answer::cookies));
+                let found = answers.iter().flat_map(|answer| request.differences(row, answer));
+                let found = found.chain(request.wrong_shares(&answers));
+                let what = format!("{} ({}), {} over {protocol:?}", row.id, row.rule, request.send);
+                wrong.extend(found.map(|found| format!("{what}: {found}")));
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The gateway as a whole: one binary, a file a feature.
 
 mod agic;
+mod canary;
 mod convert;
 mod directory;
 mod error_pages;

@@ -150,14 +150,14 @@ pub(super) const NGINX_DOMAIN: Annotation = Annotation {
 
 pub(super) const NGINX_SAMESITE: Annotation = Annotation {
     key: "session-cookie-samesite",
-    values: AllowedValues::Words("None, Lax or Strict"),
+    values: AllowedValues::Words("None, Lax or Strict, in any case"),
     default: "not sent; browsers take that for Lax",
     meaning: "`SameSite` of the cookie.",
     read: Some(|settings, text| {
-        settings.affinity.cookie.same_site = Some(match text {
-            "None" => SameSiteSetting::None,
-            "Lax" => SameSiteSetting::Lax,
-            "Strict" => SameSiteSetting::Strict,
+        settings.affinity.cookie.same_site = Some(match text.to_ascii_lowercase().as_str() {
+            "none" => SameSiteSetting::None,
+            "lax" => SameSiteSetting::Lax,
+            "strict" => SameSiteSetting::Strict,
             _ => return Err("None, Lax or Strict".to_owned().into()),
         });
         Ok(())

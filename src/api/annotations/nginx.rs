@@ -1,6 +1,8 @@
 //! `nginx.ingress.kubernetes.io/`: the annotations of ingress-nginx that migrations need.
 
-use super::{Annotation, AnnotationProblemKind, BackendProtocol, affinity, guard, paths, redirects};
+use super::{
+    Annotation, AnnotationProblemKind, BackendProtocol, affinity, canary, cors, guard, limits, paths, redirects,
+};
 use crate::api::read;
 use crate::api::value::{AllowedValues, RequestTimeout, ValueKind};
 
@@ -20,6 +22,20 @@ pub(super) const ENTRIES: &[Annotation] = &[
     paths::REWRITE_TARGET,
     paths::FORWARDED_PREFIX,
     paths::APP_ROOT,
+    limits::BODY_SIZE,
+    limits::RPS,
+    limits::RPM,
+    limits::CONNECTIONS,
+    limits::BURST_MULTIPLIER,
+    limits::ALLOWLIST,
+    limits::WHITELIST,
+    cors::ENABLE,
+    cors::ALLOW_ORIGIN,
+    cors::ALLOW_METHODS,
+    cors::ALLOW_HEADERS,
+    cors::EXPOSE_HEADERS,
+    cors::ALLOW_CREDENTIALS,
+    cors::MAX_AGE,
     Annotation {
         key: "backend-protocol",
         values: AllowedValues::Words("HTTP or HTTPS"),
@@ -61,11 +77,16 @@ pub(super) const ENTRIES: &[Annotation] = &[
     },
     Annotation {
         key: "upstream-vhost",
-        values: AllowedValues::Words("host name"),
+        values: AllowedValues::Words("host name, with variables of nginx"),
         default: "that of the client",
-        meaning: "`Host` that backends see.",
+        meaning: "`Host` that backends see. Variables are `$service_name`, `$namespace`, `$service_port`, `$ingress_name`, `$host` and others of \
+                  the request.",
         read: Some(|settings, text| {
-            settings.backend_hostname = Some(read::host(text)?);
+            if text.contains('$') {
+                settings.paths.host = Some(text.trim().to_owned());
+            } else {
+                settings.backend_hostname = Some(read::host(text)?);
+            }
             Ok(())
         }),
     },
@@ -106,16 +127,39 @@ pub(super) const ENTRIES: &[Annotation] = &[
             Ok(())
         }),
     },
+    canary::CANARY,
+    canary::WEIGHT,
+    canary::TOTAL,
+    canary::HEADER,
+    canary::HEADER_VALUE,
+    canary::HEADER_PATTERN,
+    canary::COOKIE,
+    canary::AFFINITY,
+    accepted("auth-keepalive"),
+    accepted("auth-keepalive-requests"),
+    accepted("auth-keepalive-share-vars"),
+    accepted("auth-keepalive-timeout"),
+    accepted("client-body-buffer-size"),
+    accepted("connection-proxy-header"),
+    accepted("enable-rewrite-log"),
+    accepted("http2-push-preload"),
+    accepted("proxy-buffer-size"),
+    accepted("proxy-buffering"),
+    accepted("proxy-buffers-number"),
+    accepted("proxy-busy-buffers-size"),
+    accepted("proxy-http-version"),
+    accepted("proxy-max-temp-file-size"),
+    accepted("session-cookie-hash"),
+    accepted("websocket-services"),
     Annotation {
-        key: "canary",
+        key: "service-upstream",
         values: bool::VALUES,
         default: "false",
-        meaning: "Whether the Ingress is a canary of another, as Argo Rollouts and Flagger write them. Canaries are not \
-                  supported by this version: that is an error, nothing of the Ingress is served, and the other Ingress \
-                  takes all requests.",
+        meaning: "Whether requests go to the cluster IP of the Service, and not to its pods: a service mesh or kube-proxy chooses. Sticky \
+                  sessions have no effect then.",
         read: Some(|settings, text| {
-            settings.is_canary = bool::from_text(text)?;
-            if settings.is_canary { Err(AnnotationProblemKind::Canary) } else { Ok(()) }
+            settings.service_upstream = Some(bool::from_text(text)?);
+            Ok(())
         }),
     },
     affinity::NGINX,
@@ -132,31 +176,10 @@ pub(super) const ENTRIES: &[Annotation] = &[
     unsupported("stream-snippet", SNIPPET),
     unsupported("auth-snippet", SNIPPET),
     unsupported("modsecurity-snippet", SNIPPET),
-    unsupported("affinity-canary-behavior", ""),
     unsupported("session-cookie-change-on-failure", "a client whose member fails always gets a new cookie"),
     unsupported("session-cookie-conditional-samesite-none", ""),
-    unsupported("canary-by-header", ""),
-    unsupported("canary-by-header-value", ""),
-    unsupported("canary-by-header-pattern", ""),
-    unsupported("canary-by-cookie", ""),
-    unsupported("canary-weight", ""),
-    unsupported("canary-weight-total", ""),
-    unsupported("enable-cors", ""),
-    unsupported("cors-allow-origin", ""),
-    unsupported("cors-allow-methods", ""),
-    unsupported("cors-allow-headers", ""),
-    unsupported("cors-allow-credentials", ""),
-    unsupported("cors-expose-headers", ""),
-    unsupported("cors-max-age", ""),
     unsupported("custom-headers", ""),
-    unsupported("proxy-body-size", "bodies of any size are streamed; the annotation can go"),
-    unsupported("client-body-buffer-size", "bodies are streamed, not buffered; the annotation can go"),
-    unsupported("proxy-buffering", "bodies are streamed, not buffered; the annotation can go"),
     unsupported("proxy-request-buffering", "bodies are streamed, not buffered; the annotation can go"),
-    unsupported("proxy-buffer-size", "bodies are streamed, not buffered; the annotation can go"),
-    unsupported("proxy-buffers-number", "bodies are streamed, not buffered; the annotation can go"),
-    unsupported("proxy-http-version", "WebSocket needs no setting; the annotation can go"),
-    unsupported("websocket-services", "WebSocket needs no setting; the annotation can go"),
     unsupported("proxy-connect-timeout", ""),
     unsupported("proxy-send-timeout", "for WebSocket sessions use steadygate.io/websocket-idle-timeout"),
     unsupported("proxy-next-upstream", ""),
@@ -172,7 +195,6 @@ pub(super) const ENTRIES: &[Annotation] = &[
     unsupported("ssl-passthrough", ""),
     unsupported("upstream-hash-by", ""),
     unsupported("load-balance", "use steadygate.io/load-distribution"),
-    unsupported("service-upstream", ""),
     unsupported("default-backend", "use spec.defaultBackend"),
     unsupported("custom-http-errors", ""),
     unsupported("auth-secret-type", ""),
@@ -184,19 +206,31 @@ pub(super) const ENTRIES: &[Annotation] = &[
     unsupported("auth-always-set-cookie", ""),
     unsupported("auth-cache-duration", ""),
     unsupported("auth-cache-key", ""),
-    unsupported("auth-keepalive", ""),
-    unsupported("auth-keepalive-requests", ""),
-    unsupported("auth-keepalive-share-vars", ""),
-    unsupported("auth-keepalive-timeout", ""),
     unsupported("auth-proxy-set-headers", ""),
     unsupported("auth-request-redirect", ""),
     unsupported("auth-signin-redirect-param", ""),
     unsupported("auth-tls-pass-certificate-to-upstream", ""),
-    unsupported("limit-rps", ""),
-    unsupported("limit-rpm", ""),
-    unsupported("limit-connections", ""),
-    unsupported("limit-burst-multiplier", ""),
-    unsupported("limit-allowlist", ""),
+    unsupported("disable-proxy-intercept-errors", ""),
+    unsupported("enable-modsecurity", "there is no web application firewall here; put one in front"),
+    unsupported("enable-owasp-core-rules", "there is no web application firewall here; put one in front"),
+    unsupported("modsecurity-transaction-id", "there is no web application firewall here; put one in front"),
+    unsupported("enable-opentelemetry", "no traces are sent; the traceparent of a client is passed on"),
+    unsupported("opentelemetry-operation-name", "no traces are sent; the traceparent of a client is passed on"),
+    unsupported("opentelemetry-trust-incoming-span", "no traces are sent; the traceparent of a client is passed on"),
+    unsupported("fastcgi-index", "put a server that speaks HTTP before the FastCGI program"),
+    unsupported("fastcgi-params-configmap", "put a server that speaks HTTP before the FastCGI program"),
+    unsupported("limit-rate", ""),
+    unsupported("limit-rate-after", ""),
+    unsupported("mirror-host", ""),
+    unsupported("mirror-request-body", ""),
+    unsupported("proxy-cookie-domain", ""),
+    unsupported("proxy-cookie-path", ""),
+    unsupported("proxy-redirect-from", ""),
+    unsupported("proxy-redirect-to", ""),
+    unsupported("ssl-ciphers", "the cipher suites of TLS 1.2 and 1.3 that are secure are offered to every client"),
+    unsupported("ssl-prefer-server-ciphers", "the gateway's order of cipher suites counts"),
+    unsupported("upstream-hash-by-subset", ""),
+    unsupported("upstream-hash-by-subset-size", ""),
     unsupported("enable-access-log", ""),
     unsupported("mirror-target", ""),
 ];
@@ -208,6 +242,13 @@ const DENY: &str = "nginx.ingress.kubernetes.io/denylist-source-range";
 
 const SNIPPET: &str = "snippets are never run: they put text into a configuration that everyone shares, which was the \
                        source of the gravest vulnerabilities of their controller";
+
+/// An annotation that tunes the inside of nginx: nothing of it can be seen by a client or a backend.
+const fn accepted(key: &'static str) -> Annotation {
+    let (values, meaning) =
+        (AllowedValues::Words("any"), "No effect: it tunes the inside of nginx, and nothing is to be done about it.");
+    Annotation { key, values, default: "", meaning, read: Some(|_, _| Ok(())) }
+}
 
 const fn unsupported(key: &'static str, instead: &'static str) -> Annotation {
     Annotation { key, values: AllowedValues::Words(""), default: "", meaning: instead, read: None }

@@ -12,6 +12,8 @@ pub struct PathSettings {
     pub rewrite_target: Option<String>,
     /// `X-Forwarded-Prefix` beside a rewritten path, with such groups.
     pub forwarded_prefix: Option<String>,
+    /// The `Host` that backends get, with variables.
+    pub host: Option<String>,
     /// The path to which requests for `/` are redirected.
     pub app_root: Option<String>,
 }

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::canary::CanarySettings;
+use super::cors::CorsSettings;
+use super::limits::LimitSettings;
 use super::paths::PathSettings;
 use super::redirects::{RedirectSettings, SslRedirect};
 use super::{AffinitySettings, AnnotationProblemKind, TokenSettings};
@@ -19,6 +22,10 @@ pub struct AnnotationSettings {
     pub force_redirect: Option<bool>,
     /// Redirects to URLs, and how the URLs of all redirects are written.
     pub redirects: RedirectSettings,
+    /// Limits for what clients send.
+    pub limits: LimitSettings,
+    /// Cross-origin requests.
+    pub cors: CorsSettings,
     /// How paths are read, and what backends get of them.
     pub paths: PathSettings,
     /// Time for the header of the backend's answer, and the longest silence within its body.
@@ -33,6 +40,8 @@ pub struct AnnotationSettings {
     pub connection_draining_timeout: Option<Duration>,
     /// The protocol of the backends.
     pub backend_protocol: Option<BackendProtocol>,
+    /// Whether requests go to the cluster IP of a Service, and not to its pods.
+    pub service_upstream: Option<bool>,
     /// The `Host` that backends see.
     pub backend_hostname: Option<String>,
     /// The path that replaces the rule's path.
@@ -63,8 +72,8 @@ pub struct AnnotationSettings {
     pub denied_addresses: Option<(&'static str, Vec<IpNet>)>,
     /// Whether some annotation asks for access control that can't be set up, so that nothing may be served.
     pub is_closed: bool,
-    /// Whether the Ingress is the canary of another.
-    pub is_canary: bool,
+    /// Whether the Ingress is the canary of another, and its share.
+    pub canary: CanarySettings,
 }
 
 /// What the annotations of AGIC say beside what other families have too. Elements are those of the ApplicationGateway that the

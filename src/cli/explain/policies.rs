@@ -2,9 +2,10 @@
 
 use crate::model::rewrite::{HeaderRewrite, RewriteCondition, RewriteRule, UrlRewrite, ValueMatcher};
 use crate::model::{
-    ClearTextRedirect, ClientAddresses, ClientCertificates, ErrorPages, HeaderChange, HeaderModifier, Hsts, KeySource,
-    PathReplacement, Policies, ProhibitedTarget, ProhibitedTargets, RewriteSet, RouteFilters, SessionAtTokenEnd,
-    TlsPolicy, TlsTerms, TokenIssuer, TokenPolicy, Unauthorized,
+    BodyLimit, Canary, CanaryHeader, CanaryValues, ClearTextRedirect, ClientAddresses, ClientCertificates, Cors,
+    ErrorPages, HeaderChange, HeaderModifier, Hsts, KeySource, PathReplacement, Policies, ProhibitedTarget,
+    ProhibitedTargets, RequestLimits, RewriteSet, RouteFilters, SessionAtTokenEnd, TlsPolicy, TlsTerms, TokenIssuer,
+    TokenPolicy, Unauthorized,
 };
 
 /// What the host asks of connections.
@@ -27,22 +28,71 @@ pub(super) fn tls(TlsPolicy { origin, terms }: &TlsPolicy) -> String {
 
 /// The steps that a request takes, each with the object and field that asked for it.
 pub(super) fn steps(policies: &Policies) -> Vec<String> {
-    let Policies { prohibited, client_addresses, clear_text, token: asked, rewrites: set, filters, error_pages, hsts } =
-        policies;
+    let Policies {
+        prohibited,
+        client_addresses,
+        body_limit,
+        request_limits,
+        cors,
+        clear_text,
+        token: asked,
+        rewrites: set,
+        filters,
+        canary,
+        error_pages,
+        hsts,
+    } = policies;
     let prohibited = prohibited.as_deref().map(targets).into_iter().flatten();
     let addresses = client_addresses.as_ref().map(addresses).into_iter().flatten();
     let asked = asked.as_deref().map(token);
     let set = set.as_deref().map(rewrites).into_iter().flatten();
     let filtered = filters.as_deref().map(filter).into_iter().flatten();
+    let canary = canary.as_deref().map(by_canary);
     let pages = error_pages.as_deref().map(pages).into_iter().flatten();
+    let body = body_limit
+        .as_ref()
+        .map(|BodyLimit { origin, bytes }| format!("body       {bytes} bytes at most, else 413 ({origin})"));
+    let limits = request_limits.as_deref().map(|RequestLimits { origin, rates, concurrent, exempt: _, status }| {
+        let rates = rates.iter().map(ToString::to_string);
+        let concurrent = concurrent.map(|concurrent| format!("{concurrent} requests at once"));
+        let limits: Vec<String> = rates.chain(concurrent).collect();
+        format!("limits     {} for each client address, else {status} ({origin})", limits.join(", "))
+    });
+    let cors = cors.as_deref().map(|Cors { origin, origins, credentials, .. }| {
+        let credentials = if *credentials { ", with credentials" } else { "" };
+        format!("cors       {origins}{credentials}; OPTIONS of these is answered 204 ({origin})")
+    });
     let clear_text = clear_text.as_ref().map(|ClearTextRedirect { origin, redirect }| {
         format!("redirect   {redirect}, of requests in clear text ({origin})")
     });
     let hsts = hsts.as_ref().map(|Hsts { origin, value }| {
         format!("answer     Strict-Transport-Security {} over HTTPS ({origin})", value.to_str().unwrap_or_default())
     });
-    let before = prohibited.chain(addresses).chain(clear_text).chain(asked);
-    before.chain(set).chain(filtered).chain(pages).chain(hsts).collect()
+    prohibited
+        .chain(addresses)
+        .chain(body)
+        .chain(cors)
+        .chain(clear_text)
+        .chain(limits)
+        .chain(asked)
+        .chain(set)
+        .chain(filtered)
+        .chain(canary)
+        .chain(pages)
+        .chain(hsts)
+        .collect()
+}
+
+fn by_canary(Canary { origin, header, cookie }: &Canary) -> String {
+    let header = header.as_ref().map(|CanaryHeader { name, values }| match values {
+        CanaryValues::AlwaysOrNever => format!("header {name} (always, never)"),
+        CanaryValues::Equal(value) => format!("header {name} = {value:?}"),
+        CanaryValues::Matching(pattern) => format!("header {name} matches {pattern}"),
+        CanaryValues::None => format!("header {name}: never"),
+    });
+    let cookie = cookie.as_ref().map(|name| format!("cookie {name} (always, never)"));
+    let steps: Vec<_> = header.into_iter().chain(cookie).chain(["weights".to_owned()]).collect();
+    format!("canary     by {} ({origin})", steps.join(", then "))
 }
 
 fn targets(ProhibitedTargets(targets): &ProhibitedTargets) -> impl Iterator<Item = String> {

@@ -7,6 +7,7 @@ use http::header::{self, HeaderValue};
 
 use crate::model::{Affinity, CookieSecure, SameSite};
 use crate::pool::Token;
+use crate::table::{PoolIndex, Target};
 
 /// The suffix of the second cookie's name, behind the name of the first.
 const CORS_SUFFIX: &str = "CORS";
@@ -45,6 +46,13 @@ impl<'a> AffinityCookies<'a> {
             }
         }
     }
+}
+
+/// The pool of a route that has the member which a cookie names.
+pub(in crate::proxy) fn named_pool(affinity: &Affinity, target: &Target, headers: &HeaderMap) -> Option<PoolIndex> {
+    let wanted = tokens(affinity, headers);
+    let position = target.pools().position(|pool| wanted.iter().any(|token| pool.is_named_by(*token)));
+    position.map(|position| target.pool_at(position))
 }
 
 /// The tokens in the cookies that have one of the two names.

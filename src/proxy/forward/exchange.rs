@@ -241,6 +241,9 @@ impl Exchange<'_> {
         if progress.has_stalled() {
             return Some(Refusal::stalled(self.options.request_timeout));
         }
+        if progress.is_too_large() {
+            return Some(Refusal::body_too_large());
+        }
         let failed = progress.has_failed() || fate == RequestFate::BodyFailed;
         failed.then(|| Refusal::malformed("the request's body broke off"))
     }

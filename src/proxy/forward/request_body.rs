@@ -34,6 +34,8 @@ enum BodyState {
     Failed,
     /// Nobody: the client was silent for too long.
     Stalled,
+    /// Nobody: the body is larger than it may be.
+    TooLarge,
 }
 
 /// The body of a client's request, on its way to a member.
@@ -42,6 +44,8 @@ pub(in crate::proxy) struct RequestBody {
     /// The time that is left for the member's 100 (Continue), before the body is read all the same.
     gate: Option<Pin<Box<Sleep>>>,
     silence: SilenceLimit,
+    /// The bytes that may still come.
+    left: u64,
 }
 
 impl BodyProgress {
@@ -75,6 +79,11 @@ impl BodyProgress {
         self.is(BodyState::Stalled)
     }
 
+    /// Whether the body is larger than it may be.
+    pub(super) fn is_too_large(&self) -> bool {
+        self.is(BodyState::TooLarge)
+    }
+
     /// Whether the client broke the body off.
     pub(super) fn has_failed(&self) -> bool {
         self.is(BodyState::Failed)
@@ -84,15 +93,15 @@ impl BodyProgress {
 impl RequestBody {
     /// No body.
     pub(in crate::proxy) fn empty() -> Self {
-        Self { inner: None, gate: None, silence: SilenceLimit::new(Duration::ZERO) }
+        Self { inner: None, gate: None, silence: SilenceLimit::new(Duration::ZERO), left: 0 }
     }
 
-    /// A client's body, which may be silent for `silence`, and the view of its progress.
-    pub(super) fn new(incoming: ClientBody, silence: Duration) -> (Self, Arc<BodyProgress>) {
+    /// A client's body, which may be silent for `silence` and have `max_bytes`, and the view of its progress.
+    pub(super) fn new(incoming: ClientBody, silence: Duration, max_bytes: Option<u64>) -> (Self, Arc<BodyProgress>) {
         let state = AtomicU8::new(BodyState::HandedOn as u8);
         let progress = Arc::new(BodyProgress { state, last: Mutex::new(Instant::now()) });
         let inner = Some((incoming, Arc::clone(&progress)));
-        (Self { inner, gate: None, silence: SilenceLimit::new(silence) }, progress)
+        (Self { inner, gate: None, silence: SilenceLimit::new(silence), left: max_bytes.unwrap_or(u64::MAX) }, progress)
     }
 
     /// Holds the body back until it is released, or for `timeout` (RFC 9110 section 10.1.1).
@@ -139,6 +148,12 @@ impl Body for RequestBody {
                 Poll::Ready(Some(Err(error.into())))
             }
             Some(Ok(mut frame)) => {
+                let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
+                let Some(left) = body.left.checked_sub(bytes) else {
+                    progress.moved(BodyState::TooLarge);
+                    return Poll::Ready(Some(Err(BodyError::TooLarge)));
+                };
+                body.left = left;
                 progress.moved(BodyState::HandedOn);
                 if let Some(trailers) = frame.trailers_mut() {
                     headers::prepare_trailers(trailers);

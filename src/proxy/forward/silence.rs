@@ -20,6 +20,9 @@ pub(in crate::proxy) enum BodyError {
     /// Nothing came for too long.
     #[error("nothing came for {0:?}")]
     Silence(Duration),
+    /// A request's body is larger than it may be.
+    #[error("it is larger than it may be")]
+    TooLarge,
 }
 
 impl BodyError {
@@ -27,7 +30,7 @@ impl BodyError {
     pub(in crate::proxy) fn malformed(&self) -> Option<MalformedBody> {
         match self {
             Self::Connection(error) => error.get_ref()?.downcast_ref().copied(),
-            Self::Http2Member(_) | Self::Silence(_) => None,
+            Self::Http2Member(_) | Self::Silence(_) | Self::TooLarge => None,
         }
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use http::Response;
 use tokio::sync::mpsc;
 
+use super::client_requests::RequestSlot;
 use super::headers::ClientHop;
 use super::state::{BoundListener, WorkerState};
 use crate::proxy::client::client_certificate::ClientCertificate;
@@ -72,20 +73,24 @@ pub(in crate::proxy) struct RequestCounter {
 
 /// A request under way: counted until its answer has gone out whole, or its client has left.
 #[derive(Debug)]
-pub(in crate::proxy) struct ActiveRequest(Arc<RequestCounter>);
+pub(in crate::proxy) struct ActiveRequest {
+    requests: Arc<RequestCounter>,
+    /// Its place among the requests of its client, where these are limited.
+    pub(in crate::proxy) slot: Option<RequestSlot>,
+}
 
 impl ActiveRequest {
     pub(in crate::proxy) fn new(requests: &Arc<RequestCounter>) -> Self {
         requests.changes.fetch_add(1, Ordering::Relaxed);
         requests.active.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(requests))
+        Self { requests: Arc::clone(requests), slot: None }
     }
 }
 
 impl Drop for ActiveRequest {
     fn drop(&mut self) {
-        self.0.changes.fetch_add(1, Ordering::Relaxed);
-        self.0.active.fetch_sub(1, Ordering::Relaxed);
+        self.requests.changes.fetch_add(1, Ordering::Relaxed);
+        self.requests.active.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -12,6 +12,8 @@ pub(in crate::proxy) struct RequestEdits {
     pub(in crate::proxy) host: Option<HeaderValue>,
     /// The path in its normal form.
     pub(in crate::proxy) path: Option<String>,
+    /// The most bytes of a body whose length is not declared.
+    pub(in crate::proxy) max_body: Option<u64>,
     /// The query without its `?`. Empty: there is none.
     pub(in crate::proxy) query: Option<String>,
 }
@@ -28,6 +30,11 @@ enum HeaderEdit {
 }
 
 impl RequestEdits {
+    /// Nothing but a limit for the body.
+    pub(in crate::proxy) fn of_body(max_body: u64) -> Self {
+        Self { max_body: Some(max_body), ..Self::default() }
+    }
+
     /// Sets a header; `None`: removes it. `Host` can only be set.
     pub(in crate::proxy) fn set_header(&mut self, name: &HeaderName, value: Option<HeaderValue>) {
         match value {

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version};
 
+use super::client_requests::RequestSlot;
 use super::context::{ActiveRequest, ConnectionContext};
 use super::headers::{ClientFacts, REASON_HEADER, REQUEST_ID};
 use crate::model::escape_target;
@@ -107,6 +108,13 @@ impl RequestRecord {
         let mut record = Self::new(context, &request);
         record.uri = line.uri;
         record
+    }
+
+    /// Holds a place among the requests of its client until it ends, or until the session ends that it becomes.
+    pub(in crate::proxy) fn hold(&mut self, slot: RequestSlot) {
+        if let Some(active) = &mut self.active {
+            active.slot = Some(slot);
+        }
     }
 
     /// Notes the headers with which the request is forwarded.

@@ -127,6 +127,14 @@ impl Refusal {
         Self { close: true, ..Self::new(RefusalReason::RequestTimeout, message) }
     }
 
+    /// 413: the body is larger than it may be. What is left of it is not read.
+    pub(in crate::proxy) fn body_too_large() -> Self {
+        Self {
+            close: true,
+            ..Self::new(RefusalReason::BodyTooLarge, "the request's body is larger than this route allows")
+        }
+    }
+
     /// 404: no route, or a route that is meant to lead nowhere.
     pub(in crate::proxy) fn not_found() -> Self {
         Self::new(RefusalReason::NoRoute, "no route is configured for this host and path")

@@ -12,6 +12,7 @@ use ipnet::IpNet;
 use tokio::sync::watch;
 use tokio::task::coop::unconstrained;
 
+use super::client_requests::ClientRequests;
 use super::metrics::Metrics;
 use super::metrics::RefusedFor;
 use crate::jwks::KeySets;
@@ -51,6 +52,8 @@ pub struct Clients {
     pub(in crate::proxy) connections: Arc<ClientConnections>,
     /// What they have sent ahead of the answers.
     pub(in crate::proxy) unanswered_bytes: Arc<UnansweredBytes>,
+    /// Their requests for routes that limit them.
+    pub(in crate::proxy) requests: Arc<ClientRequests>,
     /// When connections that were refused were logged last.
     refusal_logged: Mutex<Option<Instant>>,
 }
@@ -119,7 +122,7 @@ impl Clients {
         let unanswered = UnansweredBytes::new(settings.max_unanswered_bytes, metrics.unanswered_bytes.clone());
         let connections = ClientConnections::new(settings.connections, metrics.connections.clone());
         let (connections, unanswered_bytes) = (Arc::new(connections), Arc::new(unanswered));
-        Self { connections, unanswered_bytes, refusal_logged: Mutex::default() }
+        Self { connections, unanswered_bytes, requests: Arc::default(), refusal_logged: Mutex::default() }
     }
 
     /// Counts a connection that was refused, and logs it, unless another has been logged just before.

@@ -1,11 +1,12 @@
 //! Backends of an Ingress, resolved: the pool of a Service port, and the options for requests that are forwarded to it.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use crate::api::annotations::{BackendProtocol, EncodedSlashesSetting};
 use crate::model::{
-    Action, Address, EncodedSlashes, Endpoint, Forward, ForwardOptions, HostHeader, HostPattern, PathRewrite, Pool,
-    PoolId, Probe, Transport, Unavailable, UpstreamTls,
+    Action, Address, EncodedSlashes, Endpoint, EndpointState, Forward, ForwardOptions, HostHeader, HostPattern,
+    PathRewrite, Pool, PoolId, Probe, Transport, Unavailable, UpstreamTls, Weight,
 };
 use crate::report::{Reason, Report};
 
@@ -122,6 +123,9 @@ fn pool_of(
         return Err(Reason::InvalidValue);
     };
     let resolved = match service::resolve(lookup, namespace, service, port, reports) {
+        Ok(resolved) if ingress.settings.service_upstream == Some(true) => {
+            at_cluster_ip(ingress, resolved, service, field, lookup, reports)
+        }
         Ok(resolved) => resolved,
         Err(fault) => {
             reports.fault(&ingress.owner, field, &fault);
@@ -154,6 +158,29 @@ fn pool_of(
         is_component: false,
     };
     Ok((id, lookup.intern_pool(pool)))
+}
+
+/// The port with the cluster IP of its Service for its only endpoint. A Service without one keeps its endpoints, which is reported.
+fn at_cluster_ip<'a>(
+    ingress: &ParsedIngress,
+    resolved: ResolvedPort<'a>,
+    service: &str,
+    field: &str,
+    lookup: &Lookup<'a>,
+    reports: &mut Reports,
+) -> ResolvedPort<'a> {
+    let spec = lookup.service(ingress.owner.namespace(), service).and_then(|service| service.spec.as_ref());
+    let ip = spec.and_then(|spec| spec.cluster_ip.as_deref()?.parse::<IpAddr>().ok());
+    let Some((ip, port)) = ip.zip(u16::try_from(resolved.number).ok()) else {
+        let message =
+            format!("Service {}/{service} has no cluster IP, so requests go to its pods", ingress.owner.namespace());
+        let remedy = "remove the annotation service-upstream, or give the Service a cluster IP";
+        reports.warning(&ingress.owner, format!("{field}.name"), Reason::InvalidAnnotation, message, remedy);
+        return resolved;
+    };
+    let address = Address::Socket(SocketAddr::new(ip, port));
+    let endpoint = Endpoint { address, state: EndpointState::Ready, weight: Weight::ONE, target: None };
+    ResolvedPort { endpoints: vec![endpoint], ..resolved }
 }
 
 fn transport(

@@ -13,7 +13,8 @@ use super::tenants::Tenants;
 use super::tls_hosts::TlsHost;
 use super::{Ingresses, acme, policies, redirect, tls_policy};
 use crate::model::{
-    Action, HostPattern, Kind, ObjectRef, PathMatch, Policies, Protocol, Redirect, Route, RouteMatch, TlsPolicy,
+    Action, Canary, Forward, HostPattern, Kind, ObjectRef, PathMatch, Policies, Protocol, Redirect, Route, RouteMatch,
+    TlsPolicy,
 };
 use crate::report::Reason;
 use crate::translate::claim::{Claims, PortProtocol};
@@ -367,8 +368,31 @@ impl HostBuilder<'_> {
             let policies = policies.of_path(ingress, path, RouteUse::Redirect);
             return self.route(host, merged, Action::Redirect(Arc::clone(redirect)), policies, draft);
         }
-        let action = backend::action(ingress, path, resolved, closed, self.lookup, &mut draft.reports);
-        self.route(host, merged, action, policies.of_path(ingress, path, route_use), draft)
+        let mut action = backend::action(ingress, path, resolved, closed, self.lookup, &mut draft.reports);
+        let mut policies = policies.of_path(ingress, path, route_use);
+        if let Action::Forward(forward) = &mut action
+            && let Some(canary) = self.split(host, merged, forward, &mut draft.reports)
+        {
+            policies = policies::with(policies, |policies| policies.canary = Some(canary));
+        }
+        self.route(host, merged, action, policies, draft)
+    }
+
+    /// Has a route lead to its canary as well, if it has one with endpoints.
+    fn split(
+        &self,
+        host: &HostPattern,
+        merged: &MergedPath<'_>,
+        forward: &mut Forward,
+        reports: &mut Reports,
+    ) -> Option<Arc<Canary>> {
+        let (ingress, path) = self.ingresses.canaries.of_path(host, merged, reports)?;
+        let share = ingress.canary.as_deref()?;
+        let resolved = self.ingresses.resolved(ingress, path.backend())?;
+        reports.extend(&resolved.reports);
+        let (id, _) = resolved.pool.as_ref().ok().filter(|(_, pool)| !pool.endpoints.is_empty())?;
+        share.split(forward, id.clone());
+        Some(Arc::clone(&share.canary))
     }
 
     /// A route of a path, with its policies, and the prohibited targets among its requests.

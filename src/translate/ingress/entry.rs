@@ -51,7 +51,7 @@ pub(super) fn parse(
 ) -> Option<ParsedIngress> {
     let class_name = object.spec.as_ref().and_then(|spec| spec.ingress_class_name.as_deref());
     let class = classes.of(&owner, &object.metadata, class_name, reports)?;
-    ParsedIngress::read(owner, object, class, classes.default_certificate(), recent, reports)
+    Some(ParsedIngress::read(owner, object, class, classes.default_certificate(), recent, reports))
 }
 
 impl IngressEntry {

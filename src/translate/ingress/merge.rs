@@ -61,7 +61,7 @@ pub(super) fn merge<'a>(
 }
 
 /// What paths that are the same have in common: their text, be it read as a regular expression or not.
-fn key(path: &PathMatch) -> Cow<'_, PathMatch> {
+pub(super) fn key(path: &PathMatch) -> Cow<'_, PathMatch> {
     match path {
         PathMatch::Regex(regex) => PathMatch::prefix(regex.as_str()).map_or(Cow::Borrowed(path), Cow::Owned),
         other => Cow::Borrowed(other),

@@ -10,6 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::acme;
 use super::backend_ref::{BackendRef, BackendTarget};
+use super::canary::CanaryShare;
 use super::host_field::HostField;
 use super::tls_hosts::{TlsHost, secret_field};
 use crate::api::annotations::{AnnotationSettings, ObjectValue, SslRedirect};
@@ -32,6 +33,8 @@ pub(in crate::translate) struct ParsedIngress {
     pub(super) websocket: Arc<WebSocket>,
     /// What else may happen to its requests on their way.
     pub(super) policies: Option<Arc<Policies>>,
+    /// What it asks for if it is the canary of another Ingress. It then has no hosts of its own.
+    pub(super) canary: Option<Box<CanaryShare>>,
     /// Where all of its requests are redirected, if they are.
     pub(super) redirect: Option<Arc<Redirect>>,
     /// What is rewritten of the requests for each backend; empty where nothing is.

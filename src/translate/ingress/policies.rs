@@ -6,7 +6,7 @@ use http::HeaderValue;
 use ipnet::{IpNet, Ipv4Net};
 
 use super::parsed::{IngressPath, ParsedIngress};
-use super::{acme, error_pages, rewrites, tls_policy, token};
+use super::{acme, class_headers, cors, error_pages, limits, rewrites, tls_policy, token};
 use crate::api::annotations::AnnotationSettings;
 use crate::model::{AddressList, ClientAddresses, Hsts, ObjectRef, PathMatch, Policies, PolicyOrigin, TlsPolicy};
 use crate::report::{Reason, Report};
@@ -60,8 +60,9 @@ impl ResolvedPolicies {
                 if token.is_none() && rewrites.is_none() && error_pages.is_none() {
                     return own.clone();
                 }
-                let (token, rewrites, error_pages) = (token.clone(), rewrites.clone(), error_pages.clone());
                 let own = own.as_deref().cloned().unwrap_or_default();
+                let rewrites = rewrites.clone().or(own.rewrites.clone());
+                let (token, error_pages) = (token.clone(), error_pages.clone());
                 let policies = Policies { token, rewrites, error_pages, ..own }.into_shared();
                 if policies == *before { before.clone() } else { policies }
             };
@@ -69,6 +70,15 @@ impl ResolvedPolicies {
         let https =
             if https_pages == http_pages { http.clone() } else { with(&token, &rewrites, &https_pages, &before.https) };
         let redirect = with(&None, &None, &http_pages, &before.redirect);
+        // What is redirected counts for no limit, and is not rewritten.
+        let is_less = |own: &Policies| own.request_limits.is_some() || own.rewrites.is_some();
+        let redirect = if own.as_deref().is_some_and(is_less) {
+            let of_redirect = |policies: &mut Policies| (policies.request_limits, policies.rewrites) = (None, None);
+            let redirect = self::with(redirect, of_redirect);
+            if redirect == before.redirect { before.redirect.clone() } else { redirect }
+        } else {
+            redirect
+        };
         Self { http, https, redirect, tls, is_closed, reports: reports.into_sorted() }
     }
 
@@ -123,7 +133,12 @@ pub(super) fn with(policies: Option<Arc<Policies>>, edit: impl FnOnce(&mut Polic
 }
 
 /// The policies of an Ingress by its annotations and its class alone.
-pub(super) fn read(owner: &Arc<ObjectRef>, settings: &AnnotationSettings, class: &Class) -> Option<Arc<Policies>> {
+pub(super) fn read(
+    owner: &Arc<ObjectRef>,
+    settings: &AnnotationSettings,
+    class: &Class,
+    reports: &mut Reports,
+) -> Option<Arc<Policies>> {
     type List = Option<(&'static str, Vec<IpNet>)>;
     let list = |value: fn(&AnnotationSettings) -> &List| {
         let (key, networks) = value(settings).as_ref()?;
@@ -134,7 +149,16 @@ pub(super) fn read(owner: &Arc<ObjectRef>, settings: &AnnotationSettings, class:
     let (deny, allow) = (list(|settings| &settings.denied_addresses), list(|settings| &settings.allowed_addresses));
     let allow = allow.filter(|list| !has_everybody(&list.networks));
     let client_addresses = (deny.is_some() || allow.is_some()).then_some(ClientAddresses { deny, allow });
-    Policies { client_addresses, hsts: hsts(owner, class.origin), ..Policies::default() }.into_shared()
+    Policies {
+        client_addresses,
+        rewrites: class_headers::rewrites(owner, class.origin),
+        body_limit: limits::body(owner, &settings.limits, class.origin),
+        request_limits: limits::requests(owner, &settings.limits, class.origin),
+        cors: cors::policy(owner, &settings.cors, reports),
+        hsts: hsts(owner, class.origin),
+        ..Policies::default()
+    }
+    .into_shared()
 }
 
 /// The default of ingress-nginx.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use k8s_openapi::api::networking::v1::{HTTPIngressPath, Ingress, IngressBackend, IngressRule};
 
 use super::backend_ref::{BackendField, BackendRef, BackendTarget};
+use super::canary::CanaryShare;
 use super::elements::ElementReader;
 use super::host_field::{HostAnnotation, HostField};
 use super::parsed::{HostIndex, IngressPath, ParsedIngress, narrow};
@@ -22,7 +23,7 @@ use crate::translate::class::{Class, DefaultCertificate, read_annotations};
 use crate::translate::report::Reports;
 
 impl ParsedIngress {
-    /// Reads an Ingress of a class. `None`: it is the canary of another, and is not served.
+    /// Reads an Ingress of a class.
     pub(super) fn read(
         owner: Arc<ObjectRef>,
         object: &Ingress,
@@ -30,12 +31,13 @@ impl ParsedIngress {
         default_certificate: DefaultCertificate,
         recent: &mut RecentSettings,
         reports: &mut Reports,
-    ) -> Option<Self> {
+    ) -> Self {
         // Annotations. Most Ingresses have none of their own, and then share the settings of their class.
         let settings = read_annotations(Arc::clone(&class.settings), &owner, &object.metadata, reports);
-        if settings.is_canary {
-            return None;
-        }
+        // Of a canary, which is often a copy of the other Ingress, nothing else matters.
+        let canary = CanaryShare::read(&owner, &settings.canary, reports);
+        let mut unheard = Reports::default();
+        let reports = if canary.is_some() { &mut unheard } else { reports };
         session::check(&owner, &object.metadata, &settings, reports);
         let (settings, websocket) = if Arc::ptr_eq(&settings, &class.settings) {
             (settings, Arc::clone(&class.websocket))
@@ -47,7 +49,7 @@ impl ParsedIngress {
         let mut rules = RuleReader {
             owner: &owner,
             settings: &settings,
-            syntax: PathSyntax::of(&settings.paths, written),
+            syntax: if canary.is_some() { PathSyntax::Regex } else { PathSyntax::of(&settings.paths, written) },
             recent,
             reports,
             hosts: Vec::new(),
@@ -68,8 +70,9 @@ impl ParsedIngress {
         let entries = object.spec.as_ref().and_then(|spec| spec.tls.as_deref()).unwrap_or_default();
         let tls = reader.tls(entries, &hosts, default_certificate, reports);
         let ports = reader.ports(tls.is_some());
-        Some(Self {
-            policies: policies::read(&owner, &settings, &class),
+        Self {
+            canary,
+            policies: policies::read(&owner, &settings, &class, reports),
             redirect: to_url::read(&owner, &settings.redirects, reports),
             rewrites: rewrites.into(),
             owner,
@@ -84,7 +87,7 @@ impl ParsedIngress {
             paths: paths.into(),
             backends: backends.into(),
             tls,
-        })
+        }
     }
 }
 
@@ -144,7 +147,8 @@ impl RuleReader<'_> {
     fn read_path(&mut self, field: BackendField, path: &HTTPIngressPath) -> Option<PathMatch> {
         let Self { owner, syntax, recent, reports, .. } = self;
         let matches = PathReader { owner, syntax: *syntax, recent, reports }.read(field, path)?;
-        let rewritten = RewrittenPath { owner, field, text: path::text(path), path: &matches };
+        let target = self.backends.last().map(|backend| Arc::clone(&backend.target))?;
+        let rewritten = RewrittenPath { owner, field, text: path::text(path), path: &matches, target: &target };
         if let Some(rewrites) = rewritten.rewrites(&self.settings.paths, reports) {
             self.rewrites.resize(self.backends.len() - 1, None);
             self.rewrites.push(Some(rewrites));

@@ -1,12 +1,13 @@
-//! Rewrites of paths, in the words of ingress-nginx: `rewrite-target` and `x-forwarded-prefix`.
+//! What backends get of paths and hosts, in the words of ingress-nginx: `rewrite-target`, `x-forwarded-prefix`, `upstream-vhost`.
 //!
 //! The text of an annotation is taken apart once. What a group has matched is put in between the parts, and is never read again.
 
 use std::sync::Arc;
 
-use http::HeaderName;
+use http::{HeaderName, header};
 
-use super::backend_ref::BackendField;
+use super::backend_ref::{BackendField, BackendTarget};
+use super::variables::VariableScope;
 use crate::api::annotations::PathSettings;
 use crate::model::rewrite::{
     HeaderRewrite, RewriteCondition, RewriteRule, ServerVariable, Template, TemplatePart, UrlRewrite, Variable,
@@ -17,6 +18,7 @@ use crate::translate::class::annotation_field;
 use crate::translate::report::Reports;
 
 const REWRITE_TARGET: &str = "nginx.ingress.kubernetes.io/rewrite-target";
+const UPSTREAM_VHOST: &str = "nginx.ingress.kubernetes.io/upstream-vhost";
 const FORWARDED_PREFIX: &str = "nginx.ingress.kubernetes.io/x-forwarded-prefix";
 const FORWARDED_PREFIX_HEADER: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 
@@ -27,11 +29,25 @@ pub(super) struct RewrittenPath<'a> {
     /// The path, as it is written.
     pub(super) text: &'a str,
     pub(super) path: &'a PathMatch,
+    /// Its backend.
+    pub(super) target: &'a BackendTarget,
 }
 
 impl RewrittenPath<'_> {
-    /// The rewrite that annotations ask for. There is none where the target is the path itself.
+    /// The rewrite that annotations ask for, if they do.
     pub(super) fn rewrites(&self, settings: &PathSettings, reports: &mut Reports) -> Option<Arc<RewriteSet>> {
+        let (field, rules): (&str, Vec<RewriteRule>) =
+            match (self.path_rule(settings, reports), self.host_rule(settings, reports)) {
+                (None, None) => return None,
+                (Some(path), host) => (REWRITE_TARGET, [path].into_iter().chain(host).collect()),
+                (None, Some(host)) => (UPSTREAM_VHOST, vec![host]),
+            };
+        let origin = PolicyOrigin { owner: Arc::clone(self.owner), field: annotation_field(field).into() };
+        Some(Arc::new(RewriteSet::new(origin, rules.into())))
+    }
+
+    /// What becomes of the path. Nothing, where the target is the path itself.
+    fn path_rule(&self, settings: &PathSettings, reports: &mut Reports) -> Option<RewriteRule> {
         let Self { owner, text, .. } = *self;
         let target = settings.rewrite_target.as_deref().filter(|target| *target != text)?;
         if has_dots(target) {
@@ -41,7 +57,7 @@ impl RewrittenPath<'_> {
             return None;
         }
         let prefix = settings.forwarded_prefix.as_deref();
-        let rule = RewriteRule {
+        Some(RewriteRule {
             name: "rewrite-target".into(),
             conditions: self.condition([Some(target), prefix]).into_iter().collect(),
             request_headers: prefix.map(|text| self.header(text, reports)).into_iter().collect(),
@@ -51,9 +67,25 @@ impl RewrittenPath<'_> {
                 query: None,
                 reroute: false,
             }),
-        };
-        let origin = PolicyOrigin { owner: Arc::clone(owner), field: annotation_field(REWRITE_TARGET).into() };
-        Some(Arc::new(RewriteSet::new(origin, [rule].into())))
+        })
+    }
+
+    /// What becomes of the host, where variables make it.
+    fn host_rule(&self, settings: &PathSettings, reports: &mut Reports) -> Option<RewriteRule> {
+        let Self { owner, target, text, .. } = *self;
+        let host = settings.host.as_deref()?;
+        let value = VariableScope { owner, target, path: text }.template(host).map_err(|unknown| {
+            let message = format!("there is no variable ${unknown}, so backends get the host of the client");
+            let remedy = "use $service_name, $namespace, $service_port, $ingress_name, $host or $http_…";
+            reports.error(owner, annotation_field(UPSTREAM_VHOST), Reason::InvalidAnnotation, message, remedy);
+        });
+        Some(RewriteRule {
+            name: "upstream-vhost".into(),
+            conditions: Box::default(),
+            request_headers: [HeaderRewrite { name: header::HOST, matcher: None, value: value.ok()? }].into(),
+            response_headers: Box::default(),
+            url: None,
+        })
     }
 
     fn header(&self, text: &str, reports: &mut Reports) -> HeaderRewrite {

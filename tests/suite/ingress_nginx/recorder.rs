@@ -1,12 +1,11 @@
 //! A backend that answers what it has seen.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use bytes::Bytes;
-use http::Response;
-use http_body_util::Full;
+use http::{Response, request};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -42,7 +41,12 @@ impl Recorder {
             let mut connections = tokio::task::JoinSet::new();
             loop {
                 let Ok((stream, _)) = listener.accept().await else { continue };
-                let answer = service_fn(move |request| async move { Ok::<_, Infallible>(answer(service, &request)) });
+                let answer = service_fn(move |request: http::Request<Incoming>| async move {
+                    // It answers once it has the whole request.
+                    let (parts, body) = request.into_parts();
+                    body.collect().await?;
+                    Ok::<_, hyper::Error>(answer(service, &parts))
+                });
                 connections
                     .spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), answer));
             }
@@ -51,12 +55,19 @@ impl Recorder {
     }
 }
 
-fn answer(service: &str, request: &http::Request<Incoming>) -> Response<Full<Bytes>> {
-    let mut seen = Seen { service: service.to_owned(), target: request.uri().to_string(), headers: BTreeMap::new() };
-    for (name, value) in request.headers() {
+fn answer(service: &str, request: &request::Parts) -> Response<Full<Bytes>> {
+    let mut seen = Seen { service: service.to_owned(), target: request.uri.to_string(), headers: BTreeMap::new() };
+    for (name, value) in &request.headers {
         let value = value.to_str().unwrap_or_default();
         let values = seen.headers.entry(name.to_string()).or_default();
         *values = if values.is_empty() { value.to_owned() } else { format!("{values}, {value}") };
     }
-    Response::new(Full::from(serde_json::to_vec(&seen).expect("JSON")))
+    let mut response = Response::new(Full::from(serde_json::to_vec(&seen).expect("JSON")));
+    // What the answer is to have besides.
+    for line in request.headers.get_all("x-answer") {
+        let (name, value) = line.to_str().expect("text").split_once(": ").expect("name and value");
+        let name = http::HeaderName::from_bytes(name.as_bytes()).expect("a name");
+        response.headers_mut().append(name, value.parse().expect("a value"));
+    }
+    response
 }

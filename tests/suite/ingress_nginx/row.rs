@@ -20,6 +20,9 @@ pub(super) struct Row {
     _differs: Option<String>,
     #[serde(default)]
     pub(super) trusted: bool,
+    /// Whether HTTP/1.1 alone is spoken: what is sent over one protocol counts for the other.
+    #[serde(default)]
+    pub(super) one_protocol: bool,
     ingresses: Vec<Ingress>,
     pub(super) requests: Vec<Request>,
 }
@@ -59,6 +62,28 @@ pub(super) struct Request {
     target: Option<String>,
     #[serde(default)]
     request_headers: BTreeMap<String, Option<String>>,
+    /// Whether the cookies are sent that answers of the row have set.
+    #[serde(default)]
+    pub(super) cookies: bool,
+    /// How often the request is sent.
+    #[serde(default = "once")]
+    pub(super) times: usize,
+    /// Bytes of the body.
+    #[serde(default)]
+    pub(super) body: usize,
+    /// Whether the length of the body is not declared.
+    #[serde(default)]
+    pub(super) chunked: bool,
+    /// How many of these have a status, in place of `status`: at least and at most.
+    #[serde(default)]
+    statuses: BTreeMap<u16, [usize; 2]>,
+    /// How many of these come to a Service: at least and at most.
+    #[serde(default)]
+    shares: BTreeMap<String, [usize; 2]>,
+}
+
+fn once() -> usize {
+    1
 }
 
 fn ok() -> u16 {
@@ -130,6 +155,20 @@ impl Request {
         row.filled(self.host.as_deref().unwrap_or("{host}"))
     }
 
+    /// Which Services and statuses have another share of the requests than expected.
+    pub(super) fn wrong_shares(&self, answers: &[Answer]) -> impl Iterator<Item = String> {
+        let statuses = self.statuses.iter().filter_map(|(status, [min, max])| {
+            let count = answers.iter().filter(|answer| answer.status == *status).count();
+            (!(*min..=*max).contains(&count)).then(|| format!("{count} are {status} and not {min} to {max}"))
+        });
+        let shares = self.shares.iter().filter_map(|(service, [min, max])| {
+            let of_service = |answer: &&Answer| answer.seen.as_ref().is_some_and(|seen| seen.service == *service);
+            let count = answers.iter().filter(of_service).count();
+            (!(*min..=*max).contains(&count)).then(|| format!("{count} come to {service} and not {min} to {max}"))
+        });
+        statuses.chain(shares)
+    }
+
     /// What of the answer is not as expected.
     pub(super) fn differences(&self, row: &Row, answer: &Answer) -> impl Iterator<Item = String> {
         let mut wrong = Vec::new();
@@ -139,7 +178,9 @@ impl Request {
                 wrong.push(format!("{what} is {found} and not {expected}"));
             }
         };
-        compare("status", &self.status, &answer.status);
+        if self.statuses.is_empty() {
+            compare("status", &self.status, &answer.status);
+        }
         for (name, expected) in &self.answer_headers {
             compare(name, &expected.as_ref().map(|text| row.filled(text)), &answer.header(name));
         }

@@ -64,6 +64,12 @@ refusal_reasons! {
     HttpVersion [HTTP_VERSION_NOT_SUPPORTED],
     /// The client's address is not among those that the route admits, or is among those that it refuses.
     ClientAddress [FORBIDDEN],
+    /// The request's body is larger than the route allows. Over HTTP/1.1 the connection is closed.
+    BodyTooLarge [PAYLOAD_TOO_LARGE],
+    /// The client's address has sent more requests in a second or a minute than the route allows.
+    RequestRateLimit [TOO_MANY_REQUESTS, SERVICE_UNAVAILABLE],
+    /// The client's address has as many requests under way as the route allows.
+    ClientRequestLimit [TOO_MANY_REQUESTS, SERVICE_UNAVAILABLE],
     /// No route is configured for this host and path.
     NoRoute [NOT_FOUND],
     /// The route asks for a token (JWT), and the request has none.
