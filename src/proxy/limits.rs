@@ -122,7 +122,7 @@ size_limits! {
     MAX_REMEMBERED_TOKENS: usize = 8192;
 
     "values that rewrite rules make for the headers of one message, together; a URL that they make", Bytes:
-    /// The header is left out, and counted (`steadygate_rewrites_left_out_total`). For a URL: answered 400, `MalformedRequest`.
+    /// The header is left out (a client's too), and counted (`steadygate_rewrites_left_out_total`). For a URL: answered 400, `MalformedRequest`.
     MAX_REWRITTEN_BYTES: usize = 32 * 1024;
 
     "client addresses whose requests are counted for limits", Count:

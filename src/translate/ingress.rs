@@ -67,7 +67,7 @@ use parsed::ParsedIngress;
 use policies::ResolvedPolicies;
 use prohibited::Prohibitions;
 use recent::RecentSettings;
-use wildcard::WildcardHosts;
+use wildcard::{WildcardHosts, WildcardState};
 
 /// Every Ingress that is served, and those that have a report.
 #[derive(Debug, Default)]
@@ -236,7 +236,7 @@ impl Language for Ingresses {
         let mut marked = TouchedHosts::default();
         while !new.is_empty() {
             new.retain(|host| units.insert(BuildUnit::Host(host.clone())));
-            let below = self.wildcards.dependents(&new, &self.hosts, claims);
+            let below = self.wildcards.dependents(&new, self, claims);
             marked.hosts.extend(new);
             new = below;
         }
@@ -251,7 +251,10 @@ impl Language for Ingresses {
     fn put(&mut self, unit: &BuildUnit, draft: Draft, assembly: &mut Assembly, replaced: &mut Vec<Replaced>) {
         let BuildUnit::Host(host) = unit else { return };
         let Draft { reports, hosts: mut built, .. } = draft;
-        self.wildcards.record(host, &built, &self.hosts);
+        if wildcard::is_wildcard(host) {
+            let state = WildcardState::built(host, &built, self);
+            self.wildcards.record(host, state);
+        }
         self.built_ports.extend(built.keys().map(|(port, _)| port));
         for port in self.built_ports.iter().copied() {
             replaced.extend(match built.remove(&(port, host.clone())) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fastrand::Rng;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use steadygate::model::Model;
+use steadygate::model::{HostPattern, Model};
 use steadygate::source::snapshot::Objects;
 use steadygate::source::{Key, Snapshot};
 use steadygate::translate::{Options, Tenancy, Translator, Work, translate};
@@ -294,6 +294,52 @@ fn a_certificate_that_is_replaced_is_judged_for_the_hosts_whose_entries_name_it(
         let (now, expected) = (translator.update(&snapshot), translate(&snapshot, &options));
         assert_eq!((now.model, now.reports), (expected.model, expected.reports), "{host}");
     }
+}
+
+#[test]
+fn what_a_wildcard_asks_of_connections_holds_for_the_hosts_below_it() {
+    let ingress = |name, host: &str, annotations: Value, tls: Value| {
+        json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": name, "annotations": annotations},
+            "spec": {"ingressClassName": "edge", "tls": tls, "rules": [{"host": host, "http": {"paths": [{"path": "/",
+                "pathType": "Prefix", "backend": {"service": {"name": "web", "port": {"number": 80}}}}]}}]}})
+    };
+    let mut snapshot = Snapshot::default();
+    let parameters = json!({"apiGroup": "steadygate.io", "kind": "ApplicationGateway", "scope": "Namespace",
+        "namespace": "default", "name": "edge"});
+    let profile = json!([{"name": "staff", "trustedClientCertificates": [{"name": "staff"}]}]);
+    for document in [
+        json!({"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass", "metadata": {"name": "edge"},
+            "spec": {"controller": "steadygate.io/ingress-controller", "parameters": parameters}}),
+        json!({"apiVersion": "steadygate.io/v1alpha1", "kind": "ApplicationGateway", "metadata": {"name": "edge"}, "spec": {
+            "trustedClientCertificates": [{"name": "staff", "configMapRef": {"name": "staff"}}], "sslProfiles": profile}}),
+        secret("*.example"),
+        ingress("narrow", "a.example", json!({}), json!([])),
+    ] {
+        add(&mut snapshot, document);
+    }
+    let mut translator = Translator::new(options());
+    let mut asked = Vec::new();
+    for (profile, ca) in
+        [(None, "one"), (Some("staff"), "one"), (Some("staff"), "two"), (Some("staff"), ""), (None, "")]
+    {
+        snapshot.ingresses.remove(&Key::new("default", "wide"));
+        let annotations = json!({"appgw.ingress.kubernetes.io/appgw-ssl-profile": profile});
+        let annotations = if profile.is_some() { annotations } else { json!({}) };
+        let tls = json!([{"hosts": ["*.example"], "secretName": "tls"}]);
+        add(&mut snapshot, ingress("wide", "*.example", annotations, tls));
+        snapshot.config_maps.remove(&Key::new("default", "staff"));
+        if !ca.is_empty() {
+            let data = json!({"ca.crt": format!("{{{{cert:{ca}}}}}")});
+            let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "staff"}, "data": data});
+            add(&mut snapshot, map);
+        }
+        let (now, expected) = (translator.update(&snapshot), translate(&snapshot, &options()));
+        assert_eq!(now.model, expected.model, "{profile:?} {ca}");
+        assert_eq!(now.reports, expected.reports, "{profile:?} {ca}");
+        let host = &now.model.listeners[&443].hosts[&HostPattern::Exact("a.example".into())];
+        asked.push(host.tls.as_ref().and_then(|policy| policy.terms.client_certificates.clone()));
+    }
+    assert!(matches!(&*asked, [None, Some(one), Some(two), None, None] if one != two), "{asked:?}");
 }
 
 fn add(snapshot: &mut Snapshot, document: Value) {

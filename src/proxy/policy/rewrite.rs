@@ -67,9 +67,9 @@ fn edit(set: &RewriteSet, facts: &Facts<'_>, values: &mut Values<'_>) -> Result<
     for rule in set.rules.iter().filter(|rule| rule.rewrites_requests()) {
         let Some(met) = MetRule::check(rule, facts) else { continue };
         for HeaderRewrite { name, matcher: _, value } in &rule.request_headers {
-            if let Some(value) = values.header(name, met.header(value, facts, None).ok()) {
-                edits.set_header(name, Some(value).filter(|value| !value.is_empty()));
-            }
+            // Where it can't be made, the client's header must not pass for it.
+            let value = values.header(name, met.header(value, facts, None).ok());
+            edits.set_header(name, value.filter(|value| !value.is_empty()));
         }
         // `OPTIONS *` has neither path nor query.
         let Some(url) = rule.url.as_ref().filter(|_| facts.target.path() != "*") else { continue };
@@ -141,7 +141,7 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// A value for a header, if it can be one. What can't is left out and counted: the message goes on without the edit.
+    /// A value for a header, if it can be one. What can't is left out and counted: the message goes on without it.
     fn header(&mut self, name: &HeaderName, made: Option<Vec<u8>>) -> Option<HeaderValue> {
         let value = made.filter(|value| value.len() <= self.budget).and_then(|value| {
             let value = HeaderValue::from_maybe_shared(bytes::Bytes::from(value)).ok()?;

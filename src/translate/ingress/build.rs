@@ -11,10 +11,10 @@ use super::policies::{ResolvedPolicies, RouteUse};
 use super::redirect::{HttpsRedirect, app_root, www};
 use super::tenants::Tenants;
 use super::tls_hosts::TlsHost;
+use super::tls_policy::NotSetUp;
 use super::{Ingresses, acme, policies, redirect, tls_policy};
 use crate::model::{
     Action, Canary, Forward, HostPattern, Kind, ObjectRef, PathMatch, Policies, Protocol, Redirect, Route, RouteMatch,
-    TlsPolicy,
 };
 use crate::report::Reason;
 use crate::translate::claim::{Claims, PortProtocol};
@@ -81,10 +81,10 @@ impl HostBuilder<'_> {
             None => self.merge(host, at, &mut draft.reports),
         };
         let redirects = self.host_redirects(wide.as_ref().unwrap_or(host), at, &mut paths, draft);
-        let policy = self.policies(tls.ingress).tls.as_ref();
+        let policy = self.policies(tls.ingress).tls.as_ref().ok().and_then(Option::as_ref);
         let mut routes = Vec::with_capacity(paths.len());
         for path in &paths {
-            let lacks = self.lacks_certificates(host, path, policy, tls.ingress, &mut draft.reports);
+            let lacks = self.lacks_certificates(host, path, tls.ingress, &mut draft.reports);
             routes.push(self.forward(host, path, RouteUse::Https, lacks, draft));
         }
         routes.extend(redirects);
@@ -100,7 +100,8 @@ impl HostBuilder<'_> {
         {
             let mut routes = self.clear_routes(host, &paths, draft);
             routes.extend(self.host_redirects(&wide, clear, &mut paths, draft));
-            if routes.iter().any(|route| matches!(route.action, Action::Redirect(_) | Action::NotFound)) {
+            let is_guarded = !matches!(self.policies(tls.ingress).client_certificates(), Ok(None));
+            if is_guarded || routes.iter().any(|route| matches!(route.action, Action::Redirect(_) | Action::NotFound)) {
                 draft.add_host(clear.port, clear.protocol, host.clone(), routes);
             }
         }
@@ -214,7 +215,7 @@ impl HostBuilder<'_> {
             let action = match redirect::decide(ingress, &condition.path, host, tls, self.claims, &mut draft.reports) {
                 Some(HttpsRedirect::ClearText(redirect)) => {
                     // Who has come by HTTPS to a trusted proxy is not redirected, and has shown no certificate here.
-                    let lacks = self.is_without_certificates(host, path, &mut Reports::default());
+                    let lacks = self.is_without_certificates(host, path, tls, &mut Reports::default());
                     let route = self.forward(host, path, RouteUse::Http, lacks, draft);
                     let clear_text = Some(redirect::of_clear_text(ingress, redirect));
                     let policies = policies::with(route.policies, |policies| policies.clear_text = clear_text);
@@ -230,7 +231,7 @@ impl HostBuilder<'_> {
                     Action::NotFound
                 }
                 _ => {
-                    let lacks = self.is_without_certificates(host, path, &mut draft.reports);
+                    let lacks = self.is_without_certificates(host, path, tls, &mut draft.reports);
                     routes.push(self.forward(host, path, RouteUse::Http, lacks, draft));
                     continue;
                 }
@@ -298,15 +299,26 @@ impl HostBuilder<'_> {
         false
     }
 
-    /// Why a path is not served in clear text, where nobody can show a certificate, if it asks for some. That is reported.
+    /// Why a path is not served in clear text, where nobody can show a certificate: its Ingress asks for some, or the one that decides on
+    /// the host over TLS does. That is reported.
     fn is_without_certificates(
         &self,
         host: &HostPattern,
-        MergedPath { ingress, path }: &MergedPath<'_>,
+        merged: &MergedPath<'_>,
+        tls: Option<HostTls<'_>>,
         reports: &mut Reports,
     ) -> Option<Reason> {
-        if !self.policies(ingress).asks_for_certificates() || acme::is_challenge(&path.path) {
+        let MergedPath { ingress, path } = merged;
+        if acme::is_challenge(&path.path) {
             return None;
+        }
+        let own = self.policies(ingress).client_certificates();
+        let of_host = tls.map_or(Ok(None), |tls| self.policies(tls.ingress).client_certificates());
+        match (own, of_host) {
+            (Ok(None), Ok(None)) => return None,
+            // That is reported of the host over TLS.
+            (Ok(None), Err(NotSetUp)) => return Some(Reason::AccessControl),
+            _ => {}
         }
         let message = format!(
             "clients show no certificate in clear text, so path {} of host {host} answers 503 there",
@@ -317,29 +329,38 @@ impl HostBuilder<'_> {
         Some(Reason::AccessControl)
     }
 
-    /// Why a path is not served over TLS, if it asks for client certificates and the host does not ask for those: the Ingress that has
-    /// the host's certificate, `first`, decides on the connections of the host. That is reported.
+    /// Why a path is not served over TLS: the Ingress that has the host's certificate, `first`, decides on the connections of the host, and
+    /// does not ask for the client certificates that the path's Ingress asks for, or can't be set up. That is reported.
     fn lacks_certificates(
         &self,
         host: &HostPattern,
         MergedPath { ingress, path }: &MergedPath<'_>,
-        policy: Option<&Arc<TlsPolicy>>,
         first: &ParsedIngress,
         reports: &mut Reports,
     ) -> Option<Reason> {
-        let policies = self.policies(ingress);
-        let wanted = |policy: &Arc<TlsPolicy>| policy.terms.client_certificates.clone();
-        if !policies.asks_for_certificates()
-            || policies.tls.as_ref().and_then(wanted) == policy.and_then(wanted)
-            || acme::is_challenge(&path.path)
-        {
-            return None;
-        }
-        let message = format!(
-            "{} decides on the client certificates of host {host}, so this Ingress answers 503 there",
-            first.owner
-        );
-        let remedy = "have both Ingresses name one profile";
+        let own = self.policies(ingress).client_certificates();
+        let of_host = self.policies(first).client_certificates();
+        let (message, remedy) = match (own, of_host) {
+            _ if acme::is_challenge(&path.path) => return None,
+            // It is closed anyway.
+            (Err(NotSetUp), _) => return None,
+            (Ok(_), Err(NotSetUp)) => {
+                let first = &first.owner;
+                let message = format!(
+                    "{first} decides on the TLS of host {host}, which can't be set up, so this Ingress answers 503 there"
+                );
+                (message, "see what is reported of that Ingress")
+            }
+            (Ok(None), Ok(_)) => return None,
+            (Ok(own), Ok(of_host)) if own == of_host => return None,
+            (Ok(Some(_)), Ok(_)) => {
+                let first = &first.owner;
+                let message = format!(
+                    "{first} decides on the client certificates of host {host}, so this Ingress answers 503 there"
+                );
+                (message, "have both Ingresses name one profile")
+            }
+        };
         reports.error(&ingress.owner, tls_policy::field(ingress), Reason::AccessControl, message, remedy);
         Some(Reason::AccessControl)
     }

@@ -13,12 +13,13 @@ use super::backend_ref::{BackendRef, BackendTarget};
 use super::canary::CanaryShare;
 use super::host_field::HostField;
 use super::tls_hosts::{TlsHost, secret_field};
+use super::tls_policy::NotSetUp;
 use crate::api::annotations::{AnnotationSettings, ObjectValue, SslRedirect};
 use crate::model::{HostPattern, Kind, ObjectRef, PathMatch, Policies, Protocol, Redirect, RewriteSet, WebSocket};
 use crate::report::Reason;
 use crate::source::Key;
 use crate::translate::claim::{Age, PortProtocol};
-use crate::translate::class::{Class, ClassGateway, ClassOrigin, FrontendPorts, annotation_field};
+use crate::translate::class::{Class, ClassGateway, ClassOrigin, FrontendPorts, Parameters, annotation_field};
 use crate::translate::refs::Refs;
 use crate::translate::tls_profile::TlsProfile;
 
@@ -246,6 +247,7 @@ impl ParsedIngress {
         let (ca_secrets, ca_maps): (Vec<&ObjectRef>, _) = self
             .tls_profile()
             .into_iter()
+            .flatten()
             .flat_map(TlsProfile::objects)
             .partition(|object| object.kind == Kind::Secret);
         let pages = self.gateway().into_iter().flat_map(|gateway| gateway.pages.config_maps()).cloned();
@@ -264,14 +266,18 @@ impl ParsedIngress {
         }
     }
 
-    /// What the connections of its hosts over TLS must be like. `None`: its class has no ApplicationGateway, or it can't be set up, which
-    /// closes the Ingress.
-    pub(super) fn tls_profile(&self) -> Option<&TlsProfile> {
-        let tls = &self.gateway()?.tls;
-        match &self.settings.agic.ssl_profile {
-            Some(name) => tls.named.get(name)?.as_ref(),
-            None => tls.default.as_ref(),
-        }
+    /// What the connections of its hosts over TLS must be like. `Ok(None)`: its class has no ApplicationGateway.
+    ///
+    /// # Errors
+    /// It can't be set up, which closes the Ingress.
+    pub(super) fn tls_profile(&self) -> Result<Option<&TlsProfile>, NotSetUp> {
+        let profile = match (&self.class.parameters, &self.settings.agic.ssl_profile) {
+            (Parameters::None, None) => return Ok(None),
+            (Parameters::Gateway(gateway), None) => gateway.tls.default.as_ref(),
+            (Parameters::Gateway(gateway), Some(name)) => gateway.tls.named.get(name).and_then(Option::as_ref),
+            (Parameters::None | Parameters::Broken(_), _) => None,
+        };
+        profile.map(Some).ok_or(NotSetUp)
     }
 
     /// The Secrets and ConfigMaps with the CA certificates that verify its backends, as far as its class has them.

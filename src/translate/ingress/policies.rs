@@ -6,16 +6,19 @@ use http::HeaderValue;
 use ipnet::{IpNet, Ipv4Net};
 
 use super::parsed::{IngressPath, ParsedIngress};
+use super::tls_policy::{AskedTls, NotSetUp};
 use super::{acme, class_headers, cors, error_pages, limits, rewrites, tls_policy, token};
 use crate::api::annotations::AnnotationSettings;
-use crate::model::{AddressList, ClientAddresses, Hsts, ObjectRef, PathMatch, Policies, PolicyOrigin, TlsPolicy};
+use crate::model::{
+    AddressList, ClientAddresses, ClientCertificates, Hsts, ObjectRef, PathMatch, Policies, PolicyOrigin,
+};
 use crate::report::{Reason, Report};
 use crate::translate::class::{Class, ClassOrigin, annotation_field};
 use crate::translate::lookup::Lookup;
 use crate::translate::report::Reports;
 
 /// The policies of an Ingress with what it names in other objects.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, PartialEq)]
 pub(super) struct ResolvedPolicies {
     /// The policies of its routes in clear text.
     http: Option<Arc<Policies>>,
@@ -24,7 +27,7 @@ pub(super) struct ResolvedPolicies {
     /// The policies of its routes that redirect: these need no token, and are not rewritten.
     redirect: Option<Arc<Policies>>,
     /// What the connections of its hosts over TLS must be like.
-    pub(super) tls: Option<Arc<TlsPolicy>>,
+    pub(super) tls: AskedTls,
     /// Whether a policy that guards can't be made.
     is_closed: bool,
     /// The reports of each route.
@@ -42,6 +45,13 @@ pub(super) enum RouteUse {
     Redirect,
 }
 
+impl Default for ResolvedPolicies {
+    fn default() -> Self {
+        let (http, https, redirect, reports) = (None, None, None, Box::default());
+        Self { http, https, redirect, tls: Ok(None), is_closed: false, reports }
+    }
+}
+
 impl ResolvedPolicies {
     /// Resolves the policies of an Ingress. `before` is what they were: equal policies stay the same object.
     pub(super) fn resolve(ingress: &ParsedIngress, before: &Self, lookup: &Lookup<'_>) -> Self {
@@ -49,7 +59,6 @@ impl ResolvedPolicies {
         let token = token::policy(ingress, lookup, &mut reports);
         let tls = tls_policy::policy(ingress, lookup, &mut reports);
         let is_closed = token.is_err() || tls.is_err();
-        let tls = tls.unwrap_or_default();
         let tls = if tls == before.tls { before.tls.clone() } else { tls };
         let token = token.unwrap_or_default();
         let rewrites = rewrites::policy(ingress, lookup, &mut reports);
@@ -115,13 +124,14 @@ impl ResolvedPolicies {
     /// Why requests for a path of the Ingress are not served, if they are not. A certificate authority must get the answer to its
     /// challenge nevertheless.
     pub(super) fn closed(&self, ingress: &ParsedIngress, path: &PathMatch) -> Option<Reason> {
-        let reason = if self.is_closed { Some(Reason::AccessControl) } else { ingress.closed };
+        let reason = ingress.closed.or(self.is_closed.then_some(Reason::AccessControl));
         reason.filter(|_| !acme::is_challenge(path))
     }
 
-    /// Whether its clients have to show certificates.
-    pub(super) fn asks_for_certificates(&self) -> bool {
-        self.tls.as_ref().is_some_and(|policy| policy.terms.client_certificates.is_some())
+    /// The certificates that its clients have to show, if they have to show any. An error: it can't be known.
+    pub(super) fn client_certificates(&self) -> Result<Option<&ClientCertificates>, NotSetUp> {
+        let policy = self.tls.as_ref().map_err(|error| *error)?;
+        Ok(policy.as_ref().and_then(|policy| policy.terms.client_certificates.as_ref()))
     }
 }
 

@@ -12,9 +12,12 @@ use crate::translate::report::Reports;
 /// The annotation that names a profile.
 pub(super) const PROFILE: &str = "appgw.ingress.kubernetes.io/appgw-ssl-profile";
 
-/// A CA certificate of the profile can't be read, which has been reported.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct NotReadable;
+/// What an Ingress asks of the connections of its hosts. `Ok(None)`: nothing but what holds anyway.
+pub(super) type AskedTls = Result<Option<Arc<TlsPolicy>>, NotSetUp>;
+
+/// What is asked of connections can't be set up, which has been reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NotSetUp;
 
 /// The field that has the Ingress have its profile.
 pub(super) fn field(ingress: &ParsedIngress) -> String {
@@ -25,17 +28,13 @@ pub(super) fn field(ingress: &ParsedIngress) -> String {
 }
 
 /// What the connections of its hosts over TLS must be like.
-pub(super) fn policy(
-    ingress: &ParsedIngress,
-    lookup: &Lookup<'_>,
-    reports: &mut Reports,
-) -> Result<Option<Arc<TlsPolicy>>, NotReadable> {
-    let Some(profile) = ingress.tls_profile() else { return Ok(None) };
+pub(super) fn policy(ingress: &ParsedIngress, lookup: &Lookup<'_>, reports: &mut Reports) -> AskedTls {
+    let Some(profile) = ingress.tls_profile()? else { return Ok(None) };
     profile.read(lookup).map_err(|(ca, fault)| {
         let origin = &profile.origin;
         let message = format!("its profile ({origin}) can't be set up, so it answers 503: {}", fault.message);
         let remedy = format!("{} ({} of {})", fault.remedy, ca.field, origin.owner);
         reports.error(&ingress.owner, field(ingress), Reason::AccessControl, message, remedy);
-        NotReadable
+        NotSetUp
     })
 }

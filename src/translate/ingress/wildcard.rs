@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use crate::model::{HostPattern, Kind, ObjectRef, Protocol};
 
+use super::Ingresses;
 use super::host_tls::TlsRequest;
-use super::hosts::IngressHosts;
+use super::tls_policy::AskedTls;
 use crate::translate::claim::{Claims, PortProtocol, covers};
 use crate::translate::draft::DraftHost;
 
@@ -20,8 +21,10 @@ pub(super) struct WildcardHosts(BTreeMap<HostPattern, WildcardState>);
 /// What narrower hosts depend on of one wildcard host. Whether it has a certificate follows from it, but for the
 /// certificate of another language, of which all hosts that it covers take notice anyway.
 #[derive(Debug, Default, PartialEq)]
-struct WildcardState {
+pub(super) struct WildcardState {
     tls_requests: Box<[TlsRequest]>,
+    /// What the Ingress of each request asks of connections.
+    tls: Box<[Option<AskedTls>]>,
     /// The ports at which it has routes of its own.
     served: BTreeSet<PortProtocol>,
     /// The oldest Ingress that serves it.
@@ -32,14 +35,31 @@ struct WildcardState {
 
 impl WildcardState {
     /// The state in which the claims of Ingresses hold a host at the ports that `holds` accepts.
-    fn of(host: &HostPattern, all: &IngressHosts, holds: impl Fn(PortProtocol) -> bool) -> Self {
+    fn of(host: &HostPattern, ingresses: &Ingresses, holds: impl Fn(PortProtocol) -> bool) -> Self {
+        let all = &ingresses.hosts;
         let frontends = all.frontends(host);
+        let tls_requests = all.tls_requests(host);
+        let asked = |request: &TlsRequest| Some(ingresses.policies(request.tls().ingress)?.tls.clone());
         Self {
-            tls_requests: all.tls_requests(host).into(),
+            tls_requests: tls_requests.into(),
+            tls: tls_requests.iter().map(asked).collect(),
             served: frontends.iter().copied().filter(|at| all.is_served(host, *at)).collect(),
             first: all.first(host).map(|ingress| Arc::clone(&ingress.owner)),
             held: frontends.into_iter().filter(|at| holds(*at)).collect(),
         }
+    }
+
+    /// The state in which a host has been built.
+    pub(super) fn built(
+        host: &HostPattern,
+        built: &BTreeMap<(u16, HostPattern), DraftHost>,
+        ingresses: &Ingresses,
+    ) -> Self {
+        // A host that is not served itself may be on a port in clear text to be redirected.
+        Self::of(host, ingresses, |at| {
+            built.contains_key(&(at.port, host.clone()))
+                && (at.protocol == Protocol::Https || ingresses.hosts.is_served(host, at))
+        })
     }
 }
 
@@ -48,15 +68,17 @@ impl WildcardHosts {
     pub(super) fn dependents(
         &self,
         hosts: &BTreeSet<HostPattern>,
-        all: &IngressHosts,
+        ingresses: &Ingresses,
         claims: &Claims<'_>,
     ) -> BTreeSet<HostPattern> {
+        let all = &ingresses.hosts;
         let wildcards = hosts.iter().filter(|host| is_wildcard(host));
         let mut dependents = BTreeSet::new();
         if wildcards.clone().next().is_none() {
             return dependents;
         }
-        let changed: BTreeSet<&HostPattern> = wildcards.filter(|host| self.has_changed(host, all, claims)).collect();
+        let changed: BTreeSet<&HostPattern> =
+            wildcards.filter(|host| self.has_changed(host, ingresses, claims)).collect();
         if changed.contains(&HostPattern::Any) {
             dependents.extend(all.all().cloned());
         } else if !changed.is_empty() {
@@ -77,25 +99,13 @@ impl WildcardHosts {
         dependents
     }
 
-    fn has_changed(&self, host: &HostPattern, all: &IngressHosts, claims: &Claims<'_>) -> bool {
-        let now = WildcardState::of(host, all, |at| claims.is_held_by(Kind::Ingress, at, host));
+    fn has_changed(&self, host: &HostPattern, ingresses: &Ingresses, claims: &Claims<'_>) -> bool {
+        let now = WildcardState::of(host, ingresses, |at| claims.is_held_by(Kind::Ingress, at, host));
         now != *self.0.get(host).unwrap_or(&WildcardState::default())
     }
 
-    /// Records the state in which a host is built, if it is a wildcard.
-    pub(super) fn record(
-        &mut self,
-        host: &HostPattern,
-        built: &BTreeMap<(u16, HostPattern), DraftHost>,
-        all: &IngressHosts,
-    ) {
-        if !is_wildcard(host) {
-            return;
-        }
-        // A host that is not served itself may be on a port in clear text to be redirected.
-        let state = WildcardState::of(host, all, |at| {
-            built.contains_key(&(at.port, host.clone())) && (at.protocol == Protocol::Https || all.is_served(host, at))
-        });
+    /// Records the state in which a wildcard is built.
+    pub(super) fn record(&mut self, host: &HostPattern, state: WildcardState) {
         if state == WildcardState::default() {
             self.0.remove(host);
         } else {
@@ -104,7 +114,8 @@ impl WildcardHosts {
     }
 }
 
-fn is_wildcard(host: &HostPattern) -> bool {
+/// Whether other hosts depend on the state of this one.
+pub(super) fn is_wildcard(host: &HostPattern) -> bool {
     !matches!(host, HostPattern::Exact(_))
 }
 

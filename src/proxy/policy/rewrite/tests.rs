@@ -307,6 +307,11 @@ fn a_value_that_can_not_be_sent_is_left_out_and_counted() {
     let twice: Lines<'_> = &[("X-A", "{http_req_Long}"), ("X-B", "{http_req_Long}")];
     let (lines, left_out) = answered(&rule(twice), &[("long", &long)], &[]);
     assert_eq!((lines.len(), left_out), (1, 1));
+    // A client's header does not pass for the value.
+    let request = Written { request: &[("X-A", "{http_req_Long}"), ("X-B", "{http_req_Long}")], ..Written::default() };
+    let given = [("long", &*long), ("x-b", "forged")];
+    let expected = [format!("long: {long}"), format!("x-a: {long}")];
+    assert_eq!(sent(&[request], "/", &given).0, expected);
     let host = Written { request: &[("Host", "{http_req_X-Host}")], ..Written::default() };
     assert_eq!(sent(&[host], "/", &[("x-host", "a/b")]).0, ["x-host: a/b"]);
     let host = Written { request: &[("Host", "{http_req_X-Host}:81")], ..Written::default() };
