@@ -58,7 +58,7 @@ class Authority:
         return self._issue(name, issuer, "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\n")
 
     def client(self, name, issuer, subject=None, years=("2026", "2126")):
-        """A client's certificate, valid from the begin of one year to that of the other."""
+        """A client's certificate, valid from the begin of one year, or a time (YYYYMMDDHHMMSSZ), to that of the other."""
         return self._issue(name, issuer, "extendedKeyUsage=clientAuth\n", subject, years)
 
     def _issue(self, name, issuer, extensions, subject=None, years=("2026", "2126")):
@@ -69,7 +69,7 @@ class Authority:
         config = self.directory / "ca.cnf"
         config.write_text(CONFIG.format(directory=self.directory))
         (self.directory / "index").touch()
-        first, last = (f"{year}0101000000Z" for year in years)
+        first, last = (year if year.endswith("Z") else f"{year}0101000000Z" for year in years)
         self._run(
             "ca", "-batch", "-notext", "-rand_serial", "-preserveDN", "-config", config, "-cert", issuer.crt,
             "-keyfile", issuer.key, "-in", request, "-out", issued.crt, "-extfile", file,

@@ -20,12 +20,14 @@ CONNECTION_WINDOW = 2**30
 class Http2Client:
     """One connection. A thread of its own takes what comes."""
 
-    def __init__(self, port, tls_for=None):
+    def __init__(self, port, tls_for=None, client=None):
         self.sock = socket.create_connection(("127.0.0.1", port), timeout=10)
         if tls_for:
             context = ssl.create_default_context()
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
             context.set_alpn_protocols(["h2"])
+            if client:
+                context.load_cert_chain(client.chain, client.key)
             self.sock = context.wrap_socket(self.sock, server_hostname=tls_for)
             assert self.sock.selected_alpn_protocol() == "h2"
         self.sock.settimeout(None)

@@ -4,6 +4,8 @@ import json
 import socket
 import ssl
 import subprocess
+import time
+from datetime import datetime, timedelta, timezone
 from urllib.parse import unquote
 
 import pytest
@@ -12,6 +14,7 @@ from websockets.sync.client import connect
 from authority import Authority
 from curl import curl
 from gateway import free_port
+from http2_peer import Http2Client
 from manifests import ingress, secret, secure_gateway, service, stream_gateway
 from metrics import Metrics
 from stream_backend import EchoBackend
@@ -255,6 +258,26 @@ def test_a_ca_is_rotated_while_a_session_is_open(gateway, served, tls, authority
         assert [reached(gateway, HOST, client=client) for client in [alice, bob]] == [None, 200]
         with pytest.raises((OSError, EOFError)):
             session(alice)
+
+
+def test_a_connection_of_http2_ends_once_its_certificate_is_not_trusted_any_more(gateway, served, authority, staff, alice):
+    with Http2Client(gateway.https, tls_for=HOST, client=alice) as kept:
+        status = lambda: kept.ask("/", method="GET", authority=HOST, without=["protocol"], end=True).answer()  # noqa: E731
+        assert status() == 200
+        gateway.apply("staff.json", ca("staff", authority.root("newest-staff")))
+        assert status() == 421
+        kept.wait(lambda: kept.goaways and kept.ended, "the end of the connection")
+        assert set(kept.goaways) == {0}
+
+
+def test_a_certificate_that_expires_is_good_no_longer_on_an_open_connection(gateway, served, authority, staff):
+    end = datetime.now(timezone.utc) + timedelta(seconds=4)
+    brief = authority.client("brief", staff, years=("2026", end.strftime("%Y%m%d%H%M%SZ")))
+    with Kept(gateway, HOST, brief) as kept:
+        assert kept.status() == 200
+        time.sleep(max(0, (end - datetime.now(timezone.utc)).total_seconds()) + 1)
+        assert kept.status() == 421
+        assert kept.is_closed()
 
 
 def test_a_ca_that_cannot_be_read_closes_what_it_guards(gateway, served, staff, alice, sensor):

@@ -40,8 +40,9 @@ impl ClientHello {
     /// # Errors
     /// There is none that can be read. How long one may take is up to the caller.
     pub(in crate::proxy) async fn look(tcp: &TcpStream) -> Result<Self, ClientHelloError> {
-        let mut seen = vec![0; MAX_CLIENT_HELLO_BYTES];
-        let mut look = || {
+        let look = || {
+            // A connection that waits holds no buffer.
+            let mut seen = vec![0; MAX_CLIENT_HELLO_BYTES];
             let (_, count) = rustix::net::recv(tcp, &mut seen[..], RecvFlags::PEEK)?;
             if count == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
@@ -55,7 +56,7 @@ impl ClientHello {
         };
         loop {
             let ready = tcp.ready(Interest::READABLE).await?;
-            match tcp.try_io(Interest::READABLE, &mut look) {
+            match tcp.try_io(Interest::READABLE, look) {
                 Ok(looked) => return looked,
                 // The rest will not come.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock && ready.is_read_closed() => {

@@ -17,6 +17,7 @@ use tokio::net::TcpStream;
 
 use super::client_certificate::ClientCertificate;
 use crate::proxy::limits::MAX_TLS_PAYLOAD_BYTES;
+use crate::table::ServedTls;
 
 /// Time limit of a TLS handshake.
 pub(in crate::proxy) const TLS_TIMEOUT: Duration = Duration::from_secs(10);
@@ -103,9 +104,9 @@ impl TlsConnection {
         Some(NegotiatedTls { version: self.session.protocol_version()?, cipher_suite })
     }
 
-    /// The certificate that the client has shown, if it was asked for one.
-    pub(in crate::proxy) fn client_certificate(&self) -> Option<ClientCertificate> {
-        self.session.peer_certificates().and_then(ClientCertificate::new)
+    /// The certificate that the client has shown, if it was asked for one, by `policy`.
+    pub(in crate::proxy) fn client_certificate(&self, policy: Option<Arc<ServedTls>>) -> Option<ClientCertificate> {
+        self.session.peer_certificates().and_then(|chain| ClientCertificate::new(chain, policy))
     }
 
     /// Whether HTTP/2 was agreed on.

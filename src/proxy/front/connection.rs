@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -76,8 +77,8 @@ pub(super) async fn serve(
         peer_port,
         server_name: None,
         tls: None,
-        tls_policy: None,
         client_certificate: None,
+        is_untrusted: AtomicBool::default(),
         alive,
         requests: Arc::default(),
         interim: InterimAnswers::default(),
@@ -95,8 +96,7 @@ pub(super) async fn serve(
         Err(_) => return tracing::debug!(%peer, "TLS handshake took too long"),
     };
     (context.server_name, context.tls) = (server_name, tls.negotiated());
-    context.client_certificate = tls.client_certificate().map(Arc::new);
-    context.tls_policy = policy;
+    context.client_certificate = tls.client_certificate(policy).map(Arc::new);
     let version = if tls.speaks_http2() { HttpVersion::Http2 } else { HttpVersion::Http1 };
     serve_http(Arc::new(context), ClientStream { tcp: stream, tls: Some(tls), _slot: slot }, version).await;
 }

@@ -8,6 +8,7 @@ mod stream;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -109,6 +110,10 @@ impl ClientConnection {
         loop {
             if self.liveness.poll_lost(cx).is_ready() {
                 self.connection.abrupt_shutdown(Reason::NO_ERROR);
+            }
+            // What is under way is answered; the client connects again for the rest. A second call does nothing.
+            if self.context.is_untrusted.load(Ordering::Relaxed) {
+                self.connection.graceful_shutdown();
             }
             match ready!(self.connection.poll_accept(cx)) {
                 Some(Ok((request, respond))) => self.accept(request, respond),

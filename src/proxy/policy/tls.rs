@@ -2,6 +2,7 @@
 //! that the client named there; over one connection requests for other hosts may come as well (RFC 9113 section 9.1.1).
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use http::Version;
 
@@ -56,14 +57,13 @@ fn has_suite(terms: &TlsTerms, tls: &NegotiatedTls) -> bool {
     terms.cipher_suites().iter().any(|suite| suite.name() == name)
 }
 
-/// The client's certificate, which the policy trusts. If the policy has changed since the handshake, it is verified again.
+/// The client's certificate, which the policy trusts. If the policy has changed since it did so last, it is verified again.
 fn trusted(context: &ConnectionContext, wanted: &Arc<ServedTls>) -> Result<Arc<ClientCertificate>, Refusal> {
-    let certificate = context.client_certificate.as_ref().ok_or_else(Refusal::untrusted_certificate)?;
-    let was_verified = context.tls_policy.as_ref().is_some_and(|policy| Arc::ptr_eq(policy, wanted));
-    let is_trusted = || {
-        let config = tls_config::of_policy(&context.listener.tls, wanted);
-        let verifier = config.and_then(|config| config.verifier.as_deref());
-        verifier.is_some_and(|verifier| certificate.is_trusted_by(verifier))
-    };
-    if was_verified || is_trusted() { Ok(Arc::clone(certificate)) } else { Err(Refusal::untrusted_certificate()) }
+    let verifier = || tls_config::of_policy(&context.listener.tls, wanted)?.verifier.as_deref();
+    let certificate = context.client_certificate.as_ref();
+    let certificate = certificate.filter(|certificate| certificate.is_trusted_by(wanted, verifier));
+    certificate.map(Arc::clone).ok_or_else(|| {
+        context.is_untrusted.store(true, Ordering::Relaxed);
+        Refusal::untrusted_certificate()
+    })
 }

@@ -1,7 +1,7 @@
 //! The state that the requests of one client connection share, and the count of those that are under way.
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,7 +13,6 @@ use super::headers::ClientHop;
 use super::state::{BoundListener, WorkerState};
 use crate::proxy::client::client_certificate::ClientCertificate;
 use crate::proxy::client::tls_connection::NegotiatedTls;
-use crate::table::ServedTls;
 
 /// The state that the requests of one client connection share.
 pub(in crate::proxy) struct ConnectionContext {
@@ -29,10 +28,10 @@ pub(in crate::proxy) struct ConnectionContext {
     pub(in crate::proxy) server_name: Option<String>,
     /// What the client's TLS handshake has agreed on. `None`: the connection has no TLS.
     pub(in crate::proxy) tls: Option<NegotiatedTls>,
-    /// What the handshake had to be like, if the host that the client named in it asked for anything.
-    pub(in crate::proxy) tls_policy: Option<Arc<ServedTls>>,
     /// The certificate that the client has shown.
     pub(in crate::proxy) client_certificate: Option<Arc<ClientCertificate>>,
+    /// Whether the certificate, or that there is none, has been refused to a request: the client has to connect again.
+    pub(in crate::proxy) is_untrusted: AtomicBool,
     /// Held by everything that has to end before the process may.
     pub(in crate::proxy) alive: mpsc::Sender<()>,
     pub(in crate::proxy) requests: Arc<RequestCounter>,
