@@ -46,7 +46,7 @@ pub use rewrite::{
 };
 pub use rule::{PathRule, RequestRoutingRule, RuleReference, RuleTarget, RuleType, UrlPathMap};
 pub use ssl_profile::{
-    ClientAuthConfiguration, ClientRevocation, SslPolicy, SslPolicyType, SslProfile, SslProtocol,
+    ClientAuthConfiguration, ClientAuthMode, ClientRevocation, SslPolicy, SslPolicyType, SslProfile, SslProtocol,
     TrustedClientCertificate,
 };
 pub use status::{AddressKind, ApplicationGatewayStatus, ElementStatus, GatewayAddress, PoolStatus};

@@ -12,7 +12,7 @@ pub struct ClientCertificates {
     pub authorities: Vec<CaCertificate>,
     /// Whether the immediate issuer has to be one of these that has issued none of the others: the last of its chain, by its name (ARM
     /// `verifyClientCertIssuerDN`).
-    pub issuer_is_authority: bool,
+    pub issuer_is_last_ca: bool,
 }
 
 /// A CA certificate, DER (RFC 5280). It is displayed by its SHA-256 fingerprint, in hexadecimal digits.

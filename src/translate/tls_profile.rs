@@ -22,8 +22,8 @@ pub(super) struct TlsProfile {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ClientCas {
     pub(super) authorities: Vec<CaRef>,
-    /// Whether the immediate issuer has to be one of them, by its name.
-    pub(super) issuer_is_authority: bool,
+    /// Whether the immediate issuer has to be the last CA of a chain of these, by its name.
+    pub(super) issuer_is_last_ca: bool,
 }
 
 /// The Secret or ConfigMap with CA certificates.
@@ -47,15 +47,15 @@ impl TlsProfile {
     pub(super) fn read(&self, lookup: &Lookup<'_>) -> Result<Option<Arc<TlsPolicy>>, (&CaRef, Fault)> {
         let Self { origin, terms, client_cas } = self;
         let mut terms = terms.clone();
-        if let Some(ClientCas { authorities, issuer_is_authority }) = client_cas {
+        if let Some(ClientCas { authorities, issuer_is_last_ca }) = client_cas {
             let mut certificates = Vec::new();
             for authority in authorities {
                 let read = tls::ca_certificates(lookup, &authority.object);
                 let read = read.map_err(|fault| (authority, fault.of_name()))?;
                 certificates.extend(read.into_iter().map(CaCertificate));
             }
-            let issuer_is_authority = *issuer_is_authority;
-            terms.client_certificates = Some(ClientCertificates { authorities: certificates, issuer_is_authority });
+            let issuer_is_last_ca = *issuer_is_last_ca;
+            terms.client_certificates = Some(ClientCertificates { authorities: certificates, issuer_is_last_ca });
         }
         let is_asked = terms != TlsTerms::default();
         Ok(is_asked.then(|| lookup.intern_tls_policy(TlsPolicy { origin: origin.clone(), terms: Arc::new(terms) })))

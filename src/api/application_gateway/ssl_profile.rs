@@ -95,6 +95,18 @@ pub struct ClientAuthConfiguration {
     /// listeners.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verify_client_revocation: Option<ClientRevocation>,
+    /// Which certificates are let through. Default: Strict, which is all that is supported: another value closes the listeners.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify_client_auth_mode: Option<ClientAuthMode>,
+}
+
+/// Which client certificates are let through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub enum ClientAuthMode {
+    /// Those that a CA which is listed has issued.
+    Strict,
+    /// All, for the backend to judge.
+    Passthrough,
 }
 
 /// How it is asked whether a client certificate was revoked.

@@ -15,10 +15,10 @@ pub(super) fn tls(TlsPolicy { origin, terms }: &TlsPolicy) -> String {
         let names: Vec<_> = suites.iter().map(|suite| suite.name()).collect();
         format!("TLS with {}", names.join(", "))
     });
-    let certificates = client_certificates.as_ref().map(|ClientCertificates { authorities, issuer_is_authority }| {
+    let certificates = client_certificates.as_ref().map(|ClientCertificates { authorities, issuer_is_last_ca }| {
         let prints: Vec<_> = authorities.iter().map(ToString::to_string).collect();
-        let how = if *issuer_is_authority { "issued directly by" } else { "from" };
-        format!("a client certificate {how} the CA with SHA-256 {}", prints.join(" or "))
+        let issuer = if *issuer_is_last_ca { ", issued by the last CA of their chain" } else { "" };
+        format!("a client certificate from the CA with SHA-256 {}{issuer}", prints.join(" or "))
     });
     let http2 = (!http2).then(|| "no HTTP/2".to_owned());
     let name = requires_server_name.then(|| "a server name".to_owned());

@@ -18,7 +18,7 @@ use crate::model::{CaCertificate, ClientCertificates};
 /// # Errors
 /// A CA certificate can't be used.
 pub(in crate::proxy) fn client_verifier(wanted: &ClientCertificates) -> Result<Arc<dyn ClientCertVerifier>, Error> {
-    let ClientCertificates { authorities, issuer_is_authority } = wanted;
+    let ClientCertificates { authorities, issuer_is_last_ca } = wanted;
     let mut roots = RootCertStore::empty();
     for CaCertificate(der) in authorities {
         roots.add(CertificateDer::from(der.clone()))?;
@@ -26,7 +26,7 @@ pub(in crate::proxy) fn client_verifier(wanted: &ClientCertificates) -> Result<A
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
     let verifier = verifier.map_err(|error| Error::General(error.to_string()))?;
-    if !issuer_is_authority {
+    if !issuer_is_last_ca {
         return Ok(verifier);
     }
     Ok(Arc::new(IssuerVerifier { verifier, issuers: last_of_chains(authorities) }))

@@ -1,6 +1,8 @@
 //! `trustedClientCertificates` and `clientAuthConfiguration` of profiles: which certificates clients have to show.
 
-use crate::api::application_gateway::{ClientAuthConfiguration, ClientRevocation, Reference, TrustedClientCertificate};
+use crate::api::application_gateway::{
+    ClientAuthConfiguration, ClientAuthMode, ClientRevocation, Reference, TrustedClientCertificate,
+};
 use crate::model::ObjectRef;
 use crate::report::Reason;
 use crate::source::Snapshot;
@@ -22,14 +24,20 @@ pub(super) fn read(
     snapshot: &Snapshot,
     reports: &mut Reports,
 ) -> Result<Option<ClientCas>, NotSetUp> {
-    let configuration =
-        configuration.map(|ClientAuthConfiguration { verify_client_cert_issuer_dn, verify_client_revocation }| {
+    let configuration = configuration.map(
+        |ClientAuthConfiguration {
+             verify_client_cert_issuer_dn,
+             verify_client_revocation,
+             verify_client_auth_mode,
+         }| {
             (
                 verify_client_cert_issuer_dn.unwrap_or_default(),
                 *verify_client_revocation == Some(ClientRevocation::Ocsp),
+                *verify_client_auth_mode == Some(ClientAuthMode::Passthrough),
             )
-        });
-    let (issuer_is_authority, asks_ocsp) = configuration.unwrap_or_default();
+        },
+    );
+    let (issuer_is_last_ca, asks_ocsp, passes_all) = configuration.unwrap_or_default();
     let field = format!("{profile}.clientAuthConfiguration");
     let mut close = |field: &str, message: &str, remedy: &str| {
         reports.error(owner, field, Reason::AccessControl, message, remedy);
@@ -41,8 +49,13 @@ pub(super) fn read(
         let remedy = "issue certificates that are valid for a short time, and write None; a CA certificate that is removed lets none of its certificates in";
         return close(&format!("{field}.verifyClientRevocation"), message, remedy);
     }
+    if passes_all {
+        let message = "certificates that nobody verifies let nobody in here, so what the profile guards answers 503";
+        let remedy = "write Strict, and list the CA certificates in trustedClientCertificates";
+        return close(&format!("{field}.verifyClientAuthMode"), message, remedy);
+    }
     if listed.is_empty() {
-        return match issuer_is_authority {
+        return match issuer_is_last_ca {
             false => Ok(None),
             true => {
                 let message =
@@ -60,5 +73,5 @@ pub(super) fn read(
             CaElement { field: &found.field, secret: secret_ref.as_ref(), config_map: config_map_ref.as_ref() };
         authorities.push(reference::ca(snapshot, owner, element, reports).map_err(|_| NotSetUp)?);
     }
-    Ok(Some(ClientCas { authorities, issuer_is_authority }))
+    Ok(Some(ClientCas { authorities, issuer_is_last_ca }))
 }

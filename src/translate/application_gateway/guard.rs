@@ -100,7 +100,7 @@ pub(super) fn of_guards(
         }
         _ if !terminates_tls => profiles.of_clear_text(),
         profile => match profiles.of_tls(&format!("{field}.sslProfile"), profile, elements, lookup, reports) {
-            Ok(policy) if requires_server_name => Some(profiles.with_server_name(field, policy)),
+            Ok(policy) if requires_server_name => Some(profiles.with_server_name(field, policy, lookup)),
             Ok(policy) => policy,
             Err(NotSetUp) => {
                 let (name, message) = match profile {

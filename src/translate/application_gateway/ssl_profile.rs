@@ -111,12 +111,18 @@ impl<'a> Profiles<'a> {
     }
 
     /// A policy of the listener at `field`, whose clients have to send a server name too.
-    pub(super) fn with_server_name(&self, field: &str, policy: Option<Arc<TlsPolicy>>) -> Arc<TlsPolicy> {
+    pub(super) fn with_server_name(
+        &self,
+        field: &str,
+        policy: Option<Arc<TlsPolicy>>,
+        lookup: &Lookup<'_>,
+    ) -> Arc<TlsPolicy> {
         let terms = policy.as_ref().map(|policy| TlsTerms::clone(&policy.terms)).unwrap_or_default();
         let field = format!("{field}.requireServerNameIndication").into();
         let origin = policy.map(|policy| policy.origin.clone());
         let origin = origin.unwrap_or_else(|| PolicyOrigin { owner: Arc::clone(&self.owner), field });
-        Arc::new(TlsPolicy { origin, terms: Arc::new(TlsTerms { requires_server_name: true, ..terms }) })
+        lookup
+            .intern_tls_policy(TlsPolicy { origin, terms: Arc::new(TlsTerms { requires_server_name: true, ..terms }) })
     }
 
     /// What the connections of a listener in clear text must be like.

@@ -186,8 +186,8 @@ fn tls_policy(TlsPolicy { origin, terms }: &TlsPolicy) -> String {
     if *requires_server_name {
         text += " server name;";
     }
-    if let Some(ClientCertificates { authorities, issuer_is_authority }) = client_certificates {
-        let issuer = if *issuer_is_authority { ", issuer by name" } else { "" };
+    if let Some(ClientCertificates { authorities, issuer_is_last_ca }) = client_certificates {
+        let issuer = if *issuer_is_last_ca { ", issuer by name" } else { "" };
         text += &format!(" client certificates of {} CAs{issuer};", authorities.len());
     }
     text + &format!(" ({origin})")

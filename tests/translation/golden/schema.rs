@@ -67,7 +67,7 @@ fn a_valid_object_breaks_no_rule() {
         sslProfiles:
         - name: s
           trustedClientCertificates: [{name: t}]
-          clientAuthConfiguration: {verifyClientCertIssuerDN: true, verifyClientRevocation: None}
+          clientAuthConfiguration: {verifyClientCertIssuerDN: true, verifyClientRevocation: None, verifyClientAuthMode: Strict}
           sslPolicy: {policyType: CustomV2, minProtocolVersion: TLSv1_3, cipherSuites: [TLS_AES_128_GCM_SHA256]}
         trustedClientCertificates: [{name: t, configMapRef: {name: roots}}]
         customErrorConfigurations: [{statusCode: HttpStatus502, configMapRef: {name: pages, key: 502.html}}]
