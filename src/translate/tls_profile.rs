@@ -18,6 +18,10 @@ pub(super) struct TlsProfile {
     pub(super) client_cas: Option<ClientCas>,
 }
 
+/// What is asked of connections can't be set up, which has been reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NotSetUp;
+
 /// The CA certificates that client certificates have to come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ClientCas {

@@ -11,7 +11,6 @@ use super::policies::{ResolvedPolicies, RouteUse};
 use super::redirect::{HttpsRedirect, app_root, www};
 use super::tenants::Tenants;
 use super::tls_hosts::TlsHost;
-use super::tls_policy::NotSetUp;
 use super::{Ingresses, acme, policies, redirect, tls_policy};
 use crate::model::{
     Action, Canary, Forward, HostPattern, Kind, ObjectRef, PathMatch, Policies, Protocol, Redirect, Route, RouteMatch,
@@ -23,6 +22,7 @@ use crate::translate::draft::Draft;
 use crate::translate::lookup::Lookup;
 use crate::translate::report::Reports;
 use crate::translate::tls;
+use crate::translate::tls_profile::NotSetUp;
 
 /// Builds hosts of Ingresses, with all that they are built of.
 #[derive(Clone, Copy)]

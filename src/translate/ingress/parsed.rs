@@ -13,7 +13,6 @@ use super::backend_ref::{BackendRef, BackendTarget};
 use super::canary::CanaryShare;
 use super::host_field::HostField;
 use super::tls_hosts::{TlsHost, secret_field};
-use super::tls_policy::NotSetUp;
 use crate::api::annotations::{AnnotationSettings, ObjectValue, SslRedirect};
 use crate::model::{HostPattern, Kind, ObjectRef, PathMatch, Policies, Protocol, Redirect, RewriteSet, WebSocket};
 use crate::report::Reason;
@@ -21,7 +20,7 @@ use crate::source::Key;
 use crate::translate::claim::{Age, PortProtocol};
 use crate::translate::class::{Class, ClassGateway, ClassOrigin, FrontendPorts, Parameters, annotation_field};
 use crate::translate::refs::Refs;
-use crate::translate::tls_profile::TlsProfile;
+use crate::translate::tls_profile::{NotSetUp, TlsProfile};
 
 /// An Ingress that is served.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use http::HeaderValue;
 use ipnet::{IpNet, Ipv4Net};
 
 use super::parsed::{IngressPath, ParsedIngress};
-use super::tls_policy::{AskedTls, NotSetUp};
+use super::tls_policy::AskedTls;
 use super::{acme, class_headers, cors, error_pages, limits, rewrites, tls_policy, token};
 use crate::api::annotations::AnnotationSettings;
 use crate::model::{
@@ -16,6 +16,7 @@ use crate::report::{Reason, Report};
 use crate::translate::class::{Class, ClassOrigin, annotation_field};
 use crate::translate::lookup::Lookup;
 use crate::translate::report::Reports;
+use crate::translate::tls_profile::NotSetUp;
 
 /// The policies of an Ingress with what it names in other objects.
 #[derive(Debug, PartialEq)]

@@ -8,16 +8,13 @@ use crate::report::Reason;
 use crate::translate::class::annotation_field;
 use crate::translate::lookup::Lookup;
 use crate::translate::report::Reports;
+use crate::translate::tls_profile::NotSetUp;
 
 /// The annotation that names a profile.
 pub(super) const PROFILE: &str = "appgw.ingress.kubernetes.io/appgw-ssl-profile";
 
 /// What an Ingress asks of the connections of its hosts. `Ok(None)`: nothing but what holds anyway.
 pub(super) type AskedTls = Result<Option<Arc<TlsPolicy>>, NotSetUp>;
-
-/// What is asked of connections can't be set up, which has been reported.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct NotSetUp;
 
 /// The field that has the Ingress have its profile.
 pub(super) fn field(ingress: &ParsedIngress) -> String {
