@@ -292,13 +292,14 @@ impl App {
     /// Ends in good order: not ready any more, no new connections, requests finished, sessions closed (1001), all
     /// within `limit`. Gives how many sessions were still open then.
     pub async fn drain(self, limit: Duration) -> usize {
+        // Before anybody can see that the gateway is not ready any more: whoever is answered from then on is told to close.
+        self.draining.send_replace(true);
         self.ready.send_replace(false);
         // First of all, so that another replica writes status while this one drains.
         let told = self.status.map(status::StatusThread::stop);
         // The controller may have ended with its source; its listeners come back either way.
         let _ = self.stop.send(());
         let closing = self.controller.await.map(Listeners::close);
-        self.draining.send_replace(true);
         self.sessions.drain(limit / 2);
         let ended = async {
             match closing {
