@@ -64,7 +64,8 @@ pub(super) fn refuse(context: Arc<ConnectionContext>, line: RequestLine, refusal
 }
 
 /// Answers a request whose member's answer has a malformed body, before anything of it has gone out.
-pub(super) fn malformed_answer(fault: MalformedBody, record: Box<RequestRecord>) -> Response<ResponseBody> {
+pub(super) fn malformed_answer(fault: MalformedBody, mut record: Box<RequestRecord>) -> Response<ResponseBody> {
+    record.is_answered_anew();
     refused(Refusal::malformed_answer(fault), record)
 }
 

@@ -141,6 +141,14 @@ size_limits! {
     /// The client gets 502, `BackendMalformed`.
     MAX_ANSWER_HEADER_FIELDS: usize = 100;
 
+    "interim answers (1xx) of a backend to one request, HTTP/1.1", Count:
+    /// The client gets 502, `BackendMalformed`.
+    MAX_INTERIM_ANSWERS: usize = 100;
+
+    "interim answers (1xx) that wait for a slow client", Bytes:
+    /// Those beyond are dropped: they are hints.
+    MAX_UNSENT_INTERIM_BYTES: usize = 64 * 1024;
+
     "line before a chunk of a body, with its extensions", Bytes:
     /// The body breaks off.
     MAX_CHUNK_LINE_BYTES: usize = 16 * 1024;

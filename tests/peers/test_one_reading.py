@@ -114,6 +114,24 @@ def test_encoded_slashes_are_what_the_route_makes_of_them(gateway, scripted, sla
     assert wide.got_nothing() and admin.got_nothing()
 
 
+def test_the_record_of_what_is_refused_is_of_its_head_not_of_what_follows(gateway, scripted):
+    gateway.serve(*one(scripted(always(response()))), arguments=JSON)
+    for fields in ("Content-Length: 3\r\nTransfer-Encoding: chunked", "Content-Length: 3\r\nContent-Length: 3"):
+        with Client(gateway.http) as client:
+            head = f"POST /login HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n\r\n"
+            told = client.send(head.encode() + b"HEAD /innocent HTTP/1.1\r\n\r\n").read_to_end()
+        assert told.startswith(b"HTTP/1.1 400 ") and not told.endswith(b"\r\n\r\n")
+    assert [(record["method"], record["path"]) for record in records(gateway, 2)] == [("POST", "/login")] * 2
+
+
+def test_the_record_of_a_malformed_answer_that_became_a_502_has_its_reason(gateway, scripted):
+    malformed = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"
+    gateway.serve(*one(scripted(always(malformed))), arguments=JSON)
+    with Client(gateway.http) as client:
+        assert client.ask(get("/x")).status == 502
+    assert [(record["status"], record["reason"]) for record in records(gateway, 1)] == [(502, "BackendMalformed")]
+
+
 def test_a_loop_is_found_after_a_few_rounds(gateway, scripted):
     def back(exchange):
         with Client(gateway.http) as client:

@@ -8,6 +8,7 @@ import pytest
 
 from curl import curl
 from manifests import application_gateway, ingress, secret, service
+from wire import Client, get
 
 
 def s_client(port, *arguments, input=b""):
@@ -52,6 +53,23 @@ def served(gateway, backend, certificate):
 )  # fmt: skip
 def test_the_server_name_chooses_the_certificate(served, name, expected):
     assert common_name(s_client(served.https, "-servername", name)) == expected
+
+
+@pytest.mark.parametrize("end", ["idle", "drain", "refused HEAD"])
+def test_an_end_in_good_order_has_a_close_notify(gateway, backend, certificate, end):
+    site = ingress("a", {"/": "one"}, host="a.example", secret="a-tls")
+    arguments = ["--header-timeout", "1"] if end == "idle" else []
+    gateway.serve(service("one", backend.port), secret("a-tls", certificate("a.example")), site, arguments=arguments)
+    with Client(gateway.https, "a.example") as client:
+        # An end without it is an error then.
+        client.sock.suppress_ragged_eofs = False
+        assert client.ask(get("/x", "a.example")).status == 200
+        if end == "drain":
+            gateway.terminate()
+        if end == "refused HEAD":
+            client.send(b"HEAD / HTTP/1.1\r\nHost: a.example\r\nA B: c\r\n\r\n")
+            assert client.read_until(b"\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+        assert client.is_closed()
 
 
 def test_a_client_without_a_server_name_gets_the_default_or_nothing(gateway, served, certificate):

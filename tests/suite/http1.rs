@@ -10,7 +10,7 @@ use proptest::sample::select;
 use proptest::test_runner::RngSeed;
 use steadygate::proxy::ProxySettings;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::gateway::{Gateway, PATIENCE, eventually, get, ingress, service};
 
@@ -157,6 +157,50 @@ async fn interim_answers_are_passed_on_to_who_knows_them() {
         member.write_all(OK).await.expect("answers");
         assert!(head_text(&mut client).await.starts_with("HTTP/1.1 200 OK\r\n"));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn interim_answers_are_few_and_do_not_heap_up_before_who_does_not_read() {
+    let backend = Backend::start().await;
+    let gateway = backend.gateway(ProxySettings::default()).await;
+    let hint = |length: usize| format!("HTTP/1.1 103 Early Hints\r\nLink: {}\r\n\r\n", "x".repeat(length));
+    // More than the kernel holds for a client that does not read.
+    const HINTS: usize = 99;
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(4096).expect("set");
+    let mut client = socket.connect(gateway.address(80)).await.expect("connects");
+    client.write_all(&request("GET", "")).await.expect("sends");
+    let (mut member, _) = backend.next().await;
+    for _ in 0..HINTS {
+        member.write_all(hint(60_000).as_bytes()).await.expect("sent");
+    }
+    member.write_all(OK).await.expect("answers");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    client.shutdown().await.expect("half closed");
+    let told = to_end(&mut client).await;
+    let (hints, answer) = told.split_at(told.find("HTTP/1.1 200 OK\r\n").expect("the answer"));
+    assert!(hints.matches("HTTP/1.1 103").count() < HINTS - 20, "{} bytes were held", hints.len());
+    assert!(answer.ends_with("ok"), "{answer}");
+
+    let mut client = connect(&gateway, &request("GET", "Connection: close\r\n")).await;
+    let (mut member, _) = backend.next().await;
+    member.write_all(hint(100).repeat(101).as_bytes()).await.expect("sent");
+    let told = to_end(&mut client).await;
+    assert!(told.contains("HTTP/1.1 502 ") && told.contains("X-Steadygate-Reason: BackendMalformed\r\n"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_breaks_off_where_the_end_of_the_connection_is_its_end_is_reset() {
+    let backend = Backend::start().await;
+    let gateway = backend.gateway(ProxySettings::default()).await;
+    let mut client = connect(&gateway, format!("GET / HTTP/1.0\r\nHost: {HOST}\r\n\r\n").as_bytes()).await;
+    let (mut member, _) = backend.next().await;
+    member.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n").await.expect("answers");
+    assert!(head_text(&mut client).await.starts_with("HTTP/1.1 200 OK\r\n"));
+    drop(member);
+    let mut rest = Vec::new();
+    let end = tokio::time::timeout(PATIENCE, client.read_to_end(&mut rest)).await.expect("an end in time");
+    assert_eq!(end.expect_err("a reset").kind(), std::io::ErrorKind::ConnectionReset);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

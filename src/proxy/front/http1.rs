@@ -17,7 +17,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use http::{Response, Version};
+use http::{Method, Response, Version};
 
 use self::answer::AnswerFacts;
 use self::connection::Http1Client;
@@ -28,6 +28,9 @@ use crate::proxy::timer::PooledTimer;
 
 /// Time for which a connection is kept for one more request while the gateway drains.
 pub(super) const DRAIN_QUIET_TIME: Duration = Duration::from_secs(1);
+
+/// Time in which a client that has asked for nothing more can be told that its connection ends.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The gateway's drain, as one connection sees it.
 struct Drain<F> {
@@ -57,6 +60,8 @@ pub(super) async fn serve(context: Arc<ConnectionContext>, stream: ClientStream)
     let mut client = Http1Client::new(stream);
     loop {
         if !first_bytes(&mut client, &context, &mut drain).await {
+            // A client of TLS is told that the connection ends (RFC 8446 section 6.1).
+            let _ = tokio::time::timeout(CLOSE_TIMEOUT, client.shut_down()).await;
             return;
         }
         // Boxed: what a request needs is freed before the next is waited for.
@@ -103,8 +108,9 @@ async fn request(mut client: Http1Client, context: &Arc<ConnectionContext>) -> O
         Err(None) => Outcome::Closed,
         Err(Some(fault)) => {
             let line = head::first_line(client.unread());
+            let to_head = line.method == Some(Method::HEAD);
             let refused = refusal::answer(Arc::clone(context), fault, line);
-            exchange::send_last(client, refused).await
+            exchange::send_last(client, refused, to_head).await
         }
     }
 }

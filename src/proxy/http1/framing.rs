@@ -135,7 +135,11 @@ fn size(read: &[u8]) -> Result<Option<(usize, u64)>, MalformedBody> {
         return bad;
     }
     match httparse::parse_chunk_size(read) {
-        Ok(Status::Complete((length, _))) if !read[..length - 2].iter().all(is_text) => bad,
+        Ok(Status::Complete((length, _)))
+            if length > MAX_CHUNK_LINE_BYTES || !read[..length - 2].iter().all(is_text) =>
+        {
+            bad
+        }
         Ok(Status::Complete(line)) => Ok(Some(line)),
         Ok(Status::Partial) if read.len() < MAX_CHUNK_LINE_BYTES => Ok(None),
         _ => bad,
@@ -147,7 +151,7 @@ fn trailers(read: &mut BytesMut) -> Result<Decoded, MalformedBody> {
     let bad = MalformedBody("trailers that are not HTTP/1.1");
     let mut lines = [httparse::EMPTY_HEADER; MAX_TRAILER_FIELDS];
     let (length, lines) = match httparse::parse_headers(read, &mut lines) {
-        Ok(Status::Complete(parsed)) => parsed,
+        Ok(Status::Complete(parsed)) if parsed.0 <= MAX_TRAILER_BYTES => parsed,
         Ok(Status::Partial) if read.len() < MAX_TRAILER_BYTES => return Ok(Decoded::More),
         _ => return Err(bad),
     };
@@ -258,6 +262,13 @@ mod tests {
         assert_ne!(chunk(MAX_CHUNK_LINE_BYTES).err(), Some(broke_off));
         assert_eq!(trailers(MAX_TRAILER_BYTES - 1).err(), Some(broke_off));
         assert_ne!(trailers(MAX_TRAILER_BYTES).err(), Some(broke_off));
+        // However they are cut.
+        let line = |length: usize| format!("5;{}\r\nhello\r\n0\r\n\r\n", "x".repeat(length - 4));
+        let lines = |length: usize| format!("0\r\nA: {}\r\n\r\n", "x".repeat(length - 7));
+        for (text, limit) in [(&line as &dyn Fn(usize) -> String, MAX_CHUNK_LINE_BYTES), (&lines, MAX_TRAILER_BYTES)] {
+            assert!(all(BodyFraming::CHUNKED, &[text(limit).as_bytes()]).is_ok());
+            assert!(all(BodyFraming::CHUNKED, &[text(limit + 1).as_bytes()]).is_err());
+        }
         let fields =
             |count: usize| all(BodyFraming::CHUNKED, &[format!("0\r\n{}\r\n", "A: 1\r\n".repeat(count)).as_bytes()]);
         assert!(fields(MAX_TRAILER_FIELDS).is_ok() && fields(MAX_TRAILER_FIELDS + 1).is_err());

@@ -43,14 +43,15 @@ pub(in crate::proxy) struct ConnectionContext {
 #[derive(Debug, Default)]
 pub(in crate::proxy) struct InterimAnswers(Mutex<Vec<Response<()>>>);
 
-/// Interim answers that wait for a client at once. Those beyond are dropped: they are hints.
-const MAX_INTERIM_ANSWERS: usize = 16;
+/// Interim answers that are held until the task of the connection takes them, which it does after each poll of the request. Those beyond
+/// are dropped: they are hints.
+const MAX_HELD_ANSWERS: usize = 16;
 
 impl InterimAnswers {
     /// Adds one.
     pub(in crate::proxy) fn push(&self, answer: Response<()>) {
         let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if answers.len() < MAX_INTERIM_ANSWERS {
+        if answers.len() < MAX_HELD_ANSWERS {
             answers.push(answer);
         }
     }

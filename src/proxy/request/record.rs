@@ -133,6 +133,11 @@ impl RequestRecord {
         self.broken_by.get_or_insert(side);
     }
 
+    /// Notes that nothing of the answer has gone out, and that the gateway answers by itself instead.
+    pub(in crate::proxy) fn is_answered_anew(&mut self) {
+        (self.broken_by, self.sent) = (None, 0);
+    }
+
     /// Whether the method is HEAD.
     pub(in crate::proxy) fn is_head(&self) -> bool {
         self.method == Method::HEAD

@@ -32,6 +32,10 @@ impl From<MalformedField> for MalformedAnswer {
     }
 }
 
+impl MalformedAnswer {
+    pub(super) const TOO_MANY_INTERIM: Self = Self("too many interim answers");
+}
+
 /// Writes a request's head.
 pub(super) fn write(request: &request::Parts, out: &mut BytesMut) {
     let target = match request.extensions.get() {

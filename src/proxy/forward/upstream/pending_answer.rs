@@ -14,6 +14,7 @@ use super::request_writer::{RequestFate, RequestWriter};
 use crate::pool::dial::{Ending, Stream};
 use crate::proxy::forward::request_body::RequestBody;
 use crate::proxy::http1::read_buffer::ReadBuffer;
+use crate::proxy::limits::MAX_INTERIM_ANSWERS;
 use crate::proxy::request::context::InterimAnswers;
 use crate::proxy::request::headers;
 
@@ -37,6 +38,8 @@ struct PendingAnswer {
     sent: Option<io::Result<()>>,
     /// Bytes that have been read of a head that is not complete.
     seen: usize,
+    /// Interim answers that have come.
+    interim_answers: usize,
 }
 
 /// Sends a request, and waits for the head of its answer. Interim answers (1xx) go to `interim`, but for those that are about the request's
@@ -55,7 +58,7 @@ pub(in crate::proxy::forward) async fn exchange(
     stream.end_by(Ending::Reset);
     let mut writer = RequestWriter::new(request, body, write)
         .map_err(|error| ExchangeError { error, fate: RequestFate::BodyFailed })?;
-    let mut pending = PendingAnswer { sent: None, seen: 0 };
+    let mut pending = PendingAnswer { sent: None, seen: 0, interim_answers: 0 };
     let head = poll_fn(|cx| pending.poll(cx, &mut stream, &mut read, &mut writer, request, interim)).await;
     let AnswerHead { response, framing, keep, idle_limit } =
         head.map_err(|error| ExchangeError { error, fate: writer.fate() })?;
@@ -100,6 +103,11 @@ impl PendingAnswer {
                 None
             };
             self.seen = if head.is_some() { 0 } else { read.bytes.len() };
+            self.interim_answers +=
+                usize::from(head.as_ref().is_some_and(|head| head.response.status().is_informational()));
+            if self.interim_answers > MAX_INTERIM_ANSWERS {
+                return Poll::Ready(Err(MalformedAnswer::TOO_MANY_INTERIM.into()));
+            }
             match head {
                 Some(head) if head.response.status() == StatusCode::CONTINUE => writer.release_body(),
                 Some(head) if head.response.status() == StatusCode::SWITCHING_PROTOCOLS => {

@@ -206,7 +206,7 @@ impl Http1Client {
     }
 
     /// Starts the time anew that is left for a client that has ended its side: it has got a part of its answer.
-    pub(super) fn has_moved(&mut self) {
+    pub(super) fn note_progress(&mut self) {
         self.half_closed = None;
     }
 

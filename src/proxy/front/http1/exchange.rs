@@ -17,7 +17,8 @@ use crate::proxy::client::http1_upgrade::{self, UpgradePlace};
 use crate::proxy::decision;
 use crate::proxy::forward::response_body::ResponseBody;
 use crate::proxy::forward::silence::BodyError;
-use crate::proxy::http1::message_writer::{MessageWriter, WriteError};
+use crate::proxy::http1::message_writer::{MessageWriter, WriteError, WriteFraming};
+use crate::proxy::limits::MAX_UNSENT_INTERIM_BYTES;
 use crate::proxy::request::context::ConnectionContext;
 
 /// What becomes of a connection after an answer.
@@ -66,7 +67,12 @@ pub(super) async fn run(mut client: Http1Client, context: &Arc<ConnectionContext
         loop {
             let answer = answering.as_mut().poll(cx);
             for interim in context.interim.take() {
-                answer::write_interim(&interim.into_parts().0, client.ahead());
+                let ahead = client.ahead();
+                let before = ahead.len();
+                answer::write_interim(&interim.into_parts().0, ahead);
+                if ahead.len() > MAX_UNSENT_INTERIM_BYTES {
+                    ahead.truncate(before);
+                }
             }
             if let Poll::Ready(answer) = answer {
                 return Poll::Ready(Ok(answer));
@@ -89,9 +95,9 @@ pub(super) async fn run(mut client: Http1Client, context: &Arc<ConnectionContext
     }
 }
 
-/// Sends an answer after which nothing more is read.
-pub(super) async fn send_last(client: Http1Client, answer: Response<ResponseBody>) -> Outcome {
-    let facts = AnswerFacts { version: Version::HTTP_11, to_head: false, takes_trailers: false, keep_alive: false };
+/// Sends an answer after which nothing more is read. `to_head`: it answers a HEAD.
+pub(super) async fn send_last(client: Http1Client, answer: Response<ResponseBody>, to_head: bool) -> Outcome {
+    let facts = AnswerFacts { version: Version::HTTP_11, to_head, takes_trailers: false, keep_alive: false };
     let asked = Request { feed: None, upgrade: None, expects_continue: false, is_last: false, facts };
     send(client, asked, answer).await
 }
@@ -131,6 +137,11 @@ async fn send(mut client: Http1Client, mut asked: Request, answer: Response<Resp
                 return Box::pin(send(client, asked, decision::malformed_answer(fault, record))).await;
             }
             let rest = poll_fn(|cx| writer.poll_rest(cx, client.stream())).await;
+            if framing == WriteFraming::UntilEnd {
+                // An end in good order would say that the body is whole.
+                client.stream().reset_when_dropped();
+                return Outcome::Closed;
+            }
             if rest.is_ok() {
                 client.break_off();
             }
@@ -166,7 +177,7 @@ async fn write(
                 return Poll::Ready(written);
             }
             if std::mem::replace(&mut sent, writer.sent()) != writer.sent() {
-                client.has_moved();
+                client.note_progress();
             }
             let answering = if writer.is_flushed() { Answering::Awaited } else { Answering::Blocked };
             // Behind the head of an answer there is no 100 (Continue) any more.

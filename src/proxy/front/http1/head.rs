@@ -82,7 +82,7 @@ pub(super) fn skip_empty_lines(read: &mut BytesMut) {
 /// Takes the head of a request from what has been read. `None`: it is not complete yet.
 ///
 /// # Errors
-/// What has been read is no head that is taken. Nothing more may be read from the connection.
+/// What has been read is no head that is taken: it stays as it was read, and nothing more may be read from the connection.
 pub(super) fn take(read: &mut BytesMut) -> Result<Option<RequestHead>, HeadFault> {
     match take_plain(read) {
         Ok(head) => Ok(head),
@@ -109,6 +109,8 @@ fn take_plain(read: &mut BytesMut) -> Result<Option<RequestHead>, NotTaken> {
         Ok(_) if read[..MAX_HEADER_BYTES].contains(&b'\n') => return Err(HeadFault::TooLarge.into()),
         Ok(_) => return Err(HeadFault::TargetTooLarge.into()),
         Err(httparse::Error::Token) => return Err(NotTaken::Target),
+        // The whole line decides, however it is cut.
+        Err(httparse::Error::Version) if !read.contains(&b'\n') && read.len() < MAX_HEADER_BYTES => return Ok(None),
         Err(httparse::Error::Version) => return Err(version_fault(read).into()),
         Err(error) => return Err(fault(error).into()),
     };
@@ -125,14 +127,18 @@ fn take_plain(read: &mut BytesMut) -> Result<Option<RequestHead>, NotTaken> {
     let head = fields::split_head(read, length);
     let Ok(uri) = Uri::from_maybe_shared(head.slice(target)) else {
         // It is read again in another way.
-        let mut whole = BytesMut::from(&head[..]);
-        whole.extend_from_slice(read);
-        *read = whole;
+        put_back(&head, read);
         return Err(NotTaken::Target);
     };
     let mut said = ConnectionFields::default();
-    let headers = ranges.read(&head, ADDED_FIELDS, |name, value| said.note(name, value))?;
-    let framing = said.framing(version)?;
+    let headers = ranges.read(&head, ADDED_FIELDS, |name, value| said.note(name, value));
+    let (headers, framing) = match headers.and_then(|headers| Ok((headers, said.framing(version)?))) {
+        Ok(taken) => taken,
+        Err(fault) => {
+            put_back(&head, read);
+            return Err(fault.into());
+        }
+    };
     let mut request = Request::new(());
     *request.method_mut() = method;
     *request.uri_mut() = uri;
@@ -147,6 +153,13 @@ fn take_plain(read: &mut BytesMut) -> Result<Option<RequestHead>, NotTaken> {
         takes_trailers: http11 && said.takes_trailers,
         asks_upgrade: http11 && said.asks_upgrade,
     }))
+}
+
+/// Puts a head back in front of what follows it.
+fn put_back(head: &[u8], read: &mut BytesMut) {
+    let mut whole = BytesMut::from(head);
+    whole.extend_from_slice(read);
+    *read = whole;
 }
 
 /// Takes a head whose target has bytes that should have been escaped: the request has them escaped, and keeps the target as it came

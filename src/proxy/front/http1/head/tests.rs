@@ -132,6 +132,10 @@ fn what_is_not_spoken_has_a_status_of_its_own() {
     for version in ["HTTP/2.0", "HTTP/1.9", "HTTP/0.9", "HTTP/3.0"] {
         assert_eq!(fault(format!("GET / {version}\r\n\r\n")), HeadFault::Version, "{version}");
     }
+    for cut in 1.."GET / HTTP/2.0\r".len() {
+        let mut read = BytesMut::from(&b"GET / HTTP/2.0\r"[..cut]);
+        assert!(take(&mut read).expect("good so far").is_none(), "{cut}");
+    }
     for coding in ["gzip, chunked", "gzip", "xchunked", "identity"] {
         let text = format!("POST / HTTP/1.1\r\nTransfer-Encoding: {coding}\r\n\r\n");
         assert_eq!(fault(text), HeadFault::TransferCoding, "{coding}");
@@ -177,6 +181,21 @@ fn the_first_line_of_a_malformed_head_is_recorded_as_far_as_it_can_be_read() {
         (method.map(|method| method.to_string()), uri.map(|uri| uri.path().to_owned()))
     };
     assert_eq!(line("GET /a?b HTTP/1.1\r\nA B: c\r\n\r\n"), (Some("GET".to_owned()), Some("/a".to_owned())));
+    // Not of what follows, where the fields are at fault.
+    for fields in [
+        "Content-Length: 3\r\nTransfer-Encoding: chunked",
+        "Content-Length: 3\r\nContent-Length: 3",
+        "Content-Length: x",
+    ] {
+        let mut read =
+            BytesMut::from(format!("POST /a HTTP/1.1\r\n{fields}\r\n\r\nGET /b HTTP/1.1\r\n\r\n").as_bytes());
+        assert!(take(&mut read).is_err());
+        assert_eq!(
+            line(str::from_utf8(&read).expect("text")),
+            (Some("POST".to_owned()), Some("/a".to_owned())),
+            "{fields}"
+        );
+    }
     assert_eq!(line("GET /a"), (Some("GET".to_owned()), Some("/a".to_owned())));
     assert_eq!(line("\x16\x03\x01 / x"), (None, None));
     assert_eq!(line(""), (None, None));
