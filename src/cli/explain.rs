@@ -173,3 +173,31 @@ fn encoded_slashes(target: Option<&Arc<Target>>) -> EncodedSlashes {
         _ => EncodedSlashes::Keep,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct CommandLine {
+        #[command(flatten)]
+        explain: Explain,
+    }
+
+    #[test]
+    fn the_host_may_be_a_header_and_routes_look_at_the_others() {
+        let read = |arguments: &[&'static str]| {
+            let all = ["explain", "--manifests", ".", "http://a.example/"].iter().chain(arguments).copied();
+            <CommandLine as clap::Parser>::parse_from(all).explain
+        };
+        let explain = read(&["-X", "POST", "-H", "Host: b.example:8080", "-H", "X-A: 1"]);
+        let headers = explain.headers().expect("headers");
+        assert_eq!(host_header(&headers).expect("a host").as_deref(), Some("b.example"));
+        assert_eq!((explain.method, &headers["x-a"]), (Method::POST, &HeaderValue::from_static("1")));
+        let without = read(&[]).headers().expect("none");
+        assert_eq!(host_header(&without).expect("none"), None);
+        assert!(read(&["-H", "nothing"]).headers().is_err());
+        let wrong = read(&["-H", "Host: a b"]).headers().expect("a header");
+        assert!(host_header(&wrong).is_err());
+    }
+}

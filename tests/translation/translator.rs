@@ -12,6 +12,8 @@ use steadygate::translate::{Options, Tenancy, Translator, Work, translate};
 
 use crate::golden::manifests;
 
+mod gateway_api;
+
 const HOSTS: &[&str] =
     &["", "*.example", "a.example", "b.example", "*.b.example", "c.b.example", "d.b.example", "no host"];
 
@@ -135,7 +137,7 @@ fn change(rng: &mut Rng, snapshot: &mut Snapshot) {
     let namespace = pick(rng, &["one", "one", "two"]);
     let key = |name: &str| Key::new(namespace, name);
     let is_gone = rng.u8(..4) == 0;
-    let document = match rng.u8(..18) {
+    let document = match rng.u8(..25) {
         0..=5 => {
             let name = pick(rng, &["a", "b", "c", "d"]);
             snapshot.ingresses.remove(&key(name));
@@ -192,6 +194,17 @@ fn change(rng: &mut Rng, snapshot: &mut Snapshot) {
             json!({"apiVersion": "appgw.ingress.k8s.io/v1", "kind": "AzureIngressProhibitedTarget",
                 "metadata": {"namespace": namespace, "name": name}, "spec": {"hostname": pick(rng, HOSTS), "paths": paths}})
         }
+        16 | 17 => {
+            let name = pick(rng, &["g", "h"]);
+            snapshot.gateways.remove(&key(name));
+            gateway_api::gateway(rng, namespace, name)
+        }
+        18..=21 => {
+            let name = pick(rng, &["r", "t", "u"]);
+            snapshot.http_routes.remove(&key(name));
+            gateway_api::http_route(rng, namespace, name)
+        }
+        22 => gateway_api::other(rng, snapshot, namespace),
         _ => {
             let name = pick(rng, &["web", "web", "nginx", "agic"]);
             snapshot.ingress_classes.remove(&Key::new("", name));
