@@ -205,7 +205,7 @@ class Api:
         wait_for(gone, "the definition is gone", 30)
 
 
-PLURALS = {"Ingress": "ingresses", "IngressClass": "ingressclasses"}
+PLURALS = {"Ingress": "ingresses", "IngressClass": "ingressclasses", "GatewayClass": "gatewayclasses"}
 
 
 def path_of(entry, named=False):
@@ -247,12 +247,14 @@ RULES = (
     ("discovery.k8s.io", "endpointslices", "list watch"),
     ("networking.k8s.io", "ingresses ingressclasses", "list watch"),
     ("steadygate.io", "applicationgateways", "list watch"),
-    ("gateway.networking.k8s.io", "referencegrants", "list watch"),
+    ("gateway.networking.k8s.io", "referencegrants gatewayclasses gateways httproutes", "list watch"),
+    ("", "namespaces", "list watch"),
     ("appgw.ingress.azure.io", "azureapplicationgatewayrewrites", "list watch"),
     ("appgw.ingress.k8s.io", "azureingressprohibitedtargets", "list watch"),
     # Status, events, and the lease of the one who writes them.
     ("networking.k8s.io", "ingresses/status", "patch"),
     ("steadygate.io", "applicationgateways/status", "patch"),
+    ("gateway.networking.k8s.io", "gatewayclasses/status gateways/status httproutes/status", "patch"),
     ("coordination.k8s.io", "leases", "get create update"),
     ("events.k8s.io", "events", "create"),
 )

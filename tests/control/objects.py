@@ -48,6 +48,40 @@ def ingress(namespace, name, host, to="app", secret=None, ingress_class="steadyg
     }
 
 
+def gateway_class(name, controller):
+    return {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "GatewayClass",
+        "metadata": {"name": name},
+        "spec": {"controllerName": controller},
+    }
+
+
+def gateway(namespace, name, host, gateway_class="steadygate"):
+    return {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "Gateway",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "gatewayClassName": gateway_class,
+            "listeners": [{"name": "http", "port": 80, "protocol": "HTTP", "hostname": host}],
+        },
+    }
+
+
+def http_route(namespace, name, parent, host, to="app"):
+    return {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "parentRefs": [{"name": parent}],
+            "hostnames": [host],
+            "rules": [{"backendRefs": [{"name": to, "port": 80}]}],
+        },
+    }
+
+
 def secret(namespace, name, certificate):
     return {
         "apiVersion": "v1",
