@@ -23,9 +23,9 @@ thread_local! {
 #[derive(Debug)]
 pub(in crate::proxy) struct ReadBuffer {
     pub(in crate::proxy) bytes: BytesMut,
-    /// Bytes of the next read: twice as many after a read that filled it, half as many after an answer that used little of it.
+    /// Bytes of the next read: twice as many after a read that filled it, half as many after a message that used little of it.
     read_size: usize,
-    /// The largest read of this answer.
+    /// The largest read of this message.
     largest_read: usize,
     /// The largest capacity that the buffer has had.
     largest_capacity: usize,
@@ -80,7 +80,7 @@ impl ReadBuffer {
         }
     }
 
-    /// The buffer for the next answer on the connection.
+    /// The buffer for the next message on the connection.
     pub(in crate::proxy) fn next(mut self) -> Self {
         if self.largest_read < self.read_size / 4 {
             self.read_size = (self.read_size / 2).max(MIN_READ_BYTES);
