@@ -146,10 +146,8 @@ impl Language for ApplicationGateways {
         context: &mut ReadContext<'_>,
         units: &mut BTreeSet<BuildUnit>,
     ) -> BTreeSet<HostPattern> {
-        let ChangedObjects { changes: _, objects, by_service, by_config } = changed;
-        let gateways: BTreeSet<&Key> = objects.iter().chain(by_service).chain(by_config).collect();
         let mut touched = BTreeSet::new();
-        for key in gateways {
+        for key in changed.all() {
             touched.extend(self.replace(key, context));
             units.insert(BuildUnit::Object(key.clone()));
         }

@@ -108,11 +108,9 @@ impl Language for GatewayApi {
         context: &mut ReadContext<'_>,
         units: &mut BTreeSet<BuildUnit>,
     ) -> BTreeSet<HostPattern> {
-        let ChangedObjects { changes, objects, by_service, by_config } = changed;
-        self.parents.update(&changes.http_routes, context.lookup.snapshot);
-        let gateways: BTreeSet<&Key> = objects.iter().chain(by_service).chain(by_config).collect();
+        self.parents.update(&changed.changes.http_routes, context.lookup.snapshot);
         let mut touched = BTreeSet::new();
-        for key in gateways {
+        for key in changed.all() {
             touched.extend(self.replace(key, context));
             units.insert(BuildUnit::Object(key.clone()));
         }

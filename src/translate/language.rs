@@ -107,6 +107,13 @@ pub(super) struct ChangedObjects<'a> {
     pub(super) by_config: BTreeSet<Key>,
 }
 
+impl ChangedObjects<'_> {
+    /// Every object, each once, for a language whose objects are read and built as a whole.
+    pub(super) fn all(&self) -> BTreeSet<&Key> {
+        self.objects.iter().chain(&self.by_service).chain(&self.by_config).collect()
+    }
+}
+
 /// What a language reads its objects with.
 pub(super) struct ReadContext<'a> {
     pub(super) classes: &'a Classes,

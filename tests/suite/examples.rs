@@ -9,7 +9,6 @@ use steadygate::proxy::ProxySettings;
 use tokio_tungstenite::tungstenite;
 
 use crate::gateway::{Answer, Gateway, get, get_over_http2, service, session};
-use backend::EchoBackend;
 use table::{EXAMPLES, Example, Exchange, Side};
 
 /// The names of the pools, each with a backend of its own.
@@ -40,7 +39,7 @@ fn application_gateway(Example { listeners, spec, .. }: &Example) -> String {
 async fn the_examples_of_the_documentation_do_as_they_say() {
     let mut backends = Vec::new();
     for name in POOLS {
-        backends.push(EchoBackend::start(name).await);
+        backends.push(backend::start(name).await);
     }
     let services = POOLS.iter().zip(&backends).map(|(name, backend)| service(name, &[(backend.address, true)]));
     let services: String = services.collect::<Vec<_>>().join("---\n");

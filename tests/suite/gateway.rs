@@ -12,14 +12,15 @@ use futures_util::{SinkExt, StreamExt};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use steadygate::app::{App, Config, Source, start};
 use steadygate::proxy::{Bindings, ProxySettings};
 use steadygate::translate::Tenancy;
 use tempfile::TempDir;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+use crate::loopback_server::LoopbackServer;
 
 /// Time limit of every wait: long, since the machine may be busy.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -177,35 +178,15 @@ pub(crate) struct Backend {
     pub(crate) health: Arc<AtomicU16>,
     pub(crate) requests: Arc<AtomicUsize>,
     pub(crate) probes: Arc<AtomicUsize>,
-    task: tokio::task::JoinHandle<()>,
-}
-
-impl Drop for Backend {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
+    _server: LoopbackServer,
 }
 
 impl Backend {
     pub(crate) async fn start(name: &'static str) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("binds");
-        let address = listener.local_addr().expect("bound");
         let (health, requests, probes) = (Arc::new(AtomicU16::new(200)), Arc::default(), Arc::default());
         let state = (Arc::clone(&health), Arc::clone(&requests), Arc::clone(&probes));
-        let task = tokio::spawn(async move {
-            // Ends with this task: a backend that is dropped is gone, with its connections.
-            let mut connections = tokio::task::JoinSet::new();
-            loop {
-                let Ok((stream, _)) = listener.accept().await else { continue };
-                let state = state.clone();
-                let service = service_fn(move |request| answer(name, state.clone(), request));
-                let connection = hyper::server::conn::http1::Builder::new()
-                    .serve_connection(TokioIo::new(stream), service)
-                    .with_upgrades();
-                connections.spawn(connection);
-            }
-        });
-        Self { address, health, requests, probes, task }
+        let server = LoopbackServer::start(move |request| answer(name, state.clone(), request)).await;
+        Self { address: server.address, health, requests, probes, _server: server }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Gateway API over sockets: HTTP/1.1 and WebSocket handshakes through matches, filters and weights, as its objects come and go.
 
 use std::convert::Infallible;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -9,13 +9,13 @@ use http::header::LOCATION;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use crate::gateway::{Answer, Backend, Gateway, PATIENCE, echo, service, session};
+use crate::loopback_server::LoopbackServer;
 
 const GATEWAY: &str = "
 apiVersion: gateway.networking.k8s.io/v1
@@ -53,24 +53,16 @@ async fn send(address: SocketAddr, method: &str, host: &str, path: &str, headers
 }
 
 /// A backend that answers with what it was asked: the target, then a line for each header. It refuses handshakes, with the same.
-async fn mirror() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("binds");
-    let address = listener.local_addr().expect("bound");
-    tokio::spawn(async move {
-        loop {
-            let Ok((stream, _)) = listener.accept().await else { continue };
-            let service = service_fn(|request: Request<Incoming>| async move {
-                let mut text = format!("{}\n", request.uri());
-                for (name, value) in request.headers() {
-                    text += &format!("{name}: {}\n", value.to_str().expect("text"));
-                }
-                let answer = Response::builder().header("x-old", "1").header("x-kept", "1");
-                Ok::<_, Infallible>(answer.body(Full::new(Bytes::from(text))).expect("an answer"))
-            });
-            tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+async fn mirror() -> LoopbackServer {
+    LoopbackServer::start(|request: Request<Incoming>| async move {
+        let mut text = format!("{}\n", request.uri());
+        for (name, value) in request.headers() {
+            text += &format!("{name}: {}\n", value.to_str().expect("text"));
         }
-    });
-    address
+        let answer = Response::builder().header("x-old", "1").header("x-kept", "1");
+        Ok::<_, Infallible>(answer.body(Full::new(Bytes::from(text))).expect("an answer"))
+    })
+    .await
 }
 
 #[tokio::test]
@@ -169,7 +161,7 @@ async fn filters_change_what_backends_and_clients_get() {
     filters: [{type: RequestRedirect, requestRedirect: {scheme: https, hostname: s.example, statusCode: 301}}]";
     let files = [
         ("gateway.yaml", GATEWAY.to_owned()),
-        ("mirror.yaml", service("mirror", &[(mirror, true)])),
+        ("mirror.yaml", service("mirror", &[(mirror.address, true)])),
         ("web.yaml", service("web", &[(web.address, true)])),
         ("route.yaml", route("filters", "all", spec)),
     ];

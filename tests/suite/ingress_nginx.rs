@@ -9,7 +9,6 @@ use std::path::Path;
 use steadygate::proxy::ProxySettings;
 
 use self::client::{Answer, Client, Protocol};
-use self::recorder::Recorder;
 use self::row::Row;
 use crate::gateway::{Gateway, eventually, service};
 
@@ -75,7 +74,7 @@ async fn run(file: &str) {
 
 /// Runs rows on one gateway, and says which are answered otherwise than they say.
 async fn run_on_one_gateway(rows: &[Row]) -> Vec<String> {
-    let recorders = [Recorder::start("a").await, Recorder::start("b").await, Recorder::start("c").await];
+    let recorders = [recorder::start("a").await, recorder::start("b").await, recorder::start("c").await];
     let certified: Vec<String> = rows.iter().flat_map(Row::certified_hosts).collect();
     let made = rcgen::generate_simple_self_signed(certified.clone()).expect("a certificate");
     let secret = serde_json::json!({

@@ -16,6 +16,7 @@ mod hosts;
 mod http1;
 mod ingress_nginx;
 mod limits;
+mod loopback_server;
 mod members;
 mod pages;
 mod pod;

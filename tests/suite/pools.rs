@@ -11,10 +11,9 @@ use futures_util::{SinkExt, StreamExt};
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 
 use crate::gateway::{Backend, Gateway, PATIENCE, echo, eventually, ingress, service, session};
+use crate::loopback_server::LoopbackServer;
 
 const INTERVAL: (&str, &str) = ("appgw.ingress.kubernetes.io/health-probe-interval", "1");
 const THRESHOLD: (&str, &str) = ("appgw.ingress.kubernetes.io/health-probe-unhealthy-threshold", "2");
@@ -275,21 +274,16 @@ async fn a_default_probe_counts_only_while_some_member_passes_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_default_probe_that_is_not_answered_is_waited_for_once() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("binds");
-    let address = listener.local_addr().expect("bound");
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let service = service_fn(async |request: Request<Incoming>| {
-                if request.uri().path() == "/" {
-                    std::future::pending::<()>().await;
-                }
-                Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("served")))
-            });
-            tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+    let server = LoopbackServer::start(async |request: Request<Incoming>| {
+        if request.uri().path() == "/" {
+            std::future::pending::<()>().await;
         }
-    });
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("served")))
+    })
+    .await;
     let gateway =
-        Gateway::start(&[("service.yaml", &service("web", &[(address, true)])), ("site.yaml", &unprobed(&[]))]).await;
+        Gateway::start(&[("service.yaml", &service("web", &[(server.address, true)])), ("site.yaml", &unprobed(&[]))])
+            .await;
     assert_eq!(gateway.get("site.example", "/first").await.body, "served");
     assert_eq!(standing(&gateway, "unknown").await, 1, "the probe has 30 s");
     assert_eq!(gateway.get("site.example", "/second").await.body, "served");

@@ -1,22 +1,14 @@
 //! A backend that answers what it has seen.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
 
 use bytes::Bytes;
-use http::{Response, request};
+use http::{Request, Response, request};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
-use tokio::net::TcpListener;
 
-/// A backend on loopback.
-pub(super) struct Recorder {
-    pub(super) address: SocketAddr,
-    task: tokio::task::JoinHandle<()>,
-}
+use crate::loopback_server::LoopbackServer;
 
 /// A request, as the backend saw it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -27,32 +19,14 @@ pub(super) struct Seen {
     pub(super) headers: BTreeMap<String, String>,
 }
 
-impl Drop for Recorder {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-impl Recorder {
-    pub(super) async fn start(service: &'static str) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("binds");
-        let address = listener.local_addr().expect("bound");
-        let task = tokio::spawn(async move {
-            let mut connections = tokio::task::JoinSet::new();
-            loop {
-                let Ok((stream, _)) = listener.accept().await else { continue };
-                let answer = service_fn(move |request: http::Request<Incoming>| async move {
-                    // It answers once it has the whole request.
-                    let (parts, body) = request.into_parts();
-                    body.collect().await?;
-                    Ok::<_, hyper::Error>(answer(service, &parts))
-                });
-                connections
-                    .spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), answer));
-            }
-        });
-        Self { address, task }
-    }
+/// Starts a backend, by the name of its Service. It answers once it has the whole request.
+pub(super) async fn start(service: &'static str) -> LoopbackServer {
+    LoopbackServer::start(move |request: Request<Incoming>| async move {
+        let (parts, body) = request.into_parts();
+        body.collect().await?;
+        Ok::<_, hyper::Error>(answer(service, &parts))
+    })
+    .await
 }
 
 fn answer(service: &str, request: &request::Parts) -> Response<Full<Bytes>> {
